@@ -1,0 +1,61 @@
+# Everything runs from .venv, which `make setup` builds from requirements/dev.txt (hashed).
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test templates check lint format audit up down deploy destroy bench lock clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.done ## Build the virtual environment (the other targets do it too)
+
+$(VENV)/.done: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.12 or so")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
+	$(BIN)/python -m localcloud.demo
+
+test: setup check ## Lint and run every test
+	$(BIN)/pytest
+
+templates: setup ## Write templates/*.json from builder/
+	$(BIN)/python -m builder
+
+check: setup lint ## Fail when templates/*.json are not what builder/ writes
+	$(BIN)/python -m builder --check
+
+lint: setup ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+up: setup ## Start the local cloud in the background (three Regions, 127.0.0.1:4566)
+	$(BIN)/python -m localcloud --background
+
+down: setup ## Stop the local cloud that `make up` started
+	$(BIN)/python -m localcloud --stop
+
+deploy: setup ## Deploy to AWS with the credentials of the environment
+	$(BIN)/payctl bootstrap --yes
+	$(BIN)/payctl deploy --yes
+
+destroy: setup ## Remove the environment from AWS (keeps data: see payctl destroy --help)
+	$(BIN)/payctl destroy
+
+lock: ## Write the hashed lock files anew (needs uv)
+	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
+	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
+
+clean: ## Remove what was built here
+	rm -rf $(VENV) $(VENV)-audit build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

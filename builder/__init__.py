@@ -1,0 +1,1 @@
+"""Settings to CloudFormation templates: `python -m builder` writes templates/*.json."""

@@ -1,0 +1,1 @@
+"""Three AWS Regions on this machine: the emulator, what it lacks, and faults."""

@@ -1,0 +1,1 @@
+"""payctl: the operator's tool over a small StackSet client."""
