@@ -1,0 +1,1 @@
+"""Payments in three Regions: what runs in the functions."""

@@ -1,0 +1,152 @@
+"""What a flow may ask of the world, and what it hears: the only words between the protocol and any driver of it.
+
+A flow is a generator. It yields a batch of requests that may be done in parallel and in any order, and receives their
+answers in the order of the batch. Any answer may be LOST: the request may have been done, or not, or may be done
+later. A process may die at any yield. Clock, ballots and tokens come from the Context, so that a driver owns them:
+`store.py` in the functions, the simulator in the tests.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, NamedTuple, TypeVar
+
+LEDGER: Final = "ledger"
+
+Plain = str | int | Decimal
+Cell = Mapping[str, Plain]
+"""The attributes of one item as plain values; {} is no item."""
+
+
+class Silence(Enum):
+    """Why there is no answer."""
+
+    LOST = "lost"
+    """May or may not have been done, now or later."""
+    NOT_SENT = "not sent"
+    """Provably never done: the request did not leave. Only a Charge is answered so."""
+
+
+LOST: Final = Silence.LOST
+NOT_SENT: Final = Silence.NOT_SENT
+
+
+class Action(NamedTuple):
+    """A conditional UpdateItem, as DynamoDB is told it. Names that are reserved words are written `#name`."""
+
+    name: str
+    update: str
+    condition: str
+
+
+class Answer(NamedTuple):
+    """Of an Update or Publish: `done` is whether the condition held; `cell` the item after it, or as it refused it."""
+
+    done: bool
+    cell: Cell
+
+
+class Update(NamedTuple):
+    """One conditional write to one Region's cell -> Answer. `values` holds exactly the `:names` of the action."""
+
+    region: str
+    id: str
+    action: Action
+    values: Mapping[str, Plain]
+
+
+class Read(NamedTuple):
+    """A strongly consistent read of one Region's cell -> Cell."""
+
+    region: str
+    id: str
+
+
+class Publish(NamedTuple):
+    """A conditional write to this Region's replica of the public record -> Answer."""
+
+    id: str
+    action: Action
+    values: Mapping[str, Plain]
+
+
+class ReadRecord(NamedTuple):
+    """The public record in this Region's replica -> Cell."""
+
+    id: str
+
+
+class WriteReceipt(NamedTuple):
+    """Put an object into this Region's bucket unless its key exists -> True when it stands there."""
+
+    key: str
+    body: str
+
+
+class Charge(NamedTuple):
+    """Take the money, once for each key -> Verdict, NOT_SENT or LOST. `amount` in minor units of `currency`."""
+
+    rail: str
+    key: str
+    id: str
+    amount: int
+    currency: str
+
+
+class Lookup(NamedTuple):
+    """What the processor did under a key, without charging -> Verdict, None (it knows no such key) or LOST."""
+
+    rail: str
+    key: str
+
+
+class Cancel(NamedTuple):
+    """Make the processor refuse a key from now on -> Verdict (too late, it stands), None (cancelled) or LOST."""
+
+    rail: str
+    key: str
+
+
+class Verdict(NamedTuple):
+    """A processor's final word."""
+
+    settled: bool
+    reference: str = ""
+
+
+class StartWorkflow(NamedTuple):
+    """Start this Region's workflow under a name -> True; a name already taken is True as well."""
+
+    name: str
+    input: str
+
+
+class PutEvent(NamedTuple):
+    """Put a `Payment Transaction` event on this Region's bus -> True."""
+
+    detail: str
+
+
+Request = Update | Read | Publish | ReadRecord | WriteReceipt | Charge | Lookup | Cancel | StartWorkflow | PutEvent
+
+T = TypeVar("T")
+Batch = tuple[Request, ...]
+Flow = Generator[Batch, Sequence[Any], T]
+
+
+class Context(NamedTuple):
+    """Where a flow runs, and its clock and dice.
+
+    `regions` in rank order; `rail` is LEDGER or the processor's address; `key_lifetime` how long the processor
+    remembers an idempotency key, in seconds. `now()` is whole seconds since 1970; `draw(n)` a random number in [0,
+    n); `token()` a text nobody else draws.
+    """
+
+    region: str
+    regions: tuple[str, ...]
+    rail: str
+    deduplicates: bool
+    key_lifetime: int
+    now: Callable[[], int]
+    draw: Callable[[int], int]
+    token: Callable[[], str]
