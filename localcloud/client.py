@@ -1,0 +1,146 @@
+"""Start a local cloud as a child process and reach it: what tests and commands outside the server use."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+ACCOUNT: Final = "000000000000"
+# The emulator's root key: allowed everything and not signature-checked.
+ROOT: Final[Mapping[str, str]] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+
+
+class LocalCloudError(RuntimeError):
+    """The local cloud did not start or stop; the message is one line with the remedy."""
+
+
+def api_url(endpoint: str, api_id: str, region: str, path: str = "", *, stage: str = "prod") -> str:
+    """The URL of a REST API's path, e.g. `.../_localcloud/api/eu-west-1/1a2b3c4d/prod/payments`.
+
+    Sign it as on AWS: service `execute-api`, the API's Region, over this URL. (On AWS the host names API and Region;
+    names below `localhost` do not resolve everywhere, so here the path does.)
+    """
+    return f"{endpoint}/_localcloud/api/{region}/{api_id}/{stage}{path}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalCloud:
+    """A running local cloud. `endpoint` serves every Region and service; a boto3 client picks its Region by name."""
+
+    endpoint: str
+    port: int
+    pid: int
+    log: Path
+
+    @property
+    def admin_url(self) -> str:
+        """The base of the local cloud's own endpoints: health, faults, sandbox processor."""
+        return f"{self.endpoint}/_localcloud"
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:
+        """Call an own endpoint, e.g. `admin("GET", "/health")`; returns the JSON answered."""
+        request = urllib.request.Request(  # noqa: S310 - the URL is our own loopback address
+            self.admin_url + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+@contextmanager
+def running(port: int = 0, *, environment: Mapping[str, str] | None = None) -> Iterator[LocalCloud]:
+    """A local cloud in a child process on a free port, stopped (with its function processes) at exit.
+
+    `environment` is added to the child's. Raises LocalCloudError with the log's last lines when it does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="localcloud-") as folder:
+        cloud, process = start(port, Path(folder), environment=environment)
+        try:
+            yield cloud
+        finally:
+            stop(process)
+
+
+def start(
+    port: int, folder: Path, *, environment: Mapping[str, str] | None = None, detached: bool = False
+) -> tuple[LocalCloud, "subprocess.Popen[bytes]"]:
+    """Start the server with its files under `folder` and wait until it answers.
+
+    An attached server ends with this process, however this process ends: its standard input closes then.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "localcloud.server", str(port), str(folder)]
+    log_path = folder / "log"
+    with log_path.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own module
+            [*command, "detached" if detached else "attached"],
+            stdin=subprocess.DEVNULL if detached else subprocess.PIPE,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, **(environment or {})},
+        )
+    try:
+        return _wait_until_ready(process, folder, log_path), process
+    except BaseException:
+        stop(process)
+        raise
+
+
+def _wait_until_ready(process: "subprocess.Popen[bytes]", folder: Path, log: Path) -> LocalCloud:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise LocalCloudError(_last_line(log) or f"the local cloud ended with exit code {process.returncode}")
+        port = _port_of(folder)
+        if port and answers(port):
+            endpoint = f"http://127.0.0.1:{port}"
+            return LocalCloud(endpoint=endpoint, port=port, pid=process.pid, log=log)
+        time.sleep(0.05)
+    raise LocalCloudError(f"the local cloud did not answer within {START_SECONDS:.0f} s; see {log}")
+
+
+def _port_of(folder: Path) -> int | None:
+    try:
+        return int((folder / "port").read_text())
+    except (FileNotFoundError, ValueError):
+        return None  # not written yet
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def answers(port: int) -> bool:
+    """Does a local cloud answer on this port?"""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_localcloud/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End the server; it ends its function processes. One that does not listen is killed."""
+    if process.stdin:
+        process.stdin.close()
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,206 @@
+"""A sandbox payment processor: charges by idempotency key, counts them, and misbehaves when told to.
+
+It stands for an external processor, so it has no Region, and outlives Regions that are down.
+
+For payers, below `{endpoint}/_localcloud/processor`, with `Authorization: Bearer <secret>` (else 401; the secret is
+`sandbox-secret` unless set):
+
+POST /charges with `Idempotency-Key` (1-255 characters) and JSON `{"amount": 9999, "currency": "USD",
+    "reference": "TXN001"}`; amount in minor units, further members are kept::
+
+        201 {"id": "ch_1", "status": "succeeded", "key", "amount", "currency", "reference"}   charged
+        402 {"id": "ch_2", "status": "declined", "code": "declined", ...}                     declined, nothing charged
+        400 no key, or not that JSON; nothing happened
+        409 the key is being worked on now: repeat later
+        410 the key was cancelled; nothing charged
+        422 the key came with another amount, currency or reference before
+        5xx told to fail; nothing charged
+        no answer: the request or the reply was lost, so charged or not
+
+    The same request again gets the first answer (201 or 402) again with `Idempotent-Replayed: true`, charging nothing,
+    while keys are honoured. When told to forget keys, it charges again.
+GET /charges/{key}          200 as above with the first answer's status ("succeeded", "declined"), "processing" or
+                            "cancelled"; 404 {"status": "unknown"}: never charged
+POST /charges/{key}/cancel  200 {"status": "cancelled"}: it never will be charged; 409 with the charge: it has been
+
+For tests and drills, without secret:
+
+GET /admin      {"charges": 3, "amount": 29997, "by_key": {key: charges}, "by_reference": {reference: charges},
+                "twice": [references], "calls": 7, "behaviour": {...}}; only successful charges are counted
+PUT /admin      set some of the behaviour, the rest stays: {"secret", "delay" (seconds before it works and answers),
+                "fail" (status, 0 none), "fail_share", "decline_share", "lose_reply_share" (after the charge),
+                "lose_request_share" (before it), "honour_keys" (true), "only" (applies to references containing it),
+                "seed"}; shares are 0..1, fail_share is 1 and the others are 0 at first
+DELETE /admin   forget all charges and behave well again
+"""
+
+import asyncio
+import random
+from collections import Counter
+from dataclasses import asdict, dataclass, field, fields, replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+from localcloud.http import Request, Send, drop, respond
+
+PREFIX = "/_localcloud/processor"
+SECRET = "sandbox-secret"  # noqa: S105 - a sandbox's, documented above
+KEY_LENGTH = 255
+
+
+@dataclass(frozen=True, kw_only=True)
+class Behaviour:
+    """How the processor behaves; see PUT /admin."""
+
+    secret: str = SECRET
+    delay: float = 0.0
+    fail: int = 0
+    fail_share: float = 1.0
+    decline_share: float = 0.0
+    lose_reply_share: float = 0.0
+    lose_request_share: float = 0.0
+    honour_keys: bool = True
+    only: str = ""
+    seed: int = 0
+
+
+@dataclass
+class Processor:
+    """The charges and what they were made for."""
+
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    charges: list[dict[str, Any]] = field(default_factory=list)
+    answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # by key, the first
+    working: set[str] = field(default_factory=set)
+    cancelled: set[str] = field(default_factory=set)
+    calls: int = 0
+    dice: random.Random = field(default_factory=lambda: random.Random(0))
+
+    async def serve(self, request: Request, send: Send) -> None:
+        """Answer one request below PREFIX."""
+        path = request.path.removeprefix(PREFIX)
+        if path == "/admin":
+            await self._admin(request, send)
+        elif request.headers.get("authorization") != f"Bearer {self.behaviour.secret}":
+            await respond(send, 401, {"status": "unauthorized"})
+        elif path == "/charges" and request.method == "POST":
+            await self._charge(request, send)
+        elif path.startswith("/charges/"):
+            await self._key(request, path.removeprefix("/charges/"), send)
+        else:
+            await respond(send, 404, {"status": "unknown"})
+
+    # --- charging
+
+    async def _charge(self, request: Request, send: Send) -> None:
+        self.calls += 1
+        key = request.headers.get("idempotency-key", "")
+        intent = _intent(request)
+        if not 1 <= len(key) <= KEY_LENGTH or intent is None:
+            await respond(send, 400, {"status": "invalid"})
+            return
+        told = self.behaviour if self.behaviour.only in intent["reference"] else Behaviour()
+        if self._roll(told.lose_request_share):
+            await asyncio.sleep(told.delay)
+            await drop(send)
+            return
+        if key in self.working and told.honour_keys:
+            await respond(send, 409, {"status": "processing", "key": key})
+            return
+        self.working.add(key)
+        try:
+            await asyncio.sleep(told.delay)
+            status, answer, replayed = self._decide(key, intent, told)
+        finally:
+            self.working.discard(key)
+        if self._roll(told.lose_reply_share):
+            await drop(send)
+            return
+        await respond(send, status, answer, {"Idempotent-Replayed": "true"} if replayed else None)
+
+    def _decide(self, key: str, intent: dict[str, Any], told: Behaviour) -> tuple[int, dict[str, Any], bool]:
+        """Status and body of the answer, and whether it is an earlier one."""
+        if key in self.cancelled:
+            return 410, {"status": "cancelled", "key": key}, False
+        if told.honour_keys and (first := self.answers.get(key)):
+            if any(first[name] != intent[name] for name in ("amount", "currency", "reference")):
+                return 422, {"status": "mismatch", "key": key}, False
+            return (201 if first["status"] == "succeeded" else 402), first, True
+        if told.fail and self._roll(told.fail_share):
+            return told.fail, {"status": "failed", "message": HTTPStatus(told.fail).phrase}, False
+        declined = self._roll(told.decline_share)
+        answer = {**intent, "id": f"ch_{len(self.charges) + 1}", "key": key}
+        answer |= {"status": "declined", "code": "declined"} if declined else {"status": "succeeded"}
+        self.charges.append(answer)
+        self.answers.setdefault(key, answer)
+        return (402 if declined else 201), answer, False
+
+    def _roll(self, share: float) -> bool:
+        return share > 0 and self.dice.random() < share
+
+    async def _key(self, request: Request, rest: str, send: Send) -> None:
+        """Look a key up, or cancel it."""
+        key, _, verb = rest.partition("/")
+        key = unquote(key)
+        known = self.answers.get(key)
+        cancelling = request.method == "POST" and verb == "cancel"
+        if known:
+            await respond(send, 409 if cancelling and known["status"] == "succeeded" else 200, known)
+        elif key in self.working:
+            await respond(send, 409 if cancelling else 200, {"status": "processing", "key": key})
+        elif cancelling or key in self.cancelled:
+            self.cancelled.add(key)
+            await respond(send, 200, {"status": "cancelled", "key": key})
+        else:
+            await respond(send, 404, {"status": "unknown", "key": key})
+
+    # --- telling it what to do
+
+    async def _admin(self, request: Request, send: Send) -> None:
+        if request.method == "DELETE":
+            for item in fields(Processor):
+                setattr(self, item.name, getattr(Processor(), item.name))
+        elif request.method == "PUT":
+            try:
+                self.behaviour = _changed(self.behaviour, request.json())
+            except (ValueError, TypeError) as error:
+                await respond(send, 400, {"message": str(error)})
+                return
+            self.dice = random.Random(self.behaviour.seed)
+        await respond(send, 200, self._report())
+
+    def _report(self) -> dict[str, Any]:
+        made = [charge for charge in self.charges if charge["status"] == "succeeded"]
+        references = Counter(charge["reference"] for charge in made)
+        return {
+            "charges": len(made),
+            "amount": sum(charge["amount"] for charge in made),
+            "by_key": Counter(charge["key"] for charge in made),
+            "by_reference": references,
+            "twice": [reference for reference, count in references.items() if count > 1],
+            "calls": self.calls,
+            "behaviour": asdict(self.behaviour),
+        }
+
+
+def _intent(request: Request) -> dict[str, Any] | None:
+    """What shall be charged, or None if the body does not say it."""
+    try:
+        body = request.json()
+    except ValueError:
+        return None
+    if not isinstance(body, dict) or not isinstance(body.get("amount"), int):
+        return None
+    if not isinstance(body.get("currency"), str) or not isinstance(body.get("reference"), str):
+        return None
+    return body
+
+
+def _changed(behaviour: Behaviour, wanted: Any) -> Behaviour:
+    if not isinstance(wanted, dict):
+        raise TypeError("a JSON object is expected")
+    unknown = set(wanted) - {item.name for item in fields(Behaviour)}
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
+    return replace(behaviour, **wanted)
