@@ -16,7 +16,7 @@ WRAPPED: Final = {
     "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
     "ministack.services.cloudformation.handlers": ("_ACTION_HANDLERS", "_check_capabilities"),
     "ministack.services.cloudformation.helpers": ("_resolve_document", "_resolve_template"),
-    "ministack.services.cloudformation.engine": ("_parse_template",),
+    "ministack.services.cloudformation.engine": ("_evaluate_conditions", "_parse_template"),
     "ministack.services.iam": ("_roles",),
 }
 
@@ -34,7 +34,7 @@ def configure(port: int, folder: Path) -> None:
     os.environ.update(
         AUTH="true",
         GATEWAY_PORT=str(port),
-        MINISTACK_HOST="localhost",
+        MINISTACK_HOST="127.0.0.1",
         MINISTACK_REGION="us-east-1",
         MINISTACK_ACCOUNT_ID=ACCOUNT,
         TMPDIR=str(temporary),

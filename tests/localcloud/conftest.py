@@ -1,0 +1,60 @@
+"""One local cloud for all tests of this folder, and clients of it. Tests name their resources by `name`."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import boto3
+import pytest
+from botocore.config import Config
+
+import localcloud
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+ACCOUNT = "000000000000"
+Clients = Callable[..., Any]
+Value = TypeVar("Value")
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[localcloud.LocalCloud]:
+    with localcloud.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(cloud: localcloud.LocalCloud) -> Clients:
+    """A boto3 client of a service and Region, as root unless given credentials."""
+    made: dict[Any, Any] = {}
+
+    def make(service: str, region: str = REGIONS[0], **credentials: str) -> Any:
+        key = (service, region, *credentials.items())
+        if key not in made:
+            made[key] = boto3.client(
+                service,
+                region_name=region,
+                endpoint_url=cloud.endpoint,
+                config=Config(retries={"total_max_attempts": 1}),
+                **(credentials or localcloud.ROOT),
+            )
+        return made[key]
+
+    return make
+
+
+@pytest.fixture
+def name() -> str:
+    """A name that no other test uses."""
+    return f"t{uuid.uuid4().hex[:10]}"
+
+
+def eventually(read: Callable[[], Value], *, seconds: float = 20) -> Value:
+    """The first truthy value read; fails with the last one when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = read()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(0.05)
