@@ -164,7 +164,9 @@ def _text(value: Any) -> str:
 def from_answer(action: str, answer: Answer) -> dict[str, Any]:
     """The output of an answer in boto3's shape; raises ApiError for an error."""
     status, headers, body = answer
-    shape = service().operation_model(action).output_shape or Shape("Nothing", {"type": "structure"})
+    shape = service().operation_model(action).output_shape or StructureShape(
+        "Nothing", {"type": "structure", "members": {}}
+    )
     response = {"status_code": status, "headers": headers, "body": body}
     parsed: dict[str, Any] = create_parser("query").parse(response, shape)
     if status >= 300:
