@@ -24,6 +24,7 @@ class Accounts:
     target: str = ""
     administration_role_arn: str = ""
     execution_role_name: str = ""
+    access_role_arn: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

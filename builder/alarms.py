@@ -1,0 +1,254 @@
+"""The alarms of a Region; all publish to its alert topic (SPEC B13)."""
+
+from typing import Any
+
+from troposphere import GetAtt, If, Ref, Sub, Template
+from troposphere.apigateway import Stage
+from troposphere.awslambda import Function
+from troposphere.cloudwatch import Alarm, Metric, MetricDataQuery, MetricDimension, MetricStat
+from troposphere.events import EventBus, Rule
+from troposphere.sns import Topic
+from troposphere.sqs import Queue
+from troposphere.stepfunctions import StateMachine
+
+from builder.names import API, BUCKET, PEERS, TABLE, named, named_in, peer, tags
+
+FIVE_MINUTES = 300
+ABOVE = "GreaterThanThreshold"
+
+
+class Alarms:
+    """Makes alarms that publish to one topic, when they fire and when they are over."""
+
+    def __init__(self, template: Template, topic: Topic) -> None:
+        self.template = template
+        self.topic = topic
+
+    def add_function_alarms(self, processor: Function) -> None:
+        """Errors by rate, so that one fault among many payments is seen and one among none is not a division by zero."""
+        function = {"FunctionName": processor.ref()}
+        self._add(
+            "LambdaErrors",
+            "payment-lambda-errors",
+            "More than 0.1 % of the processor's invocations fail",
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=2,
+            Threshold=0.1,
+            Metrics=[
+                _math("rate", "IF(invocations > 0, 100 * errors / invocations, 0)", "Errors in %"),
+                _query("errors", "AWS/Lambda", "Errors", function),
+                _query("invocations", "AWS/Lambda", "Invocations", function),
+            ],
+        )
+        self._add_sum("LambdaThrottles", "AWS/Lambda", "Throttles", function, "The processor is throttled", periods=2)
+
+    def add_workflow_alarms(self, workflow: StateMachine) -> None:
+        """Errors that the workflow catches never count as errors of the function."""
+        machine = {"StateMachineArn": workflow.ref()}
+        for what in ("Failed", "TimedOut", "Throttled"):
+            metric = "ExecutionThrottled" if what == "Throttled" else f"Executions{what}"
+            self._add_sum(f"Workflow{what}", "AWS/States", metric, machine, f"Workflow executions: {metric}")
+
+    def add_queue_alarm(self, dead_letters: Queue) -> None:
+        """Anything in the dead-letter queue waits for a person."""
+        self._add(
+            "DeadLetters",
+            "payment-dead-letters",
+            "Messages wait in the dead-letter queue: payctl redrive",
+            **_metric(
+                "AWS/SQS",
+                "ApproximateNumberOfMessagesVisible",
+                {"QueueName": GetAtt(dead_letters, "QueueName")},
+                "Maximum",
+            ),
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=1,
+            Threshold=0,
+        )
+
+    def add_api_alarm(self, stage: Stage) -> None:
+        """What the API answers with 5xx."""
+        dimensions = {"ApiName": named(API), "Stage": stage.ref()}
+        self._add_sum("ApiErrors", "AWS/ApiGateway", "5XXError", dimensions, "The API answers 5xx", periods=2)
+
+    def add_event_alarm(self, bus: EventBus, rules: list[Rule], janitor_rule: Rule) -> None:
+        """Events that a rule could not deliver. Rule names by pattern: the outgoing rules exist once linked."""
+        on_bus = [named("payment-failover-in-${AWS::Region}-${EnvironmentSuffix}")]
+        on_bus += [rule.Name for rule in rules]
+        queries = [
+            _query(f"rule{number}", "AWS/Events", "FailedInvocations", {"EventBusName": bus.ref(), "RuleName": name})
+            for number, name in enumerate(on_bus)
+        ]
+        queries.append(_query("schedule", "AWS/Events", "FailedInvocations", {"RuleName": janitor_rule.ref()}))
+        self._add(
+            "FailedEvents",
+            "payment-failed-events",
+            "A rule could not deliver events",
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=1,
+            Threshold=0,
+            Metrics=[_math("failed", "SUM(FILL(METRICS(), 0))", "Failed invocations"), *queries],
+        )
+
+    def add_replication_alarms(self) -> None:
+        """How far the other Regions are behind: records towards each, receipts from each (the metric is published there)."""
+        self._add(
+            "TableReplication",
+            "payment-table-replication",
+            "Records reach another Region more than 30 s late",
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=3,
+            Threshold=30_000,
+            Metrics=[
+                _math("latency", "MAX(METRICS())", "Milliseconds"),
+                *(
+                    _query(
+                        f"to{which}",
+                        "AWS/DynamoDB",
+                        "ReplicationLatency",
+                        {"ReceivingRegion": peer(which), "TableName": named(TABLE)},
+                        "Average",
+                        period=60,
+                    )
+                    for which in PEERS
+                ),
+            ],
+        )
+        for title, metric, statistic, threshold, words in (
+            ("ReceiptReplication", "ReplicationLatency", "Maximum", 900, "Receipts arrive more than 15 minutes late"),
+            ("ReceiptsPending", "OperationsPendingReplication", "Maximum", 1000, "More than 1000 receipts wait to arrive"),
+        ):
+            self._add(
+                title,
+                f"payment-{_dashed(title)}",
+                words,
+                Condition="Linked",
+                ComparisonOperator=ABOVE,
+                EvaluationPeriods=3,
+                Threshold=threshold,
+                Metrics=[
+                    _math("worst", "MAX(METRICS())", metric),
+                    *(_query(f"from{w}", "AWS/S3", metric, _replication(w), statistic) for w in PEERS),
+                ],
+            )
+        self._add(
+            "ReceiptsFailed",
+            "payment-receipts-failed",
+            "Receipts of this Region failed to replicate",
+            Condition="Linked",
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=1,
+            Threshold=0,
+            Metrics=[
+                _math("failed", "SUM(FILL(METRICS(), 0))", "OperationsFailedReplication"),
+                *(_query(f"to{w}", "AWS/S3", "OperationsFailedReplication", _replication(w, out=True)) for w in PEERS),
+            ],
+        )
+
+    def add_janitor_alarms(self) -> None:
+        """What the janitor tells each minute, and its silence."""
+        own = {"Environment": Ref("EnvironmentSuffix"), "Region": Ref("AWS::Region")}
+        for title, metric, threshold, periods, words in (
+            ("PeerUnanswered", "PeerUnanswered", 0, 3, "Another Region's register does not answer"),
+            ("PaymentsOverdue", "OldestOverdueSeconds", 300, 1, "A payment is overdue for more than 5 minutes"),
+            ("PaymentsParked", "Parked", 0, 1, "Payments are parked: payctl parked"),
+        ):
+            self._add(
+                title,
+                f"payment-{_dashed(title)}",
+                words,
+                **_metric("Payments", metric, own, "Maximum", period=60),
+                ComparisonOperator=ABOVE,
+                EvaluationPeriods=periods,
+                Threshold=threshold,
+            )
+        self._add(
+            "JanitorSilent",
+            "payment-janitor-silent",
+            "The janitor has not run for five minutes",
+            **_metric("Payments", "Heartbeat", own, "Sum", period=60),
+            ActionsEnabled=If("IntakeOn", True, False),  # its schedule is off with the intake
+            ComparisonOperator="LessThanThreshold",
+            EvaluationPeriods=5,
+            Threshold=1,
+            TreatMissingData="breaching",
+        )
+
+    def _add_sum(
+        self, title: str, namespace: str, metric: str, dimensions: dict[str, Any], words: str, periods: int = 1
+    ) -> None:
+        self._add(
+            title,
+            f"payment-{_dashed(title)}",
+            words,
+            **_metric(namespace, metric, dimensions, "Sum"),
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=periods,
+            Threshold=0,
+        )
+
+    def _add(self, title: str, name: str, words: str, **options: Any) -> None:
+        options.setdefault("TreatMissingData", "notBreaching")
+        full = name + "-${AWS::Region}-${EnvironmentSuffix}"
+        self.template.add_resource(
+            Alarm(
+                f"{title}Alarm",
+                AlarmName=Sub(full),
+                AlarmDescription=words,
+                AlarmActions=[self.topic.ref()],
+                OKActions=[self.topic.ref()],
+                Tags=tags(full),
+                **options,
+            )
+        )
+
+
+def _dashed(title: str) -> str:
+    return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in title).lstrip("-")
+
+
+def _dimensions(values: dict[str, Any]) -> list[MetricDimension]:
+    return [MetricDimension(Name=name, Value=value) for name, value in sorted(values.items())]
+
+
+def _metric(
+    namespace: str, metric: str, dimensions: dict[str, Any], statistic: str, period: int = FIVE_MINUTES
+) -> dict[str, Any]:
+    return {
+        "Namespace": namespace,
+        "MetricName": metric,
+        "Dimensions": _dimensions(dimensions),
+        "Statistic": statistic,
+        "Period": period,
+    }
+
+
+def _query(
+    name: str,
+    namespace: str,
+    metric: str,
+    dimensions: dict[str, Any],
+    statistic: str = "Sum",
+    period: int = FIVE_MINUTES,
+) -> MetricDataQuery:
+    return MetricDataQuery(
+        Id=name,
+        MetricStat=MetricStat(
+            Metric=Metric(Namespace=namespace, MetricName=metric, Dimensions=_dimensions(dimensions)),
+            Period=period,
+            Stat=statistic,
+        ),
+        ReturnData=False,
+    )
+
+
+def _math(name: str, expression: str, label: str) -> MetricDataQuery:
+    return MetricDataQuery(Id=name, Expression=expression, Label=label, ReturnData=True)
+
+
+def _replication(which: str, *, out: bool = False) -> dict[str, Any]:
+    """S3 publishes latency and pending operations in the destination's Region, failures in the source's (S3 guide)."""
+    here, there = named(BUCKET), named_in(BUCKET, which)
+    if out:
+        return {"SourceBucket": here, "DestinationBucket": there, "RuleId": Sub("to-${Peer}", Peer=peer(which))}
+    return {"SourceBucket": there, "DestinationBucket": here, "RuleId": Sub("to-${AWS::Region}")}

@@ -1,0 +1,54 @@
+"""The alert topic of a Region and who hears it (SPEC B9)."""
+
+from awacs.aws import Principal
+from troposphere import GetAtt, Ref, Sub, Template
+from troposphere.kms import Key
+from troposphere.sns import SubscriptionResource, Topic, TopicPolicy
+
+from builder.names import INBOX, TOPIC, named, tags
+from builder.policies import allow, document, from_account, only_tls
+
+
+def add_topic(template: Template, key: Key) -> Topic:
+    """The topic; alarms of this account publish to it, the home Region's inbox and perhaps a person hear it."""
+    topic = template.add_resource(
+        Topic(
+            "AlertTopic",
+            TopicName=named(TOPIC),
+            DisplayName=Sub("Payments ${EnvironmentSuffix} ${AWS::Region}"),
+            KmsMasterKeyId=GetAtt(key, "Arn"),
+            Tags=tags(TOPIC),
+        )
+    )
+    template.add_resource(
+        TopicPolicy(
+            "AlertTopicPolicy",
+            Topics=[topic.ref()],
+            PolicyDocument=document(
+                allow(
+                    "sns:Publish",
+                    topic.ref(),
+                    from_account(),
+                    Principal=Principal("Service", "cloudwatch.amazonaws.com"),
+                    Sid="AlarmsOfThisAccount",
+                ),
+                only_tls(("sns:Publish",), topic.ref()),
+            ),
+        )
+    )
+    # The inbox is in the global stack: it exists when the Regions are linked.
+    template.add_resource(
+        SubscriptionResource(
+            "InboxSubscription",
+            Condition="Linked",
+            TopicArn=topic.ref(),
+            Protocol="sqs",
+            Endpoint=Sub(f"arn:${{AWS::Partition}}:sqs:${{HomeRegion}}:${{AWS::AccountId}}:{INBOX}"),
+        )
+    )
+    template.add_resource(
+        SubscriptionResource(
+            "EmailSubscription", Condition="HasEmail", TopicArn=topic.ref(), Protocol="email", Endpoint=Ref("AlertEmail")
+        )
+    )
+    return topic

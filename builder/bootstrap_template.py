@@ -1,0 +1,199 @@
+"""What every account and Region needs once, before any environment (DESIGN 2)."""
+
+from typing import Any
+
+from awacs.aws import Principal
+from troposphere import And, Condition, Equals, GetAtt, If, Not, Or, Output, Parameter, Ref, Sub, Tags, Template
+from troposphere.apigateway import Account
+from troposphere.iam import Role
+from troposphere.s3 import (
+    AbortIncompleteMultipartUpload,
+    Bucket,
+    BucketEncryption,
+    BucketPolicy,
+    LifecycleConfiguration,
+    LifecycleRule,
+    LoggingConfiguration,
+    NoncurrentVersionExpiration,
+    ServerSideEncryptionByDefault,
+    ServerSideEncryptionRule,
+    VersioningConfiguration,
+)
+
+from builder import stackset_roles
+from builder.names import ACCESS_LOGS, ARTIFACTS, named
+from builder.policies import allow, document, from_account, trust
+from builder.settings import Settings
+from builder.storage import NO_ACLS, NOT_PUBLIC, tls_statements
+
+
+def bootstrap_template(settings: Settings) -> Template:
+    """Two buckets a Region, API Gateway's log role, and in the home Region the StackSet roles."""
+    template = Template(Description="Payments: once per account and Region")
+    add_parameters(template, settings)
+    logs = add_access_logs(template)
+    artifacts = add_artifacts(template, logs)
+    add_api_gateway_account(template)
+    stackset_roles.add_roles(template, settings)
+    template.add_output(Output("AccessLogBucket", Value=logs.ref()))
+    template.add_output(Output("ArtifactBucket", Value=artifacts.ref()))
+    template.add_output(
+        Output(
+            "AdministrationRoleArn",
+            Condition="IsHome",
+            Value=If("MakesAdministrationRole", GetAtt("AdministrationRole", "Arn"), Ref("ExistingAdministrationRoleArn")),
+        )
+    )
+    template.add_output(
+        Output(
+            "ExecutionRoleName",
+            Condition="IsHome",
+            Value=If("MakesExecutionRole", Ref("ExecutionRole"), Ref("ExistingExecutionRoleName")),
+        )
+    )
+    return template
+
+
+def add_parameters(template: Template, settings: Settings) -> None:
+    """What exists already is named and not made."""
+    text: list[tuple[str, str, dict[str, Any]]] = [
+        ("HomeRegion", "Region of the StackSet", {"Default": settings.regions[0], "AllowedValues": [*settings.regions]}),
+        (
+            "AdministratorAccount",
+            "Account of the StackSet; empty is this one",
+            {"Default": "", "AllowedPattern": r"(\d{12})?"},
+        ),
+        ("ExistingAdministrationRoleArn", "StackSet administration role; empty makes one", {"Default": ""}),
+        ("ExistingExecutionRoleName", "StackSet execution role; empty makes one", {"Default": ""}),
+        (
+            "ExistingApiGatewayLogRole",
+            "true when API Gateway of this Region has a log role",
+            {"Default": "false", "AllowedValues": ["true", "false"]},
+        ),
+    ]
+    for name, description, options in text:
+        template.add_parameter(Parameter(name, Type="String", Description=description, **options))
+    template.add_condition("IsHome", Equals(Ref("AWS::Region"), Ref("HomeRegion")))
+    template.add_condition(
+        "IsAdministrator",
+        Or(Equals(Ref("AdministratorAccount"), ""), Equals(Ref("AdministratorAccount"), Ref("AWS::AccountId"))),
+    )
+    template.add_condition("NamesAdministrator", Not(Equals(Ref("AdministratorAccount"), "")))
+    template.add_condition("NamesAdministrationRole", Not(Equals(Ref("ExistingAdministrationRoleArn"), "")))
+    template.add_condition(
+        "MakesAdministrationRole",
+        And(Condition("IsHome"), Condition("IsAdministrator"), Not(Condition("NamesAdministrationRole"))),
+    )
+    template.add_condition(
+        "MakesExecutionRole", And(Condition("IsHome"), Equals(Ref("ExistingExecutionRoleName"), ""))
+    )
+    template.add_condition("MakesApiGatewayRole", Equals(Ref("ExistingApiGatewayLogRole"), "false"))
+
+
+def add_access_logs(template: Template) -> Bucket:
+    """Where S3 logs access to all other buckets of the Region, and to itself; S3 can write to AES256 only."""
+    bucket = template.add_resource(
+        _bucket("AccessLogBucket", ACCESS_LOGS, logs_to=None, expiry={"ExpirationInDays": 400})
+    )
+    template.add_resource(
+        BucketPolicy(
+            "AccessLogBucketPolicy",
+            Bucket=bucket.ref(),
+            PolicyDocument=document(
+                allow(
+                    "s3:PutObject",
+                    Sub("${AccessLogBucket.Arn}/*"),
+                    from_account(),
+                    Principal=Principal("Service", "logging.s3.amazonaws.com"),
+                    Sid="AccessLogs",
+                ),
+                *tls_statements([GetAtt(bucket, "Arn"), Sub("${AccessLogBucket.Arn}/*")]),
+            ),
+        )
+    )
+    return bucket
+
+
+def add_artifacts(template: Template, logs: Bucket) -> Bucket:
+    """Templates and function code, under names that tell their content."""
+    bucket = template.add_resource(_bucket("ArtifactBucket", ARTIFACTS, logs_to=logs, expiry={}))
+    template.add_resource(
+        BucketPolicy(
+            "ArtifactBucketPolicy",
+            Bucket=bucket.ref(),
+            PolicyDocument=document(*tls_statements([GetAtt(bucket, "Arn"), Sub("${ArtifactBucket.Arn}/*")])),
+        )
+    )
+    return bucket
+
+
+def add_api_gateway_account(template: Template) -> None:
+    """API Gateway has one log role an account and Region; kept, for other APIs may have come to use it."""
+    writes = template.add_resource(
+        Role(
+            "ApiGatewayLogRole",
+            Condition="MakesApiGatewayRole",
+            AssumeRolePolicyDocument=trust("apigateway"),
+            ManagedPolicyArns=[
+                Sub("arn:${AWS::Partition}:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs")
+            ],
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+            Tags=bootstrap_tags("payment-api-gateway-logs"),
+        )
+    )
+    template.add_resource(
+        Account(
+            "ApiGatewayAccount",
+            Condition="MakesApiGatewayRole",
+            CloudWatchRoleArn=GetAtt(writes, "Arn"),
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
+        )
+    )
+
+
+def bootstrap_tags(name: str) -> Tags:
+    """As SPEC B3, without an environment: all environments of the account share these."""
+    return Tags(
+        Application="multi-region-payment-processing",
+        CostCenter="finance",
+        ManagedBy="CloudFormation",
+        Name=Sub(name) if "${" in name else name,
+        Region=Ref("AWS::Region"),
+    )
+
+
+def _bucket(title: str, name: str, *, logs_to: Bucket | None, expiry: dict[str, int]) -> Bucket:
+    logging = LoggingConfiguration(LogFilePrefix=f"{title}/")
+    if logs_to is not None:
+        logging.DestinationBucketName = logs_to.ref()
+    return Bucket(
+        title,
+        BucketName=named(name),
+        BucketEncryption=BucketEncryption(
+            ServerSideEncryptionConfiguration=[
+                ServerSideEncryptionRule(
+                    ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
+                )
+            ]
+        ),
+        LifecycleConfiguration=LifecycleConfiguration(
+            Rules=[
+                LifecycleRule(
+                    Id="tidy",
+                    Status="Enabled",
+                    AbortIncompleteMultipartUpload=AbortIncompleteMultipartUpload(DaysAfterInitiation=1),
+                    NoncurrentVersionExpiration=NoncurrentVersionExpiration(NoncurrentDays=30),
+                    **expiry,
+                )
+            ]
+        ),
+        LoggingConfiguration=logging,
+        OwnershipControls=NO_ACLS,
+        PublicAccessBlockConfiguration=NOT_PUBLIC,
+        VersioningConfiguration=VersioningConfiguration(Status="Enabled"),
+        DeletionPolicy="Delete",
+        UpdateReplacePolicy="Retain",
+        Tags=bootstrap_tags(name),
+    )

@@ -1,0 +1,105 @@
+"""The Region's customer key, and who may use it for what (SPEC B8)."""
+
+from awacs.aws import ArnLike, AWSPrincipal, Bool, PolicyDocument, Principal, StringEquals
+from troposphere import If, NoValue, Sub, Template
+from troposphere.kms import Alias, Key
+
+from builder.names import KEY_ALIAS, arn, named, tags
+from builder.policies import allow, document, from_account
+
+# Services through which principals of this account may use the key, as far as IAM lets them.
+THROUGH = ("dynamodb", "lambda", "s3", "sqs")
+
+# Services that hold the key by a grant, made in the name of who makes the table or function.
+GRANTED = ("dynamodb", "lambda")
+
+ADMINISTER = (
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+)
+
+
+def add_key(template: Template) -> Key:
+    """The key, with its alias."""
+    key = template.add_resource(
+        Key(
+            "Key",
+            Description=Sub("Payments of ${EnvironmentSuffix} in ${AWS::Region}"),
+            EnableKeyRotation=True,
+            PendingWindowInDays=If("Protected", 30, 7),
+            KeyPolicy=key_policy(),
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Retain",
+            Tags=tags("payment-processing-${AWS::Region}-${EnvironmentSuffix}"),
+        )
+    )
+    template.add_resource(Alias("KeyAlias", AliasName=named(KEY_ALIAS), TargetKeyId=key.ref()))
+    return key
+
+
+def key_policy() -> PolicyDocument:
+    """The account administers and delegates use to IAM; each service that acts by itself has a statement of its own."""
+    root = AWSPrincipal(Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root"))
+    through = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in THROUGH]
+    use = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+    deliver = ("kms:Decrypt", "kms:GenerateDataKey*")
+    return document(
+        allow(ADMINISTER, "*", Principal=root, Sid="AccountAdministers"),
+        allow(use, "*", StringEquals("kms:ViaService", through), Principal=root, Sid="AccountDelegatesUse"),
+        allow(
+            "kms:CreateGrant",
+            "*",
+            Bool("kms:GrantIsForAWSResource", "true"),
+            StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in GRANTED]),
+            Principal=root,
+            Sid="ServicesHoldGrants",
+        ),
+        allow(
+            use,
+            "*",
+            _for_log_groups(),
+            Principal=Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com")),
+            Sid="LogGroups",
+        ),
+        allow(
+            deliver, "*", from_account(), Principal=Principal("Service", "cloudwatch.amazonaws.com"), Sid="AlarmsToTopic"
+        ),
+        # The inbox for the alerts of all Regions is in the home Region only.
+        If(
+            "IsHome",
+            allow(deliver, "*", Principal=Principal("Service", "sns.amazonaws.com"), Sid="TopicsToInbox"),
+            NoValue,
+        ),
+        # No source condition: EventBridge does not send one with the key call and would drop the message silently.
+        allow(deliver, "*", Principal=Principal("Service", "events.amazonaws.com"), Sid="EventsToDeadLetters"),
+    )
+
+
+def _for_log_groups() -> ArnLike:
+    groups = (
+        "/aws/lambda/payment-*-${AWS::Region}-${EnvironmentSuffix}",
+        "/aws/vendedlogs/states/payment-workflow-${AWS::Region}-${EnvironmentSuffix}",
+        "/aws/apigateway/payment-api-${EnvironmentSuffix}",
+        "API-Gateway-Execution-Logs_*/prod",  # API Gateway chooses that name
+    )
+    return ArnLike("kms:EncryptionContext:aws:logs:arn", [arn("logs", f"log-group:{group}") for group in groups])

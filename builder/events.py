@@ -1,0 +1,123 @@
+"""The event bus of a Region, the rules between Regions and the janitor's minute (SPEC B7)."""
+
+from typing import Any
+
+from troposphere import GetAtt, If, Ref, Sub, Template
+from troposphere.awslambda import Function, Permission
+from troposphere.events import DeadLetterConfig, EventBus, RetryPolicy, Rule, Target
+from troposphere.iam import Role
+from troposphere.sqs import Queue
+from troposphere.stepfunctions import StateMachine
+
+from builder.names import BUS, FAILOVER_IN, JANITOR, PEERS, arn, arn_in, named, peer, tags
+from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
+
+FAILOVER_OUT = "payment-failover-out-${AWS::Region}-${EnvironmentSuffix}"
+
+
+def add_bus(template: Template) -> EventBus:
+    """The Region's own bus; only this account's roles put events on it."""
+    return template.add_resource(EventBus("EventBus", Name=named(BUS), Tags=tags(BUS)))
+
+
+def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, dead_letters: Queue) -> Rule:
+    """Start the own workflow for payments that another Region hands over."""
+    starts = template.add_resource(
+        role(
+            "FailoverInRole",
+            FAILOVER_IN,
+            _trusted("payment-failover-in-*"),
+            start_workflow(workflow.ref()),
+        )
+    )
+    return template.add_resource(
+        Rule(
+            "FailoverIn",
+            Name=named(FAILOVER_IN),
+            EventBusName=bus.ref(),
+            EventPattern={
+                "source": ["payment.processing"],
+                "detail-type": ["Payment Transaction"],
+                # Not this Region's own: those are on their way out, and would go round for ever.
+                "detail": {"failover": ["true"], "region": [{"anything-but": [Ref("AWS::Region")]}]},
+            },
+            State="ENABLED",
+            Targets=[
+                _target("workflow", workflow.ref(), dead_letters, RoleArn=GetAtt(starts, "Arn"), InputPath="$.detail")
+            ],
+        )
+    )
+
+
+def add_failover_out(template: Template, bus: EventBus, dead_letters: Queue) -> list[Rule]:
+    """One rule to each other Region's bus, once the Regions are linked; a target in another Region must be a bus."""
+    sends = template.add_resource(
+        role(
+            "FailoverOutRole",
+            FAILOVER_OUT,
+            _trusted("payment-failover-*"),
+            put_events(*(arn_in("events", f"event-bus/{BUS}", which) for which in PEERS)),
+        )
+    )
+    return [template.add_resource(_out(which, bus, sends, dead_letters)) for which in PEERS]
+
+
+def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
+    name = Sub("payment-failover-${AWS::Region}-to-${Peer}-${EnvironmentSuffix}", Peer=peer(which))
+    wanted: list[Any] = [peer(which)]
+    if which == "First":
+        wanted.append({"exists": False})  # the standby also takes what names no next Region
+    return Rule(
+        f"FailoverTo{which}",
+        Condition="Linked",
+        Name=name,
+        EventBusName=bus.ref(),
+        EventPattern={
+            "source": ["payment.processing"],
+            "detail-type": ["Payment Transaction"],
+            "detail": {"region": [Ref("AWS::Region")], "failover": ["true"], "next": wanted},
+        },
+        State="ENABLED",
+        Targets=[
+            _target("bus", arn_in("events", f"event-bus/{BUS}", which), dead_letters, RoleArn=GetAtt(sends, "Arn"))
+        ],
+    )
+
+
+def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Queue) -> Rule:
+    """Every minute; off while the environment takes nothing in. Schedules live on the default bus."""
+    rule = template.add_resource(
+        Rule(
+            "JanitorSchedule",
+            Name=named(JANITOR),
+            ScheduleExpression="rate(1 minute)",
+            State=If("IntakeOn", "ENABLED", "DISABLED"),
+            Targets=[_target("janitor", GetAtt(janitor, "Arn"), dead_letters)],
+        )
+    )
+    template.add_resource(
+        Permission(
+            "JanitorSchedulePermission",
+            Action="lambda:InvokeFunction",
+            FunctionName=janitor.ref(),
+            Principal="events.amazonaws.com",
+            SourceAccount=Ref("AWS::AccountId"),
+            SourceArn=GetAtt(rule, "Arn"),
+        )
+    )
+    return rule
+
+
+def _target(name: str, target: Any, dead_letters: Queue, **options: Any) -> Target:
+    return Target(
+        Id=name,
+        Arn=target,
+        DeadLetterConfig=DeadLetterConfig(Arn=GetAtt(dead_letters, "Arn")),
+        RetryPolicy=RetryPolicy(MaximumEventAgeInSeconds=3600, MaximumRetryAttempts=3),
+        **options,
+    )
+
+
+def _trusted(rules: str) -> Any:
+    rule = arn("events", f"rule/{BUS}/{rules}-${{EnvironmentSuffix}}")
+    return trust("events", from_account(), from_source(rule))

@@ -1,0 +1,191 @@
+"""The three functions of a Region: processor, health and janitor, each with its own role and log group (SPEC B5)."""
+
+from typing import Any
+
+from awacs.aws import Statement
+from troposphere import GetAtt, If, NoValue, Ref, Sub, Template
+from troposphere.awslambda import (
+    Code,
+    DeadLetterConfig,
+    Environment,
+    EventInvokeConfig,
+    Function,
+    LoggingConfig,
+    TracingConfig,
+)
+from troposphere.iam import PolicyType
+from troposphere.kms import Key
+from troposphere.logs import LogGroup
+from troposphere.sqs import Queue
+
+from builder import waivers
+from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW, arn, named, tags
+from builder.policies import (
+    act_on_registers,
+    document,
+    find_due,
+    publish_record,
+    put_events,
+    read_register,
+    read_secret,
+    role,
+    send_to,
+    start_workflow,
+    store_receipt,
+    trace,
+    trust,
+    use_key,
+    use_peer_keys,
+    write_logs,
+)
+from builder.settings import Settings
+
+RUNTIME = "python3.13"
+
+
+class Functions:
+    """Makes the functions of one template; they share code, settings, key and dead-letter queue."""
+
+    def __init__(self, template: Template, settings: Settings, *, key: Key, dead_letters: Queue, register: Any) -> None:
+        self.template = template
+        self.settings = settings
+        self.key = key
+        self.dead_letters = dead_letters
+        self.register = register
+
+    def add_processor(self) -> Function:
+        """Answers the API and the workflow; the only one that the concurrency parameter caps."""
+        processor = self._add(
+            "Processor",
+            PROCESSOR,
+            "payments.function.handler",
+            *self._settle(),
+            start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
+            memory=3072,
+            timeout=900,
+            ReservedConcurrentExecutions=If("Reserved", Ref("ReservedConcurrency"), NoValue),
+        )
+        self._add_secret_policy("Processor")
+        return processor
+
+    def add_health(self) -> Function:
+        """Answers `GET /health`; no cap, so that a burst of payments cannot make a Region look ill."""
+        return self._add(
+            "Health",
+            HEALTH,
+            "payments.health.handler",
+            read_register(self.register),
+            use_key(self.key, "dynamodb", "lambda", "sqs"),
+            memory=256,
+            timeout=10,
+            Metadata=waivers.skip(waivers.NO_VPC, waivers.HEALTH_UNCAPPED),
+        )
+
+    def add_janitor(self) -> Function:
+        """Takes overdue payments one step further; one run at a time, over before the next minute begins."""
+        janitor = self._add(
+            "Janitor",
+            JANITOR,
+            "payments.janitor.handler",
+            *self._settle(),
+            find_due(self.register),
+            memory=1024,
+            timeout=55,
+            ReservedConcurrentExecutions=If("Reserved", 1, NoValue),
+        )
+        self._add_secret_policy("Janitor")
+        self.template.add_resource(
+            EventInvokeConfig(
+                "JanitorInvocation",
+                FunctionName=janitor.ref(),
+                Qualifier="$LATEST",
+                MaximumEventAgeInSeconds=60,
+                MaximumRetryAttempts=0,  # the next minute is the retry
+            )
+        )
+        return janitor
+
+    def _settle(self) -> list[Statement]:
+        """What taking a payment to its end needs, in the processor and in the janitor."""
+        return [
+            act_on_registers(self.register),
+            publish_record(),
+            store_receipt(BUCKET),
+            put_events(arn("events", f"event-bus/{BUS}")),
+            use_key(self.key, "dynamodb", "lambda", "s3", "sqs"),
+            *use_peer_keys("dynamodb"),
+        ]
+
+    def _add(
+        self, title: str, name: str, handler: str, *statements: Statement, memory: int, timeout: int, **options: Any
+    ) -> Function:
+        group = self.template.add_resource(
+            LogGroup(
+                f"{title}Logs",
+                LogGroupName=Sub(f"/aws/lambda/{name}"),
+                KmsKeyId=GetAtt(self.key, "Arn"),
+                RetentionInDays=Ref("LogRetentionDays"),
+                Tags=tags(f"/aws/lambda/{name}"),
+            )
+        )
+        execution_role = self.template.add_resource(
+            role(
+                f"{title}Role",
+                name,
+                trust("lambda"),
+                write_logs(f"/aws/lambda/{name}"),
+                trace(),
+                send_to(self.dead_letters),
+                *statements,
+            )
+        )
+        options.setdefault("Metadata", waivers.skip(waivers.NO_VPC))
+        return self.template.add_resource(
+            Function(
+                title,
+                FunctionName=named(name),
+                Architectures=["arm64"],
+                Code=Code(S3Bucket=named(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
+                DeadLetterConfig=DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")),
+                Environment=Environment(Variables=self._variables()),
+                Handler=handler,
+                KmsKeyArn=GetAtt(self.key, "Arn"),
+                LoggingConfig=LoggingConfig(LogGroup=group.ref()),
+                MemorySize=memory,
+                Role=GetAtt(execution_role, "Arn"),
+                Runtime=RUNTIME,
+                Timeout=timeout,
+                TracingConfig=TracingConfig(Mode="Active"),
+                Tags=tags(name),
+                **options,
+            )
+        )
+
+    def _variables(self) -> dict[str, Any]:
+        """AWS_REGION is not among them: Lambda sets it and refuses to be told."""
+        return {
+            "ACCOUNT": Ref("AWS::AccountId"),
+            "BUCKET": named(BUCKET),
+            "BUS": named(BUS),
+            "DEAD_LETTERS": self.dead_letters.ref(),
+            "ENVIRONMENT": Ref("EnvironmentSuffix"),
+            "PROCESSOR_DEDUPLICATES": Ref("ProcessorDeduplicates"),
+            "PROCESSOR_KEY_HOURS": Ref("ProcessorKeyLifetimeHours"),
+            "PROCESSOR_SECRET": Ref("ProcessorSecretName"),
+            "RAIL": If("HasProcessor", Ref("ProcessorUrl"), "ledger"),
+            "REGIONS": ",".join(self.settings.regions),
+            "STATE_MACHINE": arn("states", f"stateMachine:{WORKFLOW}"),
+            "TABLE": named(TABLE),
+            "TEST_FAULTS": Ref("TestFaults"),
+        }
+
+    def _add_secret_policy(self, title: str) -> None:
+        self.template.add_resource(
+            PolicyType(
+                f"{title}SecretPolicy",
+                Condition="HasSecret",
+                PolicyName="secret",
+                PolicyDocument=document(*read_secret()),
+                Roles=[Ref(f"{title}Role")],
+            )
+        )

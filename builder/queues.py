@@ -1,0 +1,79 @@
+"""The dead-letter queue of a Region and the inbox for the alerts of all Regions (SPEC B7, B9)."""
+
+from awacs.aws import Principal
+from troposphere import GetAtt, Sub, Template
+from troposphere.kms import Key
+from troposphere.sqs import Queue, QueuePolicy
+
+
+from builder.names import BUS, DEAD_LETTERS, INBOX, TOPIC, arn, named, tags
+from builder.parameters import of_rank
+from builder.policies import allow, document, from_source, only_tls
+from builder.settings import Settings
+
+KEPT = 14 * 24 * 3600  # the longest SQS keeps a message
+
+
+def add_dead_letters(template: Template, key: Key) -> Queue:
+    """Where payments, events and invocations go that nobody could deal with; `payctl redrive` puts them back."""
+    queue = template.add_resource(
+        Queue(
+            "DeadLetterQueue",
+            QueueName=named(DEAD_LETTERS),
+            KmsMasterKeyId=GetAtt(key, "Arn"),
+            MessageRetentionPeriod=KEPT,
+            Tags=tags(DEAD_LETTERS),
+        )
+    )
+    rules = (f"rule/{BUS}/payment-failover-*-${{EnvironmentSuffix}}", "rule/payment-janitor-*-${EnvironmentSuffix}")
+    template.add_resource(
+        QueuePolicy(
+            "DeadLetterQueuePolicy",
+            Queues=[queue.ref()],
+            PolicyDocument=document(
+                allow(
+                    "sqs:SendMessage",
+                    GetAtt(queue, "Arn"),
+                    from_source(*(arn("events", rule) for rule in rules)),
+                    Principal=Principal("Service", "events.amazonaws.com"),
+                    Sid="RulesOfThisRegion",
+                ),
+                only_tls(("sqs:*",), GetAtt(queue, "Arn")),
+            ),
+        )
+    )
+    return queue
+
+
+def add_inbox(template: Template, settings: Settings) -> Queue:
+    """Holds what the alert topics of all Regions say."""
+    queue = template.add_resource(
+        Queue(
+            "AlertsInbox",
+            QueueName=named(INBOX),
+            KmsMasterKeyId=of_rank("KeyArns", "Rank"),
+            MessageRetentionPeriod=KEPT,
+            Tags=tags(INBOX),
+        )
+    )
+    topics = [
+        Sub(f"arn:${{AWS::Partition}}:sns:{region}:${{AWS::AccountId}}:" + TOPIC.replace("${AWS::Region}", region))
+        for region in settings.regions
+    ]
+    template.add_resource(
+        QueuePolicy(
+            "AlertsInboxPolicy",
+            Queues=[queue.ref()],
+            PolicyDocument=document(
+                allow(
+                    "sqs:SendMessage",
+                    GetAtt(queue, "Arn"),
+                    from_source(*topics),
+                    Principal=Principal("Service", "sns.amazonaws.com"),
+                    Sid="TopicsOfAllRegions",
+                ),
+                only_tls(("sqs:*",), GetAtt(queue, "Arn")),
+            ),
+        )
+    )
+    return queue

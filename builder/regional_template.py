@@ -1,0 +1,72 @@
+"""The template of one Region; a StackSet deploys it to all three (DESIGN 2)."""
+
+from typing import Any
+
+from troposphere import GetAtt, Output, Sub, Template
+
+from builder import alarms, alerts, api, dns, encryption, events, parameters, queues, storage, tables, workflow
+from builder.functions import Functions
+from builder.settings import Settings
+
+
+def regional_template(settings: Settings) -> Template:
+    """What a Region needs by itself and, once `KeyArns` is given, what links it to the others."""
+    template = Template(Description="Payments: one Region")
+    parameters.add_regional(template, settings)
+    parameters.add_peers(template, settings)
+
+    key = encryption.add_key(template)
+    receipts = storage.add_receipts(template, key)
+    register = tables.add_register(template, key)
+    dead_letters = queues.add_dead_letters(template, key)
+    topic = alerts.add_topic(template, key)
+
+    functions = Functions(template, settings, key=key, dead_letters=dead_letters, register=register)
+    processor = functions.add_processor()
+    health = functions.add_health()
+    janitor = functions.add_janitor()
+
+    bus = events.add_bus(template)
+    machine = workflow.add_workflow(template, key=key, processor=processor, bus=bus, dead_letters=dead_letters)
+    events.add_failover_in(template, bus, machine, dead_letters)
+    rules_out = events.add_failover_out(template, bus, dead_letters)
+    schedule = events.add_janitor_schedule(template, janitor, dead_letters)
+
+    rest_api, stage = api.add_api(template, key=key, processor=processor, health=health)
+    dns.add_domain(template, rest_api, stage)
+
+    watch = alarms.Alarms(template, topic)
+    watch.add_function_alarms(processor)
+    watch.add_workflow_alarms(machine)
+    watch.add_queue_alarm(dead_letters)
+    watch.add_api_alarm(stage)
+    watch.add_event_alarm(bus, rules_out, schedule)
+    watch.add_replication_alarms()
+    watch.add_janitor_alarms()
+
+    endpoint = Sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/prod")
+    add_outputs(
+        template,
+        ApiEndpoint=endpoint,
+        ApiId=rest_api.ref(),
+        BucketName=receipts.ref(),
+        DeadLetterQueueArn=GetAtt(dead_letters, "Arn"),
+        DeadLetterQueueUrl=dead_letters.ref(),
+        EventBusArn=GetAtt(bus, "Arn"),
+        FunctionArn=GetAtt(processor, "Arn"),
+        FunctionName=processor.ref(),
+        HealthFunctionArn=GetAtt(health, "Arn"),
+        JanitorFunctionArn=GetAtt(janitor, "Arn"),
+        KeyArn=GetAtt(key, "Arn"),
+        KeyId=key.ref(),
+        RegisterTableName=register.ref(),
+        StateMachineArn=machine.ref(),
+        TopicArn=topic.ref(),
+    )
+    return template
+
+
+def add_outputs(template: Template, **values: Any) -> None:
+    """What `payctl outputs` gathers from every Region (SPEC B17)."""
+    for name, value in values.items():
+        template.add_output(Output(name, Value=value))

@@ -1,0 +1,64 @@
+"""The roles of self-managed StackSets: one administers, one makes the resources (FACTS F2)."""
+
+from awacs.aws import ArnEquals, AWSPrincipal, PolicyDocument
+from troposphere import If, NoValue, Ref, Sub, Template
+from troposphere.iam import Policy, Role
+
+from builder.execution_rights import execution_statements
+from builder.policies import allow, document, from_account, from_source, trust
+from builder.settings import Settings
+
+ADMINISTRATION = "payment-stackset-administration"
+EXECUTION = "payment-stackset-execution"
+
+
+def add_roles(template: Template, settings: Settings) -> None:
+    """Both in the home Region only: IAM is one for all Regions."""
+    template.add_resource(
+        Role(
+            "AdministrationRole",
+            Condition="MakesAdministrationRole",
+            RoleName=ADMINISTRATION,
+            # The account the StackSets belong to, so that no other account's StackSet can use the role.
+            AssumeRolePolicyDocument=trust(
+                "cloudformation",
+                from_account(),
+                from_source(Sub("arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stackset/payments-*")),
+            ),
+            Policies=[
+                Policy(
+                    PolicyName="assume",
+                    PolicyDocument=document(
+                        # The target account is not known here; the role's name and its trust are what binds.
+                        allow("sts:AssumeRole", Sub(f"arn:${{AWS::Partition}}:iam::*:role/{EXECUTION}"))
+                    ),
+                )
+            ],
+        )
+    )
+    template.add_resource(
+        Role(
+            "ExecutionRole",
+            Condition="MakesExecutionRole",
+            RoleName=EXECUTION,
+            AssumeRolePolicyDocument=trusts_administration(),
+            Policies=[
+                Policy(PolicyName=name, PolicyDocument=document(*statements))
+                for name, statements in execution_statements(settings).items()
+            ],
+        )
+    )
+
+
+def trusts_administration() -> PolicyDocument:
+    """The administrator's account, but in it only the administration role; so the role need not exist first."""
+    account = If("NamesAdministrator", Ref("AdministratorAccount"), Ref("AWS::AccountId"))
+    administration = If(
+        "NamesAdministrationRole",
+        Ref("ExistingAdministrationRoleArn"),
+        Sub(f"arn:${{AWS::Partition}}:iam::${{Account}}:role/{ADMINISTRATION}", Account=account),
+    )
+    trusted = allow("sts:AssumeRole", NoValue, ArnEquals("aws:PrincipalArn", administration))
+    del trusted.properties["Resource"]
+    trusted.Principal = AWSPrincipal(Sub("arn:${AWS::Partition}:iam::${Account}:root", Account=account))
+    return document(trusted)

@@ -1,0 +1,143 @@
+"""The receipts bucket and its replication to the two other Regions (SPEC B10)."""
+
+from typing import Any
+
+from troposphere import GetAtt, If, NoValue, Sub, Template
+from troposphere.iam import Role
+from troposphere.kms import Key
+from troposphere.s3 import (
+    AbortIncompleteMultipartUpload,
+    Bucket,
+    BucketEncryption,
+    BucketPolicy,
+    DeleteMarkerReplication,
+    EncryptionConfiguration,
+    LifecycleConfiguration,
+    LifecycleRule,
+    LoggingConfiguration,
+    Metrics,
+    OwnershipControls,
+    OwnershipControlsRule,
+    PublicAccessBlockConfiguration,
+    ReplicationConfiguration,
+    ReplicationConfigurationRules,
+    ReplicationConfigurationRulesDestination,
+    ReplicationRuleFilter,
+    ServerSideEncryptionByDefault,
+    ServerSideEncryptionRule,
+    SourceSelectionCriteria,
+    SseKmsEncryptedObjects,
+    VersioningConfiguration,
+)
+
+from builder.names import ACCESS_LOGS, BUCKET, PEERS, bucket_arn, named, named_in, peer, tags
+from builder.parameters import of_rank
+from builder.policies import allow, document, only_recent_tls, only_tls, role, trust, use_key, use_peer_keys
+
+REPLICATION = "payment-replication-${AWS::Region}-${EnvironmentSuffix}"
+NOT_PUBLIC = PublicAccessBlockConfiguration(
+    BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
+)
+NO_ACLS = OwnershipControls(Rules=[OwnershipControlsRule(ObjectOwnership="BucketOwnerEnforced")])
+
+
+def add_receipts(template: Template, key: Key) -> Bucket:
+    """The bucket, its policy and the role that replicates it."""
+    replicator = template.add_resource(replication_role(key))
+    bucket = template.add_resource(
+        Bucket(
+            "ReceiptsBucket",
+            BucketName=named(BUCKET),
+            BucketEncryption=BucketEncryption(
+                ServerSideEncryptionConfiguration=[
+                    ServerSideEncryptionRule(
+                        BucketKeyEnabled=True,
+                        ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(
+                            KMSMasterKeyID=GetAtt(key, "Arn"), SSEAlgorithm="aws:kms"
+                        ),
+                    )
+                ]
+            ),
+            LifecycleConfiguration=LifecycleConfiguration(
+                Rules=[
+                    LifecycleRule(
+                        Id="abandoned-uploads",
+                        Status="Enabled",
+                        AbortIncompleteMultipartUpload=AbortIncompleteMultipartUpload(DaysAfterInitiation=1),
+                    )
+                ]
+            ),
+            LoggingConfiguration=LoggingConfiguration(
+                DestinationBucketName=named(ACCESS_LOGS), LogFilePrefix=Sub("receipts/${EnvironmentSuffix}/")
+            ),
+            OwnershipControls=NO_ACLS,
+            PublicAccessBlockConfiguration=NOT_PUBLIC,
+            # S3 refuses a destination that does not exist: replication comes when the Regions are linked.
+            ReplicationConfiguration=If("Linked", replication(replicator), NoValue),
+            VersioningConfiguration=VersioningConfiguration(Status="Enabled"),
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Retain",
+            Tags=tags(BUCKET),
+        )
+    )
+    everything = [GetAtt(bucket, "Arn"), Sub("${ReceiptsBucket.Arn}/*")]
+    template.add_resource(
+        BucketPolicy(
+            "ReceiptsBucketPolicy",
+            Bucket=bucket.ref(),
+            PolicyDocument=document(*tls_statements(everything)),
+        )
+    )
+    return bucket
+
+
+def tls_statements(resources: Any) -> list[Any]:
+    """Refuse plain HTTP and TLS below 1.2 for a bucket and its objects."""
+    return [only_tls(("s3:*",), resources), only_recent_tls(("s3:*",), resources)]
+
+
+def replication(replicator: Role) -> ReplicationConfiguration:
+    """One rule a destination, in the V2 form that several destinations need (filter, priority, delete markers)."""
+    return ReplicationConfiguration(
+        Role=GetAtt(replicator, "Arn"),
+        Rules=[
+            ReplicationConfigurationRules(
+                Id=Sub("to-${Peer}", Peer=peer(which)),
+                Priority=priority,
+                Status="Enabled",
+                Filter=ReplicationRuleFilter(Prefix="receipts/"),
+                DeleteMarkerReplication=DeleteMarkerReplication(Status="Disabled"),
+                Destination=ReplicationConfigurationRulesDestination(
+                    Bucket=named_in("arn:${AWS::Partition}:s3:::" + BUCKET, which),
+                    EncryptionConfiguration=EncryptionConfiguration(
+                        ReplicaKmsKeyID=of_rank("KeyArns", f"{which}Rank")
+                    ),
+                    Metrics=Metrics(Status="Enabled"),
+                ),
+                SourceSelectionCriteria=SourceSelectionCriteria(
+                    SseKmsEncryptedObjects=SseKmsEncryptedObjects(Status="Enabled")
+                ),
+            )
+            for priority, which in enumerate(PEERS, start=1)
+        ],
+    )
+
+
+def replication_role(key: Key) -> Role:
+    """Read versions here, write replicas there (S3 guide, "Setting up permissions for live replication")."""
+    return role(
+        "ReplicationRole",
+        REPLICATION,
+        trust("s3"),
+        allow(("s3:GetReplicationConfiguration", "s3:ListBucket"), bucket_arn(BUCKET)),
+        allow(
+            ("s3:GetObjectVersionAcl", "s3:GetObjectVersionForReplication", "s3:GetObjectVersionTagging"),
+            bucket_arn(BUCKET, "/*"),
+        ),
+        allow(
+            ("s3:ReplicateObject", "s3:ReplicateTags"),
+            [named_in("arn:${AWS::Partition}:s3:::" + BUCKET + "/*", which) for which in PEERS],
+        ),
+        use_key(key, "s3"),
+        *use_peer_keys("s3"),
+    )

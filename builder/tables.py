@@ -1,0 +1,95 @@
+"""The permit register of a Region and the global table of public records (SPEC B4, DESIGN 3)."""
+
+from troposphere import GetAtt, If, Select, Split, Sub, Template
+from troposphere.dynamodb import (
+    AttributeDefinition,
+    GlobalSecondaryIndex,
+    GlobalTable,
+    GlobalTableGlobalSecondaryIndex,
+    GlobalTableSSESpecification,
+    KeySchema,
+    PointInTimeRecoverySpecification,
+    Projection,
+    ReplicaSpecification,
+    ReplicaSSESpecification,
+    SSESpecification,
+    StreamSpecification,
+    Table,
+)
+from troposphere.kms import Key
+
+from builder.names import REGISTER, TABLE, named, tags
+from builder.settings import Settings
+
+
+def add_register(template: Template, key: Key) -> Table:
+    """A plain table of this Region only; never replicated, never restored in place, no TTL."""
+    return template.add_resource(
+        Table(
+            "RegisterTable",
+            TableName=named(REGISTER),
+            AttributeDefinitions=[
+                AttributeDefinition(AttributeName="TransactionId", AttributeType="S"),
+                AttributeDefinition(AttributeName="due_at", AttributeType="N"),
+                AttributeDefinition(AttributeName="due_shard", AttributeType="S"),
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            DeletionProtectionEnabled=If("Protected", True, False),
+            # Sparse: only cells that still have work to do carry the two attributes.
+            GlobalSecondaryIndexes=[
+                GlobalSecondaryIndex(
+                    IndexName="due",
+                    KeySchema=[
+                        KeySchema(AttributeName="due_shard", KeyType="HASH"),
+                        KeySchema(AttributeName="due_at", KeyType="RANGE"),
+                    ],
+                    Projection=Projection(ProjectionType="KEYS_ONLY"),
+                )
+            ],
+            KeySchema=[KeySchema(AttributeName="TransactionId", KeyType="HASH")],
+            PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
+            SSESpecification=SSESpecification(KMSMasterKeyId=GetAtt(key, "Arn"), SSEEnabled=True, SSEType="KMS"),
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Retain",
+            Tags=tags(REGISTER),
+        )
+    )
+
+
+def add_records(template: Template, settings: Settings) -> GlobalTable:
+    """The global table; each replica with its own Region's key, recovery and deletion protection."""
+    return template.add_resource(
+        GlobalTable(
+            "PaymentsTable",
+            TableName=named(TABLE),
+            AttributeDefinitions=[
+                AttributeDefinition(AttributeName="Timestamp", AttributeType="N"),
+                AttributeDefinition(AttributeName="TransactionId", AttributeType="S"),
+            ],
+            BillingMode="PAY_PER_REQUEST",
+            GlobalSecondaryIndexes=[
+                GlobalTableGlobalSecondaryIndex(
+                    IndexName="TimestampIndex",
+                    KeySchema=[KeySchema(AttributeName="Timestamp", KeyType="HASH")],
+                    Projection=Projection(ProjectionType="ALL"),
+                )
+            ],
+            KeySchema=[KeySchema(AttributeName="TransactionId", KeyType="HASH")],
+            Replicas=[replica(region, rank) for rank, region in enumerate(settings.regions)],
+            SSESpecification=GlobalTableSSESpecification(SSEEnabled=True, SSEType="KMS"),
+            StreamSpecification=StreamSpecification(StreamViewType="NEW_AND_OLD_IMAGES"),
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Retain",
+        )
+    )
+
+
+def replica(region: str, rank: int) -> ReplicaSpecification:
+    """One replica; its tags name its own Region, not the stack's."""
+    return ReplicaSpecification(
+        Region=region,
+        DeletionProtectionEnabled=If("Protected", True, False),
+        PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
+        SSESpecification=ReplicaSSESpecification(KMSMasterKeyId=Select(rank, Split(",", Sub("${KeyArns},,")))),
+        Tags=tags(TABLE, region=region),
+    )

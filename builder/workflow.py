@@ -1,0 +1,228 @@
+"""The payment workflow of a Region: try here, else hand over to the next Region, else dead letter (SPEC B6, DESIGN 5)."""
+
+from typing import Any
+
+from troposphere import GetAtt, If, Ref, Sub, Template
+from troposphere.awslambda import Function
+from troposphere.events import EventBus
+from troposphere.kms import Key
+from troposphere.logs import LogGroup
+from troposphere.sqs import Queue
+from troposphere.stepfunctions import (
+    CloudWatchLogsLogGroup,
+    LogDestination,
+    LoggingConfiguration,
+    StateMachine,
+    TracingConfiguration,
+)
+
+from builder.names import WORKFLOW, arn, named, peer, tags
+from builder.policies import (
+    allow,
+    deliver_logs,
+    from_account,
+    from_source,
+    put_events,
+    role,
+    send_to,
+    trace,
+    trust,
+    use_key,
+)
+
+LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
+
+# The input of an execution may be anything a caller sends; what is no object is carried along as `input`.
+INPUT = """$input := $states.context.Execution.Input;
+  $payment := $type($input) = 'object' ? $input : {'input': $input};
+  $tried := [$payment.tried, '${Region}'];"""
+
+# The next Region in rank order that has not tried yet; "" when all have.
+HAND_OVER = (
+    "{% (\n  "
+    + INPUT
+    + """
+  $left := ['${First}', '${Second}'][$not($ in $tried)];
+  $merge([$payment, {
+    'region': '${Region}', 'failover': 'true', 'tried': $tried,
+    'next': $exists($left) ? $left[0] : '',
+    'reason': $states.input.reason, 'error': $states.input.error
+  }])
+) %}"""
+)
+
+DEAD_LETTER = (
+    "{% (\n  "
+    + INPUT
+    + """
+  $string($merge([$payment, {
+    'reason': $states.input.reason, 'error': $states.input.error,
+    'tried': $tried, 'execution': $states.context.Execution.Id
+  }]))
+) %}"""
+)
+
+FAULT = {"reason": "{% $states.errorOutput.Error %}", "error": "{% $states.errorOutput.Cause %}"}
+
+
+def definition() -> dict[str, Any]:
+    """The state machine in Amazon States Language with JSONata; ${Name} are substitutions of the template."""
+    return {
+        "Comment": "Settle one payment here, else in the next Region, else put it aside",
+        "QueryLanguage": "JSONata",
+        "TimeoutSeconds": 7200,
+        "StartAt": "ProcessTransaction",
+        "States": {
+            "ProcessTransaction": process_transaction(),
+            "Outcome": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $states.input.status = 'PARKED' %}", "Next": "Parked"}],
+                "Default": "Settled",
+            },
+            "Settled": {"Type": "Succeed"},
+            # Only its own Region may go on, and its janitor will: no hop.
+            "Parked": {"Type": "Succeed"},
+            "ChooseRegion": {"Type": "Pass", "Output": HAND_OVER, "Next": "RegionLeft"},
+            "RegionLeft": {
+                "Type": "Choice",
+                "Choices": [{"Condition": "{% $states.input.next != '' %}", "Next": "FailOver"}],
+                "Default": "NoRegionLeft",
+            },
+            "NoRegionLeft": {
+                "Type": "Pass",
+                "Output": {"reason": "NoRegionLeft", "error": "{% $states.input.reason & ': ' & $states.input.error %}"},
+                "Next": "DeadLetter",
+            },
+            "FailOver": fail_over(),
+            "HandedOver": {"Type": "Succeed"},
+            "DeadLetter": dead_letter(),
+            "Failed": {
+                "Type": "Fail",
+                "Error": "{% $states.input.reason %}",
+                "Cause": "The payment is in the dead-letter queue",
+            },
+        },
+    }
+
+
+def process_transaction() -> dict[str, Any]:
+    """Call the processor. Retries: never what is wrong for good; throttling in place; all else three times."""
+    for_good = ["InvalidTransaction", "IdTaken"]
+    throttled = ["Lambda.TooManyRequestsException"]
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "Arguments": {
+            "FunctionName": "${Processor}",
+            "Payload": {
+                "workflow": {"input": "{% $states.input %}", "execution": "{% $states.context.Execution.Id %}"}
+            },
+        },
+        "Output": "{% $states.result.Payload %}",
+        "TimeoutSeconds": 910,
+        "Retry": [
+            {"ErrorEquals": for_good, "MaxAttempts": 0},
+            {
+                "ErrorEquals": throttled,
+                "IntervalSeconds": 1,
+                "BackoffRate": 2.0,
+                "MaxAttempts": 30,
+                "MaxDelaySeconds": 60,
+                "JitterStrategy": "FULL",
+            },
+            {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 3, "BackoffRate": 2.0},
+        ],
+        "Catch": [
+            # A busy function is no reason to go elsewhere: the janitor settles what the API accepted.
+            {"ErrorEquals": for_good + throttled, "Output": FAULT, "Next": "DeadLetter"},
+            {"ErrorEquals": ["States.ALL"], "Output": FAULT, "Next": "ChooseRegion"},
+        ],
+        "Next": "Outcome",
+    }
+
+
+def fail_over() -> dict[str, Any]:
+    """Put the payment on the own bus for the next Region; a rule takes it there."""
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::events:putEvents",
+        "Arguments": {
+            "Entries": [
+                {
+                    "Detail": "{% $states.input %}",
+                    "DetailType": "Payment Transaction",
+                    "EventBusName": "${Bus}",
+                    "Source": "payment.processing",
+                }
+            ]
+        },
+        "Output": {"status": "HANDED_OVER", "next": "{% $states.input.next %}"},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 3, "BackoffRate": 2.0}],
+        "Catch": [{"ErrorEquals": ["States.ALL"], "Output": FAULT, "Next": "DeadLetter"}],
+        "Next": "HandedOver",
+    }
+
+
+def dead_letter() -> dict[str, Any]:
+    """Put the whole payment aside with the reason; the execution ends FAILED."""
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage",
+        "Arguments": {"QueueUrl": "${DeadLetters}", "MessageBody": DEAD_LETTER},
+        "Output": {"reason": "{% $states.input.reason %}"},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 5, "BackoffRate": 2.0}],
+        "Next": "Failed",
+    }
+
+
+def add_workflow(template: Template, *, key: Key, processor: Function, bus: EventBus, dead_letters: Queue) -> StateMachine:
+    """The state machine, its log group and its role."""
+    group = template.add_resource(
+        LogGroup(
+            "WorkflowLogs",
+            LogGroupName=Sub(LOGS),
+            KmsKeyId=GetAtt(key, "Arn"),
+            RetentionInDays=Ref("LogRetentionDays"),
+            Tags=tags(LOGS),
+        )
+    )
+    runs_as = template.add_resource(
+        role(
+            "WorkflowRole",
+            WORKFLOW,
+            trust("states", from_account(), from_source(arn("states", f"stateMachine:{WORKFLOW}"))),
+            allow("lambda:InvokeFunction", GetAtt(processor, "Arn")),
+            put_events(GetAtt(bus, "Arn")),
+            send_to(dead_letters),
+            use_key(key, "sqs"),
+            trace(),
+            allow(("xray:GetSamplingRules", "xray:GetSamplingTargets"), "*"),
+            deliver_logs(),
+        )
+    )
+    return template.add_resource(
+        StateMachine(
+            "Workflow",
+            StateMachineName=named(WORKFLOW),
+            StateMachineType="STANDARD",
+            Definition=definition(),
+            DefinitionSubstitutions={
+                "Bus": bus.ref(),
+                "DeadLetters": dead_letters.ref(),
+                "First": peer("First"),
+                "Processor": GetAtt(processor, "Arn"),
+                "Region": Ref("AWS::Region"),
+                "Second": peer("Second"),
+            },
+            LoggingConfiguration=LoggingConfiguration(
+                Destinations=[
+                    LogDestination(CloudWatchLogsLogGroup=CloudWatchLogsLogGroup(LogGroupArn=GetAtt(group, "Arn")))
+                ],
+                IncludeExecutionData=If("LogsExecutionData", True, False),
+                Level="ALL",
+            ),
+            RoleArn=GetAtt(runs_as, "Arn"),
+            TracingConfiguration=TracingConfiguration(Enabled=True),
+            Tags=tags(WORKFLOW),
+        )
+    )
