@@ -30,7 +30,7 @@ Values = Mapping[str, Scalar]
 Test = Callable[[Item, Values], bool]
 Read = Callable[[Item, Values], Scalar | None]
 Assignment = tuple[str, Read]
-Update = Callable[[Item, Values], Item | None]
+Update = Callable[[Item, Values], dict[str, Scalar] | None]
 
 TOKEN = re.compile(r"\s*(?:([#:]?\w+)|(<=|[=<,()]))")
 COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"=": eq, "<": lt, "<=": le}
@@ -49,7 +49,7 @@ def compile_update(update: str, condition: str) -> Update:
     assignments, removals = _Parser(update).update()
     needed = frozenset(re.findall(r":(\w+)", f"{update} {condition}"))
 
-    def run(item: Item, values: Values) -> Item | None:
+    def run(item: Item, values: Values) -> dict[str, Scalar] | None:
         if values.keys() != needed:
             raise ExpressionError(f"values {sorted(values)} are given, {sorted(needed)} are used")
         if test is not None and not test(item, values):

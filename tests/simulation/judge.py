@@ -1,0 +1,200 @@
+"""The invariants I1 to I8 of a payments platform, checked at every change while a run goes on, and on what is left after healing.
+
+The judge knows the truth that no worker can see: every vote ever cast, every charge ever made, every word told to a client. It
+never looks into a worker. `FAULTS` names what may never be found; `PARKED` what may be left, and why.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping
+from typing import NamedTuple
+
+from payments.ports import LEDGER
+from payments.record import NOT_CHARGED, SETTLED, VOID, Result, read_result
+from payments.register import read_value
+from tests.simulation.rail import Rail
+from tests.simulation.world import REGIONS, Item, World
+
+FAULTS = {
+    "double_charge": "I1, I5: money taken twice, or taken while the books say otherwise",
+    "disagreement": "two values decided for one payment",
+    "unheld": "I2: a client was told `accepted` while fewer than two cells held its payload",
+    "wrong_payload": "I3: charged or settled is not what was accepted",
+    "regressed": "I4: a result in a cell or a public record was replaced by another one",
+    "broken_promise": "a client was told how it ended, and it ended otherwise, or two clients were told different things",
+    "wrong_refusal": "a client was told 422, and its payload was settled",
+    "lost": "I6: accepted, never finished, and nothing explains it",
+    "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
+    "diverged": "replicas or cells show different ends, or none, when all is quiet",
+    "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
+    "unexplained": "I8: a dead letter of a payment that was accepted and neither finished nor parked",
+    "wrong_books": "I5: a public record does not say what was charged",
+}
+PARKED = {
+    "split": "two payloads hold one cell each and the third Region is lost",
+    "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
+    "void": "three payloads hold one cell each: none was ever accepted",
+}
+
+
+class Violation(NamedTuple):
+    """What was found, of which payment, and the facts."""
+
+    fault: str
+    payment: str
+    facts: str
+
+
+class Judge:
+    """Watches a World. `violations` is empty as long as all is well."""
+
+    def __init__(self) -> None:
+        self.violations: list[Violation] = []
+        self.found: Counter[str] = Counter()
+        self.votes: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+        self.decided: dict[str, set[str]] = defaultdict(set)
+        self.accepted: dict[str, set[str]] = defaultdict(set)
+        self.told: dict[str, set[str]] = defaultdict(set)
+        self.refused: dict[str, set[str]] = defaultdict(set)
+
+    def accuse(self, fault: str, payment: str, facts: object) -> None:
+        self.found[fault] += 1
+        self.violations.append(Violation(fault, payment, str(facts)))
+
+    # --- while the run goes on
+
+    def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
+        ballot = new.get("accepted_ballot")
+        if ballot is not None and ballot != old.get("accepted_ballot"):
+            value = str(new["accepted"])
+            holders = self.votes[payment, int(ballot), value]
+            holders.add(region)
+            if len(holders) == 2:
+                self.decided[payment].add(value)
+                if len(self.decided[payment]) == 2:
+                    self.accuse("disagreement", payment, self.decided[payment])
+        was = old.get("result")
+        if was is not None and new.get("result") != was:
+            self.accuse("regressed", payment, f"the cell in {region} said {was}, now {new.get('result')}")
+
+    def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
+        if old and old["Content"] != new["Content"]:
+            self.accuse("regressed", payment, f"the record in {region} said {old['Content']}, now {new['Content']}")
+
+    def receipt_written(self, region: str, key: str, body: str) -> None:
+        """Receipts are judged when all is quiet."""
+
+    def charged(self, rail: Rail, payment: str) -> None:
+        if len(rail.charges[payment]) == 2:
+            self.accuse("double_charge", payment, rail.charges[payment])
+
+    # --- what clients hear
+
+    def answered(self, world: World, payment: str, digest: str, code: int, result: Result | None) -> None:
+        """The answer to a POST of a payload."""
+        if code == 422:
+            self.refused[payment].add(digest)
+        if code not in (200, 201, 202):
+            return
+        self.accepted[payment].add(digest)
+        held = sum(world.cells[region].get(payment, {}).get("hash") == digest for region in REGIONS)
+        if held < 2:
+            self.accuse("unheld", payment, f"{code} while {held} cells hold {digest[:8]}")
+        if len(self.accepted[payment]) == 2:
+            self.accuse("wrong_payload", payment, f"two payloads accepted: {self.accepted[payment]}")
+        if result is not None:
+            self.shown(payment, result)
+
+    def shown(self, payment: str, result: Result) -> None:
+        """A client, of POST or GET, is told how a payment ended."""
+        self.told[payment].add(result.text)
+        if len(self.told[payment]) == 2:
+            self.accuse("broken_promise", payment, f"told {self.told[payment]}")
+
+    # --- when all is quiet
+
+    def verdict(
+        self, world: World, payments: Collection[str], alive: Collection[str], letters: Collection[str]
+    ) -> None:
+        """`alive`: the Regions that are not lost for good; `letters`: the payments of dead letters."""
+        for payment in payments:
+            self._payment(world, payment, [region for region in REGIONS if region in alive], payment in letters)
+
+    def _payment(self, world: World, payment: str, alive: list[str], dead_letter: bool) -> None:
+        cells = [world.cells[region].get(payment, {}) for region in alive]
+        records = [world.record(region, payment) for region in alive]
+        ends = {str(record["Content"]) for record in records if record}
+        end = read_result(next(iter(ends))) if ends else None
+        written = {str(cell["result"]) for cell in cells if "result" in cell}
+        parked = "" if end else self.parked(world, payment, cells, alive)
+        accepted, told = self.accepted[payment], self.told[payment]
+
+        self.found["payments"] += 1
+        self.found["accepted"] += bool(accepted)
+        self.found["settled"] += end is not None and end.status == SETTLED
+        self.found["declined"] += end is not None and end.status not in (SETTLED, NOT_CHARGED)
+        self.found["closed"] += end is not None and end.status == NOT_CHARGED
+        if accepted and parked:
+            self.found[parked] += 1
+        self._money(world.rail, payment, end)
+        self._receipts(world, payment, end, alive)
+        if end and accepted and end.hash not in accepted:
+            self.accuse("wrong_payload", payment, f"accepted {accepted}, ended {end.text}")
+        if told and ends and told != ends:
+            self.accuse("broken_promise", payment, f"told {told}, ended {ends}")
+        if told and not ends:
+            self.accuse("broken_promise", payment, f"told {told}, nothing is public")
+        if end and end.status == SETTLED and end.hash in self.refused[payment]:
+            self.accuse("wrong_refusal", payment, f"422, then {end.text}")
+        if parked in ("split", "doubt"):
+            return
+        if accepted and not ends:
+            self.accuse("lost", payment, f"{parked} cells {cells}")
+        if accepted and dead_letter and not ends:
+            self.accuse("unexplained", payment, "a dead letter")
+        if len(ends) > 1 or len(ends | written) > 1 or (ends and not all(records)):
+            self.accuse("diverged", payment, f"records {records}, results {written}")
+        if any("due_at" in cell for cell in cells):
+            self.accuse("stuck", payment, f"cells {cells}")
+
+    def _money(self, rail: Rail, payment: str, end: Result | None) -> None:
+        """I5: what the processor took is what the books say; the ledger's own entries are the records themselves."""
+        charges = rail.charges.get(payment, [])
+        if end is None or (end.rail == LEDGER and not charges):
+            return
+        if bool(charges) != (end.status == SETTLED and end.rail != LEDGER):
+            self.accuse("wrong_books", payment, f"charges {charges}, ended {end.text}")
+
+    def _receipts(self, world: World, payment: str, end: Result | None, alive: list[str]) -> None:
+        bodies = {body for region in alive for body in world.buckets[region].get(f"receipts/{payment}.json", ())}
+        complete = all(world.buckets[region].get(f"receipts/{payment}.json") for region in alive)
+        settled = end is not None and end.status == SETTLED
+        if len(bodies) != settled or (settled and not complete):
+            self.accuse("receipts", payment, f"{bodies or 'none'} for {end.text if end else 'no end'}")
+
+    def parked(self, world: World, payment: str, cells: list[Item], alive: list[str]) -> str:
+        """Why a payment without an end may rest, from facts that a worker could see; "" when it may not."""
+        if any(read_result(str(cell["result"])).status == VOID for cell in cells if "result" in cell):
+            return "void"
+        accepted = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
+        hashes = {cell["hash"] for cell in cells if "hash" in cell}
+        if len(alive) < len(REGIONS) and len(hashes) > 1 and not accepted:
+            return "split"
+        text = next((str(text) for (_, text), count in accepted.items() if count >= 2), None)
+        if text is None:
+            return ""
+        value = read_value(text)
+        if value.rail == LEDGER:
+            return ""
+        away = value.region not in alive and not world.rail.deduplicates
+        attempted = any("attempt" in cell for cell in cells) and not world.rail.deduplicates
+        pruned = world.rail.deduplicates and world.time >= value.at + world.rail.lifetime / 2
+        return "doubt" if away or attempted or pruned or self.rail_withdrawn(world, value.rail) else ""
+
+    @staticmethod
+    def rail_withdrawn(world: World, rail: str) -> bool:
+        """No function is set up for the rail any more."""
+        return rail not in world.rails.values()
+
+
+def summary(found: Mapping[str, int], names: Collection[str]) -> str:
+    return " ".join(f"{name} {found[name]}" for name in names)

@@ -1,0 +1,259 @@
+"""Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from payments.ports import (
+    LOST,
+    NOT_SENT,
+    Answer,
+    Cell,
+    Charge,
+    Flow,
+    Publish,
+    PutEvent,
+    Read,
+    ReadRecord,
+    Request,
+    StartWorkflow,
+    Update,
+    WriteReceipt,
+)
+from tests.simulation.dice import Dice
+from tests.simulation.world import REGIONS, World
+
+OWN: Mapping[type, str] = {
+    Publish: "public",
+    ReadRecord: "public",
+    WriteReceipt: "bucket",
+    StartWorkflow: "bus",
+    PutEvent: "bus",
+}
+"""The services of its own Region that a function uses. The rest go to a cell, or to the processor, which is nowhere's."""
+LAMBDA_LIMIT = 900
+"""Seconds a function may run; a sandbox that thaws later is killed (AWS::Lambda::Function Timeout in regional.json)."""
+
+End = Callable[[Any], None]
+
+
+def unheard(_: Any) -> None:
+    """The end of a worker that nobody waits for."""
+
+
+class Worker:
+    """One run of a flow in one Region. Its batch is done request by request, in any order, between those of others."""
+
+    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "region", "waiting")
+
+    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, began: float):
+        self.name, self.region, self.flow, self.end, self.began = name, region, flow, end, began
+        self.batch: tuple[Request, ...] = ()
+        self.answers: list[Any] = []
+        self.waiting: list[int] = []
+
+
+class Network:
+    """Moves workers, one request a step, and decides what becomes of it.
+
+    `loss` is the chance of a request to go wrong in some way, `kill` and `sleep` those of a worker after a step. `down` holds
+    (service, Region) pairs, `cuts` pairs of Regions that cannot reach each other."""
+
+    def __init__(self, world: World, dice: Dice):
+        self.world, self.dice = world, dice
+        self.live: list[Worker] = []
+        self.sleepers: list[Worker] = []
+        self.late: list[tuple[str, Request]] = []
+        self.down: set[tuple[str, str]] = set()
+        self.cuts: set[frozenset[str]] = set()
+        self.loss = self.kill = self.sleep = 0.0
+
+    # --- what can be reached
+
+    def darken(self, region: str) -> None:
+        """Everything in a Region is away."""
+        self.down |= {(service, region) for service in ("cell", "public", "bucket", "bus")}
+        self.stop_functions(region)
+
+    def stop_functions(self, region: str) -> None:
+        """The functions of a Region are away: what runs there is killed, or frozen."""
+        self.down.add(("functions", region))
+        stopped = [worker for worker in self.live if worker.region == region]
+        self.live = [worker for worker in self.live if worker.region != region]
+        for worker in stopped:
+            (self.die if self.dice.chance(0.5) else self.fall_asleep)(worker)
+
+    def heal(self) -> None:
+        self.down.clear()
+        self.cuts.clear()
+
+    def isolate(self, region: str) -> None:
+        """A Region works but reaches no other one (it may still reach the processor)."""
+        self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
+
+    def reachable(self, here: str, request: Request) -> bool:
+        kind = type(request)
+        if kind is Update or kind is Read:
+            there, service = request.region, "cell"  # type: ignore[union-attr]  # both name their Region
+        else:
+            there, service = here, OWN.get(kind, "")
+        return (service, there) not in self.down and (here == there or frozenset((here, there)) not in self.cuts)
+
+    # --- workers
+
+    def spawn(self, name: str, region: str, flow: Flow[Any], end: End = unheard) -> None:
+        """Start a flow; a Region whose functions are away loses it at once."""
+        if ("functions", region) in self.down:
+            flow.close()
+            end(None)
+            return
+        worker = Worker(name, region, flow, end, self.world.time)
+        if self._resume(worker, None):
+            self.live.append(worker)
+
+    def step(self, index: int) -> None:
+        """One request of one worker; the worker goes from `live` when it has ended, died or fallen asleep."""
+        worker = self.live[index]
+        going_on = self._one_request(worker)
+        if going_on and self.kill and self.dice.chance(self.kill):
+            self.die(worker)
+            going_on = False
+        elif going_on and self.sleep and self.dice.chance(self.sleep):
+            self.fall_asleep(worker)
+            going_on = False
+        if not going_on:
+            self.live[index] = self.live[-1]
+            self.live.pop()
+
+    def fall_asleep(self, worker: Worker) -> None:
+        """Stopped between two steps, to go on who knows when; its client hears nothing."""
+        if self.world.trace:
+            self._note(worker, "falls asleep")
+        self.sleepers.append(worker)
+        end, worker.end = worker.end, unheard
+        end(None)
+
+    def die(self, worker: Worker) -> None:
+        """Killed between two steps: what it had sent may still arrive."""
+        if self.world.trace:
+            self._note(worker, "is killed")
+        for index in worker.waiting:
+            self._perhaps_later(worker, worker.batch[index])
+        worker.flow.close()
+        worker.end(None)
+
+    def wake(self, *, limited: bool) -> None:
+        """The sleepers go on; `limited`: those that slept past a function's time are dead."""
+        for worker in self.sleepers:
+            if limited and self.world.time - worker.began > LAMBDA_LIMIT:
+                worker.flow.close()
+            else:
+                if self.world.trace:
+                    self._note(worker, "wakes")
+                self.live.append(worker)
+        self.sleepers = []
+
+    def arrive_late(self) -> None:
+        """One request arrives whose sender gave up long ago."""
+        region, request = self.dice.take(self.late)
+        if self.reachable(region, request):
+            answer = self.world.perform(region, request)
+            if self.world.trace:
+                self.world.trace(f"(late) {region}: {describe(request)} -> {describe_answer(answer)}")
+
+    def deliver(self) -> None:
+        """One replicated change arrives, unless its way is cut."""
+        index = self.dice.below(len(self.world.mail))
+        letter = self.world.mail[index]
+        away = {(letter.service, letter.source), (letter.service, letter.target)} & self.down
+        if away or frozenset((letter.source, letter.target)) in self.cuts:
+            return
+        self.world.mail[index] = self.world.mail[-1]
+        self.world.mail.pop()
+        self.world.deliver(letter)
+
+    # --- one request
+
+    def _one_request(self, worker: Worker) -> bool:
+        index = self.dice.take(worker.waiting)
+        request = worker.batch[index]
+        answer = self._send(worker, request)
+        worker.answers[index] = answer
+        if self.world.trace:
+            self._note(worker, f"{describe(request)} -> {describe_answer(answer)}")
+        if worker.waiting and self.loss and self.dice.chance(self.loss / 4):
+            if self.world.trace:
+                self._note(worker, f"waits no longer for {len(worker.waiting)} more")
+            for left in worker.waiting:
+                self._perhaps_later(worker, worker.batch[left])
+            worker.waiting = []
+        return bool(worker.waiting) or self._resume(worker, worker.answers)
+
+    def _send(self, worker: Worker, request: Request) -> Any:
+        if not self.reachable(worker.region, request):
+            self._perhaps_later(worker, request)
+            return LOST
+        if not self.loss or not self.dice.chance(self.loss):
+            return self.world.perform(worker.region, request)
+        charge = isinstance(request, Charge)
+        fate = self.dice.below(4)
+        if fate == 0 and charge:
+            return NOT_SENT
+        if fate <= 1:
+            self._perhaps_later(worker, request)
+            return LOST
+        answer = self.world.perform(worker.region, request)
+        if fate == 2 or charge:
+            return LOST
+        return self.world.perform(worker.region, request)  # the HTTP layer sent it twice
+
+    def _perhaps_later(self, worker: Worker, request: Request) -> None:
+        if self.loss and self.dice.chance(0.25):
+            self.late.append((worker.region, request))
+
+    def _resume(self, worker: Worker, answers: list[Any] | None) -> bool:
+        """False when the flow has ended. A flow that raises is a fault of production: it ends the run."""
+        try:
+            batch = worker.flow.send(answers) if answers is not None else next(worker.flow)
+            while not batch:
+                batch = worker.flow.send(())
+        except StopIteration as stop:
+            if self.world.trace:
+                self._note(worker, f"ends: {stop.value}")
+            worker.end(stop.value)
+            return False
+        worker.batch = batch
+        worker.answers = [LOST] * len(batch)
+        worker.waiting = list(range(len(batch)))
+        return True
+
+    def _note(self, worker: Worker, what: str) -> None:
+        if self.world.trace:  # callers ask as well, before they spend time on words
+            self.world.trace(f"{worker.name}: {what}")
+
+
+def describe(request: Request) -> str:
+    """A request in one short phrase, for traces."""
+    match request:
+        case Update(region, payment, action, values):
+            shown = " ".join(str(values[name]) for name in ("ballot", "value", "token", "result") if name in values)
+            return f"{action.name} {payment} in {region} {shown}".rstrip()
+        case Publish(payment, action, values):
+            return f"{action.name} {payment} {values['result']}"
+        case Charge(_, key, payment, amount, currency):
+            return f"CHARGE {payment} {amount} {currency} key {key[:8]}"
+        case _:
+            return f"{type(request).__name__} {' '.join(map(str, request))}"
+
+
+def describe_answer(answer: Any) -> str:
+    """An answer in one short phrase, for traces."""
+    if isinstance(answer, Answer):
+        return f"{'done' if answer.done else 'refused'} {describe_cell(answer.cell)}"
+    return describe_cell(answer) if isinstance(answer, Mapping) else str(answer)
+
+
+def describe_cell(cell: Cell) -> str:
+    """What a cell holds, without what never matters to a reader."""
+    hidden = ("TransactionId", "intent", "accepted_at", "due_shard", "attempted_at", "Amount", "Currency", "Timestamp")
+    shown = {name: str(value)[:8] if name == "hash" else value for name, value in cell.items() if name not in hidden}
+    return "{" + ", ".join(f"{name} {value}" for name, value in shown.items()) + "}"

@@ -1,0 +1,129 @@
+"""Who uses the system in a run: clients that repeat themselves, workflows that hop from Region to Region, janitors, operators.
+
+What they run is production's; only the state machine around the workflow's task is told again here (builder/workflow.py draws it).
+"""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+from payments import processor, sweep
+from payments.ports import Context
+from payments.record import Payment, intent_of
+from payments.register import Intent
+from payments.settlement import Outcome, State
+from tests.simulation.dice import Dice
+from tests.simulation.judge import Judge
+from tests.simulation.network import Network
+from tests.simulation.world import EPOCH, REGIONS, World
+
+ACCOUNT = "111122223333"
+TRIES = 3
+
+
+@lru_cache(maxsize=1000)
+def intent(number: int, variant: int) -> Intent:
+    """The payload that clients submit as payment `number`; another variant is another payload under the same id."""
+    return intent_of(Payment(f"p{number}", 999 + variant, "USD", EPOCH * 10**6, ACCOUNT))
+
+
+class Traffic:
+    """Starts workers on a network and hears how they end."""
+
+    def __init__(self, world: World, network: Network, judge: Judge, dice: Dice):
+        self.world, self.network, self.judge, self.dice = world, network, judge, dice
+        self.calm = False
+        self.names = 0
+        self.payments: set[str] = set()
+        self.letters: list[dict[str, Any]] = []
+
+    def name(self, what: str, region: str) -> str:
+        self.names += 1
+        return f"{what}{self.names}@{region}"
+
+    # --- clients
+
+    def client(self, submitted: Intent, tries: int) -> None:
+        """Post from a Region, and again when told to or when nothing is heard."""
+        self.payments.add(submitted.id)
+        region = self.dice.pick(REGIONS)
+
+        def hear(reply: processor.Reply | None) -> None:
+            code = reply.code if reply else 0
+            if reply:
+                self.judge.answered(self.world, submitted.id, submitted.hash, code, reply.result)
+            again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.5}.get(code, 0.8)
+            if tries > 1 and not self.calm and self.dice.chance(again):
+                self.client(submitted, tries - 1)
+
+        self.network.spawn(self.name("post", region), region, processor.submit(self.context(region), submitted), hear)
+
+    def get(self, region: str, payment: str) -> None:
+        """Look at a payment; what is shown as its end is a promise like any other."""
+        promised = bool(self.judge.accepted[payment])
+
+        def hear(reply: processor.Reply | None) -> None:
+            if reply and reply.result:
+                self.judge.shown(payment, reply.result)
+            elif reply and reply.code == 404 and promised:
+                self.judge.accuse("lost", payment, f"404 in {region} for an accepted payment")
+
+        self.network.spawn(
+            self.name("get", region), region, processor.get(self.context(region), payment, ACCOUNT), hear
+        )
+
+    # --- janitors
+
+    def janitor(self, region: str, payment: str) -> None:
+        self.network.spawn(self.name("janitor", region), region, sweep.sweep(self.context(region), payment))
+
+    # --- workflows
+
+    def start_workflows(self) -> None:
+        """What the functions asked the workflow service for since the last time."""
+        started, self.world.started = self.world.started, []
+        for region, text in started:
+            self.workflow(region, json.loads(text), TRIES)
+
+    def workflow(self, region: str, given: dict[str, Any], tries: int) -> None:
+        """One execution: the task up to three times, then the next Region, then the dead letters."""
+        number = int(given["transaction"]["id"][1:])
+        wanted = next(intent(number, v) for v in range(3) if intent(number, v).hash == given["hash"])
+
+        def hear(outcome: Outcome | None) -> None:
+            if outcome and outcome.state is not State.UNFINISHED:
+                return
+            if tries > 1:
+                self.workflow(region, given, tries - 1)
+            else:
+                self.fail_over(region, given)
+
+        flow = processor.recover(self.context(region), wanted.id, wanted)
+        self.network.spawn(self.name("workflow", region), region, flow, hear)
+
+    def fail_over(self, region: str, given: dict[str, Any]) -> None:
+        tried = [*given.get("tried", ()), region]
+        turn = REGIONS.index(region)
+        left = [peer for peer in REGIONS[turn + 1 :] + REGIONS[:turn] if peer not in tried]
+        if left:
+            self.world.events.append((region, json.dumps({**given, "tried": tried, "next": left[0]})))
+        else:
+            self.letters.append(given)
+
+    def route_events(self) -> None:
+        """Rules carry events to the next Region; an event may be lost, and may arrive twice."""
+        events, self.world.events = self.world.events, []
+        for _, text in events:
+            detail = json.loads(text)
+            copies = 1 if self.calm else self.dice.pick((1, 1, 1, 0, 2))
+            for _ in range(copies):
+                self.workflow(detail["next"], detail, TRIES)
+
+    def redrive(self, letters: Sequence[dict[str, Any]]) -> None:
+        """`payctl redrive`: from the beginning, in any Region."""
+        for letter in letters:
+            self.workflow(self.dice.pick(REGIONS), {**letter, "tried": []}, TRIES)
+
+    def context(self, region: str) -> Context:
+        return self.world.context(region)

@@ -1,0 +1,201 @@
+"""Three Regions as the functions see them: cells, public record, receipts, buses. Everything here answers; `network.py` loses it.
+
+A cell is linearizable: one conditional write at a time, executed from the production strings. The public record is what
+AWS calls multi-Region eventually consistent: a condition is judged by the local replica alone, replicas learn later and in any
+order, and of two concurrent writes the one with the later timestamp wins. Receipts replicate the same way, version by version.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
+
+from payments.ports import (
+    LEDGER,
+    Action,
+    Answer,
+    Cancel,
+    Charge,
+    Context,
+    Lookup,
+    Publish,
+    PutEvent,
+    Read,
+    ReadRecord,
+    Request,
+    StartWorkflow,
+    Update,
+    WriteReceipt,
+)
+from tests.simulation import expressions
+from tests.simulation.dice import Dice
+from tests.simulation.rail import Rail
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+EPOCH = 1_800_000_000
+
+Item = expressions.Item
+Stamp = tuple[float, str]
+
+
+class Letter(NamedTuple):
+    """One change of the public record or of a bucket on its way to a peer."""
+
+    service: str
+    source: str
+    target: str
+    key: str
+    stamp: Stamp
+    content: Any
+
+
+class Watcher(Protocol):
+    """Who is told about every change, as it happens."""
+
+    def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None: ...
+
+    def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None: ...
+
+    def receipt_written(self, region: str, key: str, body: str) -> None: ...
+
+
+@lru_cache(maxsize=1000)
+def compiled(action: Action) -> expressions.Update:
+    """The production strings of one conditional write, ready to run."""
+    return expressions.compile_update(action.update, action.condition)
+
+
+class World:
+    """The state of a run, and `perform`, which does one request for a function of one Region."""
+
+    def __init__(self, dice: Dice, rail: Rail, watcher: Watcher):
+        self.dice, self.rail, self.watcher = dice, rail, watcher
+        self.time: float = EPOCH
+        self.skew: dict[str, int] = dict.fromkeys(REGIONS, 0)
+        self.cells: dict[str, dict[str, Item]] = {region: {} for region in REGIONS}
+        self.replicas: dict[str, dict[str, tuple[Stamp, Item]]] = {region: {} for region in REGIONS}
+        self.buckets: dict[str, dict[str, list[str]]] = {region: {} for region in REGIONS}
+        self.mail: list[Letter] = []
+        self.executions: dict[str, set[str]] = {region: set() for region in REGIONS}
+        self.started: list[tuple[str, str]] = []
+        self.events: list[tuple[str, str]] = []
+        self.rails: dict[str, str] = dict.fromkeys(REGIONS, LEDGER)
+        self.tokens = 0
+        self.trace: Callable[[str], None] | None = None
+        self._do: Mapping[type, Callable[[str, Any], Any]] = {
+            Update: self._update,
+            Read: self._read,
+            Publish: self._publish,
+            ReadRecord: self._read_record,
+            WriteReceipt: self._write_receipt,
+            Charge: self._charge,
+            Lookup: self._lookup,
+            Cancel: self._cancel,
+            StartWorkflow: self._start_workflow,
+            PutEvent: self._put_event,
+        }
+
+    def context(self, region: str) -> Context:
+        """What a function of this Region is told at its start; its clock goes on."""
+        rail = self.rail
+        return Context(
+            region=region,
+            regions=REGIONS,
+            rail=self.rails[region],
+            deduplicates=rail.deduplicates,
+            key_lifetime=rail.lifetime,
+            now=lambda: int(self.time + self.skew[region]),
+            draw=self.dice.below,
+            token=self._token,
+        )
+
+    def _token(self) -> str:
+        self.tokens += 1
+        return f"token-{self.tokens}"
+
+    def perform(self, region: str, request: Request) -> Any:
+        """Do one request for a function of `region`, whole and at once."""
+        return self._do[type(request)](region, request)
+
+    # --- the register
+
+    def _update(self, _: str, request: Update) -> Answer:
+        table = self.cells[request.region]
+        old = table.get(request.id, {})
+        new = compiled(request.action)(old, request.values)
+        if new is None:
+            return Answer(False, old)
+        new["TransactionId"] = request.id
+        table[request.id] = new
+        self.watcher.cell_changed(request.region, request.id, old, new)
+        return Answer(True, new)
+
+    def _read(self, _: str, request: Read) -> Item:
+        return self.cells[request.region].get(request.id, {})
+
+    # --- the public record
+
+    def _publish(self, region: str, request: Publish) -> Answer:
+        stamp, old = self.replicas[region].get(request.id, ((0.0, ""), {}))
+        new = compiled(request.action)(old, request.values)
+        if new is None:
+            return Answer(False, old)
+        new["TransactionId"] = request.id
+        stamp = (max(self.time + self.skew[region], stamp[0] + 0.001), region)
+        self.replicas[region][request.id] = (stamp, new)
+        self.watcher.record_changed(region, request.id, old, new)
+        self._send("public", region, request.id, stamp, new)
+        return Answer(True, new)
+
+    def _read_record(self, region: str, request: ReadRecord) -> Item:
+        return self.record(region, request.id)
+
+    def record(self, region: str, payment: str) -> Item:
+        """What this Region's replica shows; {} is nothing."""
+        shown = self.replicas[region].get(payment)
+        return shown[1] if shown else {}
+
+    # --- receipts
+
+    def _write_receipt(self, region: str, request: WriteReceipt) -> bool:
+        bucket = self.buckets[region]
+        if request.key not in bucket:  # If-None-Match: *
+            bucket[request.key] = [request.body]
+            self.watcher.receipt_written(region, request.key, request.body)
+            self._send("bucket", region, request.key, (self.time, region), request.body)
+        return True
+
+    # --- replication
+
+    def _send(self, service: str, source: str, key: str, stamp: Stamp, content: Any) -> None:
+        self.mail += [Letter(service, source, peer, key, stamp, content) for peer in REGIONS if peer != source]
+
+    def deliver(self, letter: Letter) -> None:
+        """A change reaches a peer: of the public record the later one stands, of a bucket's key every version."""
+        if letter.service == "bucket":
+            self.buckets[letter.target].setdefault(letter.key, []).append(letter.content)
+            return
+        stamp, old = self.replicas[letter.target].get(letter.key, ((0.0, ""), {}))
+        if stamp < letter.stamp:
+            self.replicas[letter.target][letter.key] = (letter.stamp, letter.content)
+            self.watcher.record_changed(letter.target, letter.key, old, letter.content)
+
+    # --- the processor, the workflow's service, the bus
+
+    def _charge(self, _: str, request: Charge) -> Any:
+        return self.rail.charge(request, self.time)
+
+    def _lookup(self, _: str, request: Lookup) -> Any:
+        return self.rail.lookup(request.key, self.time)
+
+    def _cancel(self, _: str, request: Cancel) -> Any:
+        return self.rail.cancel(request.key, self.time)
+
+    def _start_workflow(self, region: str, request: StartWorkflow) -> bool:
+        if request.name not in self.executions[region]:
+            self.executions[region].add(request.name)
+            self.started.append((region, request.input))
+        return True
+
+    def _put_event(self, region: str, request: PutEvent) -> bool:
+        self.events.append((region, request.detail))
+        return True
