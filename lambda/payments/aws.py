@@ -1,0 +1,137 @@
+"""The few AWS calls of the functions: signed, with short timeouts, never retried, each an answer or an error with a
+code.
+
+Signature Version 4 as in the IAM User Guide, "Create a signed AWS API request"; the tests hold it against botocore's
+own.
+"""
+
+import hashlib
+import hmac
+import json
+import os
+import threading
+import time
+from collections.abc import Mapping
+from functools import lru_cache
+from http.client import HTTPException
+from typing import Any, Final, NamedTuple
+
+from payments.http import Host, HttpRequest, Reply
+
+TARGETS: Final = {
+    "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
+    "states": ("AWSStepFunctions", "application/x-amz-json-1.0"),
+    "events": ("AWSEvents", "application/x-amz-json-1.1"),
+    "secretsmanager": ("secretsmanager", "application/x-amz-json-1.1"),
+}
+
+
+class AwsError(Exception):
+    """A call failed. `code` is the service's, or "NoAnswer"; `fields` what came with it."""
+
+    def __init__(self, code: str, fields: Mapping[str, Any] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.fields = fields or {}
+
+
+class Credentials(NamedTuple):
+    """Keys as Lambda hands them to a function."""
+
+    key: str
+    secret: str
+    token: str = ""
+
+    @classmethod
+    def of_function(cls) -> "Credentials":
+        environ = os.environ
+        return cls(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", ""))
+
+
+class Aws:
+    """AWS as seen from one function. `endpoint` "" is AWS itself; else everything goes there, the Region by
+    signature."""
+
+    def __init__(self, credentials: Credentials, endpoint: str = "") -> None:
+        self.credentials = credentials
+        self.endpoint = endpoint
+        self._hosts: dict[str, Host] = {}
+        self._lock = threading.Lock()
+
+    def call(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """One JSON call. Raises AwsError."""
+        prefix, media_type = TARGETS[service]
+        body = json.dumps(fields, separators=(",", ":")).encode()
+        headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
+        request = HttpRequest("POST", "/", headers, body)
+        reply = self._send(service, region, self._url(service, region), request)
+        answer: dict[str, Any] = json.loads(reply.body) if reply.body else {}
+        if reply.status == 200:
+            return answer
+        raise AwsError(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)
+
+    def put_object(self, region: str, bucket: str, key: str, body: str) -> bool:
+        """Put an object unless its key exists; whether it was put. `key` needs no escaping. Raises AwsError."""
+        url = self._url("s3", region, bucket)
+        path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
+        headers = {"content-type": "application/json", "if-none-match": "*"}
+        reply = self._send("s3", region, url, HttpRequest("PUT", path, headers, body.encode()))
+        if reply.status in (200, 412):
+            return reply.status == 200
+        raise AwsError(str(reply.status))
+
+    def _url(self, service: str, region: str, bucket: str = "") -> str:
+        if self.endpoint:
+            return self.endpoint
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return f"https://{bucket + '.' if bucket else ''}{service}.{region}.{suffix}"
+
+    def _send(self, service: str, region: str, url: str, request: HttpRequest) -> Reply:
+        # Each Region its own connections, also where all share one endpoint.
+        with self._lock:
+            host = self._hosts.get(f"{region} {url}") or self._hosts.setdefault(f"{region} {url}", Host(url))
+        place = request._replace(path=host.path + request.path)
+        signed = sign(self.credentials, service, region, host.name, place)
+        try:
+            return host.send(request._replace(headers=signed))
+        except (OSError, HTTPException) as error:
+            raise AwsError("NoAnswer") from error
+
+
+def sign(
+    credentials: Credentials,
+    service: str,
+    region: str,
+    host: str,
+    request: HttpRequest,
+    *,
+    moment: float | None = None,
+) -> dict[str, str]:
+    """The headers of the request with its signature, as of `moment` (now)."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+    payload = hashlib.sha256(request.body).hexdigest()
+    signed = {**request.headers, "host": host, "x-amz-date": stamp}
+    if service == "s3":
+        signed["x-amz-content-sha256"] = payload
+    if credentials.token:
+        signed["x-amz-security-token"] = credentials.token
+    names = sorted(signed)
+    listed = ";".join(names)
+    lines = "".join(f"{name}:{signed[name]}\n" for name in names)
+    whole = f"{request.method}\n{request.path}\n\n{lines}\n{listed}\n{payload}"
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(whole.encode()).hexdigest()}"
+    signature = hmac.digest(signing_key(credentials.secret, stamp[:8], region, service), text.encode(), "sha256").hex()
+    signed["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}, Signature={signature}"
+    )
+    return signed
+
+
+@lru_cache(maxsize=32)
+def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
+    """The key of one day, Region and service."""
+    key = f"AWS4{secret}".encode()
+    for part in (day, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key

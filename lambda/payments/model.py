@@ -1,0 +1,173 @@
+"""A transaction as callers send it: read, judged by every rule at once, and made into a Payment. Nothing given is
+echoed."""
+
+import json
+import re
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NoReturn
+
+from payments import cards
+from payments.currencies import MINOR_UNITS
+from payments.record import EPOCH, Payment
+
+BODY_BYTES: Final = 16 * 1024
+ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+# With hex letters, so that it cannot be digits in disguise.
+UUID: Final = re.compile(r"(?=.*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
+AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
+LARGEST: Final = Decimal(10) ** 12
+MOMENT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE
+)
+LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+MICROS_OF_LAST: Final = (LAST - EPOCH) // timedelta(microseconds=1)
+FIELDS: Final = ("id", "amount", "currency", "timestamp")
+CARD: Final = "must not hold card data"
+
+
+class InvalidTransactionError(ValueError):
+    """`faults`: (field, what is wrong) of every fault, fit to be told; `field` "" is the whole."""
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{field or 'body'} {fault}" for field, fault in faults))
+
+
+def read_body(text: str) -> Any:
+    """The transaction in a request body. Raises InvalidTransactionError."""
+    if len(text.encode("utf-8", "surrogatepass")) > BODY_BYTES:
+        raise InvalidTransactionError(("", f"must be at most {BODY_BYTES} bytes"))
+    body = read_json(text)
+    if not isinstance(body, dict):
+        raise InvalidTransactionError(("", "must be a JSON object with the member `transaction`"))
+    faults = [] if "transaction" in body else [("transaction", "is missing")]
+    faults += unknown(body, ("transaction",))
+    if faults:
+        raise InvalidTransactionError(*faults)
+    return body["transaction"]
+
+
+def read_json(text: str) -> Any:
+    """Strict JSON: no NaN, no Infinity, no key twice; numbers are exact decimals. Raises InvalidTransactionError."""
+    try:
+        return json.loads(
+            text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_once
+        )
+    except InvalidTransactionError:
+        raise
+    except (ValueError, RecursionError, InvalidOperation):
+        raise InvalidTransactionError(("", "must be JSON")) from None
+
+
+def read_transaction(given: Any, account: str) -> Payment:
+    """The payment that a transaction asks for. Raises InvalidTransactionError with every fault."""
+    if not isinstance(given, dict):
+        raise InvalidTransactionError(("transaction", "must be an object"))
+    faults = [(name, "is missing") for name in FIELDS if name not in given]
+    faults += unknown(given, FIELDS)
+    read: dict[str, Any] = {}
+    readers = {"id": _id, "currency": _currency, "timestamp": _timestamp, "amount": _amount}
+    for name, reader in readers.items():
+        if name in given:
+            try:
+                read[name] = reader(given[name], read.get("currency")) if reader is _amount else reader(given[name])
+            except InvalidTransactionError as error:
+                faults += error.faults
+    if faults:
+        raise InvalidTransactionError(*faults)
+    return Payment(read["id"], read["amount"], read["currency"], read["timestamp"], account)
+
+
+def unknown(given: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
+    """A fault for each member that has no business here; its name only when that is harmless."""
+    faults = []
+    for name, value in given.items():
+        if name in known:
+            continue
+        shown = name if re.fullmatch(r"[A-Za-z_]{1,32}", name) else "(a member)"
+        faults.append((shown, CARD if cards.in_name(name) or cards.inside(value) else "is unknown"))
+    return faults
+
+
+def _id(given: Any) -> str:
+    if not isinstance(given, str) or not ID.fullmatch(given):
+        raise InvalidTransactionError(("id", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"))
+    if not UUID.fullmatch(given) and cards.in_text(given):
+        raise InvalidTransactionError(("id", CARD))
+    return given
+
+
+def _currency(given: Any) -> str:
+    if not isinstance(given, str) or given not in MINOR_UNITS:
+        raise InvalidTransactionError(("currency", "must be an ISO 4217 code such as USD"))
+    return given
+
+
+def _amount(given: Any, currency: str | None) -> int:
+    """Minor units. Without a valid currency only what can be said without it is checked."""
+    if cards.inside(given):
+        raise InvalidTransactionError(("amount", CARD))
+    if isinstance(given, str) and AMOUNT.fullmatch(given):
+        given = Decimal(given)
+    if isinstance(given, bool) or not isinstance(given, int | Decimal):
+        raise InvalidTransactionError(("amount", "must be a decimal number"))
+    if not 0 < given < LARGEST or not _exact(given):
+        raise InvalidTransactionError(("amount", "must be above 0 and below 10^12"))
+    if currency is None:
+        return 0
+    units = Decimal(given).scaleb(MINOR_UNITS[currency])
+    if units != units.to_integral_value():
+        raise InvalidTransactionError(("amount", f"must have at most {MINOR_UNITS[currency]} decimals in its currency"))
+    return int(units)
+
+
+def _timestamp(given: Any) -> int:
+    """Microseconds since 1970, from ISO 8601 with a zone or from seconds since 1970."""
+    moment = _moment(given)
+    if moment is None:
+        fault = CARD if cards.inside(given) else "must be ISO 8601 with a zone, or seconds since 1970 with 6 decimals"
+        raise InvalidTransactionError(("timestamp", fault))
+    if not EPOCH <= moment < LAST:
+        raise InvalidTransactionError(("timestamp", "must be in 1970 to 2199"))
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(given: Any) -> datetime | None:
+    if isinstance(given, str):
+        parts = MOMENT.fullmatch(given)
+        try:
+            return datetime.fromisoformat(f"{parts[1]}T{parts[2]}{parts[3].upper()}").astimezone(UTC) if parts else None
+        except (ValueError, OverflowError):
+            return None
+    if isinstance(given, bool) or not isinstance(given, int | Decimal) or cards.in_number(given):
+        return None
+    if not abs(given) < LARGEST or not _exact(given):
+        return None
+    micros = Decimal(given).scaleb(6)
+    if micros != micros.to_integral_value() or not 0 <= micros < MICROS_OF_LAST:
+        return None
+    return EPOCH + timedelta(microseconds=int(micros))
+
+
+def _exact(number: int | Decimal) -> bool:
+    """Whether arithmetic on it stays exact: no more digits than decimals are computed with."""
+    return len(Decimal(number).as_tuple().digits) <= 28
+
+
+def _integer(digits: str) -> int:
+    """Long ones are refused before they cost anything; nothing here needs them."""
+    if len(digits) > 40:
+        raise InvalidTransactionError(("", "must not hold numbers of more than 40 digits"))
+    return int(digits)
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise InvalidTransactionError(("", "must not hold NaN or Infinity"))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidTransactionError(("", "must not name a member twice"))
+    return members

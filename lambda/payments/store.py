@@ -1,0 +1,243 @@
+"""The driver: runs flows against DynamoDB in three Regions, the bucket, the bus, the workflow and the processor.
+
+Time rules it. A call has a second to connect and a second to answer; once two Regions have done what was asked, the
+third gets a short grace. Nothing is retried here: an answer that does not come is LOST, and the protocol knows what
+that means.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from decimal import Decimal
+from typing import Any, Final
+
+from payments.aws import Aws, AwsError
+from payments.ports import (
+    LOST,
+    NOT_SENT,
+    Action,
+    Answer,
+    Batch,
+    Cancel,
+    Cell,
+    Charge,
+    Flow,
+    Lookup,
+    Plain,
+    Publish,
+    PutEvent,
+    Read,
+    ReadRecord,
+    Request,
+    StartWorkflow,
+    T,
+    Update,
+    WriteReceipt,
+)
+from payments.rail import Processor, Secret
+from payments.settings import Settings
+
+GRACE_SECONDS: Final = 0.2
+"""For the third Region: about the longest round trip between the three, so that it is only cut off when it is ill."""
+CALL_SECONDS: Final = 2.5
+"""A second to connect, a second to answer, and what scheduling costs."""
+AFTERWARDS_SECONDS: Final = 2.0
+"""Kept back from the processor's time for writing down what it said."""
+TELLING_SECONDS: Final = 1.0
+"""Kept back from everything for telling the workflow, before a 202."""
+RAIL_SECONDS: Final = 30.0
+
+NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
+"""Reserved words among the attributes, written with # in the expressions."""
+
+
+class Driver:
+    """One function's hands. `log` hears (what, fields) for whoever reads the logs."""
+
+    def __init__(self, settings: Settings, aws: Aws, log: Callable[..., None], *, count_capacity: bool = False) -> None:
+        self.settings = settings
+        self.aws = aws
+        self.log = log
+        self.count_capacity = count_capacity
+        self.capacity = 0.0
+        """Write units consumed, when counted and where the service tells."""
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="call")
+        self._processor: Processor | None = None
+
+    def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
+        """Take a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
+        until = time.monotonic() + seconds
+        try:
+            batch = next(flow)
+            while True:
+                answers = self._all(batch, until)
+                if die_after and die_after in named(batch):
+                    os._exit(1)
+                batch = flow.send(answers)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _all(self, batch: Batch, until: float) -> list[Any]:
+        """Do a batch in parallel; the answers in its order."""
+        if len(batch) == 1:
+            return [self._do(batch[0], until)]
+        futures = [self._pool.submit(self._do, request, until) for request in batch]
+        patience = min(until, time.monotonic() + CALL_SECONDS)
+        pending: set[Future[Any]] = set(futures)
+        while pending and time.monotonic() < patience:
+            done, pending = wait(pending, patience - time.monotonic(), return_when=FIRST_COMPLETED)
+            if done and sum(good(future.result()) for future in futures if future.done()) >= 2:
+                patience = min(patience, time.monotonic() + GRACE_SECONDS)
+        return [future.result() if future.done() else LOST for future in futures]
+
+    def _do(self, request: Request, until: float) -> Any:
+        """One request, now. Never raises: what fails is LOST."""
+        telling = isinstance(request, StartWorkflow | PutEvent)
+        if time.monotonic() > until - (0 if telling else TELLING_SECONDS):
+            return NOT_SENT if isinstance(request, Charge) else LOST
+        try:
+            return self._ask(request, until)
+        except AwsError as error:
+            region = getattr(request, "region", self.settings.region)
+            self.log("no answer", request=type(request).__name__, peer=region, code=error.code)
+            return LOST
+
+    def _ask(self, request: Request, until: float) -> Any:  # noqa: PLR0911 - one return a kind of request
+        own = self.settings.region
+        match request:
+            case Update(region, key, action, values):
+                return self._update(region, self.settings.register(region), key, action, values)
+            case Read(region, key):
+                return self._read(region, self.settings.register(region), key)
+            case Publish(key, action, values):
+                return self._update(own, self.settings.table, key, action, values)
+            case ReadRecord(key):
+                return self._read(own, self.settings.table, key)
+            case WriteReceipt(key, body):
+                self.aws.put_object(own, self.settings.bucket, key, body)
+                return True
+            case StartWorkflow(name, text):
+                return self._start(name, text)
+            case PutEvent(detail):
+                return self._put_event(detail)
+            case _:
+                return self._ask_processor(request, until)
+
+    def _update(self, region: str, table: str, key: str, action: Action, values: Mapping[str, Plain]) -> Answer:
+        text = action.update + action.condition
+        fields: dict[str, Any] = {
+            "TableName": table,
+            "Key": {"TransactionId": {"S": key}},
+            "UpdateExpression": action.update,
+            "ConditionExpression": action.condition,
+            "ExpressionAttributeNames": {f"#{name}": name for name in NAMES if f"#{name}" in text},
+            "ExpressionAttributeValues": {f":{name}": typed(value) for name, value in values.items()},
+            "ReturnValues": "ALL_NEW",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if self.count_capacity:
+            fields["ReturnConsumedCapacity"] = "INDEXES"
+        if not fields["ExpressionAttributeNames"]:
+            del fields["ExpressionAttributeNames"]
+        try:
+            answer = self.aws.call("dynamodb", region, "UpdateItem", fields)
+        except AwsError as error:
+            if error.code != "ConditionalCheckFailedException":
+                raise
+            return Answer(False, plain(error.fields.get("Item", {})))
+        with self._lock:
+            self.capacity += answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
+        return Answer(True, plain(answer.get("Attributes", {})))
+
+    def _read(self, region: str, table: str, key: str) -> Cell:
+        fields = {"TableName": table, "Key": {"TransactionId": {"S": key}}, "ConsistentRead": True}
+        return plain(self.aws.call("dynamodb", region, "GetItem", fields).get("Item", {}))
+
+    def _start(self, name: str, text: str) -> bool:
+        fields = {"stateMachineArn": self.settings.state_machine, "name": name, "input": text}
+        try:
+            self.aws.call("states", self.settings.region, "StartExecution", fields)
+        except AwsError as error:
+            if error.code != "ExecutionAlreadyExists":
+                raise
+        return True
+
+    def _put_event(self, detail: str) -> bool:
+        entry = {
+            "EventBusName": self.settings.bus,
+            "Source": "payment.processing",
+            "DetailType": "Payment Transaction",
+            "Detail": detail,
+        }
+        answer = self.aws.call("events", self.settings.region, "PutEvents", {"Entries": [entry]})
+        if answer.get("FailedEntryCount"):
+            raise AwsError(str(answer["Entries"][0].get("ErrorCode", "FailedEntry")))
+        return True
+
+    def _ask_processor(self, request: Charge | Lookup | Cancel, until: float) -> Any:
+        if request.rail != self.settings.rail:
+            return LOST  # never send this processor's secret to another address
+        with self._lock:
+            self._processor = self._processor or Processor(self.settings.rail, Secret(self._secret))
+        match request:
+            case Charge():
+                seconds = min(RAIL_SECONDS, until - AFTERWARDS_SECONDS - TELLING_SECONDS - time.monotonic())
+                return self._processor.charge(request, seconds) if seconds > 0 else NOT_SENT
+            case Lookup():
+                return self._processor.lookup(request)
+            case Cancel():
+                return self._processor.cancel(request)
+
+    def _secret(self) -> str:
+        fields = {"SecretId": self.settings.secret}
+        return str(self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)["SecretString"])
+
+    def due(self, shard: str, now: int, limit: int = 100) -> list[str]:
+        """Overdue payments of one shard of this Region, oldest first. Raises AwsError."""
+        fields = {
+            "TableName": self.settings.register(self.settings.region),
+            "IndexName": "due",
+            "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
+            "ExpressionAttributeValues": {":shard": typed(shard), ":now": typed(now)},
+            "Limit": limit,
+        }
+        items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
+        return [str(item["TransactionId"]["S"]) for item in items]
+
+
+def good(answer: Any) -> bool:
+    """Whether an answer is what was hoped for: two of these, and the third hardly matters."""
+    return answer is not LOST and (not isinstance(answer, Answer) or answer.done)
+
+
+def named(batch: Iterable[Request]) -> set[str]:
+    """What the fault switch calls the requests of a batch."""
+    return {
+        request.action.name if isinstance(request, Update | Publish) else type(request).__name__.upper()
+        for request in batch
+    }
+
+
+def typed(value: Plain) -> dict[str, str]:
+    """A plain value as DynamoDB has it."""
+    return (
+        {"S": value}
+        if isinstance(value, str)
+        else {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
+    )
+
+
+def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:
+    """An item as plain values; attributes of other types are not ours."""
+    cell: dict[str, Plain] = {}
+    for name, value in item.items():
+        if "S" in value:
+            cell[name] = str(value["S"])
+        elif "N" in value:
+            number = Decimal(value["N"])
+            cell[name] = int(number) if number == number.to_integral_value() else number
+    return cell
