@@ -1,1 +1,1 @@
-"""payctl: the operator's tool over a small StackSet client."""
+"""The operator's tool: deploys templates/*.json to every Region by StackSet and tends what runs there."""

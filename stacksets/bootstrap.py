@@ -1,0 +1,77 @@
+"""Prepares an account, once: artifact and log buckets in every Region, StackSet roles in the home Region."""
+
+from functools import partial
+
+from stacksets import causes, templates
+from stacksets.environment import Environment
+from stacksets.errors import RegionsFailedError
+from stacksets.model import Definition, Stack
+from stacksets.names import BOOTSTRAP_STACK
+from stacksets.stack import Stacks, differences, same_template
+from stacksets.templates import Template
+
+
+def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
+    """Create or update the stack payment-bootstrap in every Region; returns its outputs by Region.
+
+    With another target account, the administrator's home Region gets one too, for the administration role and the
+    bucket that StackSets reads templates from.
+    """
+    template = templates.read("bootstrap")
+    report, cloud = environment.report, environment.cloud
+    report.phase(f"Bootstrap account {cloud.account}")
+    stacks = cloud.everywhere(lambda region: _apply(environment, environment.stacks(region), template))
+    _refuse_failures(environment, stacks)
+    if cloud.two_accounts:
+        report.phase(f"Bootstrap administrator account {cloud.administrator}")
+        home = Stacks(cloud.stack_sets, environment.home, environment.pace)
+        _refuse_failures(environment, {environment.home: _apply(environment, home, template)})
+    return {region: dict(stack.outputs) for region, stack in stacks.items()}
+
+
+def _apply(environment: Environment, stacks: Stacks, template: Template) -> Stack:
+    held = stacks.describe(BOOTSTRAP_STACK)
+    wanted = _definition(environment, stacks, template, held)
+    watch = partial(environment.report.line, stacks.region)
+    current = (
+        held.status.done
+        and not held.status.failed
+        and not held.status.absent
+        and not differences(held.parameters, wanted.parameters)
+        and not differences(held.tags, wanted.tags)
+        and same_template(stacks.template(BOOTSTRAP_STACK), template.text)
+    )
+    if current:
+        watch(held.status, "nothing to change")
+        return held
+    return stacks.apply(BOOTSTRAP_STACK, wanted, watch)
+
+
+def _definition(environment: Environment, stacks: Stacks, template: Template, held: Stack) -> Definition:
+    cloud, accounts = environment.cloud, environment.settings.accounts
+    parameters = {
+        "HomeRegion": environment.home,
+        "AdministratorAccount": cloud.administrator if cloud.two_accounts else "",
+        "ExistingAdministrationRoleArn": accounts.administration_role_arn,
+        "ExistingExecutionRoleName": accounts.execution_role_name,
+        "ExistingApiGatewayLogRole": _keeps_log_role(environment, stacks.region, held),
+    }
+    tags = {key: value for key, value in templates.tags(environment.settings).items() if key != "Environment"}
+    return templates.definition(template, "", parameters, tags)
+
+
+def _keeps_log_role(environment: Environment, region: str, held: Stack) -> str:
+    """Whether API Gateway has a log role here that is not ours: the setting is one a Region (FACTS F43)."""
+    if before := held.parameters.get("ExistingApiGatewayLogRole"):
+        return before
+    return "true" if environment.cloud.apigateway(region).get_account().get("cloudwatchRoleArn") else "false"
+
+
+def _refuse_failures(environment: Environment, stacks: dict[str, Stack]) -> None:
+    failed = {region: stack for region, stack in stacks.items() if stack.status.failed}
+    if failed:
+        found = [
+            causes.find(environment.stacks, region, stack_id=stack.id, fallback=stack.reason or stack.status)
+            for region, stack in failed.items()
+        ]
+        raise RegionsFailedError(f"stack {BOOTSTRAP_STACK} failed in {', '.join(failed)}", found)

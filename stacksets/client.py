@@ -1,0 +1,267 @@
+"""The StackSets API: the calls this tool uses, and nothing else of CloudFormation."""
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from stacksets.errors import OperationInProgressError, code_of, failure
+from stacksets.model import (
+    Definition,
+    Instance,
+    InstanceDetail,
+    InstanceStatus,
+    Operation,
+    OperationStatus,
+    Result,
+    ResultStatus,
+    StackSet,
+)
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudformation import CloudFormationClient
+
+# The template names its roles.
+CAPABILITIES: Any = ["CAPABILITY_NAMED_IAM"]
+IN_PROGRESS = {"OperationInProgressException", "StaleRequestException"}
+
+
+def operation_id(verb: str) -> str:
+    """A new idempotency token that says who ran what: payctl-VERB-8 hex digits."""
+    return f"payctl-{verb}-{uuid.uuid4().hex[:8]}"
+
+
+class StackSetClient:
+    """One StackSet, by name, through a boto3 CloudFormation client of the administrator account's home Region.
+
+    Every call that starts an operation takes its id: repeating a call whose reply was lost starts nothing twice.
+    Raises OperationInProgressError where another operation runs, PayctlError for every other refusal.
+    """
+
+    def __init__(self, api: "CloudFormationClient", name: str) -> None:
+        self.api = api
+        self.name = name
+
+    def describe(self) -> StackSet | None:
+        """The StackSet, None where there is none. Read only."""
+        with self._doing("describe", ignore={"StackSetNotFoundException"}):
+            found = self.api.describe_stack_set(StackSetName=self.name)["StackSet"]
+            return StackSet(
+                name=self.name,
+                arn=found.get("StackSetARN", ""),
+                template=found.get("TemplateBody", ""),
+                parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
+                tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
+                administration_role_arn=found.get("AdministrationRoleARN", ""),
+                execution_role_name=found.get("ExecutionRoleName", ""),
+            )
+        return None
+
+    def create(self, definition: Definition, *, administration_role_arn: str, execution_role_name: str) -> None:
+        """Create the StackSet, without instances; one that exists already is a success."""
+        with self._doing("create", ignore={"NameAlreadyExistsException"}):
+            self.api.create_stack_set(
+                StackSetName=self.name,
+                AdministrationRoleARN=administration_role_arn,
+                ExecutionRoleName=execution_role_name,
+                PermissionModel="SELF_MANAGED",
+                Capabilities=CAPABILITIES,
+                **_definition(definition),
+            )
+
+    def update(
+        self,
+        definition: Definition,
+        *,
+        token: str,
+        order: Sequence[str],
+        parallel: bool = False,
+        account: str = "",
+        only: Sequence[str] = (),
+        administration_role_arn: str = "",
+        execution_role_name: str = "",
+    ) -> None:
+        """Start an update of all instances in the given order of Regions, or of the Regions `only`.
+
+        One Region after another, and none after the first that fails, unless `parallel`.
+        """
+        arguments: dict[str, Any] = _definition(definition)
+        if only:
+            arguments |= {"Accounts": [account], "Regions": list(only)}
+        if administration_role_arn:
+            arguments |= {
+                "AdministrationRoleARN": administration_role_arn,
+                "ExecutionRoleName": execution_role_name,
+            }
+        with self._starting("update"):
+            self.api.update_stack_set(
+                StackSetName=self.name,
+                Capabilities=CAPABILITIES,
+                OperationId=token,
+                OperationPreferences=_preferences([r for r in order if not only or r in only], parallel=parallel),
+                **arguments,
+            )
+
+    def create_instances(self, account: str, regions: Sequence[str], *, token: str) -> None:
+        """Start creating an instance in each of the Regions, all at once."""
+        with self._starting("create the instances of"):
+            self.api.create_stack_instances(
+                StackSetName=self.name,
+                Accounts=[account],
+                Regions=list(regions),
+                OperationId=token,
+                OperationPreferences=_preferences(regions, parallel=True),
+            )
+
+    def delete_instances(self, account: str, regions: Sequence[str], *, token: str, retain: bool = False) -> None:
+        """Start deleting the instances of the Regions, all at once; `retain` leaves their stacks."""
+        with self._starting("delete the instances of"):
+            self.api.delete_stack_instances(
+                StackSetName=self.name,
+                Accounts=[account],
+                Regions=list(regions),
+                RetainStacks=retain,
+                OperationId=token,
+                OperationPreferences=_preferences(regions, parallel=True),
+            )
+
+    def delete(self) -> None:
+        """Delete the StackSet, which has no instance any more; one that is gone is a success."""
+        with self._doing("delete", ignore={"StackSetNotFoundException"}):
+            self.api.delete_stack_set(StackSetName=self.name)
+
+    def stop(self, token: str) -> None:
+        """Ask an operation to start no further Region; one that has ended already is a success."""
+        with self._doing("stop an operation of", ignore={"InvalidOperationException", "OperationNotFoundException"}):
+            self.api.stop_stack_set_operation(StackSetName=self.name, OperationId=token)
+
+    def detect_drift(self, *, token: str, regions: Sequence[str]) -> None:
+        """Start comparing every instance's resources with its template."""
+        with self._starting("detect the drift of"):
+            self.api.detect_stack_set_drift(
+                StackSetName=self.name,
+                OperationId=token,
+                OperationPreferences=_preferences(regions, parallel=True),
+            )
+
+    def instances(self) -> tuple[Instance, ...]:
+        """Every instance, () where there is no StackSet. Read only."""
+        with self._doing("list the instances of", ignore={"StackSetNotFoundException"}):
+            pages = self.api.get_paginator("list_stack_instances").paginate(StackSetName=self.name)
+            return tuple(_instance(summary) for page in pages for summary in page["Summaries"])
+        return ()
+
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of late, the newest first, () where there is no StackSet. Read only."""
+        with self._doing("list the operations of", ignore={"StackSetNotFoundException"}):
+            return tuple(
+                _operation(summary)
+                for summary in self.api.list_stack_set_operations(StackSetName=self.name).get("Summaries", [])
+            )
+        return ()
+
+    def operation(self, token: str) -> Operation:
+        """One operation. Read only."""
+        with self._doing("describe an operation of"):
+            answer = self.api.describe_stack_set_operation(StackSetName=self.name, OperationId=token)
+            return _operation(answer["StackSetOperation"])
+        raise AssertionError  # unreachable: nothing is ignored above
+
+    def results(self, token: str) -> tuple[Result, ...]:
+        """What an operation did in each Region so far. Read only."""
+        with self._doing("list the results of"):
+            pages = self.api.get_paginator("list_stack_set_operation_results").paginate(
+                StackSetName=self.name, OperationId=token
+            )
+            return tuple(_result(summary) for page in pages for summary in page["Summaries"])
+        raise AssertionError  # unreachable: nothing is ignored above
+
+    @contextmanager
+    def _starting(self, verb: str) -> Iterator[None]:
+        # The SDK repeats a call whose reply was lost; its first try then holds the id.
+        with self._doing(verb, ignore={"OperationIdAlreadyExistsException"}):
+            yield
+
+    @contextmanager
+    def _doing(self, verb: str, *, ignore: set[str] | None = None) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            if code_of(error) in (ignore or ()):
+                return
+            if code_of(error) in IN_PROGRESS:
+                raise OperationInProgressError(f"another operation runs on StackSet {self.name}") from error
+            raise failure(verb, f"StackSet {self.name}", error) from error
+        except BotoCoreError as error:
+            raise failure(verb, f"StackSet {self.name}", error) from error
+
+
+def parameter_list(parameters: Mapping[str, str]) -> list[Any]:
+    """{"Name": "value"} as the API wants it."""
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())]
+
+
+def tag_list(tags: Mapping[str, str]) -> list[Any]:
+    """{"Key": "value"} as the API wants it."""
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
+
+
+def template_argument(definition: Definition) -> dict[str, Any]:
+    """The template as the API wants it: by address, inline, or the one that is there."""
+    if definition.url:
+        return {"TemplateURL": definition.url}
+    return {"TemplateBody": definition.body} if definition.body else {"UsePreviousTemplate": True}
+
+
+def _definition(definition: Definition) -> dict[str, Any]:
+    return {
+        **template_argument(definition),
+        "Parameters": parameter_list(definition.parameters),
+        "Tags": tag_list(definition.tags),
+    }
+
+
+def _preferences(order: Sequence[str], *, parallel: bool) -> Any:
+    # FailureToleranceCount counts accounts per Region: with one account, 0 stops at the first Region that fails (F3).
+    return {
+        "RegionConcurrencyType": "PARALLEL" if parallel else "SEQUENTIAL",
+        "RegionOrder": list(order),
+        "FailureToleranceCount": 0,
+        "MaxConcurrentCount": 1,
+    }
+
+
+def _instance(found: Mapping[str, Any]) -> Instance:
+    detail = found.get("StackInstanceStatus", {}).get("DetailedStatus")
+    return Instance(
+        account=found["Account"],
+        region=found["Region"],
+        status=InstanceStatus(found["Status"]),
+        detail=InstanceDetail(detail) if detail else None,
+        stack_id=found.get("StackId") or "",
+        reason=found.get("StatusReason") or "",
+        drift=found.get("DriftStatus") or "NOT_CHECKED",
+    )
+
+
+def _operation(found: Mapping[str, Any]) -> Operation:
+    return Operation(
+        id=found["OperationId"],
+        action=found.get("Action", ""),
+        status=OperationStatus(found["Status"]),
+        started=found.get("CreationTimestamp"),
+        ended=found.get("EndTimestamp"),
+        reason=found.get("StatusReason") or "",
+        failed_instances=found.get("StatusDetails", {}).get("FailedStackInstancesCount", 0),
+    )
+
+
+def _result(found: Mapping[str, Any]) -> Result:
+    return Result(
+        account=found.get("Account", ""),
+        region=found.get("Region", ""),
+        status=ResultStatus(found["Status"]),
+        reason=found.get("StatusReason") or "",
+    )

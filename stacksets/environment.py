@@ -1,0 +1,141 @@
+"""One environment, as a run of this tool sees it: its names, its clients, and what is there now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from stacksets.client import StackSetClient
+from stacksets.cloud import Cloud, together
+from stacksets.errors import PayctlError
+from stacksets.model import Instance, Stack, StackSet, StackStatus
+from stacksets.names import Names
+from stacksets.operation import Runner
+from stacksets.progress import Reporter
+from stacksets.stack import Stacks
+from stacksets.wait import Pace
+
+
+class Environment:
+    """What every command works on. Nothing is called before it is needed."""
+
+    def __init__(self, cloud: Cloud, report: Reporter, pace: Pace) -> None:
+        self.cloud = cloud
+        self.settings = cloud.settings
+        self.report = report
+        self.pace = pace
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(environment=self.settings.environment, account=self.cloud.account)
+
+    @property
+    def home(self) -> str:
+        return self.settings.home
+
+    @property
+    def regions(self) -> tuple[str, ...]:
+        """In rank order."""
+        return self.settings.regions
+
+    @property
+    def update_order(self) -> tuple[str, ...]:
+        """The home Region last (DESIGN 2)."""
+        return (*(region for region in self.regions if region != self.home), self.home)
+
+    @cached_property
+    def stack_set(self) -> StackSetClient:
+        return StackSetClient(self.cloud.stack_sets, self.names.stack_set)
+
+    @cached_property
+    def runner(self) -> Runner:
+        return Runner(client=self.stack_set, stacks=self.stacks, report=self.report, pace=self.pace)
+
+    def stacks(self, region: str) -> Stacks:
+        """The target account's stacks of a Region."""
+        return Stacks(self.cloud.cloudformation(region), region, self.pace)
+
+    def survey(self) -> "Survey":
+        """Look at everything once. Read only."""
+        stack_set = self.stack_set.describe()
+        instances = {instance.region: instance for instance in self.stack_set.instances()}
+
+        def stack(region: str) -> Stack:
+            instance = instances.get(region)
+            if not instance or not instance.stack_id:
+                return Stack(name="", region=region, status=StackStatus.MISSING)
+            return self.stacks(region).describe(instance.stack_id)
+
+        return Survey(
+            stack_set=stack_set,
+            instances=instances,
+            stacks=together(stack, self.regions),
+            global_stack=self.stacks(self.home).describe(self.names.global_stack),
+        )
+
+    @cached_property
+    def api_outputs(self) -> Mapping[str, Mapping[str, str]]:
+        """The outputs again, read once a run."""
+        return self.outputs()
+
+    def outputs(self) -> Mapping[str, Mapping[str, str]]:
+        """The regional stacks' outputs by Region. Raises PayctlError where a Region has none. Read only."""
+        survey = self.survey()
+        if survey.stack_set is None:
+            raise PayctlError(
+                f"environment {self.settings.environment} does not exist in account {self.cloud.account} "
+                f"(home {self.home})",
+                remedy="make it with `payctl deploy`",
+            )
+        for region, stack in survey.stacks.items():
+            if not stack.outputs:
+                raise PayctlError(
+                    f"{region}: the stack of {self.names.stack_set} is {stack.status} and has no outputs",
+                    remedy="see `payctl status`, then `payctl deploy`",
+                )
+        return {region: stack.outputs for region, stack in survey.stacks.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """What is there: the StackSet, its instances by Region, their stacks, the global stack."""
+
+    stack_set: StackSet | None
+    instances: Mapping[str, Instance]
+    stacks: Mapping[str, Stack]
+    global_stack: Stack
+
+    @property
+    def linked(self) -> bool:
+        """Whether the Regions were told each other's keys, which is the last phase of a first deployment."""
+        return bool(self.stack_set and self.stack_set.parameters.get("KeyArns"))
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Regions without an instance."""
+        return tuple(region for region in self.stacks if region not in self.instances)
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Regions whose instance has no stack that could be updated: it must be deleted and made anew."""
+        return tuple(
+            region
+            for region, stack in self.stacks.items()
+            if region in self.instances and (stack.status.absent or stack.status.unusable)
+        )
+
+    @property
+    def usable(self) -> tuple[str, ...]:
+        """Regions with a stack that works or can be updated."""
+        return tuple(region for region in self.stacks if region not in {*self.missing, *self.broken})
+
+    @property
+    def outdated(self) -> tuple[str, ...]:
+        """Usable Regions that did not get the StackSet's last change."""
+        return tuple(region for region in self.usable if self.instances[region].status != "CURRENT")
+
+    def key_arns(self) -> tuple[str, ...]:
+        """Every Region's key in rank order. Raises PayctlError where one is not known yet."""
+        for region, stack in self.stacks.items():
+            if "KeyArn" not in stack.outputs:
+                raise PayctlError(f"{region}: stack {stack.name} has no output KeyArn", remedy="see `payctl status`")
+        return tuple(stack.outputs["KeyArn"] for stack in self.stacks.values())

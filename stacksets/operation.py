@@ -1,0 +1,142 @@
+"""Runs StackSet operations to their end: waits, shows, stops when asked, and says why a Region failed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from stacksets import causes
+from stacksets.client import StackSetClient, operation_id
+from stacksets.errors import Cause, InterruptedRunError, OperationInProgressError, PayctlError, RegionsFailedError
+from stacksets.model import Operation, Result, ResultStatus
+from stacksets.progress import Reporter
+from stacksets.stack import Stacks
+from stacksets.wait import Pace
+
+# Called with the Regions that have finished whenever the operation is looked at; a text stops it, with that reason.
+Guard = Callable[[Sequence[str]], str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How an operation ended: `stopped` is why this tool stopped it, "" where it did not."""
+
+    operation: Operation
+    results: tuple[Result, ...]
+    stopped: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every Region succeeded: SUCCEEDED as a whole may hide failures (FACTS F4)."""
+        return not (
+            self.operation.status.failed
+            or self.operation.failed_instances
+            or any(result.status.failed for result in self.results)
+        )
+
+    def regions(self, status: ResultStatus) -> tuple[str, ...]:
+        """The Regions of one result status."""
+        return tuple(result.region for result in self.results if result.status is status)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Runner:
+    """Starts operations on one StackSet and follows them."""
+
+    client: StackSetClient
+    stacks: Callable[[str], Stacks]
+    report: Reporter
+    pace: Pace
+
+    def run(self, verb: str, start: Callable[[str], None], *, guard: Guard | None = None, wait: bool = True) -> Outcome:
+        """Start an operation once none runs, and wait for its end. Raises RegionsFailedError unless all succeeded."""
+        token = operation_id(verb)
+        while True:
+            self.settle()
+            try:
+                start(token)
+                break
+            except OperationInProgressError:
+                continue  # somebody was faster: settle() shows and waits for theirs
+        if not wait:
+            return Outcome(operation=self.client.operation(token), results=())
+        outcome = self.follow(token, guard=guard)
+        if not outcome.ok:
+            raise RegionsFailedError(self._summary(verb, outcome), self.causes(outcome), remedy="")
+        return outcome
+
+    def settle(self) -> None:
+        """Wait for the operations that run on the StackSet already, whoever started them, and show them."""
+        for operation in self.client.operations():
+            if not operation.status.done:
+                self.report.note(f"waiting for operation {operation.id} ({operation.action}, {operation.status})")
+                self.follow(operation.id, own=False)
+
+    def follow(self, token: str, *, guard: Guard | None = None, own: bool = True) -> Outcome:
+        """Wait for an operation's end. Ctrl-C stops it if it is our own and raises InterruptedRunError."""
+        stopped = ""
+        try:
+            for _ in self.pace.ticks():
+                outcome = self._look(token, stopped)
+                if outcome.operation.status.done:
+                    return outcome
+                if guard and not stopped and (stopped := guard(outcome.regions(ResultStatus.SUCCEEDED))):
+                    self.report.note(f"stopping: {stopped}")
+                    self.client.stop(token)
+        except KeyboardInterrupt:
+            raise self._interrupt(token, own=own) from None
+        raise AssertionError  # unreachable: the ticks have no limit
+
+    def causes(self, outcome: Outcome) -> tuple[Cause, ...]:
+        """The root cause of every Region that failed; of those cancelled only where none failed."""
+        ids = {instance.region: instance.stack_id for instance in self.client.instances()}
+        failed = [result for result in outcome.results if result.status is ResultStatus.FAILED]
+        cancelled = [result for result in outcome.results if result.status is ResultStatus.CANCELLED]
+        found = tuple(
+            causes.find(self.stacks, result.region, stack_id=ids.get(result.region, ""), fallback=result.reason)
+            for result in failed
+        )
+        if found or outcome.stopped:
+            return found
+        reason = outcome.operation.reason
+        return tuple(
+            Cause(region=result.region, resource="", reason=result.reason or reason or "cancelled")
+            for result in cancelled
+        ) or (Cause(region="StackSet", resource=self.client.name, reason=reason or "AWS gave no reason"),)
+
+    def _look(self, token: str, stopped: str) -> Outcome:
+        operation = self.client.operation(token)
+        results = self.client.results(token)
+        running = {result.region for result in results if result.status is ResultStatus.RUNNING}
+        ids = {i.region: i.stack_id for i in self.client.instances()} if running and self.report.detailed else {}
+        for result in results:
+            busy = result.region in running and ids.get(result.region, "")
+            detail = self.stacks(result.region).latest(busy) if busy else result.reason
+            self.report.line(result.region, result.status, detail)
+        return Outcome(operation=operation, results=results, stopped=stopped)
+
+    def _interrupt(self, token: str, *, own: bool) -> PayctlError:
+        if not own:
+            return InterruptedRunError(
+                f"interrupted; operation {token} goes on", remedy="watch it with `payctl status`"
+            )
+        self.report.note("stopping the operation; Regions at work finish first (Ctrl-C again leaves it running)")
+        try:
+            self.client.stop(token)
+            outcome = self.follow(token, own=False)
+        except (KeyboardInterrupt, InterruptedRunError):
+            return InterruptedRunError(
+                f"interrupted; operation {token} still runs", remedy="watch it with `payctl status`"
+            )
+        done = ", ".join(outcome.regions(ResultStatus.SUCCEEDED)) or "no Region"
+        return InterruptedRunError(
+            f"interrupted; operation {token} {outcome.operation.status.lower()}, finished: {done}",
+            remedy="repeat the command to go on where it stopped",
+        )
+
+    def _summary(self, verb: str, outcome: Outcome) -> str:
+        if outcome.stopped:
+            return f"{verb} of {self.client.name} stopped: {outcome.stopped}"
+        failed = outcome.regions(ResultStatus.FAILED)
+        where = ", ".join(failed) or "every Region"
+        untouched = ", ".join(outcome.regions(ResultStatus.CANCELLED))
+        rest = f"; not started: {untouched}" if untouched and failed else ""
+        return f"{verb} of {self.client.name} failed in {where}{rest}"

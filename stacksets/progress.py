@@ -1,0 +1,154 @@
+"""Progress for people: one live line a Region on a terminal, plain lines where there is none. Always on stderr."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {"SUCCEEDED": "green", "COMPLETE": "green", "FAILED": "red", "CANCELLED": "yellow", "ROLLBACK": "red"}
+
+
+class Reporter(Protocol):
+    """Where a run tells what it does."""
+
+    detailed: bool  # whether the detail of a line is worth a call to AWS
+
+    def phase(self, title: str) -> None:
+        """A new part of the run begins; the lines of the last one stay."""
+
+    def line(self, name: str, state: str, detail: str = "") -> None:
+        """What is true now of a Region or stack in this phase."""
+
+    def note(self, text: str) -> None:
+        """Something to know that is no line's state."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """While a question is asked nothing is drawn."""
+
+
+class Plain:
+    """A line for every change of state, for logs and pipes."""
+
+    detailed = False
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._last: dict[str, str] = {}
+
+    def phase(self, title: str) -> None:
+        self._last.clear()
+        self._print(title)
+
+    def line(self, name: str, state: str, detail: str = "") -> None:
+        if self._last.get(name) != state:
+            self._last[name] = state
+            self._print(f"  {name:<16} {state.lower()}{f'  {detail}' if detail else ''}")
+
+    def note(self, text: str) -> None:
+        self._print(f"  {text}")
+
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+
+class Silent:
+    """For tests and for callers that only want the answer."""
+
+    detailed = False
+
+    def phase(self, title: str) -> None:
+        """Nothing."""
+
+    def line(self, name: str, state: str, detail: str = "") -> None:
+        """Nothing."""
+
+    def note(self, text: str) -> None:
+        """Nothing."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+class OnTerminal:
+    """A block of lines that changes in place; the block of a finished phase stays above."""
+
+    detailed = True
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, refresh_per_second=8, transient=False, get_renderable=self._render)
+        self._title = ""
+        self._began = time.monotonic()
+        self._lines: dict[str, tuple[str, str]] = {}
+        self._spinner = Spinner("dots")
+
+    def phase(self, title: str) -> None:
+        self._settle()
+        self._title, self._began = title, time.monotonic()
+
+    def line(self, name: str, state: str, detail: str = "") -> None:
+        self._lines[name] = (state, detail)
+
+    def note(self, text: str) -> None:
+        self._console.print(Text(f"  {text}", style="dim"))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+    def _settle(self) -> None:
+        """Print the finished phase above the live block, which then starts empty."""
+        if self._title:
+            self._console.print(self._render(final=True))
+        self._title, self._lines = "", {}
+
+    def _render(self, *, final: bool = False) -> Group:
+        if not self._title:
+            return Group()
+        table = Table.grid(padding=(0, 2))
+        for name, (state, detail) in self._lines.items():
+            colour = next((colour for word, colour in COLOURS.items() if word in state), "cyan")
+            table.add_row(
+                f"  {name}", Text(state.lower(), style=colour), Text(detail, style="dim", overflow="ellipsis")
+            )
+        seconds = f" [dim]{time.monotonic() - self._began:.0f} s[/dim]"
+        heading = Table.grid(padding=(0, 1))
+        mark = Text("✓", style="green") if final else self._spinner
+        heading.add_row(mark, Text.from_markup(f"[bold]{self._title}[/bold]{seconds}"))
+        return Group(heading, table)
+
+    def __enter__(self) -> "OnTerminal":
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._settle()
+        self._live.stop()
+
+
+@contextmanager
+def reporter(*, quiet: bool = False) -> Iterator[Reporter]:
+    """The reporter that fits where stderr goes."""
+    console = Console(stderr=True)
+    if quiet:
+        yield Silent()
+    elif console.is_terminal:
+        with OnTerminal(console) as live:
+            yield live
+    else:
+        yield Plain()

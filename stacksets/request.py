@@ -1,0 +1,66 @@
+"""Signed HTTP requests to an environment's API, on AWS and on the local cloud."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.exceptions import HTTPClientError
+from botocore.httpsession import URLLib3Session
+
+from stacksets.cloud import Cloud
+from stacksets.errors import PayctlError
+
+STAGE = "prod"
+# Above the 29 s after which the gateway itself gives up.
+TIMEOUT = 31
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What an API answered; `body` is parsed where it is JSON. `status` 0: it did not answer, `body` says why."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+def address(cloud: Cloud, region: str, outputs: Mapping[str, str]) -> str:
+    """Where the API of a Region is reached, without a slash at the end.
+
+    On the local cloud, names of AWS lead nowhere: it serves every API below its own address.
+    """
+    if cloud.endpoint:
+        return f"{cloud.endpoint}/_localcloud/api/{region}/{outputs['ApiId']}/{STAGE}"
+    return outputs["ApiEndpoint"]
+
+
+def send(method: str, url: str, *, body: Any = None, sign_as: Any = None, region: str = "") -> Answer:
+    """Send one request, signed with the credentials `sign_as` for `region` if given. No redirects, no repeats."""
+    content = b"" if body is None else json.dumps(body).encode()
+    headers = {"Content-Type": "application/json"} if content else {}
+    request = AWSRequest(method=method, url=url, data=content, headers=headers)
+    if sign_as is not None:
+        SigV4Auth(sign_as, "execute-api", region).add_auth(request)
+    try:
+        answer = URLLib3Session(timeout=TIMEOUT).send(request.prepare())
+    except HTTPClientError as error:
+        return Answer(status=0, headers={}, body=" ".join(str(error).split()))
+    return Answer(status=answer.status_code, headers=dict(answer.headers), body=_parsed(answer.content))
+
+
+def require_credentials(cloud: Cloud) -> Any:
+    """The operator's credentials. Raises PayctlError where there are none."""
+    credentials = cloud.credentials()
+    if credentials is None:
+        raise PayctlError("no AWS credentials found", remedy="set AWS_PROFILE, or use --local for the local cloud")
+    return credentials
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError:
+        return content.decode(errors="replace")

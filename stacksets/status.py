@@ -1,0 +1,49 @@
+"""The state of an environment: operation, instances by Region, global stack."""
+
+from typing import Any
+
+from stacksets.environment import Environment
+
+
+def status(environment: Environment) -> dict[str, Any]:
+    """What is there, as plain values. `deployed`: every Region and the global stack are current. Read only."""
+    survey = environment.survey()
+    operation = next(iter(environment.stack_set.operations()), None)
+    instances = [
+        {
+            "region": region,
+            "status": str(instance.status) if (instance := survey.instances.get(region)) else "ABSENT",
+            "stack_status": str(survey.stacks[region].status),
+            "detail": str(instance.detail or "") if instance else "",
+            "reason": (instance.reason if instance else "") or survey.stacks[region].reason,
+            "stack_id": instance.stack_id if instance else "",
+            "code": survey.stacks[region].parameters.get("CodeHash", "")[:12],
+        }
+        for region in environment.regions
+    ]
+    shared = survey.global_stack.status
+    current = all(entry["status"] == "CURRENT" for entry in instances) and not survey.broken
+    return {
+        "environment": environment.settings.environment,
+        "account": environment.cloud.account,
+        "home": environment.home,
+        "stack_set": environment.names.stack_set if survey.stack_set else "",
+        "linked": survey.linked,
+        "operation": None
+        if operation is None
+        else {
+            "id": operation.id,
+            "action": operation.action,
+            "status": str(operation.status),
+            "reason": operation.reason,
+            "started": operation.started.isoformat() if operation.started else "",
+            "ended": operation.ended.isoformat() if operation.ended else "",
+        },
+        "instances": instances,
+        "global_stack": {
+            "name": environment.names.global_stack,
+            "status": str(shared),
+            "reason": survey.global_stack.reason,
+        },
+        "deployed": bool(survey.stack_set and current and survey.linked and not shared.absent and not shared.unusable),
+    }
