@@ -65,7 +65,10 @@ class Aws:
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
         request = HttpRequest("POST", "/", headers, body)
         reply = self._send(service, region, self._url(service, region), request)
-        answer: dict[str, Any] = json.loads(reply.body) if reply.body else {}
+        try:
+            answer: dict[str, Any] = json.loads(reply.body or b"{}")
+        except ValueError:  # something between us and the service answered
+            raise AwsError(str(reply.status)) from None
         if reply.status == 200:
             return answer
         raise AwsError(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)

@@ -3,9 +3,10 @@ echoed."""
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 from payments import cards
 from payments.currencies import MINOR_UNITS
@@ -23,6 +24,7 @@ MOMENT: Final = re.compile(
 LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 MICROS_OF_LAST: Final = (LAST - EPOCH) // timedelta(microseconds=1)
 FIELDS: Final = ("id", "amount", "currency", "timestamp")
+Read = TypeVar("Read")
 CARD: Final = "must not hold card data"
 
 
@@ -34,18 +36,21 @@ class InvalidTransactionError(ValueError):
         super().__init__("; ".join(f"{field or 'body'} {fault}" for field, fault in faults))
 
 
-def read_body(text: str) -> Any:
-    """The transaction in a request body. Raises InvalidTransactionError."""
+def read_request(text: str, account: str) -> Payment:
+    """The payment that a request body asks for. Raises InvalidTransactionError with every fault."""
     if len(text.encode("utf-8", "surrogatepass")) > BODY_BYTES:
         raise InvalidTransactionError(("", f"must be at most {BODY_BYTES} bytes"))
     body = read_json(text)
     if not isinstance(body, dict):
         raise InvalidTransactionError(("", "must be a JSON object with the member `transaction`"))
-    faults = [] if "transaction" in body else [("transaction", "is missing")]
-    faults += unknown(body, ("transaction",))
+    faults = unknown(body, ("transaction",))
+    try:
+        payment = read_transaction(body.get("transaction"), account)
+    except InvalidTransactionError as error:
+        raise InvalidTransactionError(*faults, *error.faults) from None
     if faults:
         raise InvalidTransactionError(*faults)
-    return body["transaction"]
+    return payment
 
 
 def read_json(text: str) -> Any:
@@ -66,17 +71,21 @@ def read_transaction(given: Any, account: str) -> Payment:
         raise InvalidTransactionError(("transaction", "must be an object"))
     faults = [(name, "is missing") for name in FIELDS if name not in given]
     faults += unknown(given, FIELDS)
-    read: dict[str, Any] = {}
-    readers = {"id": _id, "currency": _currency, "timestamp": _timestamp, "amount": _amount}
-    for name, reader in readers.items():
-        if name in given:
-            try:
-                read[name] = reader(given[name], read.get("currency")) if reader is _amount else reader(given[name])
-            except InvalidTransactionError as error:
-                faults += error.faults
-    if faults:
+
+    def read(name: str, reader: Callable[[Any], Read]) -> Read | None:
+        try:
+            return reader(given[name]) if name in given else None
+        except InvalidTransactionError as error:
+            faults.extend(error.faults)
+            return None
+
+    key = read("id", _id)
+    currency = read("currency", _currency)
+    amount = read("amount", lambda value: _amount(value, currency))
+    timestamp = read("timestamp", _timestamp)
+    if faults or key is None or currency is None or amount is None or timestamp is None:
         raise InvalidTransactionError(*faults)
-    return Payment(read["id"], read["amount"], read["currency"], read["timestamp"], account)
+    return Payment(key, amount, currency, timestamp, account)
 
 
 def unknown(given: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -142,10 +151,11 @@ def _moment(given: Any) -> datetime | None:
             return None
     if isinstance(given, bool) or not isinstance(given, int | Decimal) or cards.in_number(given):
         return None
-    if not abs(given) < LARGEST or not _exact(given):
+    seconds = Decimal(given)
+    if not 0 <= seconds < LARGEST or not _exact(seconds):
         return None
-    micros = Decimal(given).scaleb(6)
-    if micros != micros.to_integral_value() or not 0 <= micros < MICROS_OF_LAST:
+    micros = seconds.scaleb(6)
+    if micros != micros.to_integral_value() or micros >= MICROS_OF_LAST:
         return None
     return EPOCH + timedelta(microseconds=int(micros))
 

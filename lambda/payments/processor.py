@@ -135,7 +135,7 @@ def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outc
         if drive.void:
             return (yield from void(ctx, payment))
         if drive.intent is None:
-            return Outcome(State.CONTESTED)
+            return Outcome(State.CONTESTED if any("hash" in cell for cell in held) else State.EMPTY)
         intent = drive.intent
         opened = yield from open_ballot(ctx, intent, next_number(held), proven=drive.proven)
         value = yield from authorize(ctx, opened)

@@ -82,7 +82,7 @@ class Processor:
         while True:
             try:
                 secret = self.secret.get(refused=refused)
-                bearer = {**headers, "authorization": f"Bearer {secret}"}
+                bearer = {**headers, "authorization": f"Bearer {secret}"} if secret else headers
                 request = HttpRequest(method, path, bearer, body)
                 reply = self.host.send(request, connect=CONNECT_SECONDS, read=seconds, again=method == "GET")
             except (NotSentError, AwsError):

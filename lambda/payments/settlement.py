@@ -35,6 +35,8 @@ class State(Enum):
     """May have been charged, and may not be charged again: the processor or an operator must say."""
     ELSEWHERE = "elsewhere"
     """Decided for another Region, whose call it is."""
+    EMPTY = "empty"
+    """No cell holds it, and no payload was given to drive."""
     CONTESTED = "contested"
     """Two payloads hold one cell each, and the third cell is silent."""
 

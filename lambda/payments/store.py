@@ -193,6 +193,8 @@ class Driver:
                 return self._processor.cancel(request)
 
     def _secret(self) -> str:
+        if not self.settings.secret:
+            return ""
         fields = {"SecretId": self.settings.secret}
         return str(self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)["SecretString"])
 

@@ -1,0 +1,58 @@
+"""From a flow's reply to HTTP: bodies, headers and problem+json (RFC 9457). Nothing a caller sent is echoed in a
+problem."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from payments.processor import Reply
+from payments.record import body
+
+Response = dict[str, Any]
+
+RETRY_AFTER: Final = {202: 2, 409: 1, 503: 2}
+UNKNOWN: Final = (
+    "Fewer than two Regions answered. The payment may have been accepted and may still be charged: never treat this as "
+    "a refusal. Repeat the same request with the same id, in any Region, or read it until its status is final."
+)
+PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
+    400: ("Invalid request", "Nothing was written."),
+    404: ("Not found", "No such payment."),
+    409: ("Conflict", "Another payload races for this id; neither is accepted yet. Repeat the request."),
+    422: ("Id taken", "This id belongs to another payment. Nothing was written for this one."),
+    503: ("Outcome unknown", UNKNOWN),
+}
+UNREAD: Final = "Fewer than two Regions answered. Read it again."
+
+
+def answer(reply: Reply, path: str) -> Response:
+    """The HTTP answer of a POST to, or GET below, `path`."""
+    if reply.intent is None:
+        return problem(reply.code)
+    headers: dict[str, str] = {}
+    if reply.code == 202:
+        headers["Location"] = f"{path}/{reply.intent.id}"
+    return respond(reply.code, body(reply.intent, reply.status, reply.result), headers)
+
+
+def replayed(response: Response) -> Response:
+    """The answer of a POST that had been settled before."""
+    response["headers"]["Idempotent-Replayed"] = "true"
+    return response
+
+
+def problem(code: int, faults: Sequence[tuple[str, str]] = (), detail: str = "") -> Response:
+    """A problem; `faults` are (field, what is wrong), all of them."""
+    title, usual = PROBLEMS[code]
+    fields: dict[str, Any] = {"type": "about:blank", "title": title, "status": code, "detail": detail or usual}
+    if faults:
+        fields["faults"] = [{"field": field, "detail": fault} for field, fault in faults]
+    return respond(code, fields, {"Content-Type": "application/problem+json"})
+
+
+def respond(code: int, fields: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
+    """An answer as API Gateway's proxy integration takes it."""
+    shown = {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
+    if code in RETRY_AFTER:
+        shown["Retry-After"] = str(RETRY_AFTER[code])
+    return {"statusCode": code, "headers": shown, "body": json.dumps(fields), "isBase64Encoded": False}

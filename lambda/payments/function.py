@@ -1,0 +1,186 @@
+"""The processor function: `POST /payments`, `GET /payments/{id}` and the workflow's task.
+
+A fault switch for tests, read only where the function's environment says TEST_FAULTS=true: the header
+`X-Test-Fault: die-after-OPEN` (or -VOTE, -ATTEMPT, -CHARGE, -RESULT, -PUBLISH) ends the process, without an answer,
+as soon as the requests of that name have been done.
+"""
+
+import base64
+import time
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from payments import api, metrics, runtime
+from payments.cards import in_text
+from payments.log import log, payment_tag
+from payments.model import ID, InvalidTransactionError, read_request, read_transaction
+from payments.processor import Reply, get, recover, submit
+from payments.record import DECLINED, SETTLED, Result, intent_of, payment_of
+from payments.register import Intent
+from payments.settlement import Outcome, State
+
+API_SECONDS: Final = 8.0
+TASK_SECONDS: Final = 60.0
+FAULT_HEADER: Final = "x-test-fault"
+FAULT_PREFIX: Final = "die-after-"
+
+
+class InvalidTransaction(Exception):
+    """Never to be retried: the input is wrong."""
+
+
+class IdTaken(Exception):
+    """Never to be retried: the id is another payload's."""
+
+
+class NotSettled(Exception):
+    """Worth another try, here or in another Region."""
+
+
+def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]:
+    """Answer an API proxy event, or do the workflow's task."""
+    if "workflow" in event:
+        return do_task(event["workflow"])
+    started = time.monotonic()
+    try:
+        response, reply, payment = do_request(event)
+    except Exception as error:  # noqa: BLE001 - callers never see an exception; what happened is unknown, so that is told
+        log_failure(error)
+        return api.problem(503)
+    outcome = reply.outcome.state.value if reply.outcome else ""
+    log(
+        "answered",
+        payment=payment_tag(payment),
+        code=reply.code,
+        status=reply.status if reply.intent else "",
+        state=outcome,
+        seconds=round(time.monotonic() - started, 4),
+    )
+    if reply.code == 201 and reply.intent and reply.result:
+        count(reply.intent, reply.result)
+    return response
+
+
+def do_request(event: Mapping[str, Any]) -> tuple[api.Response, Reply, str]:
+    """The answer, the reply behind it, and the payment's id ("" when it has none)."""
+    context = event.get("requestContext") or {}
+    account = (context.get("identity") or {}).get("accountId") or runtime.settings().account
+    path = str(context.get("path") or event.get("path") or "/payments")
+    if event.get("httpMethod") == "GET":
+        return do_get(str((event.get("pathParameters") or {}).get("id", "")), account, path)
+    try:
+        payment = read_request(body_of(event), account)
+    except InvalidTransactionError as error:
+        return api.problem(400, error.faults), Reply(400), ""
+    reply = run(submit(runtime.context(), intent_of(payment)), API_SECONDS, fault_of(event))
+    response = api.answer(reply, path)
+    return api.replayed(response) if reply.code == 200 else response, reply, payment.id
+
+
+def do_get(payment: str, account: str, path: str) -> tuple[api.Response, Reply, str]:
+    """As for a POST."""
+    if not ID.fullmatch(payment):
+        return api.problem(404), Reply(404), ""
+    reply = run(get(runtime.context(), payment, account), API_SECONDS)
+    response = api.answer(reply, path) if reply.code != 503 else api.problem(503, detail=api.UNREAD)
+    return response, reply, payment
+
+
+def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
+    """Take the payment of an execution one step further. Raises InvalidTransaction, IdTaken or NotSettled."""
+    payment, mine = read_input(workflow.get("input"))
+    outcome = run(recover(runtime.context(), payment, mine), TASK_SECONDS)
+    log("task", payment=payment_tag(payment), state=outcome.state.value, execution=workflow.get("execution", ""))
+    if outcome.state in (State.IN_DOUBT, State.ELSEWHERE):
+        return told(payment, "PARKED", outcome, "Only the Region it is decided for may go on")
+    if outcome.state is State.EMPTY:
+        raise InvalidTransaction("transactionId: no such payment")
+    if outcome.result is None:
+        raise NotSettled(outcome.state.value)
+    if not outcome.result.hash or (mine and mine.hash != outcome.result.hash):
+        raise IdTaken("the id belongs to another payment")
+    return told(payment, outcome.result.status, outcome, "Payment finished")
+
+
+def told(payment: str, status: str, outcome: Outcome, message: str) -> dict[str, Any]:
+    """The task's output."""
+    decided = outcome.result or outcome.value
+    return {
+        "status": status,
+        "transactionId": payment,
+        "hash": decided.hash if decided else "",
+        "region": decided.region if decided else "",
+        "message": message,
+    }
+
+
+def read_input(given: Any) -> tuple[str, Intent | None]:
+    """The id, and the payload where the input holds one. Raises InvalidTransaction, which names every fault."""
+    if not isinstance(given, Mapping):
+        raise InvalidTransaction("input: must be an object with `transaction` or `transactionId`")
+    if "transaction" not in given:
+        payment = given.get("transactionId")
+        if not isinstance(payment, str) or not ID.fullmatch(payment) or in_text(payment):
+            raise InvalidTransaction("transactionId: must be the id of an accepted payment")
+        return payment, None
+    account = str(given.get("account") or runtime.settings().account)
+    if not account.isdecimal() or len(account) != 12:
+        raise InvalidTransaction("account: must be 12 digits")
+    try:
+        intent = intent_of(read_transaction(exact(given["transaction"]), account))
+    except InvalidTransactionError as error:
+        raise InvalidTransaction(str(error)) from None
+    if given.get("hash", intent.hash) != intent.hash:
+        raise InvalidTransaction("hash: is not that of the transaction")
+    return intent.id, intent
+
+
+def exact(given: Any) -> Any:
+    """Numbers as their shortest decimal: Lambda has made floats of them, and 99.99 must be 99.99 again."""
+    if isinstance(given, dict):
+        return {name: exact(value) for name, value in given.items()}
+    return Decimal(repr(given)) if isinstance(given, float) else given
+
+
+def run(flow: Any, seconds: float, die_after: str = "") -> Any:
+    """Run a flow with this process's driver."""
+    return runtime.driver().run(flow, seconds, die_after)
+
+
+def body_of(event: Mapping[str, Any]) -> str:
+    """The body as text; what is not UTF-8 cannot be JSON."""
+    text = str(event.get("body") or "")
+    if not event.get("isBase64Encoded"):
+        return text
+    try:
+        return base64.b64decode(text).decode()
+    except ValueError:
+        raise InvalidTransactionError(("", "must be JSON")) from None
+
+
+def fault_of(event: Mapping[str, Any]) -> str:
+    """What the fault switch asks for; "" unless this environment is for tests."""
+    if not runtime.settings().test_faults:
+        return ""
+    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+    fault = headers.get(FAULT_HEADER, "")
+    return fault.removeprefix(FAULT_PREFIX) if fault.startswith(FAULT_PREFIX) else ""
+
+
+def count(intent: Intent, result: Result) -> None:
+    """Payments by outcome, and the amount settled."""
+    here = runtime.settings()
+    if result.status in (SETTLED, DECLINED):
+        metrics.emit(here.environment, here.region, {"Payments": 1}, Outcome=result.status)
+    if result.status == SETTLED:
+        metrics.emit(here.environment, here.region, {"Amount": float(payment_of(intent).decimal)})
+
+
+def log_failure(error: Exception) -> None:
+    """Where it happened, never what it said: messages may hold what callers sent."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    line = f"{trace.tb_frame.f_code.co_name}:{trace.tb_lineno}" if trace else ""
+    log("failed", error=type(error).__name__, line=line)

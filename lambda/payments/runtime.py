@@ -1,0 +1,39 @@
+"""What a function process keeps between calls: settings, connections, and the Context that flows run in."""
+
+import os
+import time
+from functools import cache
+
+from payments.aws import Aws, Credentials
+from payments.log import log
+from payments.ports import Context
+from payments.settings import Settings, read
+from payments.store import Driver
+
+
+@cache
+def settings() -> Settings:
+    """Read at the first call, not at import."""
+    return read()
+
+
+@cache
+def driver() -> Driver:
+    """The one driver of this process; its connections outlive a call."""
+    return Driver(settings(), Aws(Credentials.of_function(), settings().endpoint), log)
+
+
+@cache
+def context() -> Context:
+    """Real clock and dice."""
+    here = settings()
+    return Context(
+        region=here.region,
+        regions=here.regions,
+        rail=here.rail,
+        deduplicates=here.deduplicates,
+        key_lifetime=here.key_lifetime,
+        now=lambda: int(time.time()),
+        draw=lambda sides: int.from_bytes(os.urandom(8)) % sides,
+        token=lambda: os.urandom(16).hex(),
+    )
