@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test templates check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test simulate templates check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in 
 
 test: setup check ## Lint and run every test
 	$(BIN)/pytest
+
+PAYMENTS ?= 1000000
+simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
+	@$(BIN)/python -m tests.simulation.run --payments $(PAYMENTS)
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder

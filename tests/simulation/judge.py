@@ -9,9 +9,10 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from payments.ports import LEDGER
-from payments.record import NOT_CHARGED, SETTLED, VOID, Result, read_result
-from payments.register import read_value
-from tests.simulation.rail import Rail
+from payments.record import DECLINED, NOT_CHARGED, SETTLED, VOID, Result, key, payment_of, read_record, read_result
+from payments.register import Intent, read_value
+
+from tests.simulation.rail import Taken
 from tests.simulation.world import REGIONS, Item, World
 
 FAULTS = {
@@ -27,6 +28,7 @@ FAULTS = {
     "diverged": "replicas or cells show different ends, or none, when all is quiet",
     "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
     "unexplained": "I8: a dead letter of a payment that was accepted and neither finished nor parked",
+    "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
 }
 PARKED = {
@@ -34,6 +36,9 @@ PARKED = {
     "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
     "void": "three payloads hold one cell each: none was ever accepted",
 }
+
+
+ENDS = (SETTLED, DECLINED, NOT_CHARGED)
 
 
 class Violation(NamedTuple):
@@ -55,6 +60,8 @@ class Judge:
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
         self.refused: dict[str, set[str]] = defaultdict(set)
+        self.submitted: dict[str, Intent] = {}
+        self.charges: dict[str, list[Taken]] = defaultdict(list)
 
     def accuse(self, fault: str, payment: str, facts: object) -> None:
         self.found[fault] += 1
@@ -77,15 +84,21 @@ class Judge:
             self.accuse("regressed", payment, f"the cell in {region} said {was}, now {new.get('result')}")
 
     def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
-        if old and old["Content"] != new["Content"]:
+        if old and old["Content"] != new["Content"] and old["Status"] in ENDS:
             self.accuse("regressed", payment, f"the record in {region} said {old['Content']}, now {new['Content']}")
+        shown, result = read_record(new)
+        if shown.hash != result.hash:
+            self.accuse("wrong_payload", payment, f"the record in {region} says {shown.text} for {result.text}")
 
-    def receipt_written(self, region: str, key: str, body: str) -> None:
-        """Receipts are judged when all is quiet."""
-
-    def charged(self, rail: Rail, payment: str) -> None:
-        if len(rail.charges[payment]) == 2:
-            self.accuse("double_charge", payment, rail.charges[payment])
+    def charged(self, taken: Taken) -> None:
+        """Money was taken: of what amount, under which key."""
+        charges = self.charges[taken.payment]
+        charges.append(taken)
+        if len(charges) == 2:
+            self.accuse("double_charge", taken.payment, charges)
+        meant = [intent for intent in self.submitted.values() if key(intent) == taken.key]
+        if not meant or payment_of(meant[0]).amount != taken.amount:
+            self.accuse("wrong_payload", taken.payment, f"charged {taken}, the key is that of {meant}")
 
     # --- what clients hear
 
@@ -135,7 +148,7 @@ class Judge:
         self.found["closed"] += end is not None and end.status == NOT_CHARGED
         if accepted and parked:
             self.found[parked] += 1
-        self._money(world.rail, payment, end)
+        self._money(payment, end)
         self._receipts(world, payment, end, alive)
         if end and accepted and end.hash not in accepted:
             self.accuse("wrong_payload", payment, f"accepted {accepted}, ended {end.text}")
@@ -156,12 +169,13 @@ class Judge:
         if any("due_at" in cell for cell in cells):
             self.accuse("stuck", payment, f"cells {cells}")
 
-    def _money(self, rail: Rail, payment: str, end: Result | None) -> None:
+    def _money(self, payment: str, end: Result | None) -> None:
         """I5: what the processor took is what the books say; the ledger's own entries are the records themselves."""
-        charges = rail.charges.get(payment, [])
-        if end is None or (end.rail == LEDGER and not charges):
+        charges = self.charges[payment]
+        if end is None:
             return
-        if bool(charges) != (end.status == SETTLED and end.rail != LEDGER):
+        by_processor = end.status == SETTLED and end.rail != LEDGER
+        if bool(charges) != by_processor or any(taken.key != key(self.submitted[end.hash]) for taken in charges):
             self.accuse("wrong_books", payment, f"charges {charges}, ended {end.text}")
 
     def _receipts(self, world: World, payment: str, end: Result | None, alive: list[str]) -> None:

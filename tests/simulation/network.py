@@ -19,6 +19,7 @@ from payments.ports import (
     Update,
     WriteReceipt,
 )
+
 from tests.simulation.dice import Dice
 from tests.simulation.world import REGIONS, World
 

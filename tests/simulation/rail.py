@@ -4,27 +4,35 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from payments.ports import Charge, Verdict
+
 from tests.simulation.dice import Dice
 
 
 class Taken(NamedTuple):
     """Money that really moved: minor units of a currency, at a moment."""
 
+    payment: str
     key: str
     amount: int
     currency: str
     time: float
 
 
-class Rail:
-    """`charges` is the truth about money, by payment. A processor that deduplicates answers a key it remembers as it did the
-    first time; `lifetime` is how long it remembers, in seconds. One that does not charges whenever it is asked."""
+Watch = Callable[[Taken], None]
 
-    def __init__(self, dice: Dice, *, deduplicates: bool, lifetime: int, declines: float):
+
+class Rail:
+    """A processor that deduplicates answers a key it remembers as it did the first time; `lifetime` is how long it remembers,
+    in seconds. One that does not charges whenever it is asked. `forgets`: it breaks its word about keys. `watch` is told
+    whenever money is taken."""
+
+    def __init__(
+        self, dice: Dice, *, deduplicates: bool, lifetime: int, declines: float, watch: Watch, forgets: bool = False
+    ):
         self.dice, self.deduplicates, self.lifetime, self.declines = dice, deduplicates, lifetime, declines
-        self.charges: dict[str, list[Taken]] = {}
         self.calls = 0
-        self.watch: Callable[[str], None] = lambda payment: None
+        self.forgets = forgets
+        self.watch = watch
         self._known: dict[str, tuple[Verdict, float]] = {}
         self._cancelled: set[str] = set()
 
@@ -33,15 +41,13 @@ class Rail:
         if request.key in self._cancelled:
             return Verdict(settled=False)
         known = self.lookup(request.key, time)
-        if known is not None and self.deduplicates:
+        if known is not None and self.deduplicates and not (self.forgets and self.dice.chance(0.3)):
             return known
         verdict = Verdict(settled=False) if self.dice.chance(self.declines) else Verdict(True, f"ref-{self.calls}")
         if known is None or verdict.settled:
             self._known[request.key] = verdict, time
         if verdict.settled:
-            taken = Taken(request.key, request.amount, request.currency, time)
-            self.charges.setdefault(request.id, []).append(taken)
-            self.watch(request.id)
+            self.watch(Taken(request.id, request.key, request.amount, request.currency, time))
         return verdict
 
     def lookup(self, key: str, time: float) -> Verdict | None:

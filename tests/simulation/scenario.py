@@ -1,11 +1,13 @@
 """One run: an adversary for a while, then everything but a Region lost for good heals, then the judge looks at what is left."""
 
 import random
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from payments.ports import LEDGER
 from payments.record import SETTLED, publish, read_record, receipt
+
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
@@ -29,6 +31,8 @@ class Options(NamedTuple):
     """Share of posts that carry another payload under the same id."""
     amnesia: bool = False
     """A register table is emptied and serves on (never allowed: see mutants)."""
+    forgets: bool = False
+    """The processor forgets its keys at once (never allowed either)."""
 
 
 def drawn(dice: Dice) -> Options:
@@ -43,8 +47,14 @@ class Run:
     def __init__(self, dice: Dice, options: Options, trace: Callable[[str], None] | None = None):
         self.dice, self.options = dice, options
         self.judge = Judge()
-        self.rail = Rail(dice, deduplicates=options.deduplicates, lifetime=24 * HOUR, declines=0.15)
-        self.rail.watch = lambda payment: self.judge.charged(self.rail, payment)
+        self.rail = Rail(
+            dice,
+            deduplicates=options.deduplicates,
+            lifetime=24 * HOUR,
+            declines=0.15,
+            forgets=options.forgets,
+            watch=self.judge.charged,
+        )
         self.world = World(dice, self.rail, self.judge)
         self.world.trace = trace
         self.network = Network(self.world, dice)
@@ -59,12 +69,16 @@ class Run:
     def alive(self) -> list[str]:
         return [region for region in REGIONS if region != self.dead]
 
+    @property
+    def payments(self) -> list[str]:
+        return sorted({intent.id for intent in self.judge.submitted.values()})
+
     def play(self) -> Judge:
         self.adversary()
         self.heal()
         self.judge.verdict(
             self.world,
-            sorted(self.traffic.payments),
+            self.payments,
             self.alive,
             {str(d["transaction"]["id"]) for d in self.traffic.letters},
         )
@@ -208,7 +222,7 @@ class Run:
 
     def reconcile(self) -> None:
         """`payctl reconcile`: what the lost Region had sent to one of the others only."""
-        for payment in sorted(self.traffic.payments):
+        for payment in self.payments:
             shown = [self.world.record(region, payment) for region in self.alive]
             known = next((record for record in shown if record), None)
             if known is None:
@@ -223,4 +237,10 @@ class Run:
 def play(seed: int, options: Options | None = None, trace: Callable[[str], None] | None = None) -> Judge:
     """The run of a seed. Options that are not given are drawn from the seed as well."""
     dice = Dice(random.Random(seed).random)
-    return Run(dice, options or drawn(dice), trace).play()
+    run = Run(dice, options or drawn(dice), trace)
+    try:
+        return run.play()
+    except Exception as error:  # noqa: BLE001  # whatever production raises is a finding like any other
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        run.judge.accuse("crashed", "", f"{error!r} in {where.name}, {where.filename}:{where.lineno}")
+        return run.judge

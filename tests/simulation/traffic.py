@@ -13,6 +13,7 @@ from payments.ports import Context
 from payments.record import Payment, intent_of
 from payments.register import Intent
 from payments.settlement import Outcome, State
+
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
@@ -35,7 +36,6 @@ class Traffic:
         self.world, self.network, self.judge, self.dice = world, network, judge, dice
         self.calm = False
         self.names = 0
-        self.payments: set[str] = set()
         self.letters: list[dict[str, Any]] = []
 
     def name(self, what: str, region: str) -> str:
@@ -46,7 +46,7 @@ class Traffic:
 
     def client(self, submitted: Intent, tries: int) -> None:
         """Post from a Region, and again when told to or when nothing is heard."""
-        self.payments.add(submitted.id)
+        self.judge.submitted[submitted.hash] = submitted
         region = self.dice.pick(REGIONS)
 
         def hear(reply: processor.Reply | None) -> None:

@@ -6,7 +6,6 @@ order, and of two concurrent writes the one with the later timestamp wins. Recei
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from payments.ports import (
@@ -26,6 +25,7 @@ from payments.ports import (
     Update,
     WriteReceipt,
 )
+
 from tests.simulation import expressions
 from tests.simulation.dice import Dice
 from tests.simulation.rail import Rail
@@ -55,13 +55,17 @@ class Watcher(Protocol):
 
     def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None: ...
 
-    def receipt_written(self, region: str, key: str, body: str) -> None: ...
+
+COMPILED: dict[Action, expressions.Update] = {}
+"""The production strings that have been executed in this process, ready to run again."""
 
 
-@lru_cache(maxsize=1000)
 def compiled(action: Action) -> expressions.Update:
-    """The production strings of one conditional write, ready to run."""
-    return expressions.compile_update(action.update, action.condition)
+    """One conditional write as a function of item and values."""
+    run = COMPILED.get(action)
+    if run is None:
+        run = COMPILED[action] = expressions.compile_update(action.update, action.condition)
+    return run
 
 
 class World:
@@ -160,7 +164,6 @@ class World:
         bucket = self.buckets[region]
         if request.key not in bucket:  # If-None-Match: *
             bucket[request.key] = [request.body]
-            self.watcher.receipt_written(region, request.key, request.body)
             self._send("bucket", region, request.key, (self.time, region), request.body)
         return True
 

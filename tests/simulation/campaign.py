@@ -1,0 +1,98 @@
+"""Many runs on all cores: seeds in, counts and failing seeds out."""
+
+import gc
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from math import ceil
+from typing import NamedTuple
+
+from tests.simulation.judge import FAULTS, PARKED, Violation
+from tests.simulation.production import remember
+from tests.simulation.scenario import Options, play
+
+CHUNK = 250
+PER_RUN = 1.5
+"""Payments a run, on average; what is missing at the end is made up for by more runs."""
+
+
+class Failure(NamedTuple):
+    """A seed that broke an invariant."""
+
+    seed: int
+    violation: Violation
+
+    def __str__(self) -> str:
+        fault, payment, facts = self.violation
+        again = f".venv/bin/python -m tests.simulation.run --seed {self.seed} --trace"
+        return f"seed {self.seed}: {fault} ({FAULTS[fault]}), payment {payment}: {facts[:500]}\n    replay: {again}"
+
+
+class Part(NamedTuple):
+    """What some runs found; `seconds` of one core."""
+
+    found: Counter[str]
+    failures: list[Failure]
+    seconds: float
+
+
+class Report(NamedTuple):
+    """What a campaign found; `seconds` of one core, all cores together."""
+
+    runs: int
+    found: Counter[str]
+    failures: list[Failure]
+    seconds: float
+
+    @property
+    def verdict(self) -> str:
+        """One line: how many payments, and that nothing went wrong, or what did."""
+        found = self.found
+        faults = ", ".join(f"{found[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if found[fault])
+        parked = ", ".join(f"{found[why]} {why}" for why in PARKED)
+        rate = found["payments"] / self.seconds if self.seconds else 0.0
+        return (
+            f"{'FAILED' if faults else 'passed'}: {found['payments']:,} payments in {self.runs:,} runs, "
+            f"{found['accepted']:,} accepted, {found['settled']:,} settled, {found['declined']:,} declined, "
+            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; {rate:,.0f} payments a second a core"
+        )
+
+
+def runs(seeds: range, options: Options | None = None) -> Part:
+    """Some runs, one after the other."""
+    began = time.process_time()
+    found: Counter[str] = Counter()
+    failures = []
+    for seed in seeds:
+        judge = play(seed, options)
+        found.update(judge.found)
+        failures += [Failure(seed, violation) for violation in judge.violations[:1]]
+    return Part(found, failures, time.process_time() - began)
+
+
+def prepare() -> None:
+    """A process that does nothing but runs."""
+    remember()
+    gc.set_threshold(50_000, 20, 20)
+
+
+def campaign(
+    payments: int, *, seed: int = 0, jobs: int = 0, progress: Callable[[Report], None] | None = None
+) -> Report:
+    """Runs from `seed` on, until that many payments have been through; `jobs` processes, 0: one a core."""
+    found: Counter[str] = Counter()
+    report = Report(0, found, [], 0.0)
+    with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=prepare) as pool:
+        while found["payments"] < payments:
+            chunks = ceil((payments - found["payments"]) / (CHUNK * PER_RUN))
+            first = seed + report.runs
+            seeds = [range(start, start + CHUNK) for start in range(first, first + chunks * CHUNK, CHUNK)]
+            for part in pool.map(runs, seeds):
+                found.update(part.found)
+                report.failures.extend(part.failures)
+                report = report._replace(runs=report.runs + CHUNK, seconds=report.seconds + part.seconds)
+                if progress:
+                    progress(report)
+    return report

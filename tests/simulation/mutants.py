@@ -1,0 +1,241 @@
+"""The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no harm."""
+
+from payments import processor, record, register, settlement, sweep
+
+from tests.simulation.mutation import Edit, Mutant
+from tests.simulation.scenario import Options
+
+LEDGER = Options(rail="ledger", clash=0.1)
+CLASHES = Options(rail="ledger", clash=0.5)
+PROCESSOR = Options(rail="processor", clash=0.1)
+KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
+MIXED = Options(rail="mixed", clash=0.1)
+
+MUTANTS = (
+    # ------------------------------------------------------------------------------------------- the register's quorums
+    Mutant(
+        "vote_quorum_1",
+        "one vote decides",
+        (Edit(register.authorize, "votes.values()) >= 2", "votes.values()) >= 1"),),
+        LEDGER,
+    ),
+    Mutant(
+        "promise_quorum_1",
+        "one promise is enough to vote",
+        (Edit(register.authorize, "len(promises) < 2", "len(promises) < 1"),),
+        LEDGER,
+    ),
+    Mutant(
+        "accept_quorum_1",
+        "one holder is enough to accept a payment",
+        (Edit(processor.refused, "if mine >= 2:", "if mine >= 1:"),),
+        LEDGER,
+    ),
+    Mutant(
+        "ignore_accepted",
+        "the choice ignores what the promising cells accepted",
+        (Edit(register.choose, 'if "accepted" in cell]', "if False]"),),
+        LEDGER,
+    ),
+    Mutant(
+        "silent_is_unanswered",
+        "an accepted value counts only if the cells that did not answer could complete it (a refusal taken for a no)",
+        (
+            Edit(
+                register.choose,
+                'if "accepted" in cell]',
+                'if "accepted" in cell and sum(c.get("accepted") == cell["accepted"] for c in promises.values()) >= 2]',
+            ),
+        ),
+        LEDGER,
+    ),
+    Mutant(
+        "equal_ballot_promises",
+        "workers share ballots, and a refusal that shows my ballot is taken for a promise",
+        (
+            Edit(register.open_ballot, "ctx.draw(BALLOTS)", "0"),
+            Edit(
+                register.authorize,
+                "if answer.done}",
+                'if answer.done or answer.cell.get("promised") == opened.ballot}',
+            ),
+        ),
+        LEDGER,
+    ),
+    # ------------------------------------------------------------------------------------------ the register's conditions
+    Mutant(
+        "open_below_promise",
+        "OPEN is granted whatever was promised",
+        (Edit(register.OPEN, f" AND {register.ABOVE_PROMISE}", ""),),
+        LEDGER,
+    ),
+    Mutant(
+        "vote_below_promise",
+        "VOTE is taken whatever was promised",
+        (Edit(register.VOTE, f" AND {register.AT_PROMISE}", ""),),
+        LEDGER,
+    ),
+    Mutant(
+        "open_takes_any_hash",
+        "OPEN takes a cell from another payload",
+        (Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),),
+        CLASHES,
+    ),
+    Mutant(
+        "strict_hash_guard",
+        "no write ever passes a cell with another hash, not even for an accepted value (an earlier wording)",
+        (
+            Edit(register.VOTE, register.NO_RESULT, f"{register.NO_RESULT} AND {register.SAME_HASH}"),
+            Edit(register.PREPARE, register.NO_RESULT, f"{register.NO_RESULT} AND {register.SAME_HASH}"),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "vote_keeps_losing_intent",
+        "VOTE sets the accepted value but leaves another payload's hash and intent beside it",
+        (
+            Edit(register.VOTE, "#hash = :hash", "#hash = if_not_exists(#hash, :hash)"),
+            Edit(register.VOTE, "intent = :intent", "intent = if_not_exists(intent, :intent)"),
+        ),
+        CLASHES,
+    ),
+    # ---------------------------------------------------------------------------------------------------- the one charge
+    Mutant(
+        "no_attempt_guard",
+        "ATTEMPT is not conditional on another call's",
+        (Edit(register.ATTEMPT, f" AND {register.NO_OTHER_ATTEMPT}", ""),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "shared_token",
+        "ATTEMPT's token names the payment, not the call",
+        (Edit(settlement.charge, "token = ctx.token()", "token = intent.id"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "charge_elsewhere",
+        "a Region charges what was decided for another one",
+        (
+            Edit(
+                settlement.claim,
+                "return None if ctx.deduplicates else Outcome(State.ELSEWHERE, value=value)",
+                "return None",
+            ),
+        ),
+        PROCESSOR,
+    ),
+    Mutant(
+        "keys_for_ever",
+        "a key is used again however old it is",
+        (Edit(settlement.claim, "if ctx.deduplicates and ctx.now() >=", "if False and ctx.now() >="),),
+        KEYS_KEPT,
+    ),
+    Mutant(
+        "rail_not_pinned",
+        "during a deployment each Region settles by its own rail, not by the decided one",
+        (
+            Edit(
+                settlement.settle,
+                "if value.rail == LEDGER:",
+                "value = value._replace(rail=ctx.rail)\n    if value.rail == LEDGER:",
+            ),
+        ),
+        MIXED,
+    ),
+    # --------------------------------------------------------------------------------------------------- result and record
+    Mutant(
+        "result_in_one_cell",
+        "a result in one cell is told as final",
+        (Edit(settlement.finish, "if stored.count(result.text) < 2:", "if stored.count(result.text) < 1:"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "impure_content",
+        "the record carries the moment of the publisher, not of the decision",
+        (
+            Edit(
+                settlement.settle,
+                "conclude(intent, value, SETTLED)",
+                "conclude(intent, value._replace(at=ctx.now()), SETTLED)",
+            ),
+        ),
+        LEDGER,
+    ),
+    Mutant(
+        "clear_before_publish",
+        "due is cleared before the record is public (an earlier order)",
+        (
+            Edit(
+                settlement.finish,
+                "    complete = True\n",
+                '    complete = True\n    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
+            ),
+        ),
+        LEDGER,
+    ),
+    Mutant(
+        "clear_everywhere",
+        "whoever publishes clears due in all cells",
+        (
+            Edit(
+                settlement.finish,
+                '        yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
+                '        yield tuple(Update(r, intent.id, register.FINISH, {"result": result.text}) for r in ctx.regions)\n',
+            ),
+        ),
+        LEDGER,
+    ),
+    Mutant(
+        "receipt_not_awaited",
+        "due is cleared although the receipt was not written",
+        (Edit(settlement.finish, "complete = receipted is not LOST", "complete = True"),),
+        LEDGER,
+    ),
+    Mutant(
+        "publish_in_doubt",
+        "janitors show what is in doubt in the public record, guarded by rank on the local replica",
+        (
+            Edit(
+                settlement.settle,
+                "    if outcome.result is None:\n",
+                '    if outcome.result is None:\n        yield (publish(intent, conclude(intent, value, "AWAITED")),)\n',
+            ),
+            Edit(
+                record.PUBLISH,
+                "attribute_not_exists(TransactionId)",
+                "attribute_not_exists(TransactionId) OR #Status < :status",
+            ),
+            Edit(
+                sweep.sweep,
+                "if shown is not LOST and shown:",
+                'if shown is not LOST and shown and shown["Status"] != "AWAITED":',
+            ),
+        ),
+        KEYS_KEPT,
+    ),
+    # ---------------------------------------------------------------------------------------------------------- the world
+    Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia=True)),
+    Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
+    # --------------------------------------------------------------------------------------------------- what does no harm
+    Mutant(
+        "same_ballot",
+        "all workers of all Regions draw the same ballots",
+        (Edit(register.open_ballot, "ctx.draw(BALLOTS)", "0"),),
+        CLASHES,
+        safe="a cell promises a ballot once, and a refusal is never a promise: only progress suffers",
+    ),
+    Mutant(
+        "no_release",
+        "ATTEMPT is kept when the processor refused the connection",
+        (Edit(settlement.charge, "if verdict is NOT_SENT and", "if False and"),),
+        PROCESSOR,
+        safe="the claim then stands for a call that was never made: more payments wait in doubt, none is charged twice",
+    ),
+    Mutant(
+        "later_without_condition",
+        "janitors move a due time that another one moved meanwhile",
+        (Edit(register.LATER, register.STILL_DUE_THEN, f"{register.STILL_DUE_THEN} OR attribute_exists(due_at)"),),
+        CLASHES,
+        safe="the due time only says when to look again",
+    ),
+)

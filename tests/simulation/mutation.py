@@ -1,0 +1,93 @@
+"""Mutants: production with one thing changed, in place, for a while.
+
+A mutant edits the text of a production string or function. The text that it replaces must be there exactly once, so that a
+mutant never silently stops being one when production moves on; and what was edited counts its executions.
+"""
+
+import inspect
+import textwrap
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+from payments.ports import Action
+
+from tests.simulation import world
+from tests.simulation.production import replace
+from tests.simulation.scenario import Options
+
+
+class Edit(NamedTuple):
+    """Another text in the source of a function, or in the update or condition of an action."""
+
+    of: Callable[..., Any] | Action
+    old: str
+    new: str
+
+
+class Mutant(NamedTuple):
+    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" is that it must be."""
+
+    name: str
+    what: str
+    edits: tuple[Edit, ...]
+    options: Options
+    safe: str = ""
+
+
+class Executions:
+    """How often what a mutant edited was run."""
+
+    def __init__(self) -> None:
+        self.functions = 0
+        self.actions: list[Action] = []
+
+    @property
+    def any(self) -> bool:
+        return self.functions > 0 or any(action in world.COMPILED for action in self.actions)
+
+
+@contextmanager
+def applied(mutant: Mutant) -> Iterator[Executions]:
+    """Production with the mutant's edits; as it was again afterwards."""
+    executions = Executions()
+    world.COMPILED.clear()
+    targets = {id(edit.of): edit.of for edit in mutant.edits}.values()
+    with ExitStack() as undo:
+        for target in targets:
+            edits = [edit for edit in mutant.edits if edit.of is target]
+            new = _action(target, edits) if isinstance(target, Action) else _function(target, edits, executions)
+            if isinstance(new, Action):
+                executions.actions.append(new)
+            if not replace(target, new):
+                raise LookupError(f"{mutant.name}: nothing in production uses {target}")
+            undo.callback(replace, new, target)
+        yield executions
+
+
+def _edited(text: str, edits: list[Edit]) -> str:
+    for edit in edits:
+        if text.count(edit.old) != 1:
+            raise LookupError(f"{edit.old!r} is {text.count(edit.old)} times in {text!r}, not once")
+        text = text.replace(edit.old, edit.new)
+    return text
+
+
+def _action(action: Action, edits: list[Edit]) -> Action:
+    """The name keeps update and condition apart, so that an edit can only meet one of them."""
+    update, condition = _edited(f"{action.update}\nIF {action.condition}", edits).split("\nIF ")
+    return Action(f"{action.name}*", update, condition)
+
+
+def _function(function: Callable[..., Any], edits: list[Edit], executions: Executions) -> Callable[..., Any]:
+    source = _edited(textwrap.dedent(inspect.getsource(function)), edits)
+    made: dict[str, Any] = {}
+    module = inspect.unwrap(function).__globals__
+    exec(compile(source, f"<mutant of {function.__name__}>", "exec"), module, made)  # noqa: S102  # production's own text
+    new = made[function.__name__]
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        executions.functions += 1
+        return new(*args, **kwargs)
+
+    return counted

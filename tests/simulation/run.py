@@ -1,0 +1,70 @@
+"""The simulator's command line: a campaign with a one-line verdict, or one seed told step by step.
+
+python -m tests.simulation.run --payments 1000000
+python -m tests.simulation.run --seed 4711 --trace [--mutant NAME]
+"""
+
+import argparse
+import sys
+import time
+from contextlib import nullcontext
+
+from tests.simulation.campaign import Failure, Report, campaign
+from tests.simulation.judge import FAULTS, Judge
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutation import applied
+from tests.simulation.scenario import play
+
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--payments", type=int, default=100_000, help="how many to simulate (default 100,000)")
+    parser.add_argument("--seed", type=int, help="the first seed, or with --trace the only one (default 0)")
+    parser.add_argument("--jobs", type=int, default=0, help="processes (default: one a core)")
+    parser.add_argument("--trace", action="store_true", help="play one seed and tell every step")
+    parser.add_argument("--mutant", choices=sorted(BY_NAME), help="with --trace: production with this change")
+    options = parser.parse_args(arguments)
+    if options.mutant and not options.trace:
+        parser.error("--mutant needs --trace; the tests run every mutant")
+    if options.trace:
+        return told(options.seed or 0, options.mutant)
+    report = campaign(options.payments, seed=options.seed or 0, jobs=options.jobs, progress=Progress(options.payments))
+    for failure in report.failures[:20]:
+        print(failure)
+    print(report.verdict)
+    return int(bool(report.failures))
+
+
+class Progress:
+    """A line on a terminal that grows in place; a line every ten seconds elsewhere."""
+
+    def __init__(self, wanted: int):
+        self.wanted, self.last = wanted, time.monotonic()
+
+    def __call__(self, report: Report) -> None:
+        terminal = sys.stderr.isatty()
+        if not terminal and time.monotonic() - self.last < 10:
+            return
+        self.last = time.monotonic()
+        count = report.found["payments"]
+        line = f"{min(100, 100 * count // self.wanted):3d} %  {count:,} payments, {len(report.failures)} failing seeds"
+        print(f"\r{line}" if terminal else line, end="" if terminal and count < self.wanted else "\n", file=sys.stderr)
+
+
+def told(seed: int, mutant: str | None) -> int:
+    """Play a seed as a campaign does, with every step on the screen."""
+    steps: list[str] = []
+    with applied(BY_NAME[mutant]) if mutant else nullcontext():
+        judge: Judge = play(seed, BY_NAME[mutant].options if mutant else None, steps.append)
+    print(*steps, sep="\n")
+    for violation in judge.violations:
+        print(Failure(seed, violation))
+    if not judge.violations:
+        print(f"seed {seed}: nothing wrong among {len(FAULTS)} kinds of fault")
+    return int(bool(judge.violations))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
