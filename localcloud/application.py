@@ -2,7 +2,7 @@
 
 from ministack.app import app as emulator_app
 
-from localcloud import stacksets_api, template_conditions
+from localcloud import gaps
 from localcloud.http import Application, Receive, Scope, Send, read, respond
 from localcloud.processor import Processor
 
@@ -13,8 +13,7 @@ API_PREFIX = "/_localcloud/api/"
 
 def application() -> Application:
     """Fill the emulator's gaps and return the application to serve."""
-    template_conditions.install()
-    stacksets_api.install()
+    gaps.fill()
     processor = Processor()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:

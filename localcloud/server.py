@@ -61,9 +61,11 @@ async def _serve(listener: socket.socket, *, stop_with_stdin: bool) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - after the environment is set
     from hypercorn.config import Config  # noqa: PLC0415
 
+    from localcloud import gaps  # noqa: PLC0415
     from localcloud.application import application  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
+    gaps.start(loop)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)

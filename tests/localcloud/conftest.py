@@ -31,7 +31,7 @@ def client(cloud: localcloud.LocalCloud) -> Clients:
     def make(service: str, region: str = REGIONS[0], **credentials: str) -> Any:
         key = (service, region, *credentials.items())
         if key not in made:
-            made[key] = boto3.client(
+            made[key] = boto3.client(  # type: ignore[call-overload]
                 service,
                 region_name=region,
                 endpoint_url=cloud.endpoint,
@@ -49,7 +49,7 @@ def name() -> str:
     return f"t{uuid.uuid4().hex[:10]}"
 
 
-def eventually(read: Callable[[], Value], *, seconds: float = 20) -> Value:
+def eventually(read: Callable[[], Value | None], *, seconds: float = 20) -> Value:
     """The first truthy value read; fails with the last one when there is none in time."""
     deadline = time.monotonic() + seconds
     while True:

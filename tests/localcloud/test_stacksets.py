@@ -69,7 +69,7 @@ def end(cloudformation: Any, name: str, started: dict[str, Any]) -> dict[str, An
         )["StackSetOperation"]
         return found if found["Status"] not in ("RUNNING", "STOPPING", "QUEUED") else None
 
-    return eventually(ended)  # type: ignore[return-value]
+    return eventually(ended)
 
 
 def results(cloudformation: Any, name: str, operation: dict[str, Any]) -> dict[str, str]:

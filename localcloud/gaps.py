@@ -1,0 +1,36 @@
+"""Fill every gap of the emulator, in the one order that works."""
+
+import asyncio
+
+from localcloud import (
+    alarms,
+    bucket_replication,
+    buckets,
+    deliveries,
+    event_buses,
+    global_tables,
+    notifications,
+    stacksets_api,
+    template_conditions,
+)
+
+
+def fill() -> None:
+    """Wrap the emulator. Called once, before it serves."""
+    for module in (
+        bucket_replication,
+        template_conditions,
+        stacksets_api,
+        buckets,
+        global_tables,
+        event_buses,
+        notifications,
+        alarms,
+    ):
+        module.install()
+
+
+def start(loop: asyncio.AbstractEventLoop) -> None:
+    """Start what runs by itself, on the server's event loop."""
+    deliveries.start(loop)
+    alarms.start(loop)
