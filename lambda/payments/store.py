@@ -198,16 +198,17 @@ class Driver:
         fields = {"SecretId": self.settings.secret}
         return str(self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)["SecretString"])
 
-    def due(self, shard: str, now: int, limit: int = 100) -> list[str]:
-        """Overdue payments of one shard of this Region, oldest first. Raises AwsError."""
+    def due(self, shard: str, now: int, limit: int = 100, region: str = "") -> list[str]:
+        """Overdue payments of one shard of this Region (or another), oldest first. Raises AwsError."""
+        region = region or self.settings.region
         fields = {
-            "TableName": self.settings.register(self.settings.region),
+            "TableName": self.settings.register(region),
             "IndexName": "due",
             "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
             "ExpressionAttributeValues": {":shard": typed(shard), ":now": typed(now)},
             "Limit": limit,
         }
-        items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
+        items = self.aws.call("dynamodb", region, "Query", fields)["Items"]
         return [str(item["TransactionId"]["S"]) for item in items]
 
 
