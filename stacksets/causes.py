@@ -14,6 +14,8 @@ CASCADE = re.compile(
     re.IGNORECASE,
 )
 STARTS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+# How a StackSet operation words the failure of a resource.
+WORDED = re.compile(r"^ResourceLogicalId:(?P<resource>[^,]+), .*?ResourceStatusReason:(?P<reason>.*)$", re.DOTALL)
 
 FIXES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), fix)
@@ -57,6 +59,8 @@ def find(
         return inner if inner.resource else _cause(region, event.resource, event.reason, remedy)
     if event:
         return _cause(region, event.resource, event.reason, remedy)
+    if worded := WORDED.match(fallback):
+        return _cause(region, worded["resource"], worded["reason"], remedy)
     return _cause(region, "", fallback or "AWS gave no reason", remedy)
 
 
@@ -67,7 +71,9 @@ def first_failure(events: Iterable[Event], stack_id: str) -> Event | None:
     for event in events:
         itself = event.physical_id == stack_id and event.kind == "AWS::CloudFormation::Stack"
         if itself and event.status in STARTS:
-            break  # what came before belongs to an earlier operation
+            if event.status != "DELETE_IN_PROGRESS" or oldest or of_stack:
+                break  # what came before belongs to an earlier operation
+            continue  # a deletion without failures: it tidied up after the operation that failed
         if itself and event.reason and ("FAILED" in event.status or "ROLLBACK_IN_PROGRESS" in event.status):
             of_stack = event
         elif not itself and event.status.endswith("_FAILED") and not CASCADE.search(event.reason):

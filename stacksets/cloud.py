@@ -43,7 +43,7 @@ class Cloud:
     They are the same account unless the settings name another target; then `accounts.access_role_arn` is assumed.
     """
 
-    def __init__(self, settings: Settings, *, session: Session, endpoint: str = "") -> None:
+    def __init__(self, settings: Settings, *, session: boto3.Session, endpoint: str = "") -> None:
         self.settings = settings
         self.endpoint = endpoint
         self._session = session
@@ -58,11 +58,12 @@ class Cloud:
         if local:
             endpoint = endpoint or environ.get("AWS_ENDPOINT_URL") or LOCAL_ENDPOINT
         endpoint = (endpoint or settings.endpoint or environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
-        session = Session()
+        base = Session()
         if local and not environ.get("AWS_ACCESS_KEY_ID"):
             # Never a profile's keys: the local cloud is no place for them.
-            session.set_credentials("test", "test")
-        known = set(boto3.Session(botocore_session=session).get_available_regions("cloudformation"))
+            base.set_credentials("test", "test")
+        session = boto3.Session(botocore_session=base)
+        known = set(session.get_available_regions("cloudformation"))
         for region in settings.regions:
             if region not in known:
                 raise PayctlError(
@@ -162,7 +163,7 @@ class Cloud:
             key = (service, region, foreign)
             if key not in self._clients:
                 session = self._target_session if foreign else self._session
-                self._clients[key] = boto3.Session(botocore_session=session).client(
+                self._clients[key] = session.client(
                     service,  # type: ignore[call-overload]  # the callers above give each name its type
                     region_name=region,
                     endpoint_url=self.endpoint or None,
@@ -177,7 +178,7 @@ class Cloud:
         return config
 
     @cached_property
-    def _target_session(self) -> Session:
+    def _target_session(self) -> boto3.Session:
         """A session of the target account."""
         role = self.settings.accounts.access_role_arn
         if not role:
@@ -187,16 +188,16 @@ class Cloud:
             )
 
         def create_client(service: str, **arguments: Any) -> Any:
-            return self._session.create_client(
-                service, **{**arguments, "region_name": self.settings.home, "endpoint_url": self.endpoint or None}
-            )
+            where = {"region_name": self.settings.home, "endpoint_url": self.endpoint or None}
+            return operator.create_client(service, **{**arguments, **where})
 
+        operator = Session()
         fetcher = AssumeRoleCredentialFetcher(
             create_client, self._session.get_credentials(), role, extra_args={"RoleSessionName": "payctl"}
         )
         session = Session()
         session.register_component("credential_provider", CredentialResolver([_Assumed(fetcher)]))
-        return session
+        return boto3.Session(botocore_session=session)
 
 
 class _Assumed(CredentialProvider):

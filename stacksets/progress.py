@@ -58,7 +58,9 @@ class Plain:
         return nullcontext()
 
     def _print(self, text: str) -> None:
-        print(text, file=self._stream, flush=True)
+        # One write a line: Regions report from threads of their own.
+        self._stream.write(f"{text}\n")
+        self._stream.flush()
 
 
 class Silent:

@@ -138,7 +138,7 @@ class Stacks:
                 break
             if watch:
                 watch(stack.status, self.latest(name))
-        if watch:
+        if watch and stack.status is not StackStatus.MISSING:
             watch(stack.status, "")
         return stack
 
