@@ -25,7 +25,7 @@ class Alarms:
         self.topic = topic
 
     def add_function_alarms(self, processor: Function) -> None:
-        """Errors by rate, so that one fault among many payments is seen and one among none is not a division by zero."""
+        """Errors by rate: one among many payments is seen, none among none is no division by zero."""
         function = {"FunctionName": processor.ref()}
         self._add(
             "LambdaErrors",
@@ -91,7 +91,7 @@ class Alarms:
         )
 
     def add_replication_alarms(self) -> None:
-        """How far the other Regions are behind: records towards each, receipts from each (the metric is published there)."""
+        """How late records reach the other Regions, and receipts this one (S3 measures where they arrive)."""
         self._add(
             "TableReplication",
             "payment-table-replication",
@@ -116,7 +116,13 @@ class Alarms:
         )
         for title, metric, statistic, threshold, words in (
             ("ReceiptReplication", "ReplicationLatency", "Maximum", 900, "Receipts arrive more than 15 minutes late"),
-            ("ReceiptsPending", "OperationsPendingReplication", "Maximum", 1000, "More than 1000 receipts wait to arrive"),
+            (
+                "ReceiptsPending",
+                "OperationsPendingReplication",
+                "Maximum",
+                1000,
+                "More than 1000 receipts wait to arrive",
+            ),
         ):
             self._add(
                 title,
@@ -175,7 +181,7 @@ class Alarms:
         )
 
     def _add_sum(
-        self, title: str, namespace: str, metric: str, dimensions: dict[str, Any], words: str, periods: int = 1
+        self, title: str, namespace: str, metric: str, dimensions: dict[str, Any], words: str, *, periods: int = 1
     ) -> None:
         self._add(
             title,
@@ -229,6 +235,7 @@ def _query(
     metric: str,
     dimensions: dict[str, Any],
     statistic: str = "Sum",
+    *,
     period: int = FIVE_MINUTES,
 ) -> MetricDataQuery:
     return MetricDataQuery(

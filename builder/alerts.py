@@ -48,7 +48,11 @@ def add_topic(template: Template, key: Key) -> Topic:
     )
     template.add_resource(
         SubscriptionResource(
-            "EmailSubscription", Condition="HasEmail", TopicArn=topic.ref(), Protocol="email", Endpoint=Ref("AlertEmail")
+            "EmailSubscription",
+            Condition="HasEmail",
+            TopicArn=topic.ref(),
+            Protocol="email",
+            Endpoint=Ref("AlertEmail"),
         )
     )
     return topic

@@ -62,12 +62,14 @@ def add_api(template: Template, *, key: Key, processor: Function, health: Functi
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
         Tags=tags(API),
     )
-    payments = Resource("PaymentsResource", RestApiId=api.ref(), ParentId=GetAtt(api, "RootResourceId"), PathPart="payments")
-    payment = Resource("PaymentResource", RestApiId=api.ref(), ParentId=payments.ref(), PathPart="{id}")
-    health_path = Resource("HealthResource", RestApiId=api.ref(), ParentId=GetAtt(api, "RootResourceId"), PathPart="health")
-    model = Model(
-        "PaymentModel", RestApiId=api.ref(), Name="Payment", ContentType="application/json", Schema=PAYMENT
+    payments = Resource(
+        "PaymentsResource", RestApiId=api.ref(), ParentId=GetAtt(api, "RootResourceId"), PathPart="payments"
     )
+    payment = Resource("PaymentResource", RestApiId=api.ref(), ParentId=payments.ref(), PathPart="{id}")
+    health_path = Resource(
+        "HealthResource", RestApiId=api.ref(), ParentId=GetAtt(api, "RootResourceId"), PathPart="health"
+    )
+    model = Model("PaymentModel", RestApiId=api.ref(), Name="Payment", ContentType="application/json", Schema=PAYMENT)
     validator = RequestValidator(
         "PaymentValidator",
         RestApiId=api.ref(),
@@ -176,7 +178,9 @@ def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -
         StageName="prod",
         AccessLogSetting=AccessLogSetting(
             # API Gateway wants the ARN without the ":*" that GetAtt gives.
-            DestinationArn=Sub(f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{ACCESS_LOGS}"),
+            DestinationArn=Sub(
+                f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{ACCESS_LOGS}"
+            ),
             Format=ACCESS_LOG_FORMAT,
         ),
         MethodSettings=[

@@ -3,7 +3,7 @@
 from typing import Any
 
 from awacs.aws import Principal
-from troposphere import And, Condition, Equals, GetAtt, If, Not, Or, Output, Parameter, Ref, Sub, Tags, Template
+from troposphere import And, Condition, Equals, GetAtt, Not, Or, Output, Parameter, Ref, Sub, Tags, Template
 from troposphere.apigateway import Account
 from troposphere.iam import Role
 from troposphere.s3 import (
@@ -20,7 +20,7 @@ from troposphere.s3 import (
     VersioningConfiguration,
 )
 
-from builder import stackset_roles
+from builder import parameters, stackset_roles
 from builder.names import ACCESS_LOGS, ARTIFACTS, named
 from builder.policies import allow, document, from_account, trust
 from builder.settings import Settings
@@ -34,30 +34,24 @@ def bootstrap_template(settings: Settings) -> Template:
     logs = add_access_logs(template)
     artifacts = add_artifacts(template, logs)
     add_api_gateway_account(template)
-    stackset_roles.add_roles(template, settings)
+    stackset_roles.add_roles(template)
     template.add_output(Output("AccessLogBucket", Value=logs.ref()))
     template.add_output(Output("ArtifactBucket", Value=artifacts.ref()))
     template.add_output(
-        Output(
-            "AdministrationRoleArn",
-            Condition="IsHome",
-            Value=If("MakesAdministrationRole", GetAtt("AdministrationRole", "Arn"), Ref("ExistingAdministrationRoleArn")),
-        )
+        Output("AdministrationRoleArn", Condition="MakesAdministrationRole", Value=GetAtt("AdministrationRole", "Arn"))
     )
-    template.add_output(
-        Output(
-            "ExecutionRoleName",
-            Condition="IsHome",
-            Value=If("MakesExecutionRole", Ref("ExecutionRole"), Ref("ExistingExecutionRoleName")),
-        )
-    )
+    template.add_output(Output("ExecutionRoleName", Condition="MakesExecutionRole", Value=Ref("ExecutionRole")))
     return template
 
 
 def add_parameters(template: Template, settings: Settings) -> None:
     """What exists already is named and not made."""
     text: list[tuple[str, str, dict[str, Any]]] = [
-        ("HomeRegion", "Region of the StackSet", {"Default": settings.regions[0], "AllowedValues": [*settings.regions]}),
+        (
+            "HomeRegion",
+            "Region of the StackSet",
+            {"Default": settings.regions[0], "AllowedValues": [*settings.regions]},
+        ),
         (
             "AdministratorAccount",
             "Account of the StackSet; empty is this one",
@@ -73,20 +67,18 @@ def add_parameters(template: Template, settings: Settings) -> None:
     ]
     for name, description, options in text:
         template.add_parameter(Parameter(name, Type="String", Description=description, **options))
-    template.add_condition("IsHome", Equals(Ref("AWS::Region"), Ref("HomeRegion")))
+    parameters.add_is_home(template, settings)
     template.add_condition(
         "IsAdministrator",
         Or(Equals(Ref("AdministratorAccount"), ""), Equals(Ref("AdministratorAccount"), Ref("AWS::AccountId"))),
     )
     template.add_condition("NamesAdministrator", Not(Equals(Ref("AdministratorAccount"), "")))
-    template.add_condition("NamesAdministrationRole", Not(Equals(Ref("ExistingAdministrationRoleArn"), "")))
+    template.add_condition("NamesNoAdministrationRole", Equals(Ref("ExistingAdministrationRoleArn"), ""))
     template.add_condition(
         "MakesAdministrationRole",
-        And(Condition("IsHome"), Condition("IsAdministrator"), Not(Condition("NamesAdministrationRole"))),
+        And(Condition("IsHome"), Condition("IsAdministrator"), Condition("NamesNoAdministrationRole")),
     )
-    template.add_condition(
-        "MakesExecutionRole", And(Condition("IsHome"), Equals(Ref("ExistingExecutionRoleName"), ""))
-    )
+    template.add_condition("MakesExecutionRole", And(Condition("IsHome"), Equals(Ref("ExistingExecutionRoleName"), "")))
     template.add_condition("MakesApiGatewayRole", Equals(Ref("ExistingApiGatewayLogRole"), "false"))
 
 

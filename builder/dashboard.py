@@ -42,7 +42,10 @@ def function_charts(settings: Settings) -> list[dict[str, Any]]:
     return [
         _chart(
             f"Processor: {metric.lower()}",
-            [["AWS/Lambda", metric, "FunctionName", _in(PROCESSOR, region), _line(region)] for region in settings.regions],
+            [
+                ["AWS/Lambda", metric, "FunctionName", _in(PROCESSOR, region), _line(region)]
+                for region in settings.regions
+            ],
             statistic,
         )
         for metric, statistic in (("Invocations", "Sum"), ("Errors", "Sum"), ("Duration", "p99"), ("Throttles", "Sum"))
@@ -104,10 +107,7 @@ def api_charts(settings: Settings) -> list[dict[str, Any]]:
     return [
         _chart(
             f"API: {word}",
-            [
-                ["AWS/ApiGateway", metric, "ApiName", API, "Stage", "prod", _line(region)]
-                for region in settings.regions
-            ],
+            [["AWS/ApiGateway", metric, "ApiName", API, "Stage", "prod", _line(region)] for region in settings.regions],
             statistic,
         )
         for metric, word, statistic in (

@@ -82,7 +82,11 @@ def key_policy() -> PolicyDocument:
             Sid="LogGroups",
         ),
         allow(
-            deliver, "*", from_account(), Principal=Principal("Service", "cloudwatch.amazonaws.com"), Sid="AlarmsToTopic"
+            deliver,
+            "*",
+            from_account(),
+            Principal=Principal("Service", "cloudwatch.amazonaws.com"),
+            Sid="AlarmsToTopic",
         ),
         # The inbox for the alerts of all Regions is in the home Region only.
         If(

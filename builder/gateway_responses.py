@@ -10,7 +10,7 @@ UNKNOWN = (
 )
 
 # Response type, status, title, detail, seconds to wait. All types: API Gateway guide, "Gateway response types".
-RESPONSES = (
+RESPONSES: tuple[tuple[str, int | None, str, str, int | None], ...] = (
     ("ACCESS_DENIED", 403, "Forbidden", "The signature is valid, the caller is not allowed.", None),
     ("BAD_REQUEST_BODY", 400, "Invalid request", "The body must be a JSON object with the object transaction.", None),
     ("BAD_REQUEST_PARAMETERS", 400, "Invalid request", "A parameter is missing.", None),
@@ -29,12 +29,11 @@ RESPONSES = (
 
 def gateway_responses(api: RestApi) -> list[GatewayResponse]:
     """One resource a type; those without a status keep the one API Gateway chose."""
-    return [_response(api, *row) for row in RESPONSES]
+    return [_response(api, row) for row in RESPONSES]
 
 
-def _response(
-    api: RestApi, kind: str, status: int | None, title: str, detail: str, retry_after: int | None
-) -> GatewayResponse:
+def _response(api: RestApi, row: tuple[str, int | None, str, str, int | None]) -> GatewayResponse:
+    kind, status, title, detail, retry_after = row
     problem: dict[str, object] = {"type": "about:blank", "title": title, "detail": detail}
     if status:
         problem["status"] = status

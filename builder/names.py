@@ -113,7 +113,7 @@ def check_names(settings: Settings) -> None:
     for name, limit in longest_names(settings.regions):
         if len(name) > limit:
             raise SettingsError(
-                f"regions: with an environment of 16 characters {name!r} has {len(name)} characters, {limit} are allowed"
+                f"regions: {name!r} (an environment of 16 characters) has {len(name)} characters, {limit} are allowed"
             )
 
 

@@ -5,7 +5,6 @@ from troposphere import GetAtt, Sub, Template
 from troposphere.kms import Key
 from troposphere.sqs import Queue, QueuePolicy
 
-
 from builder.names import BUS, DEAD_LETTERS, INBOX, TOPIC, arn, named, tags
 from builder.parameters import of_rank
 from builder.policies import allow, document, from_source, only_tls

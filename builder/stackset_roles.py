@@ -6,13 +6,12 @@ from troposphere.iam import Policy, Role
 
 from builder.execution_rights import execution_statements
 from builder.policies import allow, document, from_account, from_source, trust
-from builder.settings import Settings
 
 ADMINISTRATION = "payment-stackset-administration"
 EXECUTION = "payment-stackset-execution"
 
 
-def add_roles(template: Template, settings: Settings) -> None:
+def add_roles(template: Template) -> None:
     """Both in the home Region only: IAM is one for all Regions."""
     template.add_resource(
         Role(
@@ -44,7 +43,7 @@ def add_roles(template: Template, settings: Settings) -> None:
             AssumeRolePolicyDocument=trusts_administration(),
             Policies=[
                 Policy(PolicyName=name, PolicyDocument=document(*statements))
-                for name, statements in execution_statements(settings).items()
+                for name, statements in execution_statements().items()
             ],
         )
     )
@@ -54,9 +53,9 @@ def trusts_administration() -> PolicyDocument:
     """The administrator's account, but in it only the administration role; so the role need not exist first."""
     account = If("NamesAdministrator", Ref("AdministratorAccount"), Ref("AWS::AccountId"))
     administration = If(
-        "NamesAdministrationRole",
-        Ref("ExistingAdministrationRoleArn"),
+        "NamesNoAdministrationRole",
         Sub(f"arn:${{AWS::Partition}}:iam::${{Account}}:role/{ADMINISTRATION}", Account=account),
+        Ref("ExistingAdministrationRoleArn"),
     )
     trusted = allow("sts:AssumeRole", NoValue, ArnEquals("aws:PrincipalArn", administration))
     del trusted.properties["Resource"]

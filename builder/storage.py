@@ -109,9 +109,7 @@ def replication(replicator: Role) -> ReplicationConfiguration:
                 DeleteMarkerReplication=DeleteMarkerReplication(Status="Disabled"),
                 Destination=ReplicationConfigurationRulesDestination(
                     Bucket=named_in("arn:${AWS::Partition}:s3:::" + BUCKET, which),
-                    EncryptionConfiguration=EncryptionConfiguration(
-                        ReplicaKmsKeyID=of_rank("KeyArns", f"{which}Rank")
-                    ),
+                    EncryptionConfiguration=EncryptionConfiguration(ReplicaKmsKeyID=of_rank("KeyArns", f"{which}Rank")),
                     Metrics=Metrics(Status="Enabled"),
                 ),
                 SourceSelectionCriteria=SourceSelectionCriteria(

@@ -1,4 +1,4 @@
-"""The payment workflow of a Region: try here, else hand over to the next Region, else dead letter (SPEC B6, DESIGN 5)."""
+"""The payment workflow of a Region: try here, else in the next Region, else dead letter (SPEC B6)."""
 
 from typing import Any
 
@@ -90,7 +90,10 @@ def definition() -> dict[str, Any]:
             },
             "NoRegionLeft": {
                 "Type": "Pass",
-                "Output": {"reason": "NoRegionLeft", "error": "{% $states.input.reason & ': ' & $states.input.error %}"},
+                "Output": {
+                    "reason": "NoRegionLeft",
+                    "error": "{% $states.input.reason & ': ' & $states.input.error %}",
+                },
                 "Next": "DeadLetter",
             },
             "FailOver": fail_over(),
@@ -175,7 +178,9 @@ def dead_letter() -> dict[str, Any]:
     }
 
 
-def add_workflow(template: Template, *, key: Key, processor: Function, bus: EventBus, dead_letters: Queue) -> StateMachine:
+def add_workflow(
+    template: Template, *, key: Key, processor: Function, bus: EventBus, dead_letters: Queue
+) -> StateMachine:
     """The state machine, its log group and its role."""
     group = template.add_resource(
         LogGroup(
