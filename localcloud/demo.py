@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +56,15 @@ def demo() -> None:
         with step(took, "start the local cloud"):
             cloud = stack.enter_context(localcloud.running())
         console.print(f"  three Regions at {cloud.endpoint}, IAM enforced")
-        payctl = ("--endpoint", cloud.endpoint, "--json")
+        payctl = ("--local", "--endpoint", cloud.endpoint, "--json")
         with step(took, "bootstrap the account"):
             run("payctl", "bootstrap", "--yes", *payctl)
         with step(took, "deploy and link three Regions"):
             run("payctl", "deploy", "--yes", *payctl)
             outputs = json.loads(run("payctl", "outputs", *payctl))
         with step(took, "pay in one Region, read it back in all, receipts in three buckets"):
-            payment = ("--amount", "99.99", "--id", f"DEMO-{time.time_ns():x}", "--timestamp", str(int(time.time())))
+            now = datetime.now(UTC)
+            payment = ("--amount", "99.99", "--id", f"DEMO-{now:%H%M%S}", "--timestamp", now.isoformat())
             replies = json.loads(run("payctl", "pay", *payment, *payctl))
             replies += json.loads(run("payctl", "pay", *payment, "--everywhere", *payctl))
             seen = records(cloud.endpoint, outputs, payment[3])
