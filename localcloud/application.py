@@ -17,6 +17,8 @@ def application() -> Application:
     processor = Processor()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+        # Loopback stands for AWS's TLS endpoints: policies that deny insecure transport must not deny everything.
+        scope = scope if scope["type"] == "lifespan" else {**scope, "scheme": "https"}
         path = scope.get("path", "")
         if scope["type"] != "http" or not path.startswith(PREFIX):
             await emulator_app(scope, receive, send)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,13 +77,12 @@ def records(endpoint: str, outputs: dict[str, Any], payment: str) -> dict[str, A
     """The public record as each Region's replica shows it, by Region."""
     found = {}
     for region in outputs["s3_bucket_names"]:
-        table = client("dynamodb", endpoint, region)
-        found[region] = wait(
-            f"the record of {payment} in {region}",
-            lambda table=table: table.get_item(
-                TableName=outputs["dynamodb_table_name"], Key={"TransactionId": {"S": payment}}
-            ).get("Item"),
+        read = partial(
+            client("dynamodb", endpoint, region).get_item,
+            TableName=outputs["dynamodb_table_name"],
+            Key={"TransactionId": {"S": payment}},
         )
+        found[region] = wait(f"the record of {payment} in {region}", lambda read=read: read().get("Item"))  # type: ignore[misc]  # a default binds the loop's value
     return found
 
 

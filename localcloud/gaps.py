@@ -4,20 +4,24 @@ import asyncio
 
 from localcloud import (
     alarms,
+    api_gateway,
     bucket_replication,
     buckets,
     deliveries,
     event_buses,
+    functions,
     global_tables,
     notifications,
     stacksets_api,
     template_conditions,
+    transport,
 )
 
 
 def fill() -> None:
     """Wrap the emulator. Called once, before it serves."""
     for module in (
+        transport,
         bucket_replication,
         template_conditions,
         stacksets_api,
@@ -26,6 +30,8 @@ def fill() -> None:
         event_buses,
         notifications,
         alarms,
+        functions,
+        api_gateway,
     ):
         module.install()
 

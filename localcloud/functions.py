@@ -1,0 +1,96 @@
+"""Lambda as AWS reports it: the exception's class name, metrics of every invocation, and metrics embedded in logs.
+
+The emulator calls every exception `Runtime.HandlerError`, counts only direct invocations, and leaves embedded metric
+format (EMF) lines in the log.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from functools import wraps
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
+from ministack.services import cloudwatch, lambda_svc
+
+from localcloud import metrics, patching
+
+REPORTED: Final = '"error": str(e), '
+REPORTED_WITH_TYPE: Final = '"error": str(e), "error_type": type(e).__name__, '
+# The type of the exception that ended this thread's last invocation.
+_last = threading.local()
+
+
+def install() -> None:
+    """Wrap the worker's report and the dispatch of an invocation."""
+    lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(REPORTED, REPORTED_WITH_TYPE)
+    invoke = lambda_runtime.Worker.invoke
+
+    @wraps(invoke)
+    def remember_type(self: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+        answer: dict[str, Any] = invoke(self, *arguments, **options)
+        _last.error_type = answer.get("error_type")
+        return answer
+
+    lambda_runtime.Worker.invoke = remember_type
+    patching.replace(lambda_svc, "_emit_lambda_metrics", _count_throttle)
+    patching.replace(lambda_svc, "_execute_function_dispatch", _reporting(lambda_svc._execute_function_dispatch))
+
+
+def _count_throttle(function: str, duration_ms: float, error: bool, throttle: bool) -> None:  # noqa: ARG001
+    """Keep only the throttles of the emulator's own counting (it reports one twice, then with a duration)."""
+    if throttle and not duration_ms:
+        metrics.count("AWS/Lambda", "Throttles", {"FunctionName": function})
+
+
+def _reporting(dispatch: Any) -> Any:
+    @wraps(dispatch)
+    def report(function: Any, config: dict[str, Any], *arguments: Any) -> dict[str, Any]:
+        _last.error_type = None
+        begun = time.monotonic()
+        result: dict[str, Any] = dispatch(function, config, *arguments)
+        failed = bool(result.get("error"))
+        dimensions = {"FunctionName": config.get("FunctionName", "")}
+        metrics.count("AWS/Lambda", "Invocations", dimensions)
+        metrics.count("AWS/Lambda", "Errors", dimensions, float(failed))
+        elapsed = (time.monotonic() - begun) * 1000
+        metrics.count("AWS/Lambda", "Duration", dimensions, elapsed, "Milliseconds")
+        if failed and _last.error_type and isinstance(result.get("body"), dict):
+            result["body"]["errorType"] = _last.error_type
+        for line in embedded_metrics(result.get("log") or ""):
+            publish(line)
+        return result
+
+    return report
+
+
+# --- embedded metric format
+
+
+def embedded_metrics(log: str) -> Iterator[dict[str, Any]]:
+    """The log lines that are metrics: JSON objects with `_aws.CloudWatchMetrics`."""
+    for line in log.splitlines():
+        start = line.find("{")
+        if start < 0 or '"CloudWatchMetrics"' not in line:
+            continue
+        try:
+            content = json.loads(line[start:])
+        except ValueError:
+            continue  # an ordinary line that mentions the word
+        if isinstance(content.get("_aws"), dict):
+            yield content
+
+
+def publish(content: dict[str, Any]) -> None:
+    """One line's metrics, once for each set of dimensions."""
+    for directive in content["_aws"].get("CloudWatchMetrics", []):
+        for names in directive.get("Dimensions") or [[]]:
+            dimensions = {name: str(content[name]) for name in names if name in content}
+            for metric in directive.get("Metrics", []):
+                value = content.get(metric["Name"])
+                for number in value if isinstance(value, list) else [value]:
+                    if isinstance(number, int | float):
+                        cloudwatch.record_metric(
+                            directive["Namespace"], metric["Name"], number, metric.get("Unit", "None"), dimensions
+                        )
