@@ -1,6 +1,7 @@
 """Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Any
 
 from payments.ports import (
@@ -31,14 +32,36 @@ OWN: Mapping[type, str] = {
     PutEvent: "bus",
 }
 """The services of its own Region that a function uses. The rest go to a cell, or to the processor, which is nowhere's."""
-LAMBDA_LIMIT = 900
-"""Seconds a function may run; a sandbox that thaws later is killed (AWS::Lambda::Function Timeout in regional.json)."""
+OLDEST = 10 * 3600
+"""Seconds that a worker may live with all its sleep. A function is ended after 900; here it may stop between any two requests
+for hours, but not for half a processor's memory, which is what the re-use of a key rests on."""
 
 End = Callable[[Any], None]
 
 
 def unheard(_: Any) -> None:
     """The end of a worker that nobody waits for."""
+
+
+class Fate(Enum):
+    """What can become of a request."""
+
+    ANSWERED = "answered"
+    NOT_SENT = "not sent"
+    LOST_BEFORE = "lost before"
+    REPLY_LOST = "reply lost"
+    TWICE = "done twice, as the HTTP layer may"
+
+
+MISFORTUNES = (Fate.NOT_SENT, Fate.LOST_BEFORE, Fate.REPLY_LOST, Fate.TWICE)
+
+
+class Aftermath(Enum):
+    """What can become of a worker between two steps."""
+
+    GOES_ON = "goes on"
+    DIES = "dies"
+    SLEEPS = "sleeps"
 
 
 class Worker:
@@ -92,11 +115,10 @@ class Network:
         self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
 
     def reachable(self, here: str, request: Request) -> bool:
-        kind = type(request)
-        if kind is Update or kind is Read:
-            there, service = request.region, "cell"  # type: ignore[union-attr]  # both name their Region
+        if isinstance(request, Update | Read):
+            there, service = request.region, "cell"
         else:
-            there, service = here, OWN.get(kind, "")
+            there, service = here, OWN.get(type(request), "")
         return (service, there) not in self.down and (here == there or frozenset((here, there)) not in self.cuts)
 
     # --- workers
@@ -115,15 +137,12 @@ class Network:
         """One request of one worker; the worker goes from `live` when it has ended, died or fallen asleep."""
         worker = self.live[index]
         going_on = self._one_request(worker)
-        if going_on and self.kill and self.dice.chance(self.kill):
-            self.die(worker)
-            going_on = False
-        elif going_on and self.sleep and self.dice.chance(self.sleep):
-            self.fall_asleep(worker)
-            going_on = False
-        if not going_on:
-            self.live[index] = self.live[-1]
-            self.live.pop()
+        if going_on:
+            after = self.aftermath(worker)
+            if after is Aftermath.GOES_ON:
+                return
+            (self.die if after is Aftermath.DIES else self.fall_asleep)(worker)
+        self.live.remove(worker)
 
     def fall_asleep(self, worker: Worker) -> None:
         """Stopped between two steps, to go on who knows when; its client hears nothing."""
@@ -142,16 +161,27 @@ class Network:
         worker.flow.close()
         worker.end(None)
 
-    def wake(self, *, limited: bool) -> None:
-        """The sleepers go on; `limited`: those that slept past a function's time are dead."""
-        for worker in self.sleepers:
-            if limited and self.world.time - worker.began > LAMBDA_LIMIT:
-                worker.flow.close()
-            else:
-                if self.world.trace:
-                    self._note(worker, "wakes")
-                self.live.append(worker)
+    def wake(self) -> None:
+        """The sleepers go on."""
+        if self.world.trace:
+            for worker in self.sleepers:
+                self._note(worker, "wakes")
+        self.live += self.sleepers
         self.sleepers = []
+
+    def pass_time(self, seconds: int) -> None:
+        """Nothing happens for a while. Whoever would be too old by then dies before, and what is on its way to the processor
+        arrives: no connection lasts that long."""
+        oldest = self.world.time + seconds - OLDEST
+        while doomed := [worker for worker in self.live if worker.began < oldest]:
+            self.live = [worker for worker in self.live if worker.began >= oldest]
+            for worker in doomed:  # their clients may start others
+                self.die(worker)
+        self.sleepers = [worker for worker in self.sleepers if worker.began >= oldest]
+        for letter in [letter for letter in self.late if isinstance(letter[1], Charge)]:
+            self.late.remove(letter)
+            self.world.perform(*letter)
+        self.world.time += seconds
 
     def arrive_late(self) -> None:
         """One request arrives whose sender gave up long ago."""
@@ -189,23 +219,34 @@ class Network:
             worker.waiting = []
         return bool(worker.waiting) or self._resume(worker, worker.answers)
 
-    def _send(self, worker: Worker, request: Request) -> Any:
-        if not self.reachable(worker.region, request):
-            self._perhaps_later(worker, request)
-            return LOST
+    def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002  # a script looks at both
+        """What becomes of a request that could arrive."""
         if not self.loss or not self.dice.chance(self.loss):
-            return self.world.perform(worker.region, request)
-        charge = isinstance(request, Charge)
-        fate = self.dice.below(4)
-        if fate == 0 and charge:
-            return NOT_SENT
-        if fate <= 1:
+            return Fate.ANSWERED
+        return self.dice.pick(MISFORTUNES)
+
+    def aftermath(self, worker: Worker) -> Aftermath:  # noqa: ARG002  # as above
+        """What becomes of a worker after a step."""
+        if self.kill and self.dice.chance(self.kill):
+            return Aftermath.DIES
+        if self.sleep and self.dice.chance(self.sleep):
+            return Aftermath.SLEEPS
+        return Aftermath.GOES_ON
+
+    def _send(self, worker: Worker, request: Request) -> Any:
+        fate = self.fate(worker, request) if self.reachable(worker.region, request) else Fate.LOST_BEFORE
+        if fate is Fate.LOST_BEFORE:
             self._perhaps_later(worker, request)
             return LOST
+        charge = isinstance(request, Charge)
+        if fate is Fate.NOT_SENT:
+            return NOT_SENT if charge else LOST
         answer = self.world.perform(worker.region, request)
-        if fate == 2 or charge:
+        if fate is Fate.ANSWERED:
+            return answer
+        if fate is Fate.REPLY_LOST or charge:  # nobody sends a charge twice
             return LOST
-        return self.world.perform(worker.region, request)  # the HTTP layer sent it twice
+        return self.world.perform(worker.region, request)
 
     def _perhaps_later(self, worker: Worker, request: Request) -> None:
         if self.loss and self.dice.chance(0.25):

@@ -146,13 +146,13 @@ class Run:
         elif kind == 13:
             self.world.skew[region] = dice.between(-HOUR, HOUR)
         elif kind == 14:
-            self.world.time += dice.pick((60, 600, HOUR, 13 * HOUR))
+            network.pass_time(dice.pick((60, 600, HOUR, 13 * HOUR, 25 * HOUR)))
         elif kind == 15:
             network.stop_functions(region)
         elif self.options.rail == "mixed":
             self.world.rails[region] = dice.pick((PROCESSOR, LEDGER))
         else:
-            network.wake(limited=False)
+            network.wake()
 
     def lose(self, region: str) -> None:
         """A Region is lost for good."""
@@ -173,7 +173,7 @@ class Run:
         if self.options.rail == "mixed":  # the deployment ends, or is rolled back
             world.rails = dict.fromkeys(REGIONS, self.dice.pick((PROCESSOR, LEDGER)))
         world.skew = dict.fromkeys(REGIONS, 0)
-        world.time += 3 * HOUR
+        network.pass_time(3 * HOUR)
         network.live = [worker for worker in network.live if worker.region != self.dead]
         sleepers, network.sleepers = [w for w in network.sleepers if w.region != self.dead], []
         self.quiet()

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from payments import processor, sweep
-from payments.ports import Context
+from payments import function, processor, sweep
 from payments.record import Payment, intent_of
 from payments.register import Intent
 from payments.settlement import Outcome, State
@@ -57,7 +56,9 @@ class Traffic:
             if tries > 1 and not self.calm and self.dice.chance(again):
                 self.client(submitted, tries - 1)
 
-        self.network.spawn(self.name("post", region), region, processor.submit(self.context(region), submitted), hear)
+        self.network.spawn(
+            self.name("post", region), region, processor.submit(self.world.context(region), submitted), hear
+        )
 
     def get(self, region: str, payment: str) -> None:
         """Look at a payment; what is shown as its end is a promise like any other."""
@@ -70,13 +71,13 @@ class Traffic:
                 self.judge.accuse("lost", payment, f"404 in {region} for an accepted payment")
 
         self.network.spawn(
-            self.name("get", region), region, processor.get(self.context(region), payment, ACCOUNT), hear
+            self.name("get", region), region, processor.get(self.world.context(region), payment, ACCOUNT), hear
         )
 
     # --- janitors
 
     def janitor(self, region: str, payment: str) -> None:
-        self.network.spawn(self.name("janitor", region), region, sweep.sweep(self.context(region), payment))
+        self.network.spawn(self.name("janitor", region), region, sweep.sweep(self.world.context(region), payment))
 
     # --- workflows
 
@@ -84,25 +85,25 @@ class Traffic:
         """What the functions asked the workflow service for since the last time."""
         started, self.world.started = self.world.started, []
         for region, text in started:
-            self.workflow(region, json.loads(text), TRIES)
+            self.workflow(region, json.loads(text))
 
-    def workflow(self, region: str, given: dict[str, Any], tries: int) -> None:
+    def workflow(self, region: str, given: dict[str, Any], tries: int = TRIES) -> None:
         """One execution: the task up to three times, then the next Region, then the dead letters."""
-        number = int(given["transaction"]["id"][1:])
-        wanted = next(intent(number, v) for v in range(3) if intent(number, v).hash == given["hash"])
+        payment, mine = function.read_input(given)
 
         def hear(outcome: Outcome | None) -> None:
-            if outcome and outcome.state is not State.UNFINISHED:
+            if outcome and (outcome.result or outcome.state in (State.IN_DOUBT, State.ELSEWHERE)):
                 return
             if tries > 1:
                 self.workflow(region, given, tries - 1)
             else:
                 self.fail_over(region, given)
 
-        flow = processor.recover(self.context(region), wanted.id, wanted)
+        flow = processor.recover(self.world.context(region), payment, mine)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
 
     def fail_over(self, region: str, given: dict[str, Any]) -> None:
+        """What the state machine does after the last try: an event for the next Region, or a dead letter."""
         tried = [*given.get("tried", ()), region]
         turn = REGIONS.index(region)
         left = [peer for peer in REGIONS[turn + 1 :] + REGIONS[:turn] if peer not in tried]
@@ -118,12 +119,9 @@ class Traffic:
             detail = json.loads(text)
             copies = 1 if self.calm else self.dice.pick((1, 1, 1, 0, 2))
             for _ in range(copies):
-                self.workflow(detail["next"], detail, TRIES)
+                self.workflow(detail["next"], detail)
 
     def redrive(self, letters: Sequence[dict[str, Any]]) -> None:
         """`payctl redrive`: from the beginning, in any Region."""
         for letter in letters:
-            self.workflow(self.dice.pick(REGIONS), {**letter, "tried": []}, TRIES)
-
-    def context(self, region: str) -> Context:
-        return self.world.context(region)
+            self.workflow(self.dice.pick(REGIONS), {**letter, "tried": []})
