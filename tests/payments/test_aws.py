@@ -1,0 +1,168 @@
+"""The signed calls: held against botocore's own signature, and against a server that answers badly."""
+
+import datetime
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from unittest import mock
+
+import pytest
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+from hypothesis import given
+from hypothesis import strategies as st
+from payments.aws import Aws, AwsError, Credentials, sign
+from payments.http import Host, HttpRequest, NotSentError
+
+MOMENT = 1_760_000_000
+text = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789/+=", min_size=1, max_size=60)
+
+
+def botocore_signature(credentials: Credentials, service: str, region: str, host: str, request: HttpRequest) -> str:
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    theirs = AWSRequest(
+        request.method, f"https://{host}{request.path}", headers=dict(request.headers), data=request.body
+    )
+    if service == "s3":
+        theirs.context["payload_signing_enabled"] = True
+    now = datetime.datetime.fromtimestamp(MOMENT, datetime.UTC)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=now):
+        keys = BotocoreCredentials(credentials.key, credentials.secret, credentials.token or None)
+        signer(keys, service, region).add_auth(theirs)
+    return str(theirs.headers["Authorization"])
+
+
+@given(
+    secret=text,
+    token=st.just("") | text,
+    service=st.sampled_from(["dynamodb", "states", "events", "secretsmanager", "s3"]),
+    region=st.sampled_from(["us-east-1", "eu-west-1", "ap-southeast-1"]),
+    key=st.text("abcXYZ019_-", min_size=1, max_size=64),
+    body=st.binary(max_size=200),
+)
+def test_signs_as_botocore_does(  # noqa: PLR0917 - drawn by name
+    secret: str, token: str, service: str, region: str, key: str, body: bytes
+) -> None:
+    credentials = Credentials("AKIDEXAMPLE", secret, token)
+    host = f"{service}.{region}.amazonaws.com"
+    request = (
+        HttpRequest("PUT", f"/receipts/{key}.json", {"content-type": "application/json", "if-none-match": "*"}, body)
+        if service == "s3"
+        else HttpRequest("POST", "/", {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"T.{key}"}, body)
+    )
+    ours = sign(credentials, service, region, host, request, moment=MOMENT)
+    assert ours["authorization"] == botocore_signature(credentials, service, region, host, request)
+
+
+class Server:
+    """Answers with what `reply` says; counts connections and requests."""
+
+    def __init__(self) -> None:
+        self.status, self.body, self.close = 200, b"{}", False
+        self.connections = self.requests = 0
+        self.seen: list[dict[str, Any]] = []
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            server.connections += 1
+            super().setup()
+
+        def do_POST(self) -> None:
+            server.requests += 1
+            given = self.rfile.read(int(self.headers["Content-Length"]))
+            server.seen.append({"headers": dict(self.headers), "body": given, "path": self.path})
+            self.send_response(server.status)
+            self.send_header("Content-Length", str(len(server.body)))
+            self.end_headers()
+            self.wfile.write(server.body)
+            # Closed without telling, as a service does with a connection that was idle for long.
+            self.close_connection = server.close
+
+        do_PUT = do_POST
+
+        def log_message(self, *_: Any) -> None: ...
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=http.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{http.server_port}"
+    finally:
+        http.shutdown()
+        http.server_close()
+
+
+def client(url: str) -> Aws:
+    return Aws(Credentials("key", "secret", "token"), url)
+
+
+def test_connections_are_kept() -> None:
+    server = Server()
+    with serving(server) as url:
+        aws = client(url)
+        for _ in range(3):
+            aws.call("dynamodb", "eu-west-1", "GetItem", {})
+    assert (server.connections, server.requests) == (1, 3)
+    assert "/eu-west-1/dynamodb/aws4_request" in server.seen[0]["headers"]["authorization"]
+
+
+def test_a_kept_connection_that_was_closed_is_replaced() -> None:
+    server = Server()
+    with serving(server) as url:
+        aws = client(url)
+        server.close = True
+        for _ in range(3):
+            aws.call("dynamodb", "eu-west-1", "GetItem", {})
+    assert server.requests == 3
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code"),
+    [
+        (
+            400,
+            b'{"__type": "com.amazonaws.dynamodb.v20120810#ConditionalCheckFailedException"}',
+            "ConditionalCheckFailedException",
+        ),
+        (400, b'{"__type": "ResourceNotFoundException"}', "ResourceNotFoundException"),
+        (500, b"{}", "500"),
+        (502, b"<html>not JSON</html>", "502"),
+    ],
+)
+def test_errors_carry_the_code(status: int, body: bytes, code: str) -> None:
+    server = Server()
+    server.status, server.body = status, body
+    with serving(server) as url, pytest.raises(AwsError) as raised:
+        client(url).call("dynamodb", "us-east-1", "UpdateItem", {})
+    assert raised.value.code == code
+    assert server.requests == 1  # never retried
+
+
+def test_an_object_that_exists_is_left_alone() -> None:
+    server = Server()
+    with serving(server) as url:
+        assert client(url).put_object("us-east-1", "bucket", "receipts/T1.json", "{}") is True
+        server.status = 412
+        assert client(url).put_object("us-east-1", "bucket", "receipts/T1.json", "{}") is False
+        server.status = 403
+        with pytest.raises(AwsError):
+            client(url).put_object("us-east-1", "bucket", "receipts/T1.json", "{}")
+    assert server.seen[0]["path"] == "/bucket/receipts/T1.json"
+    assert server.seen[0]["headers"]["if-none-match"] == "*"
+
+
+def test_no_connection_is_told_apart_from_no_answer() -> None:
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+    with pytest.raises(NotSentError):
+        host.send(HttpRequest("POST", "/", {}, json.dumps({}).encode()))

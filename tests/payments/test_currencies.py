@@ -1,0 +1,16 @@
+"""The table of minor units says what ISO 4217 says."""
+
+import iso4217
+import pytest
+from payments.currencies import MINOR_UNITS, minor_units
+
+
+def test_every_currency_with_a_minor_unit_is_known_with_it() -> None:
+    standard = {currency.code: currency.exponent for currency in iso4217.Currency if currency.exponent is not None}
+    assert standard == MINOR_UNITS
+
+
+@pytest.mark.parametrize("code", ["XAU", "XXX", "XTS", "usd", ""])
+def test_what_is_no_money_has_no_minor_unit(code: str) -> None:
+    with pytest.raises(KeyError):
+        minor_units(code)

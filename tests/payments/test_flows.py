@@ -1,0 +1,344 @@
+"""Submit, recover, get and sweep against three Regions in memory: each answer of DESIGN 4, one behaviour a test.
+
+The simulator goes further: it loses, delays and kills at every step.
+"""
+
+from typing import Any
+
+import pytest
+from payments.ports import NOT_SENT, Request, Update
+from payments.processor import Reply, get, recover, submit
+from payments.record import Payment, intent_of
+from payments.register import DUE_AFTER, Intent
+from payments.settlement import State
+from payments.sweep import sweep
+
+from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
+
+RAIL = "https://processor.example"
+ACCOUNT = "123456789012"
+INTENT = intent_of(Payment("T1", 9999, "USD", 1_705_314_600_000_000, ACCOUNT))
+OTHER = intent_of(Payment("T1", 1, "USD", 1_705_314_600_000_000, ACCOUNT))
+THIRD_PAYLOAD = intent_of(Payment("T1", 2, "USD", 1_705_314_600_000_000, ACCOUNT))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def post(world: World, intent: Intent = INTENT, region: str = HOME, **options: Any) -> Reply:
+    return world.run(world.context(region, **options), submit(world.context(region, **options), intent))
+
+
+def swept(world: World, region: str, **options: Any) -> State:
+    return world.run(world.context(region, **options), sweep(world.context(region, **options), "T1")).state
+
+
+def silence(*regions: str) -> Any:
+    """Cells of these Regions do not answer, nor are they changed."""
+    return lambda _own, request: "before" if getattr(request, "region", "") in regions else ""
+
+
+def fail(name: str, fate: Any) -> Any:
+    """Requests of this name meet this fate."""
+    return lambda _own, request: fate if called(request) == name else ""
+
+
+def called(request: Request) -> str:
+    return request.action.name if isinstance(request, Update) else type(request).__name__
+
+
+def test_a_payment_is_settled_by_the_ledger(world: World) -> None:
+    reply = post(world)
+    assert (reply.code, reply.status) == (201, "SETTLED")
+    assert world.replicas[HOME]["T1"]["Status"] == "SETTLED"
+    assert (HOME, "receipts/T1.json") in world.receipts
+    assert "due_at" not in world.cells[HOME]["T1"]
+    assert "due_at" in world.cells[SECOND]["T1"]
+    assert not world.charges
+
+
+def test_a_processor_is_charged_once_with_the_key_and_minor_units(world: World) -> None:
+    assert post(world, rail=RAIL).code == 201
+    (charge,) = world.charges
+    assert (charge.rail, charge.id, charge.amount, charge.currency) == (RAIL, "T1", 9999, "USD")
+    assert [world.cells[region]["T1"]["result"] for region in REGIONS] == [world.cells[HOME]["T1"]["result"]] * 3
+
+
+@pytest.mark.parametrize("rail", ["ledger", RAIL])
+def test_the_same_request_again_is_told_the_same_wherever_it_comes(world: World, rail: str) -> None:
+    first = post(world, rail=rail)
+    for region in REGIONS:
+        again = post(world, region=region, rail=rail)
+        assert again.code == 200
+        assert again.result == first.result
+    assert len(world.charges) == (rail == RAIL)
+
+
+def test_a_decline_is_final_and_leaves_no_receipt(world: World) -> None:
+    world.declines = True
+    reply = post(world, rail=RAIL)
+    assert (reply.code, reply.status) == (201, "DECLINED")
+    assert not world.receipts
+    assert post(world, region=SECOND, rail=RAIL).status == "DECLINED"
+    assert len(world.charges) == 1
+
+
+def test_another_payload_is_refused_for_good(world: World) -> None:
+    post(world)
+    assert post(world, OTHER).code == 422
+    assert post(world, OTHER, SECOND).code == 422
+
+
+def test_with_one_region_silent_all_goes_on(world: World) -> None:
+    world.lose = silence(THIRD)
+    assert post(world, rail=RAIL).code == 201
+
+
+def test_with_two_regions_silent_the_outcome_is_unknown(world: World) -> None:
+    world.lose = silence(SECOND, THIRD)
+    assert post(world).code == 503
+    assert not world.replicas[HOME]
+
+
+def hold(world: World, intent: Intent, region: str) -> None:
+    """Only this Region's cell takes the payment."""
+    world.lose = silence(*(other for other in REGIONS if other != region))
+    post(world, intent, region)
+    world.lose = lambda *_: ""
+
+
+def test_a_race_between_two_payloads_is_a_conflict(world: World) -> None:
+    hold(world, OTHER, SECOND)
+    world.lose = silence(THIRD)
+    assert post(world).code == 409
+
+
+def test_a_payload_that_two_cells_hold_wins_over_one(world: World) -> None:
+    hold(world, OTHER, THIRD)
+    assert post(world).code == 201
+    assert post(world, OTHER).code == 422
+
+
+def test_three_payloads_are_void(world: World) -> None:
+    for intent, region in ((INTENT, HOME), (OTHER, SECOND), (THIRD_PAYLOAD, THIRD)):
+        hold(world, intent, region)
+    assert post(world).code == 422
+    assert [swept(world, region) for region in REGIONS] == [State.FINAL] * 3
+    assert [post(world, intent).code for intent in (INTENT, OTHER, THIRD_PAYLOAD)] == [422] * 3
+    assert not any("due_at" in world.cells[region]["T1"] for region in REGIONS)
+    assert world.run(world.context(), get(world.context(), "T1", ACCOUNT)).status == "VOID"
+
+
+def test_one_each_and_a_silent_cell_waits_for_it(world: World) -> None:
+    hold(world, INTENT, HOME)
+    hold(world, OTHER, SECOND)
+    world.lose = silence(THIRD)
+    assert swept(world, HOME) is State.CONTESTED
+    world.lose = lambda *_: ""
+    assert swept(world, HOME) is State.FINAL
+    assert "9999" in world.cells[THIRD]["T1"]["intent"]
+
+
+def test_votes_that_do_not_come_mean_202_and_a_workflow(world: World) -> None:
+    world.lose = fail("VOTE", "before")
+    reply = post(world)
+    assert (reply.code, reply.status) == (202, "PENDING")
+    (started,) = world.started
+    assert '"id":"T1"' in started.input
+    world.lose = lambda *_: ""
+    assert swept(world, SECOND) is State.FINAL
+
+
+def test_without_its_own_cell_a_region_hands_over(world: World) -> None:
+    world.lose = silence(HOME)
+    reply = post(world, rail=RAIL)
+    assert reply.code == 202
+    (event,) = world.events
+    assert f'"next":"{SECOND}"' in event.detail
+    assert not world.charges
+    assert not world.started
+    assert swept(world, SECOND, rail=RAIL) is State.FINAL
+    assert len(world.charges) == 1
+
+
+def test_a_processor_that_replays_may_be_asked_from_anywhere(world: World) -> None:
+    world.lose = silence(HOME)
+    assert post(world, rail=RAIL, deduplicates=True).code == 201
+
+
+def test_a_lost_answer_of_the_processor_is_looked_up(world: World) -> None:
+    world.lose = fail("Charge", "after")
+    assert post(world, rail=RAIL).code == 201
+    assert len(world.charges) == 1
+
+
+def test_a_charge_that_nobody_can_confirm_is_in_doubt_and_never_repeated(world: World) -> None:
+    world.lose = fail("Charge", "before")
+    reply = post(world, rail=RAIL)
+    assert (reply.code, reply.status) == (202, "IN_DOUBT")
+    world.lose = lambda *_: ""
+    world.now += DUE_AFTER * 4
+    assert [swept(world, region, rail=RAIL) for region in REGIONS] == [State.IN_DOUBT, State.ELSEWHERE, State.ELSEWHERE]
+    assert world.run(world.context(), get(world.context(rail=RAIL), "T1", ACCOUNT)).status == "IN_DOUBT"
+    assert not world.charges
+
+
+def test_a_request_that_did_not_leave_is_repeated(world: World) -> None:
+    world.lose = fail("Charge", NOT_SENT)
+    assert post(world, rail=RAIL).code == 202
+    assert "attempt" not in world.cells[HOME]["T1"]
+    world.lose = lambda *_: ""
+    assert swept(world, HOME, rail=RAIL) is State.FINAL
+    assert len(world.charges) == 1
+
+
+def test_an_attempt_whose_reply_is_lost_is_read_back(world: World) -> None:
+    world.lose = fail("ATTEMPT", "after")
+    assert post(world, rail=RAIL).code == 201
+
+
+def test_the_key_is_not_used_after_half_its_life(world: World) -> None:
+    world.lose = fail("Charge", "before")
+    post(world, rail=RAIL, deduplicates=True)
+    world.lose = lambda *_: ""
+    world.now += 86400 // 2
+    assert swept(world, HOME, rail=RAIL, deduplicates=True) is State.IN_DOUBT
+    assert not world.charges
+
+
+def test_no_other_rail_is_charged_than_the_decided_one(world: World) -> None:
+    world.lose = fail("Charge", NOT_SENT)
+    post(world, rail=RAIL)
+    world.lose = lambda *_: ""
+    assert swept(world, HOME, rail="https://another.example") is State.IN_DOUBT
+    assert swept(world, HOME, rail="ledger") is State.IN_DOUBT
+    assert not world.charges
+
+
+def test_a_result_in_one_cell_is_spread_before_it_is_told(world: World) -> None:
+    world.lose = lambda _, request: (
+        "before" if called(request) == "RESULT" and getattr(request, "region", "") != HOME else ""
+    )
+    assert post(world, rail=RAIL).code == 202
+    world.lose = lambda *_: ""
+    assert post(world, region=THIRD, rail=RAIL).code == 200
+    assert "result" in world.cells[THIRD]["T1"]
+
+
+def test_a_receipt_that_fails_does_not_stop_the_record_but_stays_due(world: World) -> None:
+    world.lose = fail("WriteReceipt", "before")
+    assert post(world).code == 201
+    assert world.replicas[HOME]["T1"]["Status"] == "SETTLED"
+    assert "due_at" in world.cells[HOME]["T1"]
+    world.lose = lambda *_: ""
+    assert swept(world, HOME) is State.FINAL
+    assert (HOME, "receipts/T1.json") in world.receipts
+    assert "due_at" not in world.cells[HOME]["T1"]
+
+
+def test_the_receipt_stands_before_the_record(world: World) -> None:
+    post(world)
+    names = [called(request) for _, request in world.asked]
+    assert names.index("WriteReceipt") < names.index("Publish") < names.index("FINISH")
+
+
+def test_receipts_are_equal_bytes_whoever_writes_them(world: World) -> None:
+    post(world)
+    for region in (SECOND, THIRD):
+        swept(world, region)
+    assert len({body for (_, key), body in world.receipts.items() if key == "receipts/T1.json"}) == 1
+    assert len(world.receipts) == 3
+
+
+def test_a_cell_stays_due_until_its_own_replica_shows_the_record(world: World) -> None:
+    world.lose = fail("Publish", "before")
+    assert post(world).code == 201
+    assert "due_at" in world.cells[HOME]["T1"]
+    world.lose = lambda *_: ""
+    assert swept(world, HOME) is State.FINAL
+    assert "due_at" not in world.cells[HOME]["T1"]
+
+
+def test_who_waits_is_looked_at_later_and_later(world: World) -> None:
+    world.lose = fail("Charge", "before")
+    post(world, rail=RAIL)
+    world.lose = fail("Lookup", "before")
+    start = world.now
+    for age, wait in ((0, 30), (100, 50), (3600, 300)):
+        world.now = start + age
+        assert swept(world, HOME, rail=RAIL) is State.IN_DOUBT
+        assert world.cells[HOME]["T1"]["due_at"] == world.now + wait
+
+
+def test_due_comes_first_where_it_was_opened_then_by_rank(world: World) -> None:
+    world.lose = fail("VOTE", "before")
+    post(world, region=SECOND)
+    due = {region: world.cells[region]["T1"]["due_at"] - world.now for region in REGIONS}
+    assert due == {SECOND: DUE_AFTER, THIRD: 2 * DUE_AFTER, HOME: 3 * DUE_AFTER}
+
+
+def test_two_different_results_are_told(world: World) -> None:
+    world.lose = lambda _, request: "before" if getattr(request, "region", "") == THIRD else ""
+    post(world, rail=RAIL)
+    world.lose = lambda *_: ""
+    world.cells[THIRD]["T1"] = dict(world.cells[HOME]["T1"], result='{"hash":"h","status":"DECLINED"}', due_at=0)
+    assert world.run(world.context(THIRD, RAIL), sweep(world.context(THIRD, RAIL), "T1")).conflict
+
+
+def look(world: World, region: str = HOME, account: str = ACCOUNT, **options: Any) -> Reply:
+    return world.run(world.context(region), get(world.context(region, **options), "T1", account))
+
+
+def test_get_shows_the_record_and_to_its_owner_only(world: World) -> None:
+    first = post(world)
+    assert look(world).result == first.result
+    assert look(world, account="000000000000").code == 404
+
+
+def test_get_does_not_wait_for_replication(world: World) -> None:
+    first = post(world)
+    assert (look(world, THIRD).code, look(world, THIRD).result) == (200, first.result)
+
+
+def test_get_shows_what_is_accepted_as_pending(world: World) -> None:
+    world.lose = fail("VOTE", "before")
+    post(world)
+    world.lose = lambda *_: ""
+    assert (look(world).code, look(world).status) == (200, "PENDING")
+    assert look(world, account="000000000000").code == 404
+
+
+def test_get_knows_nothing_only_when_two_cells_say_so(world: World) -> None:
+    assert look(world).code == 404
+    world.lose = silence(SECOND, THIRD)
+    assert look(world).code == 503
+    world.lose = silence(THIRD)
+    assert look(world).code == 404
+
+
+def test_a_workflow_can_bring_a_payment_that_nobody_holds(world: World) -> None:
+    context = world.context()
+    assert world.run(context, recover(context, "T1")).state is State.EMPTY
+    outcome = world.run(context, recover(context, "T1", INTENT))
+    assert outcome.result
+    assert outcome.result.hash == INTENT.hash
+
+
+def test_an_accepted_value_wins_over_whatever_a_worker_brings(world: World) -> None:
+    world.lose = fail("Publish", "before")
+    post(world)
+    world.lose = lambda *_: ""
+    context = world.context(SECOND)
+    outcome = world.run(context, recover(context, "T1", OTHER))
+    assert outcome.result
+    assert outcome.result.hash == INTENT.hash
+
+
+def test_the_processors_word_is_in_the_record(world: World) -> None:
+    reply = post(world, rail=RAIL)
+    assert reply.result
+    assert reply.result.reference == "ch_1"
+    assert '"reference":"ch_1"' in str(world.replicas[HOME]["T1"]["Content"])
+    assert '"reference":"ch_1"' in world.receipts[HOME, "receipts/T1.json"]

@@ -1,0 +1,265 @@
+"""What a caller may send: every rule of DESIGN 4, each fault named, nothing echoed, no card number let in."""
+
+import json
+import random
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from payments import cards
+from payments.currencies import MINOR_UNITS
+from payments.model import InvalidTransactionError, read_request, read_transaction
+from payments.record import Payment, intent_of, read_record, transaction
+
+GOOD: dict[str, Any] = {"id": "TXN001", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
+ACCOUNT = "123456789012"
+# Published test numbers of the networks.
+PANS = (
+    "4111111111111111",
+    "4012888888881881",
+    "4222222222222",
+    "5555555555554444",
+    "5105105105105100",
+    "2223003122003222",
+    "378282246310005",
+    "6011111111111117",
+    "3530111333300000",
+    "30569309025904",
+    "6200000000000005",
+    "6759649826438453",
+    "2200000000000004",
+)
+
+
+def request(**changed: Any) -> str:
+    return json.dumps({"transaction": {**GOOD, **changed}})
+
+
+def faults(text: str) -> dict[str, str]:
+    with pytest.raises(InvalidTransactionError) as raised:
+        read_request(text, ACCOUNT)
+    return dict(raised.value.faults)
+
+
+def test_a_good_transaction_is_read_exactly() -> None:
+    assert read_request(request(), ACCOUNT) == Payment("TXN001", 9999, "USD", 1_705_314_600_000_000, ACCOUNT)
+
+
+def test_the_hash_is_that_of_the_payment_not_of_its_spelling() -> None:
+    texts = [
+        request(),
+        request(amount="99.99"),
+        request(amount="99.990"),
+        request(timestamp="2024-01-15T10:30:00+00:00"),
+        request(timestamp="2024-01-15T11:30:00.000000+01:00"),
+        request(timestamp=1_705_314_600),
+        '{"transaction":{"timestamp":1705314600.000,"currency":"USD","amount":9.9990e1,"id":"TXN001"}}',
+    ]
+    assert len({intent_of(read_request(text, ACCOUNT)).hash for text in texts}) == 1
+
+
+@pytest.mark.parametrize(
+    ("field", "other"),
+    [("id", "TXN002"), ("amount", 99.98), ("currency", "EUR"), ("timestamp", "2024-01-15T10:30:00.000001Z")],
+)
+def test_every_field_is_in_the_hash(field: str, other: Any) -> None:
+    first, second = read_request(request(), ACCOUNT), read_request(request(**{field: other}), ACCOUNT)
+    assert intent_of(first).hash != intent_of(second).hash
+
+
+def test_the_caller_is_in_the_hash() -> None:
+    assert intent_of(read_request(request(), ACCOUNT)).hash != intent_of(read_request(request(), "000000000000")).hash
+
+
+@pytest.mark.parametrize("code", sorted(MINOR_UNITS))
+def test_amounts_have_the_decimals_of_their_currency(code: str) -> None:
+    units = MINOR_UNITS[code]
+    smallest = Decimal(1).scaleb(-units)
+    assert read_request(request(currency=code, amount=str(smallest)), ACCOUNT).amount == 1
+    finer = request(currency=code, amount=0.00001)
+    assert set(faults(finer)) == {"amount"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({"id": ""}, "id"),
+        ({"id": "a" * 65}, "id"),
+        ({"id": "a b"}, "id"),
+        ({"id": "é"}, "id"),
+        ({"id": "a\n"}, "id"),
+        ({"id": 7}, "id"),
+        ({"id": None}, "id"),
+        ({"amount": 0}, "amount"),
+        ({"amount": -1}, "amount"),
+        ({"amount": "-1"}, "amount"),
+        ({"amount": True}, "amount"),
+        ({"amount": "1e2"}, "amount"),
+        ({"amount": "٣"}, "amount"),
+        ({"amount": ""}, "amount"),
+        ({"amount": None}, "amount"),
+        ({"amount": [1]}, "amount"),
+        ({"amount": 10**12}, "amount"),
+        ({"amount": 0.001}, "amount"),
+        ({"currency": "usd"}, "currency"),
+        ({"currency": "XAU"}, "currency"),
+        ({"currency": 840}, "currency"),
+        ({"currency": ["USD"]}, "currency"),
+        ({"timestamp": "2024-01-15T10:30:00"}, "timestamp"),
+        ({"timestamp": "2024-02-30T10:30:00Z"}, "timestamp"),
+        ({"timestamp": "2024-01-15"}, "timestamp"),
+        ({"timestamp": "2024-W03-1T10:30:00Z"}, "timestamp"),
+        ({"timestamp": "2024-01-15T10:30:00.1234567Z"}, "timestamp"),
+        ({"timestamp": "1969-12-31T23:59:59Z"}, "timestamp"),
+        ({"timestamp": "2200-01-01T00:00:00Z"}, "timestamp"),
+        ({"timestamp": "0001-01-01T00:00:00+23:59"}, "timestamp"),
+        ({"timestamp": -1}, "timestamp"),
+        ({"timestamp": 1.0000001}, "timestamp"),
+        ({"timestamp": 10**30}, "timestamp"),
+        ({"timestamp": True}, "timestamp"),
+        ({"timestamp": "now"}, "timestamp"),
+        ({"note": "x"}, "note"),
+        ({"cvv": "123"}, "cvv"),
+    ],
+)
+def test_each_rule_names_its_field(changed: dict[str, Any], field: str) -> None:
+    assert set(faults(request(**changed))) == {field}
+
+
+def test_every_fault_is_named_at_once() -> None:
+    text = json.dumps({"transaction": {"id": "a b", "amount": -1, "currency": "X", "more": 1}, "other": 2})
+    assert set(faults(text)) == {"id", "amount", "currency", "timestamp", "more", "other"}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "JSON"),
+        ("{", "JSON"),
+        ("[]", "object"),
+        ("7", "object"),
+        ('"x"', "object"),
+        ("{}", ""),
+        ('{"transaction": []}', "object"),
+        ('{"transaction": {"amount": NaN}}', "NaN"),
+        ('{"transaction": {"amount": -Infinity}}', "NaN"),
+        ('{"transaction": {"id": "a", "id": "b"}}', "twice"),
+        ('{"transaction": {}, "transaction": {}}', "twice"),
+        ("[" * 100_000, "bytes"),
+        ("[" * 16_000, "JSON"),
+        ('{"transaction": {"id": "' + "a" * 17_000 + '"}}', "bytes"),
+        ('{"transaction": ' + "9" * 5000 + "}", "digits"),
+        ('{"transaction": {"amount": 1e9999999999999999999}}', ""),
+        ('{"transaction": {"amount": 1e999999}}', ""),
+        ('{"transaction": {"timestamp": 1e999999}}', ""),
+        ('{"transaction": "\\ud800"}', "object"),
+    ],
+)
+def test_what_is_no_request_is_refused(text: str, words: str) -> None:
+    assert words in " ".join(faults(text).values())
+
+
+def test_an_amount_with_hidden_digits_is_not_rounded() -> None:
+    text = request().replace("99.99", "99.99" + "0" * 40 + "1")
+    assert set(faults(text)) == {"amount"}
+
+
+def disguised(pan: str) -> list[str]:
+    grouped = [pan[at : at + 4] for at in range(0, len(pan), 4)]
+    full_width = "".join(chr(0xFF10 + int(digit)) for digit in pan)
+    arabic = "".join(chr(0x0660 + int(digit)) for digit in pan)
+    unseen = "\u200b".join(pan)
+    return [
+        pan,
+        "-".join(grouped),
+        " ".join(grouped),
+        ".".join(grouped),
+        f"x{pan}y",
+        f"9{pan}9",
+        full_width,
+        arabic,
+        unseen,
+    ]
+
+
+@pytest.mark.parametrize("pan", PANS)
+def test_card_numbers_are_refused_in_every_field_and_never_echoed(pan: str) -> None:
+    for spelling in disguised(pan):
+        for field in (*GOOD, "note"):
+            said = faults(request(**{field: spelling}))
+            assert set(said) == {field}
+            assert pan not in str(said)
+        for changed in ({spelling: "x"}, {"note": {"deep": [spelling]}}, {"amount": int(pan)}, {"timestamp": int(pan)}):
+            said = faults(request(**changed))
+            assert said
+            assert spelling not in str(said)
+
+
+@pytest.mark.parametrize("pan", PANS)
+def test_a_card_number_beside_the_transaction_is_not_echoed(pan: str) -> None:
+    said = faults(json.dumps({"transaction": GOOD, pan: pan}))
+    assert pan not in str(said)
+
+
+@pytest.mark.parametrize("pan", PANS)
+def test_ids_that_hold_a_card_number_are_refused(pan: str) -> None:
+    assert faults(request(id=f"TXN-{pan}")) == {"id": "must not hold card data"}
+
+
+@given(st.uuids())
+def test_a_uuid_with_letters_is_no_card_number(uuid: Any) -> None:
+    if any(sign in "abcdef" for sign in str(uuid)) and uuid.version:
+        assert read_request(request(id=str(uuid)), ACCOUNT).id == str(uuid)
+
+
+def test_ordinary_moments_are_no_card_numbers() -> None:
+    dice, given = random.Random(7), {**GOOD, "amount": "99.99"}
+    for _ in range(2000):
+        seconds = dice.randrange(1_600_000_000, 1_900_000_000)
+        micros = dice.randrange(10**6)
+        payment = read_transaction({**given, "timestamp": Decimal(f"{seconds}.{micros:06}")}, ACCOUNT)
+        assert payment.timestamp == seconds * 10**6 + micros
+        assert read_transaction({**given, "timestamp": payment.iso}, ACCOUNT) == payment
+
+
+@pytest.mark.parametrize("name", ["pan", "card_number", "Card-Number", "cardNumber", "CVV", "cvc2", "track1", "PIN"])
+def test_fields_for_card_data_are_refused_by_name(name: str) -> None:
+    assert list(faults(request(**{name: "x"})).values()) == ["must not hold card data"]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+@example({"transaction": {"amount": 1e308}})
+def test_anything_at_all_is_read_or_refused(value: Any) -> None:
+    for text in (json.dumps(value), json.dumps({"transaction": value}), json.dumps({"transaction": {"id": value}})):
+        with pytest.raises(InvalidTransactionError):
+            read_request(text, ACCOUNT)
+
+
+@given(
+    id=st.from_regex(r"[A-Za-z_][A-Za-z_-]{0,63}", fullmatch=True),
+    amount=st.integers(1, 10**11),
+    currency=st.sampled_from(sorted(MINOR_UNITS)),
+    timestamp=st.integers(0, 7_258_118_399_999_999),
+)
+def test_a_payment_survives_being_told_posted_recorded_and_read_again(
+    id: str, amount: int, currency: str, timestamp: int
+) -> None:
+    payment = Payment(id, amount, currency, timestamp, ACCOUNT)
+    if cards.inside(str(payment.decimal)):
+        return
+    assert read_transaction(transaction(intent_of(payment)), ACCOUNT) == payment
+    record: dict[str, str | int | Decimal] = {
+        "TransactionId": id,
+        "Amount": payment.decimal,
+        "Currency": currency,
+        "Timestamp": Decimal(timestamp).scaleb(-6),
+        "Content": json.dumps({"account": ACCOUNT, "status": "SETTLED"}),
+    }
+    assert read_record(record)[0] == intent_of(payment)
