@@ -1,0 +1,48 @@
+"""One local cloud for all tests of this folder, and environments deployed on it by payctl, as an operator would."""
+
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+import localcloud
+from localcloud.client import LocalCloud
+from tests.e2e.support import ROOT, Environment, deploy, with_processor
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[LocalCloud]:
+    with localcloud.running() as running:
+        Environment(running, "dev", ROOT / "deployment.toml").payctl("bootstrap", "--yes")
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dev(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Settles by ledger."""
+    return deploy(cloud, "dev", tmp_path_factory.mktemp("dev"))
+
+
+@pytest.fixture(scope="session")
+def psp(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Settles by a processor that honours idempotency keys."""
+    return with_processor(cloud, "psp", tmp_path_factory.mktemp("psp"), deduplicates="true")
+
+
+@pytest.fixture(scope="session")
+def forgetful(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """Settles by a processor that does not: what is in doubt is parked."""
+    return with_processor(cloud, "forgetful", tmp_path_factory.mktemp("forgetful"), deduplicates="false")
+
+
+@pytest.fixture
+def payment() -> str:
+    """An id that no other test uses; a letter among every few digits, so that it never looks like a card."""
+    return f"TXN-{uuid.uuid4().hex[:6]}x{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="session")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(24) as threads:
+        yield threads

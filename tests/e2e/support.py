@@ -1,0 +1,191 @@
+"""A deployed environment on the local cloud, and the means to use it as users do: payctl, HTTP, boto3."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from botocore.httpsession import URLLib3Session
+
+import localcloud
+from localcloud.client import ACCOUNT, LocalCloud
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+ROOT = Path(__file__).parents[2]
+MOMENT = "2024-01-15T10:30:00Z"
+# A janitor takes a payment over 30 s after its opener, 60 and 90 s in the other Regions, and runs every minute.
+TAKEOVER_SECONDS = 200
+Value = TypeVar("Value")
+
+
+def program(name: str) -> str:
+    """A program of the virtual environment that runs the tests."""
+    return str(Path(sys.executable).with_name(name))
+
+
+def eventually(read: Callable[[], Value | None], *, seconds: float = 30) -> Value:
+    """The first truthy value read; fails with the last one when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (value := read()):
+        assert time.monotonic() < deadline, f"still {value!r} after {seconds} s"
+        time.sleep(0.2)
+    return value
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the API answered."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A deployed environment and the means to use it."""
+
+    cloud: LocalCloud
+    name: str
+    settings: Path
+
+    def payctl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run payctl for this environment; its outcome is the failure message."""
+        environ = os.environ | {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
+        command = [program("payctl"), *arguments, "--local", "--endpoint", self.cloud.endpoint]
+        command += ["--settings", str(self.settings)]
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+        if check:
+            assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def client(self, service: str, region: str = REGIONS[0], **credentials: str) -> Any:
+        """A boto3 client that never retries, as root unless given credentials."""
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            region_name=region,
+            endpoint_url=self.cloud.endpoint,
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
+            **(credentials or localcloud.ROOT),
+        )
+
+    def outputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.payctl("outputs").stdout)
+        return found
+
+    def url(self, region: str, path: str) -> str:
+        api = next(
+            item
+            for item in self.client("apigateway", region).get_rest_apis(limit=500)["items"]
+            if item["name"] == f"payment-api-{self.name}"
+        )
+        return localcloud.api_url(self.cloud.endpoint, api["id"], region, path)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        region: str = REGIONS[0],
+        sign_as: Credentials | None = Credentials("test", "test"),  # noqa: B008 - root, never changed
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One request to a Region's API, signed unless `sign_as` is None."""
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        request = AWSRequest(
+            method=method,
+            url=self.url(region, path),
+            data=content,
+            headers={"Content-Type": "application/json"} | dict(headers or {}),
+        )
+        if sign_as:
+            SigV4Auth(sign_as, "execute-api", region).add_auth(request)
+        answer = URLLib3Session(timeout=60).send(request.prepare())
+        try:
+            told = json.loads(answer.content)
+        except ValueError:
+            told = answer.content.decode(errors="replace")
+        return Reply(answer.status_code, dict(answer.headers), told)
+
+    def pay(self, payment: str, *, region: str = REGIONS[0], amount: object = 99.99, **options: Any) -> Reply:
+        transaction = {"id": payment, "amount": amount, "currency": "USD", "timestamp": MOMENT}
+        return self.call("POST", "/payments", {"transaction": transaction}, region=region, **options)
+
+    def record(self, payment: str, region: str) -> dict[str, Any] | None:
+        """The public record as this Region's replica shows it."""
+        key = {"TransactionId": {"S": payment}}
+        found: dict[str, Any] | None = (
+            self.client("dynamodb", region).get_item(TableName=f"payments-{self.name}", Key=key).get("Item")
+        )
+        return found
+
+    def cell(self, payment: str, region: str) -> dict[str, Any]:
+        """The register's cell of this Region."""
+        table = f"payment-register-{region}-{self.name}"
+        key = {"TransactionId": {"S": payment}}
+        found: dict[str, Any] = (
+            self.client("dynamodb", region).get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
+        )
+        return found
+
+    def receipt(self, payment: str, region: str) -> bytes | None:
+        store = self.client("s3", region)
+        bucket = f"payment-receipts-{region}-{self.name}-{ACCOUNT}"
+        try:
+            body: bytes = store.get_object(Bucket=bucket, Key=f"receipts/{payment}.json")["Body"].read()
+        except store.exceptions.NoSuchKey:
+            return None
+        return body
+
+    def settled_everywhere(self, payment: str, *, seconds: float = 30) -> dict[str, Any]:
+        """Wait for the record and the receipt in all three Regions; the record, which must be the same in each."""
+        records = [eventually(lambda r=r: self.record(payment, r), seconds=seconds) for r in REGIONS]  # type: ignore[misc]
+        receipts = [eventually(lambda r=r: self.receipt(payment, r), seconds=seconds) for r in REGIONS]  # type: ignore[misc]
+        assert records[0] == records[1] == records[2]
+        assert len(set(receipts)) == 1
+        return records[0]
+
+    def charges(self, payment: str) -> int:
+        """How often the sandbox processor took the money for a payment."""
+        count: int = self.cloud.admin("GET", "/processor/admin")["by_reference"].get(payment, 0)
+        return count
+
+
+def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Environment:
+    """Deploy an environment whose settings file differs from the project's in some lines."""
+    text = (ROOT / "deployment.toml").read_text()
+    for setting, value in replace.items():
+        lines = [line for line in text.splitlines() if line.startswith(f"{setting} =")]
+        assert len(lines) == 1, f"{setting} is in deployment.toml {len(lines)} times"
+        text = text.replace(lines[0], f"{setting} = {value}")
+    settings = folder / f"{name}.toml"
+    settings.write_text(text)
+    environment = Environment(cloud, name, settings)
+    environment.payctl("deploy", "--yes", "--test-faults")
+    return environment
+
+
+def with_processor(cloud: LocalCloud, name: str, folder: Path, *, deduplicates: str) -> Environment:
+    """An environment that settles by the sandbox processor, with its secret in every Region."""
+    before = Environment(cloud, name, folder)
+    for region in REGIONS:
+        before.client("secretsmanager", region).create_secret(Name=f"payment-psp-{name}", SecretString="sandbox-secret")
+    return deploy(
+        cloud,
+        name,
+        folder,
+        url=f'"{cloud.admin_url}/processor"',
+        secret_name=f'"payment-psp-{name}"',
+        deduplicates=deduplicates,
+    )
