@@ -136,12 +136,16 @@ class Network:
     def step(self, index: int) -> None:
         """One request of one worker; the worker goes from `live` when it has ended, died or fallen asleep."""
         worker = self.live[index]
-        going_on = self._one_request(worker)
-        if going_on:
-            after = self.aftermath(worker)
-            if after is Aftermath.GOES_ON:
+        if worker.waiting:
+            self._one_request(worker)
+        after = self.aftermath(worker)
+        if after is Aftermath.GOES_ON:
+            if worker.waiting or self._resume(worker, worker.answers):
                 return
-            (self.die if after is Aftermath.DIES else self.fall_asleep)(worker)
+        elif after is Aftermath.DIES:
+            self.die(worker)
+        else:
+            self.fall_asleep(worker)
         self.live.remove(worker)
 
     def fall_asleep(self, worker: Worker) -> None:
@@ -204,8 +208,8 @@ class Network:
 
     # --- one request
 
-    def _one_request(self, worker: Worker) -> bool:
-        index = self.dice.take(worker.waiting)
+    def _one_request(self, worker: Worker) -> None:
+        index = self.arrival(worker)
         request = worker.batch[index]
         answer = self._send(worker, request)
         worker.answers[index] = answer
@@ -217,7 +221,10 @@ class Network:
             for left in worker.waiting:
                 self._perhaps_later(worker, worker.batch[left])
             worker.waiting = []
-        return bool(worker.waiting) or self._resume(worker, worker.answers)
+
+    def arrival(self, worker: Worker) -> int:
+        """Which request of a batch is next: any."""
+        return self.dice.take(worker.waiting)
 
     def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002  # a script looks at both
         """What becomes of a request that could arrive."""

@@ -44,7 +44,13 @@ def drawn(dice: Dice) -> Options:
 class Run:
     """Everything of one run. `play` is the whole of it; tests play parts."""
 
-    def __init__(self, dice: Dice, options: Options, trace: Callable[[str], None] | None = None):
+    def __init__(
+        self,
+        dice: Dice,
+        options: Options,
+        trace: Callable[[str], None] | None = None,
+        network: type[Network] = Network,
+    ):
         self.dice, self.options = dice, options
         self.judge = Judge()
         self.rail = Rail(
@@ -57,9 +63,10 @@ class Run:
         )
         self.world = World(dice, self.rail, self.judge)
         self.world.trace = trace
-        self.network = Network(self.world, dice)
+        self.network = network(self.world, dice)
         self.traffic = Traffic(self.world, self.network, self.judge, dice)
         self.dead = ""
+        self.sweeps = 0
         if options.rail != "ledger":
             self.world.rails = dict.fromkeys(REGIONS, PROCESSOR)
         if options.rail == "mixed":
@@ -76,6 +83,10 @@ class Run:
     def play(self) -> Judge:
         self.adversary()
         self.heal()
+        return self.judged()
+
+    def judged(self) -> Judge:
+        """What is left, judged."""
         self.judge.verdict(
             self.world,
             self.payments,
@@ -187,7 +198,8 @@ class Run:
     def quiet(self) -> None:
         """Sweeps until nothing is due that may not rest."""
         world, network = self.world, self.network
-        for _ in range(SWEEPS):
+        for sweep in range(SWEEPS):
+            self.sweeps = max(self.sweeps, sweep + 1)
             for region in self.alive:
                 for payment, cell in list(world.cells[region].items()):
                     if int(cell.get("due_at", world.time + 1)) <= world.time:

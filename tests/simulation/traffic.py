@@ -43,10 +43,11 @@ class Traffic:
 
     # --- clients
 
-    def client(self, submitted: Intent, tries: int) -> None:
-        """Post from a Region, and again when told to or when nothing is heard."""
+    def client(self, submitted: Intent, tries: int, region: str = "") -> str:
+        """Post in a Region (any), and again when told to or when nothing is heard. The name of the first worker."""
         self.judge.submitted[submitted.hash] = submitted
-        region = self.dice.pick(REGIONS)
+        region = region or self.dice.pick(REGIONS)
+        name = self.name("post", region)
 
         def hear(reply: processor.Reply | None) -> None:
             code = reply.code if reply else 0
@@ -56,9 +57,8 @@ class Traffic:
             if tries > 1 and not self.calm and self.dice.chance(again):
                 self.client(submitted, tries - 1)
 
-        self.network.spawn(
-            self.name("post", region), region, processor.submit(self.world.context(region), submitted), hear
-        )
+        self.network.spawn(name, region, processor.submit(self.world.context(region), submitted), hear)
+        return name
 
     def get(self, region: str, payment: str) -> None:
         """Look at a payment; what is shown as its end is a promise like any other."""
@@ -76,8 +76,11 @@ class Traffic:
 
     # --- janitors
 
-    def janitor(self, region: str, payment: str) -> None:
-        self.network.spawn(self.name("janitor", region), region, sweep.sweep(self.world.context(region), payment))
+    def janitor(self, region: str, payment: str) -> str:
+        """Sweep one payment. The worker's name."""
+        name = self.name("janitor", region)
+        self.network.spawn(name, region, sweep.sweep(self.world.context(region), payment))
+        return name
 
     # --- workflows
 
