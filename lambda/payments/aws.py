@@ -24,6 +24,7 @@ TARGETS: Final = {
     "events": ("AWSEvents", "application/x-amz-json-1.1"),
     "secretsmanager": ("secretsmanager", "application/x-amz-json-1.1"),
 }
+ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AwsError(Exception):
@@ -61,12 +62,12 @@ class Aws:
     def call(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """One JSON call. Raises AwsError."""
         prefix, media_type = TARGETS[service]
-        body = json.dumps(fields, separators=(",", ":")).encode()
+        body = ENCODE(fields).encode()
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
         request = HttpRequest("POST", "/", headers, body)
         reply = self._send(service, region, self._url(service, region), request)
         try:
-            answer: dict[str, Any] = json.loads(reply.body or b"{}")
+            answer: dict[str, Any] = json.loads(reply.body.decode() or "{}")
         except ValueError:  # something between us and the service answered
             raise AwsError(str(reply.status)) from None
         if reply.status == 200:

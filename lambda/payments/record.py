@@ -8,6 +8,7 @@ import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from payments.currencies import minor_units
@@ -80,6 +81,7 @@ def intent_of(payment: Payment) -> Intent:
     return Intent(payment.id, hashlib.sha256(text.encode()).hexdigest(), text)
 
 
+@lru_cache(maxsize=256)
 def payment_of(intent: Intent) -> Payment:
     """What the canonical form says."""
     return Payment(**json.loads(intent.text))
@@ -108,6 +110,7 @@ def conclude(intent: Intent, value: Value, status: str, reference: str = "", **r
 VOID_TEXT: Final = canonical({"status": VOID})
 
 
+@lru_cache(maxsize=256)
 def read_result(text: str) -> Result:
     """A result as cells and records hold it."""
     fields = json.loads(text)

@@ -23,6 +23,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from payments.ports import LOST, Action, Answer, Cell, Context, Flow, Plain, Read, Request, Update
@@ -78,6 +79,7 @@ FINISH = Action("FINISH", "SET #result = :result REMOVE due_shard, due_at", f"{N
 LATER = Action("LATER", "SET due_at = :due", STILL_DUE_THEN)
 
 # -------------------------------------------------------------------------------------------------------------- values
+ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Intent(NamedTuple):
@@ -121,7 +123,7 @@ class Takeover(NamedTuple):
 
 def canonical(fields: Mapping[str, Any]) -> str:
     """JSON with sorted keys and no spaces: equal things are equal bytes."""
-    return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    return ENCODE(fields)
 
 
 def propose(ctx: Context, region: str, digest: str) -> Value:
@@ -129,12 +131,14 @@ def propose(ctx: Context, region: str, digest: str) -> Value:
     return read_value(canonical({"region": region, "hash": digest, "at": ctx.now(), "rail": ctx.rail}))
 
 
+@lru_cache(maxsize=256)
 def read_value(text: str) -> Value:
     """A value as the cells hold it."""
     fields = json.loads(text)
     return Value(text, fields["region"], fields["hash"], fields["at"], fields["rail"])
 
 
+@lru_cache(maxsize=256)
 def due_shard(payment: str) -> str:
     """One of 16 partitions of the index of overdue cells."""
     return hashlib.sha256(payment.encode()).hexdigest()[0]

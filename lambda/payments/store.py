@@ -9,8 +9,9 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from decimal import Decimal
+from functools import lru_cache, partial
+from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from payments.aws import Aws, AwsError
@@ -38,6 +39,7 @@ from payments.ports import (
 )
 from payments.rail import Processor, Secret
 from payments.settings import Settings
+from payments.workers import Workers
 
 GRACE_SECONDS: Final = 0.2
 """For the third Region: about the longest round trip between the three, so that it is only cut off when it is ill."""
@@ -64,7 +66,7 @@ class Driver:
         self.capacity = 0.0
         """Write units consumed, when counted and where the service tells."""
         self._lock = threading.Lock()
-        self._pool = ThreadPoolExecutor(max_workers=24, thread_name_prefix="call")
+        self._workers = Workers()
         self._processor: Processor | None = None
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
@@ -85,14 +87,23 @@ class Driver:
         """Do a batch in parallel; the answers in its order."""
         if len(batch) == 1:
             return [self._do(batch[0], until)]
-        futures = [self._pool.submit(self._do, request, until) for request in batch]
+        heard: SimpleQueue[tuple[int, Any]] = SimpleQueue()
+        for index, request in enumerate(batch):
+            self._workers.start(partial(self._tell, heard, index, request, until))
+        answers: list[Any] = [LOST] * len(batch)
         patience = min(until, time.monotonic() + CALL_SECONDS)
-        pending: set[Future[Any]] = set(futures)
-        while pending and time.monotonic() < patience:
-            done, pending = wait(pending, patience - time.monotonic(), return_when=FIRST_COMPLETED)
-            if done and sum(good(future.result()) for future in futures if future.done()) >= 2:
+        for _ in batch:
+            try:
+                index, answer = heard.get(timeout=max(0.0, patience - time.monotonic()))
+            except Empty:
+                break
+            answers[index] = answer
+            if sum(map(good, answers)) == 2:
                 patience = min(patience, time.monotonic() + GRACE_SECONDS)
-        return [future.result() if future.done() else LOST for future in futures]
+        return answers
+
+    def _tell(self, heard: "SimpleQueue[tuple[int, Any]]", index: int, request: Request, until: float) -> None:
+        heard.put((index, self._do(request, until)))
 
     def _do(self, request: Request, until: float) -> Any:
         """One request, now. Never raises: what fails is LOST."""
@@ -102,9 +113,12 @@ class Driver:
         try:
             return self._ask(request, until)
         except AwsError as error:
-            region = getattr(request, "region", self.settings.region)
-            self.log("no answer", request=type(request).__name__, peer=region, code=error.code)
-            return LOST
+            code = error.code
+        except Exception as error:  # noqa: BLE001 - an answer that cannot be read is none
+            code = type(error).__name__
+        peer = getattr(request, "region", self.settings.region)
+        self.log("no answer", request=type(request).__name__, peer=peer, code=code)
+        return LOST
 
     def _ask(self, request: Request, until: float) -> Any:  # noqa: PLR0911 - one return a kind of request
         own = self.settings.region
@@ -128,21 +142,20 @@ class Driver:
                 return self._ask_processor(request, until)
 
     def _update(self, region: str, table: str, key: str, action: Action, values: Mapping[str, Plain]) -> Answer:
-        text = action.update + action.condition
         fields: dict[str, Any] = {
             "TableName": table,
             "Key": {"TransactionId": {"S": key}},
             "UpdateExpression": action.update,
             "ConditionExpression": action.condition,
-            "ExpressionAttributeNames": {f"#{name}": name for name in NAMES if f"#{name}" in text},
             "ExpressionAttributeValues": {f":{name}": typed(value) for name, value in values.items()},
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if self.count_capacity:
             fields["ReturnConsumedCapacity"] = "INDEXES"
-        if not fields["ExpressionAttributeNames"]:
-            del fields["ExpressionAttributeNames"]
+        names = names_in(action)
+        if names:
+            fields["ExpressionAttributeNames"] = names
         try:
             answer = self.aws.call("dynamodb", region, "UpdateItem", fields)
         except AwsError as error:
@@ -212,6 +225,13 @@ class Driver:
         return [str(item["TransactionId"]["S"]) for item in items]
 
 
+@lru_cache
+def names_in(action: Action) -> Mapping[str, str]:
+    """What the #names of an action stand for."""
+    text = action.update + action.condition
+    return {f"#{name}": name for name in NAMES if f"#{name}" in text}
+
+
 def good(answer: Any) -> bool:
     """Whether an answer is what was hoped for: two of these, and the third hardly matters."""
     return answer is not LOST and (not isinstance(answer, Answer) or answer.done)
@@ -241,6 +261,6 @@ def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:
         if "S" in value:
             cell[name] = str(value["S"])
         elif "N" in value:
-            number = Decimal(value["N"])
-            cell[name] = int(number) if number == number.to_integral_value() else number
+            digits = str(value["N"])
+            cell[name] = int(digits) if digits.isdecimal() else Decimal(digits)
     return cell

@@ -1,0 +1,182 @@
+"""What the payment function costs: a cold start beside boto3's, and its own work for each payment. `python
+bench/function.py`
+
+Cold: a fresh interpreter imports, makes what it needs, and makes its first call (to a server on this machine that
+answers at once, the same for all). Own work: CPU time of the handler for a payment on the happy path, ledger rail,
+everything included but the sockets: HTTP is answered in the process, and the time that takes is subtracted.
+"""
+
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any
+
+LAMBDA = Path(__file__).parents[1] / "lambda"
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+COLD_LIMIT = 1.1
+WORK_LIMIT_MS = 1.0
+
+BOTO3 = """
+import boto3
+client = boto3.client("dynamodb", region_name="us-east-1")
+client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead=True)
+"""
+BOTO3_THREE = """
+import boto3
+for region in REGIONS.split(","):
+    client = boto3.client("dynamodb", region_name=region)
+    client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead=True)
+""".replace("REGIONS", repr(",".join(REGIONS)))
+OURS = """
+from payments import function, register, runtime
+cells = runtime.driver().run(register.read_cells(runtime.context(), "x"), 8.0)
+assert len(cells) == 3, cells
+"""
+HEALTH = """
+from payments import health
+assert health.handler()["statusCode"] == 200
+"""
+NOTHING = "pass"
+
+
+def environment(endpoint: str) -> dict[str, str]:
+    """A function's environment, with a server of ours as its AWS."""
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(LAMBDA),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": REGIONS[0],
+        "ENVIRONMENT": "bench",
+        "REGIONS": ",".join(REGIONS),
+        "ACCOUNT": "123456789012",
+        "RAIL": "ledger",
+        "BUCKET": "bucket",
+        "BUS": "bus",
+        "STATE_MACHINE": "arn:aws:states:us-east-1:123456789012:stateMachine:none",
+    }
+
+
+class Empty(BaseHTTPRequestHandler):
+    """Answers every call with an empty JSON object, and keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Read the call, say nothing."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+def cold(programs: dict[str, str], rounds: int = 9) -> dict[str, float]:
+    """Median milliseconds of each program in a fresh interpreter, taken in turn so that all see the same machine."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
+    Thread(target=server.serve_forever, daemon=True).start()
+    variables = environment(f"http://127.0.0.1:{server.server_port}")
+    times: dict[str, list[float]] = {name: [] for name in programs}
+    for round_ in range(rounds + 1):
+        for name, program in programs.items():
+            started = time.perf_counter()
+            subprocess.run([sys.executable, "-c", program], env=variables, check=True)  # noqa: S603 - our own programs
+            if round_:  # the first warms the file cache
+                times[name].append((time.perf_counter() - started) * 1000)
+    server.shutdown()
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+class InProcess:
+    """DynamoDB and S3 in this process, for the happy path only: it does what it is told, and times itself."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.seconds = 0.0
+        self.lock = Lock()
+
+    def send(self, request: Any) -> Any:
+        """In place of `Host.send`."""
+        from payments.http import Reply  # noqa: PLC0415 - after the path is set
+
+        started = time.thread_time()
+        body = self.answer(json.loads(request.body)) if request.method == "POST" else {}
+        reply = Reply(200, {}, json.dumps(body).encode())
+        with self.lock:
+            self.seconds += time.thread_time() - started
+        return reply
+
+    def answer(self, call: dict[str, Any]) -> dict[str, Any]:
+        """Set what is to be set, without asking whether it may be."""
+        item = self.items.setdefault((call["TableName"], call["Key"]["TransactionId"]["S"]), {})
+        assignments = re.findall(r"#?(\w+) = (?:if_not_exists\(#?\w+, )?(:\w+)", call["UpdateExpression"])
+        item.update({name: call["ExpressionAttributeValues"][value] for name, value in assignments})
+        return {"Attributes": item}
+
+
+def own_work(payments: int = 1000) -> float:
+    """CPU milliseconds of the handler for one payment, without what HTTP stands for."""
+    os.environ.update(environment("http://127.0.0.1:9"))
+    sys.path.insert(0, str(LAMBDA))
+    from payments import function, http  # noqa: PLC0415 - after the path is set
+
+    cloud = InProcess()
+
+    def send(_host: object, request: Any, **_options: Any) -> Any:
+        return cloud.send(request)
+
+    http.Host.send = send  # type: ignore[method-assign]
+    with redirect_stdout(StringIO()):
+        run(function.handler, 0, 100)
+        cloud.seconds = 0.0
+        started = time.process_time()
+        run(function.handler, 100, payments)
+        spent = time.process_time() - started - cloud.seconds
+    return spent / payments * 1000
+
+
+def run(handler: Callable[..., Any], first: int, count: int) -> None:
+    """Make payments."""
+    for number in range(first, first + count):
+        transaction = {"id": f"TXN{number:06}", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
+        event = {"httpMethod": "POST", "body": json.dumps({"transaction": transaction}), "requestContext": {}}
+        answer = handler(event)
+        if answer["statusCode"] != 201:
+            raise RuntimeError(f"payment {number} was answered {answer}")
+
+
+def main() -> int:
+    """Print both, side by side. 1 when a limit is broken."""
+    times = cold({"nothing": NOTHING, "boto3": BOTO3, "boto3 three": BOTO3_THREE, "ours": OURS, "health": HEALTH})
+    work = own_work()
+    ratio = times["ours"] / times["boto3"]
+    rows = (
+        ("interpreter alone", times["nothing"], ""),
+        ("boto3, one client, first call", times["boto3"], "1.00"),
+        ("boto3, three Regions, first calls", times["boto3 three"], f"{times['boto3 three'] / times['boto3']:.2f}"),
+        ("payment function, three Regions, first calls", times["ours"], f"{ratio:.2f}  (at most {COLD_LIMIT})"),
+        ("health function, first call", times["health"], f"{times['health'] / times['boto3']:.2f}"),
+    )
+    print("Function, cold start                              ms   times boto3")
+    for name, milliseconds, note in rows:
+        print(f"  {name:<46}{milliseconds:6.0f}   {note}")
+    print(f"Function, own work a payment: {work:.2f} ms CPU (below {WORK_LIMIT_MS:.0f})")
+    return int(ratio > COLD_LIMIT or work >= WORK_LIMIT_MS)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
