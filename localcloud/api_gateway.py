@@ -1,4 +1,4 @@
-"""API Gateway's answers where the emulator's differ: refusals, failing functions, request validation; logs and metrics.
+"""API Gateway's answers where the emulator's differ: refusals, failing functions; its logs and metrics.
 
 A REST API answers what IAM denies, and a function that is throttled or fails, through its gateway responses
 (ACCESS_DENIED, DEFAULT_5XX), and never shows an exception's text.
@@ -14,7 +14,6 @@ from ministack import app
 from ministack.core.iam_evaluator import AuthError
 from ministack.core.responses import get_request_client_ip, request_scope
 from ministack.services import apigateway_v1, cloudwatch_logs
-from ministack.services.cloudformation import provisioners
 
 from localcloud import metrics, patching
 
@@ -33,15 +32,12 @@ class FunctionFailedError(Exception):
 
 
 def install() -> None:
-    """Wrap authorization, proxy integration, methods of templates and the data plane as a whole."""
+    """Wrap authorization, proxy integration and the data plane as a whole."""
     apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS[DENIED] = ("ACCESS_DENIED", DENIED)
     patching.replace(app, "_enforce_execute_api", _refusing(app._enforce_execute_api))
     patching.replace(apigateway_v1, "_lambda_proxy_response", _checked(apigateway_v1._lambda_proxy_response))
     patching.replace(apigateway_v1, "_execute_in_scope", _answering_failures(apigateway_v1._execute_in_scope))
     patching.replace(app, "_handle_execute_api_request", _observed(app._handle_execute_api_request))
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::ApiGateway::Method"]
-    handlers["create"] = _validating(handlers["create"], properties_at=1)
-    handlers["update"] = _validating(handlers["update"], properties_at=2)
 
 
 def _refusing(enforce: Any) -> Any:
@@ -87,20 +83,6 @@ def _answering_failures(execute: Any) -> Any:
             return (failure.status if status == 500 else status), headers, body
 
     return answer
-
-
-def _validating(put: Any, *, properties_at: int) -> Any:
-    """The emulator's CloudFormation forgets a method's request validator."""
-
-    @wraps(put)
-    def put_method(*arguments: Any, **more: Any) -> Any:
-        result = put(*arguments, **more)
-        properties = arguments[properties_at]
-        methods = apigateway_v1._resources[properties["RestApiId"]][properties["ResourceId"]]["resourceMethods"]
-        methods[properties["HttpMethod"]]["requestValidatorId"] = properties.get("RequestValidatorId")
-        return result
-
-    return put_method
 
 
 # --- access logs and metrics

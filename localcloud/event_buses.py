@@ -183,13 +183,9 @@ def _give_up(attempt: Attempt, error: UndeliverableError, exhausted: str | None)
         **({"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {}),
     }
     body = json.dumps(eventbridge._pattern_event_view(attempt.event).event_with_detail())
-    sqs._act_send_message(
-        {
-            "QueueUrl": queue["url"],
-            "MessageBody": body,
-            "MessageAttributes": {
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-            },
-        }
-    )
+    message = {
+        "MessageBody": body,
+        "MessageAttributes": {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()},
+    }
+    sqs._act_send_message(message, queue["url"])
     metrics.count("AWS/Events", "InvocationsSentToDlq", _of(attempt.rule))

@@ -14,6 +14,7 @@ from localcloud import (
     notifications,
     stacksets_api,
     template_conditions,
+    template_properties,
     transport,
 )
 
@@ -24,6 +25,7 @@ def fill() -> None:
         transport,
         bucket_replication,
         template_conditions,
+        template_properties,
         stacksets_api,
         buckets,
         global_tables,

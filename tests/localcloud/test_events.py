@@ -1,0 +1,147 @@
+"""Events across Regions: buses, retries, dead-letter queues, schedules, and notifications to queues elsewhere."""
+
+import json
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
+
+HOME, SECOND, THIRD = REGIONS
+
+
+@pytest.fixture
+def queue(client: Clients, name: str) -> Any:
+    """Makes a queue in a Region that services may send to; returns its ARN and a function that takes its messages."""
+
+    def make(region: str, suffix: str = "") -> tuple[str, Any]:
+        sqs = client("sqs", region)
+        url = sqs.create_queue(QueueName=f"{name}{suffix}")["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        senders = {"Service": ["events.amazonaws.com", "sns.amazonaws.com"]}
+        statement = {"Effect": "Allow", "Principal": senders, "Action": "sqs:SendMessage", "Resource": arn}
+        insecure = {
+            **statement,
+            "Effect": "Deny",
+            "Principal": "*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps({"Statement": [statement, insecure]})})
+
+        def take() -> list[dict[str, Any]]:
+            messages: list[dict[str, Any]] = sqs.receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            ).get("Messages", [])
+            for message in messages:
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            return messages
+
+        return arn, take
+
+    return make
+
+
+def bus(client: Clients, region: str, name: str, target: dict[str, Any], pattern: dict[str, Any] | None = None) -> str:
+    """A bus with one rule for events of the source `payment.processing` and one target; returns its ARN."""
+    events = client("events", region)
+    arn: str = events.create_event_bus(Name=name)["EventBusArn"]
+    events.put_rule(
+        Name=name, EventBusName=name, EventPattern=json.dumps({"source": ["payment.processing"], **(pattern or {})})
+    )
+    answer = events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "1", **target}])
+    assert answer["FailedEntryCount"] == 0
+    return arn
+
+
+def put(client: Clients, source: str, bus_name: str, **detail: Any) -> str:
+    entry = {"Source": "payment.processing", "DetailType": "Payment Transaction", "EventBusName": bus_name}
+    answer = client("events", source).put_events(Entries=[{**entry, "Detail": json.dumps(detail)}])
+    assert answer["FailedEntryCount"] == 0
+    event_id: str = answer["Entries"][0]["EventId"]
+    return event_id
+
+
+ROLE = f"arn:aws:iam::{ACCOUNT}:role/events"
+
+
+def test_an_event_reaches_the_bus_of_another_region_in_its_own_envelope(client: Clients, queue: Any, name: str) -> None:
+    """Region, account and detail stay those of the source."""
+    arn, take = queue(SECOND)
+    there = bus(client, SECOND, name, {"Arn": arn})
+    bus(client, HOME, name, {"Arn": there, "RoleArn": ROLE})
+    put(client, HOME, name, transactionId="T1")
+    event = json.loads(eventually(take)[0]["Body"])
+    assert (event["region"], event["account"]) == (HOME, ACCOUNT)
+    assert event["detail"] == {"transactionId": "T1"}
+
+
+def test_an_event_does_not_travel_to_a_third_bus(client: Clients, queue: Any, name: str) -> None:
+    """What came from another bus is not routed on: it goes to the rule's dead-letter queue."""
+    third_arn, third = queue(THIRD)
+    dead_arn, dead = queue(SECOND)
+    last = bus(client, THIRD, name, {"Arn": third_arn})
+    middle = bus(client, SECOND, name, {"Arn": last, "RoleArn": ROLE, "DeadLetterConfig": {"Arn": dead_arn}})
+    bus(client, HOME, name, {"Arn": middle, "RoleArn": ROLE})
+    put(client, HOME, name)
+    assert json.loads(eventually(dead)[0]["Body"])["region"] == HOME
+    assert third() == []
+
+
+def test_a_bus_that_is_missing_sends_the_event_to_the_dead_letter_queue(client: Clients, queue: Any, name: str) -> None:
+    """With rule, target and reason as attributes."""
+    dead_arn, dead = queue(HOME)
+    missing = f"arn:aws:events:{SECOND}:{ACCOUNT}:event-bus/{name}-none"
+    bus(client, HOME, name, {"Arn": missing, "RoleArn": ROLE, "DeadLetterConfig": {"Arn": dead_arn}})
+    put(client, HOME, name, transactionId="T1")
+    message = eventually(dead)[0]
+    attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
+    assert attributes["TARGET_ARN"] == missing
+    assert attributes["ERROR_CODE"] == "NO_RESOURCE"
+    assert json.loads(message["Body"])["detail"] == {"transactionId": "T1"}
+
+
+def test_another_region_needs_a_role(client: Clients, queue: Any, name: str) -> None:
+    """Without one the target is refused."""
+    arn, _ = queue(SECOND)
+    there = bus(client, SECOND, name, {"Arn": arn})
+    with pytest.raises(ClientError) as error:
+        bus(client, HOME, name, {"Arn": there})
+    assert "RoleArn is required" in str(error.value)
+
+
+def test_a_topic_notifies_a_queue_of_another_region(client: Clients, queue: Any, name: str) -> None:
+    """Cross-Region subscriptions deliver."""
+    arn, take = queue(HOME)
+    sns = client("sns", THIRD)
+    topic = sns.create_topic(Name=name)["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
+    sns.publish(TopicArn=topic, Message="alarm")
+    assert json.loads(eventually(take)[0]["Body"])["Message"] == "alarm"
+
+
+def test_a_rule_starts_a_state_machine_with_part_of_the_event(client: Clients, name: str) -> None:
+    """InputPath selects the transaction."""
+    states = client("stepfunctions", SECOND)
+    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    machine = states.create_state_machine(
+        name=name,
+        definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
+        roleArn=role["Role"]["Arn"],
+    )["stateMachineArn"]
+    target = {"Arn": machine, "RoleArn": ROLE, "InputPath": "$.detail"}
+    bus(client, SECOND, name, target, {"detail": {"region": [{"anything-but": SECOND}], "failover": ["true"]}})
+    put(client, SECOND, name, region=SECOND, failover="true", n=1)
+    put(client, SECOND, name, region=HOME, failover="true", n=2)
+
+    def executions() -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = states.list_executions(stateMachineArn=machine, statusFilter="SUCCEEDED")[
+            "executions"
+        ]
+        return found
+
+    started = eventually(executions)
+    assert len(started) == 1
+    execution = states.describe_execution(executionArn=started[0]["executionArn"])
+    assert json.loads(execution["input"]) == {"region": HOME, "failover": "true", "n": 2}

@@ -1,0 +1,108 @@
+"""Global tables made by CloudFormation, and what they protect."""
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
+
+HOME, SECOND, THIRD = REGIONS
+
+
+def key(region: str) -> str:
+    return f"arn:aws:kms:{region}:{ACCOUNT}:key/00000000-0000-0000-0000-{REGIONS.index(region):012}"
+
+
+def template(name: str, regions: tuple[str, ...], *, protected: bool = False) -> str:
+    table = {
+        "Type": "AWS::DynamoDB::GlobalTable",
+        "Properties": {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}],
+            "StreamSpecification": {"StreamViewType": "NEW_AND_OLD_IMAGES"},
+            "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS"},
+            "Replicas": [
+                {
+                    "Region": region,
+                    "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+                    "SSESpecification": {"KMSMasterKeyId": key(region)},
+                    "DeletionProtectionEnabled": protected,
+                    "Tags": [{"Key": "Region", "Value": region}],
+                }
+                for region in regions
+            ],
+        },
+    }
+    return json.dumps({"Resources": {"Table": table}})
+
+
+def stack(client: Clients, name: str) -> Any:
+    cloudformation = client("cloudformation")
+
+    def ended() -> Any:
+        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        return None if found["StackStatus"].endswith("_IN_PROGRESS") else found
+
+    return eventually(ended)
+
+
+@pytest.fixture
+def table(client: Clients, name: str) -> str:
+    client("cloudformation").create_stack(StackName=name, TemplateBody=template(name, REGIONS))
+    assert stack(client, name)["StackStatus"] == "CREATE_COMPLETE"
+    return name
+
+
+def test_every_replica_has_its_own_key_recovery_and_stream(client: Clients, table: str) -> None:
+    for region in REGIONS:
+        dynamodb = client("dynamodb", region)
+        described = dynamodb.describe_table(TableName=table)["Table"]
+        assert described["SSEDescription"]["KMSMasterKeyArn"] == key(region)
+        assert {replica["RegionName"] for replica in described["Replicas"]} == set(REGIONS) - {region}
+        assert f":{region}:" in described["LatestStreamArn"]
+        backups = dynamodb.describe_continuous_backups(TableName=table)["ContinuousBackupsDescription"]
+        assert backups["PointInTimeRecoveryDescription"]["PointInTimeRecoveryStatus"] == "ENABLED"
+        tags = dynamodb.list_tags_of_resource(ResourceArn=described["TableArn"])["Tags"]
+        assert {"Key": "Region", "Value": region} in tags
+
+
+def read(client: Clients, region: str, table: str, item: str) -> Any:
+    return client("dynamodb", region).get_item(TableName=table, Key={"Id": {"S": item}}).get("Item")
+
+
+def test_a_write_in_any_region_is_read_in_all(client: Clients, table: str) -> None:
+    for region in REGIONS:
+        client("dynamodb", region).put_item(TableName=table, Item={"Id": {"S": region}, "From": {"S": region}})
+    for region in REGIONS:
+        for written in REGIONS:
+            assert eventually(partial(read, client, region, table, written))["From"] == {"S": written}
+    client("dynamodb", THIRD).delete_item(TableName=table, Key={"Id": {"S": HOME}})
+    eventually(lambda: read(client, HOME, table, HOME) is None)
+
+
+def test_replicas_follow_the_template_and_go_with_the_stack(client: Clients, table: str) -> None:
+    cloudformation = client("cloudformation")
+    cloudformation.update_stack(StackName=table, TemplateBody=template(table, (HOME, SECOND)))
+    assert stack(client, table)["StackStatus"] == "UPDATE_COMPLETE"
+    assert table not in client("dynamodb", THIRD).list_tables()["TableNames"]
+    cloudformation.delete_stack(StackName=table)
+    eventually(lambda: table not in client("dynamodb", SECOND).list_tables()["TableNames"])
+    assert table not in client("dynamodb").list_tables()["TableNames"]
+
+
+def test_deletion_protection_fails_the_deletion(client: Clients, name: str) -> None:
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(StackName=name, TemplateBody=template(name, REGIONS, protected=True))
+    stack(client, name)
+    cloudformation.delete_stack(StackName=name)
+    eventually(lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "DELETE_FAILED")
+    assert name in client("dynamodb", SECOND).list_tables()["TableNames"]
+
+
+def test_the_stacks_own_region_must_be_a_replica(client: Clients, name: str) -> None:
+    client("cloudformation").create_stack(StackName=name, TemplateBody=template(name, (SECOND, THIRD)))
+    assert stack(client, name)["StackStatus"] == "ROLLBACK_COMPLETE"
