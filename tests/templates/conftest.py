@@ -1,0 +1,69 @@
+"""The committed templates, raw and as each Region will see them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder.resolve import ACCOUNT, Resolved, resolve
+from builder.settings import load
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = load(ROOT / "deployment.toml", {})
+REGIONS = SETTINGS.regions
+KEY_ARNS = ",".join(f"arn:aws:kms:{region}:{ACCOUNT}:key/Key-{region}" for region in REGIONS)
+GIVEN = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64}
+
+
+def regional(templates: Mapping[str, Any], **parameters: str | int) -> dict[str, Resolved]:
+    template = templates["regional"]
+    return {region: resolve(template, region=region, **(GIVEN | parameters)) for region in REGIONS}
+
+
+@pytest.fixture(scope="session")
+def templates() -> dict[str, Any]:
+    names = ("regional", "global", "bootstrap")
+    return {name: json.loads((ROOT / "templates" / f"{name}.json").read_text()) for name in names}
+
+
+@pytest.fixture(scope="session")
+def unlinked(templates: dict[str, Any]) -> dict[str, Resolved]:
+    """What phase 1 makes in each Region."""
+    return regional(templates)
+
+
+@pytest.fixture(scope="session")
+def linked(templates: dict[str, Any]) -> dict[str, Resolved]:
+    """What each Region holds in the end, with an external processor."""
+    return regional(
+        templates, KeyArns=KEY_ARNS, ProcessorUrl="https://processor.example", ProcessorSecretName="processor-key"
+    )
+
+
+@pytest.fixture(scope="session")
+def with_domain(templates: dict[str, Any]) -> dict[str, Resolved]:
+    return regional(templates, KeyArns=KEY_ARNS, DomainName="pay.example.com", HostedZoneId="Z0000000000000000000")
+
+
+@pytest.fixture(scope="session")
+def spanning(templates: dict[str, Any]) -> Resolved:
+    """The global stack."""
+    return resolve(templates["global"], region=REGIONS[0], EnvironmentSuffix="dev", KeyArns=KEY_ARNS)
+
+
+@pytest.fixture(scope="session")
+def bootstrap(templates: dict[str, Any]) -> dict[str, Resolved]:
+    return {region: resolve(templates["bootstrap"], region=region) for region in REGIONS}
+
+
+@pytest.fixture(params=REGIONS)
+def stack(request: pytest.FixtureRequest, linked: dict[str, Resolved]) -> Resolved:
+    """One linked Region after the other."""
+    return linked[request.param]
+
+
+@pytest.fixture(scope="session")
+def regions() -> tuple[str, ...]:
+    return REGIONS
