@@ -121,7 +121,7 @@ def _amount(given: Any, currency: str | None) -> int:
         given = Decimal(given)
     if isinstance(given, bool) or not isinstance(given, int | Decimal):
         raise InvalidTransactionError(("amount", "must be a decimal number"))
-    if not 0 < given < LARGEST or not _exact(given):
+    if not _exact(given) or not 0 < given < LARGEST:
         raise InvalidTransactionError(("amount", "must be above 0 and below 10^12"))
     if currency is None:
         return 0
@@ -152,7 +152,7 @@ def _moment(given: Any) -> datetime | None:
     if isinstance(given, bool) or not isinstance(given, int | Decimal) or cards.in_number(given):
         return None
     seconds = Decimal(given)
-    if not 0 <= seconds < LARGEST or not _exact(seconds):
+    if not _exact(seconds) or not 0 <= seconds < LARGEST:
         return None
     micros = seconds.scaleb(6)
     if micros != micros.to_integral_value() or micros >= MICROS_OF_LAST:
@@ -161,8 +161,8 @@ def _moment(given: Any) -> datetime | None:
 
 
 def _exact(number: int | Decimal) -> bool:
-    """Whether arithmetic on it stays exact: no more digits than decimals are computed with."""
-    return len(Decimal(number).as_tuple().digits) <= 28
+    """Whether arithmetic on it stays exact: a number, and no more digits than decimals are computed with."""
+    return Decimal(number).is_finite() and len(Decimal(number).as_tuple().digits) <= 28
 
 
 def _integer(digits: str) -> int:

@@ -1,0 +1,115 @@
+"""One local cloud for the tests that need DynamoDB, S3 and the sandbox processor, and the tables of three Regions in
+it."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from payments import runtime
+from payments.aws import Aws, Credentials
+from payments.log import log
+from payments.settings import Settings
+from payments.store import Driver
+
+import localcloud
+from tests.payments.memory import REGIONS
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[localcloud.LocalCloud]:
+    with localcloud.running() as running:
+        yield running
+
+
+class Site:
+    """One environment's tables and buckets in three Regions, made by hand as the templates make them."""
+
+    def __init__(self, cloud: localcloud.LocalCloud) -> None:
+        self.cloud = cloud
+        self.environment = f"t{uuid.uuid4().hex[:8]}"
+        for region in REGIONS:
+            self.table(
+                region, f"payment-register-{region}-{self.environment}", "due", ("due_shard", "S"), ("due_at", "N")
+            )
+            self.table(region, f"payments-{self.environment}", "TimestampIndex", ("Timestamp", "N"))
+            place = {} if region == REGIONS[0] else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            self.client("s3", region).create_bucket(Bucket=self.bucket(region), **place)
+
+    def table(self, region: str, name: str, index: str, *keys: tuple[str, str]) -> None:
+        projection = "KEYS_ONLY" if index == "due" else "ALL"
+        self.client("dynamodb", region).create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            KeySchema=[{"AttributeName": "TransactionId", "KeyType": "HASH"}],
+            AttributeDefinitions=[
+                {"AttributeName": key, "AttributeType": kind} for key, kind in (("TransactionId", "S"), *keys)
+            ],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": index,
+                    "KeySchema": [
+                        {"AttributeName": key, "KeyType": kind}
+                        for (key, _), kind in zip(keys, ("HASH", "RANGE"), strict=False)
+                    ],
+                    "Projection": {"ProjectionType": projection},
+                }
+            ],
+        )
+
+    def client(self, service: str, region: str) -> Any:
+        return boto3.client(service, region_name=region, endpoint_url=self.cloud.endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
+
+    def bucket(self, region: str) -> str:
+        return f"payment-receipts-{region}-{self.environment}"
+
+    def settings(self, region: str = REGIONS[0], **changed: Any) -> Settings:
+        settings = Settings(
+            environment=self.environment,
+            region=region,
+            regions=REGIONS,
+            account="123456789012",
+            rail="ledger",
+            secret="",
+            deduplicates=False,
+            key_lifetime=86400,
+            bucket=self.bucket(region),
+            bus="default",
+            state_machine=f"arn:aws:states:{region}:000000000000:stateMachine:none",
+            endpoint=self.cloud.endpoint,
+            test_faults=False,
+        )
+        return settings._replace(**changed)
+
+    def driver(self, region: str = REGIONS[0], **changed: Any) -> Driver:
+        settings = self.settings(region, **changed)
+        return Driver(settings, Aws(Credentials("test", "test"), settings.endpoint), log, count_capacity=True)
+
+    def use(self, monkeypatch: pytest.MonkeyPatch, region: str = REGIONS[0], **changed: Any) -> None:
+        """Have the handlers of this process be those of a function in this Region."""
+        for cached in (runtime.settings, runtime.driver, runtime.context):
+            cached.cache_clear()
+        settings = self.settings(region, **changed)
+        for name, value in {
+            "ENVIRONMENT": settings.environment,
+            "AWS_REGION": settings.region,
+            "REGIONS": ",".join(settings.regions),
+            "ACCOUNT": settings.account,
+            "RAIL": settings.rail,
+            "PROCESSOR_SECRET": settings.secret,
+            "PROCESSOR_DEDUPLICATES": str(settings.deduplicates).lower(),
+            "BUCKET": settings.bucket,
+            "BUS": settings.bus,
+            "STATE_MACHINE": settings.state_machine,
+            "AWS_ENDPOINT_URL": settings.endpoint,
+            "TEST_FAULTS": str(settings.test_faults).lower(),
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+        }.items():
+            monkeypatch.setenv(name, value)
+
+
+@pytest.fixture(scope="session")
+def site(cloud: localcloud.LocalCloud) -> Site:
+    return Site(cloud)

@@ -1,0 +1,357 @@
+"""The handlers as Lambda calls them: HTTP answers, the workflow's task, the janitor, health, and what they log."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+from payments import function, health, janitor, runtime
+from payments.aws import Aws, AwsError
+from payments.function import IdTaken, InvalidTransaction, NotSettled
+
+from tests.payments.conftest import Site
+from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
+from tests.payments.test_model import PANS, disguised
+
+LAMBDA = Path(__file__).parents[2] / "lambda"
+OWNER = "123456789012"
+
+
+@pytest.fixture
+def here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
+    site.use(monkeypatch)
+    return site
+
+
+def transaction(**changed: Any) -> dict[str, Any]:
+    good = {"amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
+    return {"id": f"T{uuid.uuid4().hex[:16]}x", **good, **changed}
+
+
+def event(body: Any, account: str = OWNER, **more: Any) -> dict[str, Any]:
+    text = body if isinstance(body, str) else json.dumps({"transaction": body})
+    context = {"path": "/prod/payments", "identity": {"accountId": account}}
+    return {"httpMethod": "POST", "body": text, "requestContext": context, **more}
+
+
+def read(payment: str, account: str = OWNER) -> dict[str, Any]:
+    context = {"path": f"/prod/payments/{payment}", "identity": {"accountId": account}}
+    return {"httpMethod": "GET", "pathParameters": {"id": payment}, "requestContext": context}
+
+
+def ask(asked: dict[str, Any]) -> tuple[int, dict[str, Any], dict[str, str]]:
+    answer = function.handler(asked)
+    return answer["statusCode"], json.loads(answer["body"]), answer["headers"]
+
+
+def task(given: Any) -> dict[str, Any]:
+    return function.handler({"workflow": {"input": given, "execution": "arn:execution"}})
+
+
+def silence(monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:
+    call = Aws.call
+
+    def silent(self: Aws, service: str, region: str, action: str, fields: Any) -> Any:
+        if region in regions and "register" in str(fields.get("TableName")):
+            raise AwsError("NoAnswer")
+        return call(self, service, region, action, fields)
+
+    monkeypatch.setattr(Aws, "call", silent)
+
+
+@pytest.mark.usefixtures("here")
+def test_settled_then_replayed_then_read() -> None:
+    given = transaction()
+    code, first, headers = ask(event(given))
+    assert code == 201
+    assert first == {
+        "message": "Payment settled",
+        "transactionId": given["id"],
+        "status": "SETTLED",
+        "amount": "99.99",
+        "currency": "USD",
+        "timestamp": "2024-01-15T10:30:00Z",
+        "region": HOME,
+        "decidedAt": first["decidedAt"],
+    }
+    assert "Idempotent-Replayed" not in headers
+    code, again, headers = ask(event(given))
+    assert (code, again, headers["Idempotent-Replayed"]) == (200, first, "true")
+    assert ask(read(given["id"]))[:2] == (200, first)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_body_may_come_in_base64() -> None:
+    given = event(transaction())
+    given |= {"body": base64.b64encode(given["body"].encode()).decode(), "isBase64Encoded": True}
+    assert ask(given)[0] == 201
+    assert ask(event("", isBase64Encoded=True) | {"body": "/w=="})[0] == 400
+    assert ask(event("", isBase64Encoded=True) | {"body": "?"})[0] == 400
+
+
+@pytest.mark.usefixtures("here")
+def test_faults_are_named_in_a_problem() -> None:
+    code, problem, headers = ask(event(transaction(amount=-1, currency="?")))
+    assert (code, headers["Content-Type"]) == (400, "application/problem+json")
+    assert {fault["field"] for fault in problem["faults"]} == {"amount", "currency"}
+    assert ask(event(None))[0] == ask({"httpMethod": "POST", "body": None})[0] == 400
+
+
+@pytest.mark.usefixtures("here")
+def test_another_payload_is_422_without_detail() -> None:
+    given = transaction()
+    ask(event(given))
+    code, problem, _ = ask(event({**given, "amount": 1}))
+    assert code == 422
+    assert given["id"] not in str(problem)
+    assert ask(event(given, account="210987654321"))[0] == 422
+
+
+@pytest.mark.usefixtures("here")
+def test_without_two_regions_the_outcome_is_said_to_be_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence(monkeypatch, SECOND, THIRD)
+    code, problem, headers = ask(event(transaction()))
+    assert code == 503
+    assert "may have been accepted and may still be charged" in problem["detail"]
+    assert headers["Retry-After"]
+    code, problem, _ = ask(read("T-unknown"))
+    assert (code, problem["detail"]) == (503, "Fewer than two Regions answered. Read it again.")
+
+
+@pytest.mark.usefixtures("here")
+def test_accepted_says_where_to_look_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
+    call = Aws.call
+
+    def no_votes(self: Aws, service: str, region: str, action: str, fields: Any) -> Any:
+        if "accepted_ballot" in fields.get("UpdateExpression", ""):
+            raise AwsError("NoAnswer")
+        return call(self, service, region, action, fields)
+
+    given = transaction()
+    with monkeypatch.context() as trouble:
+        trouble.setattr(Aws, "call", no_votes)
+        code, body, headers = ask(event(given))
+    assert (code, body["status"], headers["Location"]) == (202, "PENDING", f"/prod/payments/{given['id']}")
+    assert int(headers["Retry-After"]) > 0
+    assert ask(read(given["id"]))[1]["status"] == "PENDING"
+    assert ask(read(given["id"], "210987654321"))[0] == 404
+    assert task({"transactionId": given["id"]})["status"] == "SETTLED"
+
+
+@pytest.mark.usefixtures("here")
+def test_what_does_not_exist_or_cannot_is_404() -> None:
+    for payment in ("T-unknown", "a b", "x" * 65, "", "../..", PANS[0]):
+        assert ask(read(payment))[0] == 404
+
+
+@pytest.mark.usefixtures("here")
+def test_an_exception_is_never_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def explode(*_: Any) -> Any:
+        raise RuntimeError("secret words")
+
+    monkeypatch.setattr(function, "submit", explode)
+    code, problem, _ = ask(event(transaction()))
+    assert (code, problem["title"]) == (503, "Outcome unknown")
+    out = capsys.readouterr().out
+    assert "RuntimeError" in out
+    assert "secret words" not in out + str(problem)
+
+
+@pytest.mark.usefixtures("here")
+def test_the_task_settles_what_the_workflow_brings() -> None:
+    given = transaction()
+    first = task({"transaction": given})
+    assert (first["status"], first["transactionId"], first["region"]) == ("SETTLED", given["id"], HOME)
+    assert task({"transaction": given, "account": OWNER, "hash": first["hash"]}) == first
+    assert task({"transactionId": given["id"]}) == first
+    assert ask(event(given))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        None,
+        "text",
+        {},
+        {"transactionId": 7},
+        {"transactionId": "a b"},
+        {"transactionId": "T-nobody-holds"},
+        {"transactionId": PANS[0]},
+        {"transaction": {"id": "T"}},
+        {"transaction": transaction(), "account": "x"},
+        {"transaction": transaction(), "hash": "another"},
+        {"transaction": transaction(amount=float("nan"))},
+        {"transaction": transaction(id=PANS[0])},
+    ],
+)
+@pytest.mark.usefixtures("here")
+def test_poison_is_told_apart_and_not_echoed(given: Any) -> None:
+    with pytest.raises(InvalidTransaction) as raised:
+        task(given)
+    assert PANS[0] not in str(raised.value)
+
+
+@pytest.mark.usefixtures("here")
+def test_an_id_of_another_payload_is_told_apart() -> None:
+    given = transaction()
+    ask(event(given))
+    with pytest.raises(IdTaken):
+        task({"transaction": {**given, "amount": 5}})
+
+
+@pytest.mark.usefixtures("here")
+def test_what_may_work_elsewhere_is_not_settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    silence(monkeypatch, SECOND, THIRD)
+    with pytest.raises(NotSettled):
+        task({"transaction": transaction()})
+
+
+def test_a_payment_that_must_wait_is_parked(
+    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.cloud.admin("PUT", "/processor/admin", {"lose_request_share": 1})
+    site.use(monkeypatch, rail=f"{site.cloud.admin_url}/processor")
+    monkeypatch.setattr("payments.store.Driver._secret", lambda _: "sandbox-secret")
+    given = transaction()
+    try:
+        assert ask(event(given))[1]["status"] == "IN_DOUBT"
+        assert task({"transactionId": given["id"]})["status"] == "PARKED"
+    finally:
+        site.cloud.admin("DELETE", "/processor/admin")
+    assert given["id"] not in capsys.readouterr().out
+
+
+def metrics_in(out: str) -> dict[str, float]:
+    lines = [json.loads(line) for line in out.splitlines()]
+    found = next(line for line in lines if "Heartbeat" in line)
+    assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Payments"
+    assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment", "Region"]]
+    return {name["Name"]: found[name["Name"]] for name in found["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+
+
+def test_the_janitor_finishes_what_is_overdue(
+    here: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given, site = transaction(), Site(here.cloud)
+    site.use(monkeypatch)
+    with monkeypatch.context() as trouble:
+        silence(trouble, HOME)
+        ask(event(given))
+    site.use(monkeypatch, SECOND)
+    later = runtime.context()._replace(now=lambda: int(time.time()) + 400)
+    monkeypatch.setattr(runtime, "context", lambda: later)
+    capsys.readouterr()
+    assert janitor.handler()["due"] >= 1
+    found = metrics_in(capsys.readouterr().out)
+    assert found == {"Heartbeat": 1, "PeerUnanswered": 0, "OldestOverdueSeconds": 0, "Parked": 0, "ResultConflict": 0}
+    assert janitor.handler()["due"] == 0
+    assert ask(read(given["id"]))[1]["status"] == "SETTLED"
+
+
+@pytest.mark.usefixtures("here")
+def test_the_janitor_tells_of_silent_peers(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    silence(monkeypatch, THIRD)
+    janitor.handler()
+    assert metrics_in(capsys.readouterr().out)["PeerUnanswered"] == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_a_janitor_without_its_own_register_does_not_beat(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silence(monkeypatch, HOME)
+    with pytest.raises(AwsError):
+        janitor.handler()
+    assert "Heartbeat" not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_health_looks_at_the_own_register_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    health.aws.cache_clear()
+    with monkeypatch.context() as trouble:
+        silence(trouble, SECOND, THIRD)
+        assert health.handler()["statusCode"] == 200
+    with monkeypatch.context() as trouble:
+        silence(trouble, HOME)
+        assert health.handler()["statusCode"] == 503
+
+
+def test_an_operator_takes_a_region_out_and_back(here: Site) -> None:
+    health.aws.cache_clear()
+    table = {"TableName": f"payment-register-{HOME}-{here.environment}"}
+    client = here.client("dynamodb", HOME)
+    client.put_item(**table, Item={"TransactionId": {"S": health.SWITCH}, "out": {"S": "drill"}})
+    assert health.handler()["statusCode"] == 503
+    client.delete_item(**table, Key={"TransactionId": {"S": health.SWITCH}})
+    assert health.handler()["statusCode"] == 200
+
+
+@pytest.mark.usefixtures("here")
+def test_card_numbers_reach_neither_answer_nor_log(capsys: pytest.CaptureFixture[str]) -> None:
+    for pan in PANS:
+        for spelling in disguised(pan):
+            asked = [event(transaction(id=spelling)), event(transaction(**{spelling: spelling})), event(spelling)]
+            asked += [event(transaction(), headers={"x": spelling}) | {"body": spelling}, read(spelling)]
+            for one in asked:
+                code, body, headers = ask(one)
+                assert code in (400, 404)
+                assert spelling not in f"{body}{headers}"
+        assert pan not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("point", "rail", "deduplicates"),
+    [
+        ("OPEN", "processor", False),
+        ("VOTE", "processor", False),
+        ("ATTEMPT", "processor", True),
+        ("CHARGE", "processor", False),
+        ("CHARGE", "processor", True),
+        ("RESULT", "processor", False),
+        ("PUBLISH", "processor", False),
+        ("VOTE", "ledger", False),
+    ],
+)
+def test_a_function_that_dies_is_finished_by_others_without_a_second_charge(
+    site: Site, monkeypatch: pytest.MonkeyPatch, point: str, rail: str, deduplicates: bool
+) -> None:
+    """The switch kills the process; whoever comes next, here the task in another Region and then at home, finishes."""
+    address = f"{site.cloud.admin_url}/processor" if rail == "processor" else "ledger"
+    secret = f"rail-{uuid.uuid4().hex[:8]}"
+    for region in REGIONS:
+        site.client("secretsmanager", region).create_secret(Name=secret, SecretString="sandbox-secret")
+    given = transaction()
+    site.use(monkeypatch, rail=address, secret=secret, deduplicates=deduplicates, test_faults=True)
+    died = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"from payments import function; function.handler({event(given, headers=fault(point))!r})",
+        ],
+        env={**os.environ, "PYTHONPATH": str(LAMBDA)},
+        capture_output=True,
+        check=False,
+    )
+    assert died.returncode == 1, died.stderr
+    for region in (SECOND, HOME):
+        site.use(monkeypatch, region, rail=address, secret=secret, deduplicates=deduplicates)
+        outcome = task({"transaction": given})
+    assert outcome["status"] == "SETTLED"
+    if rail == "processor":
+        by_reference = site.cloud.admin("GET", "/processor/admin")["by_reference"]
+        assert by_reference[given["id"]] == 1
+
+
+def fault(point: str) -> dict[str, str]:
+    return {"X-Test-Fault": f"die-after-{point}"}
+
+
+@pytest.mark.usefixtures("here")
+def test_the_fault_switch_is_off_where_the_environment_does_not_turn_it_on() -> None:
+    assert ask(event(transaction(), headers=fault("OPEN")))[0] == 201

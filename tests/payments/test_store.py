@@ -1,0 +1,195 @@
+"""The driver against the emulator: the same flows on real requests, what they cost, and what it makes of trouble."""
+
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from payments import register, store
+from payments.aws import Aws, AwsError
+from payments.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
+from payments.processor import Reply, get, submit
+from payments.record import Payment, intent_of
+from payments.register import Intent
+from payments.settings import Settings
+from payments.store import Driver
+from payments.sweep import sweep
+
+from tests.payments.conftest import Site
+from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
+
+RAIL_PATH = "/_localcloud/processor"
+
+
+def new(amount: int = 9999) -> Intent:
+    return intent_of(Payment(f"T{uuid.uuid4().hex}"[:20], amount, "USD", 1_705_314_600_000_000, "123456789012"))
+
+
+def context(settings: Settings) -> Context:
+    return (
+        World()
+        .context(settings.region, settings.rail, deduplicates=settings.deduplicates)
+        ._replace(now=lambda: int(time.time()), token=lambda: uuid.uuid4().hex)
+    )
+
+
+def post(driver: Driver, intent: Intent) -> Reply:
+    return driver.run(submit(context(driver.settings), intent), 8.0)
+
+
+def cell(site: Site, region: str, payment: str) -> Any:
+    return store.plain(item(site, region, f"payment-register-{region}-{site.environment}", payment))
+
+
+def item(site: Site, region: str, table: str, payment: str) -> Any:
+    key = {"TransactionId": {"S": payment}}
+    return site.client("dynamodb", region).get_item(TableName=table, Key=key, ConsistentRead=True).get("Item", {})
+
+
+def test_a_payment_is_settled_recorded_and_receipted(site: Site) -> None:
+    intent = new()
+    reply = post(site.driver(), intent)
+    assert reply.code == 201
+    record = item(site, HOME, f"payments-{site.environment}", intent.id)
+    assert record["Amount"] == {"N": "99.99"}
+    assert record["Timestamp"] == {"N": "1705314600"}
+    assert record["Status"] == {"S": "SETTLED"}
+    assert record["Region"] == {"S": HOME}
+    receipt = site.client("s3", HOME).get_object(Bucket=site.bucket(HOME), Key=f"receipts/{intent.id}.json")
+    assert b'"status":"SETTLED"' in receipt["Body"].read()
+    assert post(site.driver(SECOND), intent).code == 200
+    assert (
+        site.driver(THIRD).run(get(context(site.settings(THIRD)), intent.id, "123456789012"), 8.0).result
+        == reply.result
+    )
+
+
+def test_the_emulator_and_the_memory_agree_on_every_write(site: Site) -> None:
+    """So that what the flow tests show in memory holds for the expressions as well."""
+    intent, rail = new(), "https://processor.example"
+    world, again, driver = World(), World(), site.driver()
+    world.run(world.context(rail=rail), submit(world.context(rail=rail), intent))
+    writes = [request for _, request in world.asked if isinstance(request, Update)]
+    done = []
+    for write in [*writes, *writes]:  # as they came, and once more: most must then be refused
+        theirs, ours = again.do(HOME, write), driver._do(write, time.monotonic() + 8)
+        assert isinstance(ours, Answer)
+        assert (ours.done, {**ours.cell, "TransactionId": ""}) == (theirs.done, {**theirs.cell, "TransactionId": ""})
+        done.append(ours.done)
+    assert all(done[: len(writes)])
+    assert not all(done[len(writes) :])
+
+
+def units(before: Any, after: Any) -> int:
+    """Write units of one write to a cell: the item by started KB, and the index where its keys change."""
+    size = sum(len(name) + len(str(value)) for name, value in after.items())
+    keys = ("due_shard", "due_at")
+    return -(-size // 1024) + any(before.get(name) != after.get(name) for name in keys)
+
+
+@pytest.mark.parametrize(("rail", "limit"), [("ledger", 21), ("processor", 25)])
+def test_write_units_on_the_happy_path(site: Site, rail: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted from the items before and after each write: the emulator's own figure leaves the indexes out. The
+    record is written once and replicated twice, each with its index; the two other janitors clear their cells."""
+    address = site.cloud.endpoint + RAIL_PATH if rail == "processor" else "ledger"
+    intent = intent_of(Payment(uuid.uuid4().hex * 2, 10**11, "USD", 1_705_314_600_123_456, "123456789012"))
+    spent: list[int] = []
+    asked = Driver._update
+
+    def count(self: Driver, region: str, table: str, *write: Any) -> Answer:
+        before = self._read(region, table, write[0])
+        answer = asked(self, region, table, *write)
+        spent.append(units(before, answer.cell) if "register" in table else 3 * (1 + 1))
+        return answer
+
+    monkeypatch.setattr(Driver, "_update", count)
+    monkeypatch.setattr(Driver, "_secret", lambda _: "sandbox-secret")
+    driver = site.driver(rail=address)
+    assert post(driver, intent).code == 201
+    record = item(site, HOME, f"payments-{site.environment}", intent.id)
+    for region in (SECOND, THIRD):  # as replication does
+        site.client("dynamodb", region).put_item(TableName=f"payments-{site.environment}", Item=record)
+        peer = site.driver(region, rail=address)
+        assert peer.run(sweep(context(peer.settings), intent.id), 8.0).state.value == "final"
+    assert sum(spent) == limit
+    assert not any("due_at" in cell(site, region, intent.id) for region in REGIONS)
+
+
+def test_overdue_cells_are_found_until_finished(site: Site) -> None:
+    intent, driver = new(), site.driver()
+    post(driver, intent)
+    shard, later = register.due_shard(intent.id), int(time.time()) + 10**6
+    assert intent.id not in driver.due(shard, later)
+    assert intent.id in driver.due(shard, later, region=SECOND)
+    assert intent.id not in driver.due(shard, int(time.time()), region=SECOND)
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
+    """Regions whose DynamoDB is late ("seconds" by Region), or fails (an error code)."""
+    trouble: dict[str, Any] = {}
+    released = threading.Event()
+    call = Aws.call
+
+    def troubled(self: Aws, service: str, region: str, action: str, fields: Any) -> Any:
+        fate = trouble.get(region)
+        if isinstance(fate, str):
+            raise AwsError(fate)
+        if fate:
+            released.wait(fate)
+        return call(self, service, region, action, fields)
+
+    monkeypatch.setattr(Aws, "call", troubled)
+    yield trouble
+    released.set()
+
+
+def timed(driver: Driver, intent: Intent) -> tuple[int, float]:
+    started = time.monotonic()
+    code = post(driver, intent).code
+    return code, time.monotonic() - started
+
+
+def test_the_third_region_gets_a_short_grace_only(site: Site, slow: dict[str, Any]) -> None:
+    slow[THIRD] = 30
+    code, seconds = timed(site.driver(), new())
+    assert code == 201
+    assert seconds < 2 * (store.GRACE_SECONDS + 1)
+
+
+@pytest.mark.parametrize("error", ["ProvisionedThroughputExceededException", "InternalServerError", "NoAnswer", "500"])
+def test_a_region_in_trouble_is_one_that_does_not_answer(site: Site, slow: dict[str, Any], error: str) -> None:
+    slow[SECOND] = error
+    assert post(site.driver(), new()).code == 201
+    slow[THIRD] = error
+    assert post(site.driver(), new()).code == 503
+
+
+def test_two_silent_regions_are_503_in_time(site: Site, slow: dict[str, Any]) -> None:
+    slow[SECOND] = slow[THIRD] = 30
+    code, seconds = timed(site.driver(), new())
+    assert code == 503
+    assert seconds < 8
+
+
+def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:
+    driver, over = site.driver(), time.monotonic() - 1
+    intent = new()
+    assert driver._do(Read(HOME, intent.id), over) is LOST
+    assert driver._do(Charge("x", "k", "T", 1, "USD"), over) is NOT_SENT
+    assert driver._do(StartWorkflow("n", "{}"), over) is LOST
+
+
+def test_the_last_second_is_for_telling_the_workflow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = site.driver()
+    monkeypatch.setattr(Driver, "_ask", lambda *_: "asked")
+    soon = time.monotonic() + store.TELLING_SECONDS / 2
+    assert driver._do(Read(HOME, "T1"), soon) is LOST
+    assert driver._do(StartWorkflow("n", "{}"), soon) == "asked"
+
+
+def test_events_reach_the_bus_and_a_missing_one_is_no_answer(site: Site) -> None:
+    assert site.driver()._do(PutEvent("{}"), time.monotonic() + 8) is True
+    assert site.driver()._do(StartWorkflow("n", "{}"), time.monotonic() + 8) is LOST  # no such machine
