@@ -198,12 +198,13 @@ def topics() -> list[Statement]:
         _act(
             "sns",
             """
-            CreateTopic DeleteTopic GetDataProtectionPolicy GetSubscriptionAttributes GetTopicAttributes
-            ListSubscriptionsByTopic ListTagsForResource SetSubscriptionAttributes SetTopicAttributes
-            Subscribe TagResource Unsubscribe UntagResource
+            CreateTopic DeleteTopic GetDataProtectionPolicy GetTopicAttributes ListSubscriptionsByTopic
+            ListTagsForResource SetTopicAttributes Subscribe TagResource UntagResource
             """,
             "payment-alerts-*",
-        )
+        ),
+        # A subscription is no resource to IAM.
+        allow(("sns:GetSubscriptionAttributes", "sns:SetSubscriptionAttributes", "sns:Unsubscribe"), "*"),
     ]
 
 
@@ -235,13 +236,12 @@ def logs() -> list[Statement]:
         _act(
             "logs",
             """
-            AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteRetentionPolicy DescribeIndexPolicies
-            DisassociateKmsKey GetDataProtectionPolicy ListTagsForResource PutRetentionPolicy
+            AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteRetentionPolicy             DisassociateKmsKey GetDataProtectionPolicy ListTagsForResource PutRetentionPolicy
             TagResource UntagResource
             """,
             *(f"log-group:{group}" for group in groups),
         ),
-        allow(("logs:DescribeLogGroups", "logs:DescribeResourcePolicies"), "*"),
+        allow(("logs:DescribeIndexPolicies", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies"), "*"),
     ]
 
 
@@ -265,11 +265,11 @@ def domain() -> list[Statement]:
             "acm",
             """
             AddTagsToCertificate DeleteCertificate DescribeCertificate ListTagsForCertificate
-            RemoveTagsFromCertificate RequestCertificate
+            RemoveTagsFromCertificate
             """,
             "certificate/*",
         ),
-        allow("route53:CreateHealthCheck", "*"),
+        allow(("acm:RequestCertificate", "route53:CreateHealthCheck"), "*"),
         # API Gateway makes its service-linked role with the first custom domain of an account.
         allow(
             "iam:CreateServiceLinkedRole",

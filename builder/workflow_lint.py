@@ -25,8 +25,8 @@ def check_workflow(stack: Resolved) -> Iterator[str]:
         reached = reachable(definition)
         yield from (f"{name}: nothing leads to {state}" for state in sorted(set(states) - reached))
         role = machine["RoleArn"].rpartition("/")[2]
-        logical = {body["RoleName"]: key for key, body in stack.of_type("AWS::IAM::Role").items()}
-        statements = role_statements(stack)[logical[role]]
+        named = {body["RoleName"]: key for key, body in stack.of_type("AWS::IAM::Role").items()}
+        statements = role_statements(stack).get(named.get(role, ""), [])
         for state, body in states.items():
             if body["Type"] != "Task":
                 continue

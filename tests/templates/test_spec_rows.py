@@ -1,5 +1,6 @@
 """Every row of SPEC B that templates can show, as an assertion on what each Region will hold."""
 
+import fnmatch
 import json
 from typing import Any
 
@@ -127,7 +128,7 @@ class TestFunctions:
             "PROCESSOR_SECRET": "processor-key",
             "RAIL": "https://processor.example",
             "REGIONS": ",".join(regions),
-            "STATE_MACHINE": f"arn:aws:states:{stack.region}:123456789012:stateMachine:payment-workflow-{stack.region}-dev",
+            "STATE_MACHINE": stack.outputs["StateMachineArn"],
             "TABLE": "payments-dev",
             "TEST_FAULTS": "false",
         }
@@ -225,8 +226,6 @@ class TestKey:
         assert "Condition" not in events
 
     def test_log_statement_names_every_log_group(self, stack: Resolved) -> None:
-        import fnmatch
-
         statements = only(stack, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
         (logs,) = [body for body in statements if body["Sid"] == "LogGroups"]
         patterns = logs["Condition"]["ArnLike"]["kms:EncryptionContext:aws:logs:arn"]
