@@ -33,8 +33,8 @@ def install() -> None:
         return created
 
     @wraps(update)
-    def update_bucket(physical_id: str, old: Properties, new: Properties, stack_name: str) -> Any:
-        updated = update(physical_id, old, new, stack_name)
+    def update_bucket(physical_id: str, old: Properties, new: Properties, *more: Any) -> Any:
+        updated = update(physical_id, old, new, *more)
         _apply(updated[0], new, old)
         return updated
 

@@ -11,13 +11,43 @@ ACCOUNT: Final = "000000000000"
 
 # What localcloud calls, wraps or replaces. A new emulator version that renames one of these must be looked at first.
 WRAPPED: Final = {
-    "ministack.app": ("app",),
-    "ministack.core.lambda_runtime": ("reset",),
-    "ministack.core.responses": ("get_account_id", "get_region", "request_scope"),
+    "ministack.app": ("app", "_enforce_execute_api", "_handle_execute_api_request", "_parse_execute_api_url"),
+    "ministack.core.arn": ("ArnParseError", "parse_arn"),
+    "ministack.core.iam_evaluator": ("AuthError", "_request_origin"),
+    "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT", "reset"),
+    "ministack.core.responses": ("get_account_id", "get_region", "get_request_client_ip", "request_scope"),
+    "ministack.services.apigateway_v1": (
+        *("_AUTHENTICATION_GATEWAY_ERRORS", "_GatewayError", "_execute_in_scope", "_gateway_error_response"),
+        *("_lambda_proxy_response", "_request_validators", "_resources", "_rest_apis", "_stages_v1"),
+        *("authentication_error_response", "find_api_scope", "stages_for_api"),
+    ),
+    "ministack.services.cloudformation.engine": ("_evaluate_conditions", "_parse_template"),
     "ministack.services.cloudformation.handlers": ("_ACTION_HANDLERS", "_check_capabilities"),
     "ministack.services.cloudformation.helpers": ("_resolve_document", "_resolve_template"),
-    "ministack.services.cloudformation.engine": ("_evaluate_conditions", "_parse_template"),
+    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_cw_metric_alarm_record"),
+    "ministack.services.cloudwatch": (
+        *("_alarms", "_calc_stats", "_dims_from_list", "_dims_key", "_dispatch_alarm_actions", "_metrics"),
+        *("_evaluate_all_alarms", "_evaluate_parent_alarms", "_record_history", "_stat_value", "record_metric"),
+    ),
+    "ministack.services.cloudwatch_logs": ("_create_log_stream", "_log_groups", "_put_log_events"),
+    "ministack.services.dynamodb": (
+        *("_replicate_write", "_tables", "_tags", "_update_continuous_backups", "_update_table"),
+    ),
+    "ministack.services.eventbridge": (
+        *("_dispatch_event", "_ensure_default_bus", "_event_buses", "_invoke_target", "_pattern_event_view"),
+    ),
     "ministack.services.iam": ("_roles",),
+    "ministack.services.lambda_svc": (
+        *("_emit_lambda_metrics", "_execute_function_dispatch", "_functions", "_get_func_record_for_ref"),
+    ),
+    "ministack.services.s3": (
+        *("_bucket_owner_account", "_bucket_replication", "_bucket_versioning", "_buckets", "_delete_bucket", "_error"),
+        *("_maybe_replicate", "_object_versions", "_put_bucket_replication", "_replication_destination_region"),
+        *("_replication_rule_for", "_replication_rule_prefix", "_replication_rule_tags"),
+    ),
+    "ministack.services.sns": ("_deliver_to_sqs",),
+    "ministack.services.sqs": ("_act_send_message", "_queue_by_arn", "queue_policy_allows"),
+    "ministack.services.stepfunctions": ("_resolve_state_machine_arn",),
 }
 
 
@@ -55,18 +85,19 @@ def configure(port: int, folder: Path) -> None:
 
 def check() -> None:
     """Raise WrongEmulatorError, naming the version expected, if a wrapped name is missing."""
-    installed = importlib.metadata.version("ministack")
     for module_name, names in WRAPPED.items():
         try:
             module = importlib.import_module(module_name)
         except ModuleNotFoundError:
-            raise _wrong(installed, module_name) from None
+            raise missing(module_name) from None
         for name in names:
             if not hasattr(module, name):
-                raise _wrong(installed, f"{module_name}.{name}")
+                raise missing(f"{module_name}.{name}")
 
 
-def _wrong(installed: str, missing: str) -> WrongEmulatorError:
+def missing(what: str) -> WrongEmulatorError:
+    """The error of an emulator that lacks what this package wraps."""
+    installed = importlib.metadata.version("ministack")
     return WrongEmulatorError(
-        f"the local cloud needs ministack {VERSION}; {installed} is installed and has no {missing} (run `make setup`)"
+        f"the local cloud needs ministack {VERSION}; {installed} is installed and has no {what} (run `make setup`)"
     )

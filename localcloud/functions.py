@@ -1,7 +1,7 @@
 """Lambda as AWS reports it: the exception's class name, metrics of every invocation, and metrics embedded in logs.
 
-The emulator calls every exception `Runtime.HandlerError`, counts only direct invocations, and leaves embedded metric
-format (EMF) lines in the log.
+The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, and
+leaves embedded metric format (EMF) lines in the log.
 """
 
 import json
@@ -14,26 +14,38 @@ from typing import Any, Final
 from ministack.core import lambda_runtime
 from ministack.services import cloudwatch, lambda_svc
 
-from localcloud import metrics, patching
+from localcloud import emulator, metrics, patching
 
-REPORTED: Final = '"error": str(e), '
-REPORTED_WITH_TYPE: Final = '"error": str(e), "error_type": type(e).__name__, '
+# How the emulator's worker reports an exception, and how it shall: as an answer, since the emulator ends a process that
+# reports an error, which AWS does not do, and forgets the exception's type.
+REPORTED: Final = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+RAISED: Final = "localcloud:raised"
+REPORTED_WITH_TYPE: Final = (
+    '{"status": "ok", "result": {"localcloud:raised": '
+    '{"type": type(e).__name__, "error": str(e), "trace": traceback.format_exc()}}}'
+)
 # The type of the exception that ended this thread's last invocation.
 _last = threading.local()
 
 
 def install() -> None:
     """Wrap the worker's report and the dispatch of an invocation."""
+    if REPORTED not in lambda_runtime._PYTHON_WORKER_SCRIPT:
+        raise emulator.missing("the report of an exception in lambda_runtime._PYTHON_WORKER_SCRIPT")
     lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(REPORTED, REPORTED_WITH_TYPE)
     invoke = lambda_runtime.Worker.invoke
 
     @wraps(invoke)
-    def remember_type(self: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    def read_exception(self: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
         answer: dict[str, Any] = invoke(self, *arguments, **options)
-        _last.error_type = answer.get("error_type")
-        return answer
+        result = answer.get("result")
+        if not isinstance(result, dict) or RAISED not in result:
+            return answer
+        raised = result[RAISED]
+        _last.error_type = raised["type"]
+        return {**answer, "status": "error", "error": raised["error"], "trace": raised["trace"]}
 
-    lambda_runtime.Worker.invoke = remember_type
+    lambda_runtime.Worker.invoke = read_exception
     patching.replace(lambda_svc, "_emit_lambda_metrics", _count_throttle)
     patching.replace(lambda_svc, "_execute_function_dispatch", _reporting(lambda_svc._execute_function_dispatch))
 

@@ -86,8 +86,8 @@ def _creating(create: Any, *, is_global: bool) -> Any:
 
 def _updating(update: Any, *, is_global: bool) -> Any:
     @wraps(update)
-    def update_table(physical_id: str, old: Properties, new: Properties, stack_name: str, **more: Any) -> Any:
-        updated = update(physical_id, old, new, stack_name, **more)
+    def update_table(physical_id: str, old: Properties, new: Properties, *more: Any) -> Any:
+        updated = update(physical_id, old, new, *more)
         name = updated[0] if isinstance(updated, tuple) else physical_id
         _apply(name, get_region(), _settings(new, get_region()) if is_global else new, new)
         if is_global:

@@ -30,8 +30,8 @@ def after(resource_type: str, complete: Callable[[str, Properties], None]) -> No
         return created
 
     @wraps(update)
-    def update_and_complete(physical_id: str, old: Properties, new: Properties, stack_name: str, **more: Any) -> Any:
-        updated = update(physical_id, old, new, stack_name, **more)
+    def update_and_complete(physical_id: str, old: Properties, new: Properties, *more: Any) -> Any:
+        updated = update(physical_id, old, new, *more)
         complete(updated[0] if isinstance(updated, tuple) else physical_id, new)
         return updated
 

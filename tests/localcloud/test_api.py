@@ -42,7 +42,7 @@ def handler(event, context):
 """
 
 
-def stack_template(name: str) -> str:
+def stack_template(name: str, *, timeout: int = 10, reserved: int = 1, validated: bool = True) -> str:
     def trust(service: str) -> dict[str, Any]:
         statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
         return {"Version": "2012-10-17", "Statement": [statement]}
@@ -96,8 +96,8 @@ def stack_template(name: str) -> str:
                 "Handler": "index.handler",
                 "Role": {"Fn::GetAtt": ["Role", "Arn"]},
                 "Code": {"ZipFile": CODE},
-                "Timeout": 10,
-                "ReservedConcurrentExecutions": 1,
+                "Timeout": timeout,
+                "ReservedConcurrentExecutions": reserved,
             },
         },
         "Permission": {
@@ -121,7 +121,7 @@ def stack_template(name: str) -> str:
         },
         "Validator": {
             "Type": "AWS::ApiGateway::RequestValidator",
-            "Properties": {"RestApiId": {"Ref": "Api"}, "Name": "body", "ValidateRequestBody": True},
+            "Properties": {"RestApiId": {"Ref": "Api"}, "Name": "body", "ValidateRequestBody": validated},
         },
         "Things": resource("things"),
         "Open": resource("open"),
@@ -279,6 +279,21 @@ def test_an_exception_goes_by_its_class_name(api: Api, client: Clients) -> None:
     answer = client("lambda", REGION).invoke(FunctionName=api.name, Payload=json.dumps({"fail": 1}))
     assert json.load(answer["Payload"])["errorType"] == "InvalidTransaction"
     assert answer["FunctionError"] == "Unhandled"
+
+
+def test_an_update_reaches_every_property(api: Api, client: Clients) -> None:
+    """Also those that the emulator's CloudFormation drops."""
+    changed = stack_template(api.name, timeout=11, reserved=7, validated=False)
+    cloudformation = client("cloudformation", REGION)
+    for template, status in ((changed, 200), (stack_template(api.name), 400)):
+        cloudformation.update_stack(StackName=api.name, TemplateBody=template, Capabilities=["CAPABILITY_NAMED_IAM"])
+        eventually(
+            lambda: cloudformation.describe_stacks(StackName=api.name)["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE"
+        )
+        assert api.call("POST", "/things", {"sleep": "0" if status == 400 else 0, "more": []}).status == status
+        function = client("lambda", REGION).get_function(FunctionName=api.name)
+        reserved = function["Concurrency"]["ReservedConcurrentExecutions"]
+        assert (function["Configuration"]["Timeout"], reserved) == ((11, 7) if status == 200 else (10, 1))
 
 
 def statistics(client: Clients, namespace: str, metric: str, **dimensions: str) -> float:

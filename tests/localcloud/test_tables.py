@@ -106,3 +106,30 @@ def test_deletion_protection_fails_the_deletion(client: Clients, name: str) -> N
 def test_the_stacks_own_region_must_be_a_replica(client: Clients, name: str) -> None:
     client("cloudformation").create_stack(StackName=name, TemplateBody=template(name, (SECOND, THIRD)))
     assert stack(client, name)["StackStatus"] == "ROLLBACK_COMPLETE"
+
+
+def test_a_plain_table_keeps_its_items_through_an_update(client: Clients, name: str) -> None:
+    """And has the encryption, recovery and protection of its template."""
+
+    def body(*, protected: bool) -> str:
+        properties = {
+            "TableName": name,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "S"}],
+            "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}],
+            "SSESpecification": {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key(SECOND)},
+            "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+            "DeletionProtectionEnabled": protected,
+        }
+        return json.dumps({"Resources": {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": properties}}})
+
+    cloudformation, dynamodb = client("cloudformation", SECOND), client("dynamodb", SECOND)
+    cloudformation.create_stack(StackName=name, TemplateBody=body(protected=False))
+    eventually(lambda: "COMPLETE" in cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"])
+    dynamodb.put_item(TableName=name, Item={"Id": {"S": "1"}})
+    cloudformation.update_stack(StackName=name, TemplateBody=body(protected=True))
+    eventually(lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "UPDATE_COMPLETE")
+    table = dynamodb.describe_table(TableName=name)["Table"]
+    assert table["DeletionProtectionEnabled"]
+    assert table["SSEDescription"]["KMSMasterKeyArn"] == key(SECOND)
+    assert read(client, SECOND, name, "1") == {"Id": {"S": "1"}}

@@ -1,0 +1,170 @@
+"""Starting and stopping the local cloud, as a command and as a child process."""
+
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import zipfile
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import localcloud
+from localcloud import client as local_client
+from localcloud import emulator
+from tests.localcloud.conftest import REGIONS, eventually
+
+
+def service(cloud: localcloud.LocalCloud, name: str, region: str = REGIONS[0]) -> Any:
+    return boto3.client(name, region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
+
+
+def command(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    root = Path(localcloud.__file__).parent.parent
+    return subprocess.run(
+        [sys.executable, "-m", "localcloud", *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def children(pid: int) -> set[int]:
+    """The processes below one."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(fields[1]) == pid:
+            found.add(int(stat.parent.name))
+    return found
+
+
+def gone(pid: int) -> bool:
+    """Has the process ended? One that nobody has waited for yet counts as ended."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state == "Z"
+
+
+def test_background_and_stop(tmp_path: Path, free_port: int) -> None:
+    """One line each; a second start on the port names the port and the remedy; nothing is left."""
+    port = ("--port", str(free_port))
+    started = command(tmp_path, *port, "--background")
+    assert started.returncode == 0, started.stderr
+    assert f"http://127.0.0.1:{free_port}" in started.stdout
+    try:
+        again = command(tmp_path, *port, "--background")
+        assert again.returncode == 1
+        assert again.stderr.splitlines() == [
+            f"localcloud: port {free_port} is in use; a local cloud runs there: stop it with "
+            f"`python -m localcloud --stop --port {free_port}`, or use --port"
+        ]
+        foreground = command(tmp_path, *port)
+        assert (foreground.returncode, foreground.stderr) == (1, again.stderr)
+    finally:
+        stopped = command(tmp_path, *port, "--stop")
+    assert stopped.returncode == 0, stopped.stderr
+    assert not local_client.answers(free_port)
+    assert command(tmp_path, *port, "--stop").returncode == 1
+    left = [path.name for path in (tmp_path / ".run" / f"localcloud-{free_port}").iterdir()]
+    assert left == ["log"]
+
+
+def test_a_port_of_another_program_is_a_clear_error(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        answer = command(tmp_path, "--port", str(port))
+    assert answer.returncode == 1
+    expected = f"localcloud: port {port} is in use; another program has it: choose a port with --port"
+    assert answer.stderr.splitlines() == [expected]
+
+
+def test_state_lives_in_the_process() -> None:
+    """What one server holds, the next does not know."""
+    for _ in range(2):
+        with localcloud.running() as cloud:
+            sqs = service(cloud, "sqs", REGIONS[1])
+            assert not sqs.list_queues().get("QueueUrls")
+            sqs.create_queue(QueueName="q")
+            s3 = service(cloud, "s3")
+            s3.create_bucket(Bucket="state-lives-in-the-process")
+
+
+def test_function_processes_end_with_the_server() -> None:
+    """Whether it is stopped or killed."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with localcloud.running() as cloud:
+            invoke_something(cloud)
+            workers = children(cloud.pid)
+            assert workers
+            os.kill(cloud.pid, number)
+            for worker in workers:
+                eventually(partial(gone, worker))
+
+
+def invoke_something(cloud: localcloud.LocalCloud) -> None:
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("index.py", "def handler(event, context): return 1")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam = service(cloud, "iam")
+    iam.create_role(RoleName="f", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    functions = service(cloud, "lambda")
+    functions.create_function(
+        FunctionName="f",
+        Runtime="python3.12",
+        Handler="index.handler",
+        Role="arn:aws:iam::000000000000:role/f",
+        Code={"ZipFile": code.getvalue()},
+    )
+    functions.invoke(FunctionName="f")
+
+
+def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    """Its standard input closes."""
+    script = (
+        "import localcloud, sys, time\n"
+        "with localcloud.running() as cloud:\n"
+        "    print(cloud.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert starter.stdout
+    server = int(starter.stdout.readline())
+    starter.kill()
+    starter.wait()
+    eventually(partial(gone, server))
+
+
+def test_an_emulator_without_what_is_wrapped_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(emulator.WRAPPED, "ministack.core.responses", ("get_region", "no_such_name"))
+    with pytest.raises(emulator.WrongEmulatorError) as error:
+        emulator.check()
+    assert str(error.value) == (
+        "the local cloud needs ministack 1.5.33; 1.5.33 is installed and has no "
+        "ministack.core.responses.no_such_name (run `make setup`)"
+    )
