@@ -8,34 +8,19 @@ as soon as the requests of that name have been done.
 import base64
 import time
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any, Final
 
-from payments import api, metrics, runtime
-from payments.cards import in_text
+from payments import api, metrics, runtime, task
 from payments.log import log, payment_tag
-from payments.model import ID, InvalidTransactionError, read_request, read_transaction
+from payments.model import ID, InvalidTransactionError, read_request
 from payments.processor import Reply, get, recover, submit
 from payments.record import DECLINED, SETTLED, Result, intent_of, payment_of
 from payments.register import Intent
-from payments.settlement import Outcome, State
 
 API_SECONDS: Final = 8.0
 TASK_SECONDS: Final = 60.0
 FAULT_HEADER: Final = "x-test-fault"
 FAULT_PREFIX: Final = "die-after-"
-
-
-class InvalidTransaction(Exception):
-    """Never to be retried: the input is wrong."""
-
-
-class IdTaken(Exception):
-    """Never to be retried: the id is another payload's."""
-
-
-class NotSettled(Exception):
-    """Worth another try, here or in another Region."""
 
 
 def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]:
@@ -89,58 +74,10 @@ def do_get(payment: str, account: str, path: str) -> tuple[api.Response, Reply, 
 
 def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
     """Take the payment of an execution one step further. Raises InvalidTransaction, IdTaken or NotSettled."""
-    payment, mine = read_input(workflow.get("input"))
+    payment, mine = task.read_input(workflow.get("input"), runtime.settings().account)
     outcome = run(recover(runtime.context(), payment, mine), TASK_SECONDS)
     log("task", payment=payment_tag(payment), state=outcome.state.value, execution=workflow.get("execution", ""))
-    if outcome.state in (State.IN_DOUBT, State.ELSEWHERE):
-        return told(payment, "PARKED", outcome, "Only the Region it is decided for may go on")
-    if outcome.state is State.EMPTY:
-        raise InvalidTransaction("transactionId: no such payment")
-    if outcome.result is None:
-        raise NotSettled(outcome.state.value)
-    if not outcome.result.hash or (mine and mine.hash != outcome.result.hash):
-        raise IdTaken("the id belongs to another payment")
-    return told(payment, outcome.result.status, outcome, "Payment finished")
-
-
-def told(payment: str, status: str, outcome: Outcome, message: str) -> dict[str, Any]:
-    """The task's output."""
-    decided = outcome.result or outcome.value
-    return {
-        "status": status,
-        "transactionId": payment,
-        "hash": decided.hash if decided else "",
-        "region": decided.region if decided else "",
-        "message": message,
-    }
-
-
-def read_input(given: Any) -> tuple[str, Intent | None]:
-    """The id, and the payload where the input holds one. Raises InvalidTransaction, which names every fault."""
-    if not isinstance(given, Mapping):
-        raise InvalidTransaction("input: must be an object with `transaction` or `transactionId`")
-    if "transaction" not in given:
-        payment = given.get("transactionId")
-        if not isinstance(payment, str) or not ID.fullmatch(payment) or in_text(payment):
-            raise InvalidTransaction("transactionId: must be the id of an accepted payment")
-        return payment, None
-    account = str(given.get("account") or runtime.settings().account)
-    if not account.isdecimal() or len(account) != 12:
-        raise InvalidTransaction("account: must be 12 digits")
-    try:
-        intent = intent_of(read_transaction(exact(given["transaction"]), account))
-    except InvalidTransactionError as error:
-        raise InvalidTransaction(str(error)) from None
-    if given.get("hash", intent.hash) != intent.hash:
-        raise InvalidTransaction("hash: is not that of the transaction")
-    return intent.id, intent
-
-
-def exact(given: Any) -> Any:
-    """Numbers as their shortest decimal: Lambda has made floats of them, and 99.99 must be 99.99 again."""
-    if isinstance(given, dict):
-        return {name: exact(value) for name, value in given.items()}
-    return Decimal(repr(given)) if isinstance(given, float) else given
+    return task.conclude(payment, mine, outcome)
 
 
 def run(flow: Any, seconds: float, die_after: str = "") -> Any:

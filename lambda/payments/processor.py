@@ -130,18 +130,28 @@ def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outc
         return (yield from complete(ctx, payment, written, held, mine))
     value = decided(held)
     intent = intent_with(value.hash, held, payment) if value else None
-    if value is None or intent is None or not heard(cells, value.region):
-        drive = take_over(ctx, cells, mine, payment)
-        if drive.void:
-            return (yield from void(ctx, payment))
-        if drive.intent is None:
-            return Outcome(State.CONTESTED if any("hash" in cell for cell in held) else State.EMPTY)
-        intent = drive.intent
-        opened = yield from open_ballot(ctx, intent, next_number(held), proven=drive.proven)
-        value = yield from authorize(ctx, opened)
-        if value is None:
-            return Outcome(State.UNFINISHED)
-    return (yield from settle(ctx, intent, value))
+    if value and intent and heard(cells, value.region):
+        return (yield from settle(ctx, intent, value))
+    return (yield from hold_ballot(ctx, payment, cells, mine))
+
+
+def hold_ballot(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Intent | None) -> Flow[Outcome]:
+    """Drive the payload that the cells say is to be driven, in a ballot above all they have seen, and settle what is
+    decided."""
+    drive = take_over(ctx, cells, mine, payment)
+    if drive.void:
+        return (yield from void(ctx, payment))
+    if drive.intent is None:
+        held = any("hash" in cell for cell in cells.values())
+        return Outcome(State.CONTESTED if held else State.EMPTY)
+    opened = yield from open_ballot(ctx, drive.intent, next_number(cells.values()), proven=drive.proven)
+    value = yield from authorize(ctx, opened)
+    if value is None:
+        return Outcome(State.UNFINISHED)
+    intent: Intent | None = drive.intent
+    if value.hash != drive.intent.hash:  # it lost meanwhile: two cells have accepted the other payload
+        intent = intent_with(value.hash, list(opened.cells.values()), payment)
+    return (yield from settle(ctx, intent, value)) if intent else Outcome(State.UNFINISHED, value=value)
 
 
 def heard(cells: Mapping[str, Cell], region: str) -> bool:

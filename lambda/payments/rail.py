@@ -3,7 +3,7 @@
 The contract, with the idempotency key in each path or header (see also `localcloud/processor.py`):
 
     POST {rail}/charges              201 charged, 402 declined: final, and the same again for the same key
-    GET  {rail}/charges/{key}        200 with "status"; 404: it never saw the key
+    GET  {rail}/charges/{key}        200 with "status" (also "cancelled"); 404: it never saw the key
     POST {rail}/charges/{key}/cancel 200: it never will be charged; 409: it has been
 """
 
@@ -63,11 +63,11 @@ class Processor:
         return NOT_SENT if reply.status in NOTHING_DONE else LOST
 
     def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
-        """What was done under a key."""
+        """What was done under a key; None when nothing was, or it was cancelled and nothing ever will be."""
         reply = self._ask("GET", f"/charges/{lookup.key}", {}, b"", LOOKUP_SECONDS)
         if isinstance(reply, Silence) or reply.status not in (200, 404):
             return LOST
-        return None if reply.status == 404 else read_verdict(reply)
+        return None if reply.status == 404 or status_in(reply) == "cancelled" else read_verdict(reply)
 
     def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
         """Have a key refused from now on."""
@@ -95,9 +95,21 @@ class Processor:
 
 
 def read_verdict(reply: Reply) -> Verdict | Silence:
-    """The final word in an answer; LOST when there is none ("processing", "cancelled", or not JSON)."""
+    """The final word in an answer; LOST when there is none (still "processing", or not what it should be)."""
+    fields = members(reply)
+    status = fields.get("status")
+    return Verdict(VERDICTS[status], str(fields.get("id", ""))) if status in VERDICTS else LOST
+
+
+def status_in(reply: Reply) -> object:
+    """What an answer calls the charge."""
+    return members(reply).get("status")
+
+
+def members(reply: Reply) -> dict[str, Any]:
+    """The members of an answer's JSON object; none when it is no such thing."""
     try:
-        fields: Any = json.loads(reply.body)
-        return Verdict(VERDICTS[fields["status"]], str(fields["id"]))
-    except (ValueError, KeyError, TypeError):
-        return LOST
+        fields = json.loads(reply.body)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}

@@ -94,6 +94,8 @@ def key(intent: Intent) -> str:
 
 def conclude(intent: Intent, value: Value, status: str, reference: str = "", **resolution: str) -> Result:
     """The result of a decided payment. `resolution` (by, reason) only where an operator closed it."""
+    if intent.hash != value.hash:
+        raise ValueError("the decided value is that of another payload")
     fields: dict[str, Any] = {
         "account": payment_of(intent).account,
         "at": value.at,

@@ -54,6 +54,8 @@ class Outcome(NamedTuple):
 
 def settle(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
     """Take a decided payment to its end, if that is for this Region to do."""
+    if intent.hash != value.hash:  # another payload's: never settle one with the amount of the other
+        return Outcome(State.UNFINISHED, value=value)
     if value.rail == LEDGER:  # the decision is the entry: whoever learns it finishes it
         return (yield from finish(ctx, intent, conclude(intent, value, SETTLED)))
     if value.rail != ctx.rail:  # decided under other settings: never send this processor's secret there

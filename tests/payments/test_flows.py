@@ -3,6 +3,7 @@
 The simulator goes further: it loses, delays and kills at every step.
 """
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -139,6 +140,28 @@ def test_one_each_and_a_silent_cell_waits_for_it(world: World) -> None:
     world.lose = lambda *_: ""
     assert swept(world, HOME) is State.FINAL
     assert "9999" in world.cells[THIRD]["T1"]["intent"]
+
+
+@pytest.mark.parametrize("rail", ["ledger", RAIL])
+def test_a_payload_that_lost_meanwhile_is_not_settled_in_the_others_place(world: World, rail: str) -> None:
+    """One payload each and an empty cell: while a janitor drives its own, the other is decided under its hands."""
+    hold(world, INTENT, HOME)
+    hold(world, OTHER, SECOND)
+
+    def first_the_other_janitor(_: str, request: Request) -> str:
+        if called(request) == "OPEN":
+            world.lose = lambda _, request: "before" if called(request) in ("RESULT", "FINISH", "Publish") else ""
+            swept(world, HOME, rail=rail)
+            world.lose = lambda *_: ""
+        return ""
+
+    world.lose = first_the_other_janitor
+    swept(world, SECOND, rail=rail)
+    assert {charge.amount for charge in world.charges} <= {9999}
+    assert {shown["Amount"] for replica in world.replicas.values() for shown in replica.values()} <= {Decimal("99.99")}
+    assert all('"amount":"99.99"' in body for body in world.receipts.values())
+    assert swept(world, HOME, rail=rail) is State.FINAL
+    assert world.replicas[HOME]["T1"]["Amount"] == Decimal("99.99")
 
 
 def test_votes_that_do_not_come_mean_202_and_a_workflow(world: World) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from payments import function, health, janitor, runtime
 from payments.aws import Aws, AwsError
-from payments.function import IdTaken, InvalidTransaction, NotSettled
+from payments.task import IdTaken, InvalidTransaction, NotSettled
 
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
