@@ -35,6 +35,9 @@ class Names:
     def processor(self, region: str) -> str:
         return f"payment-processor-{region}-{self.environment}"
 
+    def janitor(self, region: str) -> str:
+        return f"payment-janitor-{region}-{self.environment}"
+
     def state_machine(self, region: str) -> str:
         return f"arn:aws:states:{region}:{self.account}:stateMachine:payment-workflow-{region}-{self.environment}"
 
