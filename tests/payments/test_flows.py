@@ -92,6 +92,12 @@ def test_another_payload_is_refused_for_good(world: World) -> None:
     assert post(world, OTHER, SECOND).code == 422
 
 
+def test_an_id_that_two_cells_hold_for_another_is_taken_before_anything_is_decided(world: World) -> None:
+    world.lose = lambda own, request: fail("VOTE", "before")(own, request) or silence(THIRD)(own, request)
+    assert post(world, OTHER).code == 202
+    assert post(world).code == 422
+
+
 def test_with_one_region_silent_all_goes_on(world: World) -> None:
     world.lose = silence(THIRD)
     assert post(world, rail=RAIL).code == 201

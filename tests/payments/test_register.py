@@ -1,0 +1,237 @@
+"""The register: who may charge, from the answers of the cells; and its writes, word for word on the emulator's
+DynamoDB."""
+
+import time
+import uuid
+from typing import Any
+
+import pytest
+from payments import register
+from payments.ports import LOST, Action, Answer, Cell, Context, Update
+from payments.record import PUBLISH
+from payments.register import Intent, Opened, authorize, choose, decided, next_number, propose, take_over
+
+from tests.payments.conftest import Site
+from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
+from tests.payments.test_flows import INTENT, OTHER, THIRD_PAYLOAD
+
+CONTEXT: Context = World().context()
+VALUE = propose(CONTEXT, HOME, INTENT.hash)
+LATER_VALUE = propose(CONTEXT, SECOND, INTENT.hash)
+
+
+def promise(**cell: Any) -> Answer:
+    return Answer(True, {"hash": INTENT.hash, "intent": INTENT.text, "due_at": 1, **cell})
+
+
+def refusal(**cell: Any) -> Answer:
+    return promise(**cell)._replace(done=False)
+
+
+def accepted(value: register.Value = VALUE, ballot: int = 5) -> dict[str, Any]:
+    return {"accepted": value.text, "accepted_ballot": ballot}
+
+
+def authorized(opens: dict[str, Answer], votes: list[Any]) -> tuple[register.Value | None, list[Update]]:
+    """What comes of a ballot, and the votes that were asked for."""
+    flow = authorize(CONTEXT, Opened(1_000_007, INTENT, opens))
+    try:
+        asked = [request for request in next(flow) if isinstance(request, Update)]
+    except StopIteration as end:
+        return end.value, []
+    with pytest.raises(StopIteration) as ended:
+        flow.send(votes)
+    return ended.value.value, asked
+
+
+YES = [Answer(True, {})] * 3
+
+
+def test_two_promises_and_two_votes_decide() -> None:
+    opens = {HOME: promise(), SECOND: promise()}
+    value, asked = authorized(opens, [Answer(True, {}), Answer(True, {}), LOST])
+    assert value
+    assert (value.region, value.hash) == (HOME, INTENT.hash)
+    assert {request.region for request in asked} == set(REGIONS)
+    assert {request.values["ballot"] for request in asked} == {1_000_007}
+
+
+def test_one_promise_is_not_enough_to_vote() -> None:
+    assert authorized({HOME: promise(), SECOND: refusal(), THIRD: refusal()}, YES) == (None, [])
+
+
+def test_one_vote_decides_nothing() -> None:
+    opens = {HOME: promise(), SECOND: promise()}
+    assert authorized(opens, [Answer(True, {}), LOST, Answer(False, {})])[0] is None
+
+
+def test_votes_that_lost_show_what_was_decided_instead() -> None:
+    opens = {HOME: promise(), SECOND: promise()}
+    votes = [Answer(True, accepted(VALUE, 1)), *[Answer(False, accepted(LATER_VALUE, 9))] * 2]
+    assert authorized(opens, votes)[0] == LATER_VALUE
+
+
+def test_a_refusal_that_shows_my_ballot_is_no_promise() -> None:
+    opens = {HOME: promise(promised=1_000_007), SECOND: refusal(promised=1_000_007)}
+    assert authorized(opens, YES) == (None, [])
+
+
+def test_a_decision_is_read_not_voted_on_again() -> None:
+    opens = {HOME: refusal(**accepted()), SECOND: refusal(**accepted())}
+    assert authorized(opens, YES) == (VALUE, [])
+
+
+def test_a_decision_that_its_region_has_not_heard_of_is_voted_on_again() -> None:
+    opens = {HOME: promise(), SECOND: promise(**accepted()), THIRD: promise(**accepted())}
+    opens[HOME] = Answer(True, {"hash": INTENT.hash, "intent": INTENT.text})
+    value, asked = authorized(opens, YES)
+    assert value == VALUE
+    assert {request.values["value"] for request in asked} == {VALUE.text}
+
+
+def test_the_accepted_value_of_the_highest_ballot_is_chosen() -> None:
+    cells: dict[str, Cell] = {HOME: accepted(VALUE, 5), SECOND: accepted(LATER_VALUE, 6), THIRD: {}}
+    assert choose(CONTEXT, cells, INTENT.hash) == LATER_VALUE
+
+
+def test_what_a_cell_accepted_that_did_not_promise_is_ignored() -> None:
+    opens = {HOME: promise(), SECOND: promise(), THIRD: refusal(**accepted(LATER_VALUE, 99))}
+    value, _ = authorized(opens, YES)
+    assert value
+    assert value.region == HOME
+
+
+@pytest.mark.parametrize(
+    ("promising", "region"), [((HOME, SECOND), HOME), ((SECOND, THIRD), SECOND), ((HOME, SECOND, THIRD), HOME)]
+)
+def test_a_region_without_its_own_promise_proposes_the_next_by_rank(promising: tuple[str, ...], region: str) -> None:
+    assert choose(CONTEXT, {name: {} for name in promising}, INTENT.hash).region == region
+
+
+def test_two_cells_in_different_ballots_decide_nothing() -> None:
+    assert decided([accepted(VALUE, 5), accepted(VALUE, 6)]) is None
+    assert decided([accepted(VALUE, 5), accepted(LATER_VALUE, 5)]) is None
+    assert decided([accepted(VALUE, 5), {}, accepted(VALUE, 5)]) == VALUE
+
+
+def test_the_next_ballot_is_above_all_seen() -> None:
+    assert next_number([]) == 1
+    assert next_number([{"promised": 2_000_001}, {"promised": 7_999_999}, {}]) == 8
+
+
+def holds(intent: Intent, **more: Any) -> Cell:
+    return {"hash": intent.hash, "intent": intent.text, **more}
+
+
+def test_takeover_drives_what_two_hold_or_the_only_one_seen() -> None:
+    two: dict[str, Cell] = {HOME: holds(OTHER), SECOND: holds(INTENT), THIRD: holds(INTENT)}
+    assert take_over(CONTEXT, two, None, "T1").intent == INTENT
+    assert take_over(CONTEXT, {HOME: {}, THIRD: holds(OTHER)}, INTENT, "T1").intent == OTHER
+    assert take_over(CONTEXT, {HOME: {}, THIRD: {}}, INTENT, "T1").intent == INTENT
+
+
+def test_takeover_follows_an_accepted_value_whatever_is_held() -> None:
+    cells: dict[str, Cell] = {HOME: holds(OTHER), SECOND: holds(INTENT, **accepted()), THIRD: {}}
+    drive = take_over(CONTEXT, cells, OTHER, "T1")
+    assert (drive.intent, drive.proven) == (INTENT, True)
+
+
+def test_takeover_of_one_each_waits_drives_its_own_or_gives_up() -> None:
+    one_each: dict[str, Cell] = {HOME: holds(INTENT), SECOND: holds(OTHER)}
+    assert take_over(CONTEXT, one_each, None, "T1") == (None, False, False)
+    assert take_over(CONTEXT, one_each | {THIRD: {}}, None, "T1").intent == INTENT
+    assert take_over(World().context(SECOND), one_each | {THIRD: {}}, None, "T1").intent == OTHER
+    assert take_over(CONTEXT, one_each | {THIRD: holds(THIRD_PAYLOAD)}, None, "T1").void
+
+
+class Table:
+    """One cell on the emulator, and its writes."""
+
+    def __init__(self, site: Site) -> None:
+        self.driver = site.driver()
+        self.intent = INTENT._replace(id=f"R{uuid.uuid4().hex}")
+        self.context = World().context()
+
+    def write(self, action: Action, intent: Intent = INTENT, **values: Any) -> Answer:
+        whole = register.update(self.context, HOME, intent._replace(id=self.intent.id), action, **values)
+        wanted = {name: value for name, value in whole.values.items() if f":{name}" in action.update + action.condition}
+        answer = self.driver._do(whole._replace(values=wanted), time.monotonic() + 8)
+        assert isinstance(answer, Answer), "the emulator refused the expression"
+        return answer
+
+
+@pytest.fixture
+def table(site: Site) -> Table:
+    return Table(site)
+
+
+def test_open_promises_once_and_higher_only(table: Table) -> None:
+    first = table.write(register.OPEN, ballot=11)
+    assert first.done
+    assert (first.cell["promised"], first.cell["hash"], first.cell["intent"]) == (11, INTENT.hash, INTENT.text)
+    again = table.write(register.OPEN, ballot=11)
+    assert (again.done, again.cell["promised"]) == (False, 11)
+    assert table.write(register.OPEN, ballot=12).cell["accepted_at"] == first.cell["accepted_at"]
+    other = table.write(register.OPEN, OTHER, ballot=99)
+    assert (other.done, other.cell["hash"]) == (False, INTENT.hash)
+
+
+def test_vote_needs_its_promise_and_replaces_a_hash_that_lost(table: Table) -> None:
+    table.write(register.OPEN, OTHER, ballot=12)
+    assert not table.write(register.VOTE, ballot=11, value=VALUE.text).done
+    assert not table.write(register.OPEN, ballot=13).done
+    assert table.write(register.PREPARE, ballot=13).cell["hash"] == OTHER.hash
+    for _ in range(2):
+        voted = table.write(register.VOTE, ballot=13, value=VALUE.text)
+        assert (voted.done, voted.cell["hash"], voted.cell["intent"]) == (True, INTENT.hash, INTENT.text)
+        assert (voted.cell["accepted"], voted.cell["accepted_ballot"]) == (VALUE.text, 13)
+
+
+def test_vote_brings_everything_to_an_empty_cell(table: Table) -> None:
+    voted = table.write(register.VOTE, ballot=11, value=VALUE.text)
+    assert {"hash", "intent", "accepted_at", "due_shard", "due_at", "promised"} <= voted.cell.keys()
+
+
+def test_attempt_is_one_callers_until_released(table: Table) -> None:
+    assert table.write(register.ATTEMPT, token="a").done
+    assert table.write(register.ATTEMPT, token="a").done
+    other = table.write(register.ATTEMPT, token="b")
+    assert (other.done, other.cell["attempt"]) == (False, "a")
+    assert not table.write(register.RELEASE, token="b").done
+    assert table.write(register.RELEASE, token="a").done
+    assert table.write(register.ATTEMPT, token="b").done
+
+
+def test_result_is_written_once_and_finish_clears_due(table: Table) -> None:
+    first = table.write(register.RESULT, result="R1")
+    assert first.done
+    assert "due_at" in first.cell
+    assert table.write(register.RESULT, result="R2") == Answer(False, first.cell)
+    assert not table.write(register.FINISH, result="R2").done
+    for _ in range(2):
+        finished = table.write(register.FINISH, result="R1")
+        assert finished.done
+        assert "due_at" not in finished.cell
+        assert "due_shard" not in finished.cell
+
+
+@pytest.mark.parametrize("action", [register.OPEN, register.PREPARE, register.VOTE, register.ATTEMPT, register.RELEASE])
+def test_nothing_changes_a_cell_with_a_result(table: Table, action: Action) -> None:
+    table.write(register.ATTEMPT, token="t")
+    finished = table.write(register.FINISH, result="R1").cell
+    refused = table.write(action, ballot=99, value=VALUE.text, token="t")
+    assert refused == Answer(False, finished)
+
+
+def test_later_moves_only_what_was_seen(table: Table) -> None:
+    seen = table.write(register.OPEN, ballot=11).cell["due_at"]
+    assert table.write(register.LATER, seen=seen, due=9_999).cell["due_at"] == 9_999
+    assert not table.write(register.LATER, seen=seen, due=1).done
+
+
+def test_a_record_is_published_once(table: Table, site: Site) -> None:
+    name = f"payments-{site.environment}"
+    values: dict[str, str | int] = {"amount": 1, "currency": "USD", "timestamp": 1, "status": "SETTLED", "region": HOME}
+    first = table.driver._update(HOME, name, table.intent.id, PUBLISH, values | {"result": "R1"})
+    second = table.driver._update(HOME, name, table.intent.id, PUBLISH, values | {"result": "R2"})
+    assert (first.done, second.done, second.cell["Content"]) == (True, False, "R1")
