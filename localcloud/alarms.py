@@ -15,7 +15,7 @@ from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
-from localcloud import metric_math, patching
+from localcloud import metric_math, metrics, patching
 
 EVERY_SECONDS: Final = 5.0
 logger = logging.getLogger("localcloud.alarms")
@@ -62,6 +62,7 @@ def start(loop: asyncio.AbstractEventLoop) -> None:
 async def _watch() -> None:
     while True:
         await asyncio.sleep(EVERY_SECONDS)
+        metrics.publish_queue_depths()
         evaluate_all(time.time())
 
 

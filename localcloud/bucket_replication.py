@@ -4,6 +4,7 @@ The emulator copies to the first matching rule's bucket, at once, and accepts a 
 """
 
 import contextvars
+import time
 from functools import partial
 from typing import Any, Final
 from xml.etree import ElementTree
@@ -60,6 +61,7 @@ def replicate(bucket: str, key: str, item: dict[str, Any], data: Any, tags: dict
     if not rules:
         return
     account, source = get_account_id(), _region_of(bucket)
+    written = time.monotonic()
     statuses = {_destination(rule): "PENDING" for rule in rules}
     item["replication_status"] = "PENDING"
 
@@ -72,7 +74,7 @@ def replicate(bucket: str, key: str, item: dict[str, Any], data: Any, tags: dict
         finally:
             _chosen.reset(chosen)
         statuses[_destination(rule)] = variant["replication_status"]
-        _publish_metrics(rule, bucket, variant["replication_status"])
+        _publish_metrics(rule, bucket, variant["replication_status"], time.monotonic() - written)
         _show_status(bucket, key, item, set(statuses.values()))
 
     for rule in rules:
@@ -97,9 +99,10 @@ def _show_status(bucket: str, key: str, item: dict[str, Any], statuses: set[str]
             entry["replication_status"] = status
 
 
-def _publish_metrics(rule: Rule, bucket: str, status: str) -> None:
+def _publish_metrics(rule: Rule, bucket: str, status: str, latency: float) -> None:
     dimensions = {"SourceBucket": bucket, "DestinationBucket": _destination(rule), "RuleId": rule.get("ID", "")}
     metrics.count("AWS/S3", "OperationsFailedReplication", dimensions, float(status == "FAILED"))
+    metrics.count("AWS/S3", "ReplicationLatency", dimensions, latency, "Seconds")
 
 
 def _matching(configuration: Rule, bucket: str, key: str, tags: dict[str, str] | None) -> list[Rule]:

@@ -26,8 +26,16 @@ WRAPPED: Final = {
     "ministack.services.cloudformation.helpers": ("_resolve_document", "_resolve_template"),
     "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_cw_metric_alarm_record"),
     "ministack.services.cloudwatch": (
-        *("_alarms", "_calc_stats", "_dims_from_list", "_dims_key", "_dispatch_alarm_actions", "_metrics"),
-        *("_evaluate_all_alarms", "_evaluate_parent_alarms", "_record_history", "_stat_value", "record_metric"),
+        *(
+            "_alarms",
+            "_calc_stats",
+            "_dims_from_list",
+            "_dims_key",
+            "_dispatch_alarm_actions",
+            "_metrics",
+            "_metric_bucket",
+        ),
+        *("_evaluate_all_alarms", "_evaluate_parent_alarms", "_record_history", "_stat_value"),
     ),
     "ministack.services.cloudwatch_logs": ("_create_log_stream", "_log_groups", "_put_log_events"),
     "ministack.services.dynamodb": (
@@ -46,8 +54,8 @@ WRAPPED: Final = {
         *("_replication_rule_for", "_replication_rule_prefix", "_replication_rule_tags"),
     ),
     "ministack.services.sns": ("_deliver_to_sqs",),
-    "ministack.services.sqs": ("_act_send_message", "_queue_by_arn", "queue_policy_allows"),
-    "ministack.services.stepfunctions": ("_resolve_state_machine_arn",),
+    "ministack.services.sqs": ("_act_send_message", "_queue_by_arn", "_queues", "queue_policy_allows"),
+    "ministack.services.stepfunctions": ("_emit_execution_status_event", "_resolve_state_machine_arn"),
 }
 
 

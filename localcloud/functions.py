@@ -12,7 +12,7 @@ from functools import wraps
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
-from ministack.services import cloudwatch, lambda_svc
+from ministack.services import lambda_svc
 
 from localcloud import emulator, metrics, patching
 
@@ -103,6 +103,5 @@ def publish(content: dict[str, Any]) -> None:
                 value = content.get(metric["Name"])
                 for number in value if isinstance(value, list) else [value]:
                     if isinstance(number, int | float):
-                        cloudwatch.record_metric(
-                            directive["Namespace"], metric["Name"], number, metric.get("Unit", "None"), dimensions
-                        )
+                        unit = metric.get("Unit", "None")
+                        metrics.count(directive["Namespace"], metric["Name"], dimensions, number, unit)

@@ -11,6 +11,7 @@ from localcloud import (
     event_buses,
     functions,
     global_tables,
+    metrics,
     notifications,
     stacksets_api,
     template_conditions,
@@ -33,6 +34,7 @@ def fill() -> None:
         notifications,
         alarms,
         functions,
+        metrics,
         api_gateway,
     ):
         module.install()

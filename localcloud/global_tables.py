@@ -13,7 +13,7 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import dynamodb
 from ministack.services.cloudformation import provisioners
 
-from localcloud import deliveries, patching
+from localcloud import deliveries, metrics, patching
 from localcloud.network import NETWORK
 
 Properties = dict[str, Any]
@@ -56,6 +56,9 @@ def replicate(table: dict[str, Any], event: str, old: dict[str, Any] | None, new
         _versions[key] = version
         with request_scope(account, source):
             _replicate_write({**table, "_global_regions": [source, destination]}, event, old, new)
+            dimensions = {"TableName": table["TableName"], "ReceivingRegion": destination}
+            milliseconds = (time.time_ns() - version[0]) / 1e6
+            metrics.count("AWS/DynamoDB", "ReplicationLatency", dimensions, milliseconds, "Milliseconds")
 
     for region in regions:
         if region != source:
