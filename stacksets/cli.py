@@ -60,6 +60,7 @@ def deploy(
     yes: Yes = False,
     parallel: Annotated[bool, typer.Option("--parallel", help="Update all Regions at once: for tests only.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or only start it.")] = True,
+    lint: Annotated[bool, typer.Option("--lint/--no-lint", help="Lint changed templates before.")] = True,
     recreate: Annotated[
         list[str] | None, typer.Option(help="Make a Region anew whose stack is lost.", metavar="REGION")
     ] = None,
@@ -75,6 +76,7 @@ def deploy(
         options = deploying.Options(
             parallel=parallel,
             wait=wait,
+            lint=lint,
             recreate=tuple(recreate or ()),
             test_faults=test_faults,
             confirm=confirmer(yes=yes, report=environment.report, verb="deploy"),

@@ -172,7 +172,10 @@ class Cloud:
             return self._clients[key]
 
     def _config(self, service: str) -> Config:
-        config = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+        # The first call of all is to STS: a wrong address or network shall not take half a minute to be told.
+        attempts = 2 if service == "sts" else 5
+        retries: Any = {"mode": "standard", "total_max_attempts": attempts}
+        config = Config(connect_timeout=5, read_timeout=60, retries=retries)
         if self.endpoint and service == "s3":
             config = config.merge(Config(s3={"addressing_style": "path"}))
         return config

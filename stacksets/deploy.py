@@ -20,6 +20,7 @@ class Options:
 
     parallel: bool = False
     wait: bool = True
+    lint: bool = True
     test_faults: bool = False
     recreate: tuple[str, ...] = ()
     confirm: Callable[[Sequence[str]], bool] = field(default=lambda _: True)
@@ -58,8 +59,9 @@ class Deployment:
         survey = environment.survey()
         self._refuse_lost_regions(survey)
         if planned := self.planned(survey):
-            report.phase("Lint the templates")
-            lint((self.regional, self.world), self.settings.regions, note=report.note)
+            if self.options.lint:
+                report.phase("Lint the templates")
+                lint((self.regional, self.world), self.settings.regions, note=report.note)
             if not self.options.confirm(planned):
                 raise PayctlError("nothing was changed", remedy="")
             self._upload()

@@ -71,7 +71,8 @@ class Project:
         return Environment(Cloud.of(loaded, endpoint=self.endpoint, environ=environ), report or Silent(), QUICK)
 
     def deploy(self, **options: Any) -> deploy.Deployed:
-        return deploy.deploy(self.environment(), deploy.Options(**options))
+        # cfn-lint takes longer than everything else here; test_lint.py runs it.
+        return deploy.deploy(self.environment(), deploy.Options(lint=False, **options))
 
     def payctl(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """As a user types it, without a terminal."""
@@ -104,8 +105,6 @@ def project(bootstrapped: localcloud.LocalCloud, tmp_path: Path, monkeypatch: py
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.chdir(tmp_path)
-    # The small templates are not to be judged, and cfn-lint takes longer than everything else here.
-    monkeypatch.setattr("stacksets.deploy.lint", lambda *_, **__: None)
     return Project(tmp_path, bootstrapped.endpoint)
 
 
