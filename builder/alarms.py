@@ -158,6 +158,7 @@ class Alarms:
             ("PeerUnanswered", "PeerUnanswered", 0, 3, "Another Region's register does not answer"),
             ("PaymentsOverdue", "OldestOverdueSeconds", 300, 1, "A payment is overdue for more than 5 minutes"),
             ("PaymentsParked", "Parked", 0, 1, "Payments are parked: payctl parked"),
+            ("ResultConflict", "ResultConflict", 0, 1, "Two Regions hold different results of one payment"),
         ):
             self._add(
                 title,

@@ -236,8 +236,8 @@ def logs() -> list[Statement]:
         _act(
             "logs",
             """
-            AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteRetentionPolicy             DisassociateKmsKey GetDataProtectionPolicy ListTagsForResource PutRetentionPolicy
-            TagResource UntagResource
+            AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteRetentionPolicy DisassociateKmsKey
+            GetDataProtectionPolicy ListTagsForResource PutRetentionPolicy TagResource UntagResource
             """,
             *(f"log-group:{group}" for group in groups),
         ),

@@ -161,15 +161,18 @@ class _Resolver:
         return any(map(self.value, argument))
 
 
-def resolve(template: Mapping[str, Any], *, region: str, account: str = ACCOUNT, **parameters: str | int) -> Resolved:
-    """Work a template out for one Region. Parameters that are not given take their defaults; none may be missing."""
+def resolve(template: Mapping[str, Any], *, region: str, **parameters: str | int) -> Resolved:
+    """Work a template out for one Region of one example account.
+
+    Parameters that are not given take their defaults; none may be missing, or UnresolvedError is raised.
+    """
     declared = template.get("Parameters", {})
     values = {name: body["Default"] for name, body in declared.items() if "Default" in body} | parameters
     if missing := sorted(set(declared) - set(values)):
         raise UnresolvedError(f"parameter {missing[0]} has no default and was not given")
     if unknown := sorted(set(values) - set(declared)):
         raise UnresolvedError(f"no parameter {unknown[0]}")
-    resolver = _Resolver(template, values, region, account)
+    resolver = _Resolver(template, values, region, ACCOUNT)
     resources = {
         name: {"Properties": {}} | {key: resolver.value(value) for key, value in body.items() if key != "Condition"}
         for name, body in template["Resources"].items()
@@ -180,4 +183,4 @@ def resolve(template: Mapping[str, Any], *, region: str, account: str = ACCOUNT,
         for name, body in template.get("Outputs", {}).items()
         if "Condition" not in body or resolver.condition(body["Condition"])
     }
-    return Resolved(region, account, resources, outputs)
+    return Resolved(region, ACCOUNT, resources, outputs)

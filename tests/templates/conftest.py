@@ -14,12 +14,13 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = load(ROOT / "deployment.toml", {})
 REGIONS = SETTINGS.regions
 KEY_ARNS = ",".join(f"arn:aws:kms:{region}:{ACCOUNT}:key/Key-{region}" for region in REGIONS)
-GIVEN = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64}
+GIVEN: dict[str, str | int] = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64}
 
 
 def regional(templates: Mapping[str, Any], **parameters: str | int) -> dict[str, Resolved]:
     template = templates["regional"]
-    return {region: resolve(template, region=region, **(GIVEN | parameters)) for region in REGIONS}
+    given: dict[str, str | int] = GIVEN | parameters
+    return {region: resolve(template, region=region, **given) for region in REGIONS}
 
 
 @pytest.fixture(scope="session")

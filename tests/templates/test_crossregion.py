@@ -153,7 +153,7 @@ def workflow_may_not_call_the_function(home: Resources, _: Resources) -> None:
     _drop(home, "WorkflowRole", lambda body: body["Action"] == ["lambda:InvokeFunction"])
 
 
-def attribute_used_by_nothing(home: Resources, spanning: Resources) -> None:
+def attribute_used_by_nothing(_: Resources, spanning: Resources) -> None:
     attributes = spanning["PaymentsTable"]["Properties"]["AttributeDefinitions"]
     attributes.append({"AttributeName": "Status", "AttributeType": "S"})
 

@@ -2,6 +2,7 @@
 
 import fnmatch
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -234,7 +235,7 @@ class TestKey:
             assert any(fnmatch.fnmatchcase(arn, pattern) for pattern in patterns), arn
 
     def test_everything_that_can_is_encrypted_with_it(self, stack: Resolved, spanning: Resolved) -> None:
-        properties = {
+        properties: dict[str, Callable[[Any], str]] = {
             "AWS::DynamoDB::Table": lambda body: body["SSESpecification"]["KMSMasterKeyId"],
             "AWS::Lambda::Function": lambda body: body["KmsKeyArn"],
             "AWS::Logs::LogGroup": lambda body: body["KmsKeyId"],
@@ -361,6 +362,7 @@ class TestAlarms:
             ("Payments", "OldestOverdueSeconds"),
             ("Payments", "Parked"),
             ("Payments", "Heartbeat"),
+            ("Payments", "ResultConflict"),
         }
 
     def test_error_rate_over_a_thousandth_for_two_periods(self, stack: Resolved) -> None:

@@ -1,0 +1,129 @@
+"""The API (SPEC B11, DESIGN 4)."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from troposphere import Template
+
+from builder import api
+from builder.regional_template import regional_template
+from builder.resolve import Resolved, resolve
+from builder.settings import Settings
+
+SETTINGS = Settings(environment="dev", home="us-east-1", regions=("us-east-1", "eu-west-1", "ap-southeast-1"))
+
+
+def test_regional_endpoint_and_stage(stack: Resolved) -> None:
+    (rest_api,) = stack.of_type("AWS::ApiGateway::RestApi").values()
+    assert (rest_api["Name"], rest_api["EndpointConfiguration"]) == ("payment-api-dev", {"Types": ["REGIONAL"]})
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    assert (stage["StageName"], stage["TracingEnabled"]) == ("prod", True)
+
+
+def test_payments_are_signed_and_health_is_open(stack: Resolved) -> None:
+    methods = stack.of_type("AWS::ApiGateway::Method")
+    found = {name: (body["HttpMethod"], body["AuthorizationType"]) for name, body in methods.items()}
+    assert found == {
+        "PostPayment": ("POST", "AWS_IAM"),
+        "GetPayment": ("GET", "AWS_IAM"),
+        "GetHealth": ("GET", "NONE"),
+    }
+
+
+def test_methods_are_proxies_to_their_functions(stack: Resolved) -> None:
+    methods = stack.of_type("AWS::ApiGateway::Method")
+    for name, function in (("PostPayment", "processor"), ("GetPayment", "processor"), ("GetHealth", "health")):
+        integration = methods[name]["Integration"]
+        assert (integration["Type"], integration["IntegrationHttpMethod"]) == ("AWS_PROXY", "POST")
+        assert integration["Uri"].endswith(f":function:payment-{function}-{stack.region}-dev/invocations")
+        assert integration["TimeoutInMillis"] <= 29_000
+
+
+def test_gateway_asks_only_for_an_object_with_transaction(stack: Resolved) -> None:
+    post = stack.of_type("AWS::ApiGateway::Method")["PostPayment"]
+    assert post["RequestModels"] == {"application/json": f"PaymentModel-{stack.region}"}
+    assert post["RequestValidatorId"] == f"PaymentValidator-{stack.region}"
+    (validator,) = stack.of_type("AWS::ApiGateway::RequestValidator").values()
+    assert validator["ValidateRequestBody"] is True
+    (model,) = stack.of_type("AWS::ApiGateway::Model").values()
+    schema = json.loads(model["Schema"])
+    assert (schema["required"], schema["properties"]) == (["transaction"], {"transaction": {"type": "object"}})
+
+
+def test_bodies_never_get_into_logs(stack: Resolved) -> None:
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    for setting in stage["MethodSettings"]:
+        assert (setting["LoggingLevel"], setting["DataTraceEnabled"]) == ("ERROR", False)
+    log_format = stage["AccessLogSetting"]["Format"]
+    assert not re.search(r"\$input|querystring|requestOverride|\$context\.path", log_format)
+    assert json.loads(log_format)["requestId"] == "$context.requestId"
+
+
+def test_access_log_is_a_group_of_the_template(stack: Resolved) -> None:
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    group = stage["AccessLogSetting"]["DestinationArn"].rpartition(":log-group:")[2]
+    assert group in {body["LogGroupName"] for body in stack.of_type("AWS::Logs::LogGroup").values()}
+
+
+def test_throttling_by_parameters_and_shut_when_intake_is_off(templates: dict[str, Any]) -> None:
+    assert _throttles(templates, ApiRate=7, ApiBurst=9) == {"/*": (7, 9), "/~1health": (50, 100)}
+    assert _throttles(templates, Intake="off")["/*"] == (0, 0)
+
+
+def _throttles(templates: dict[str, Any], **parameters: str | int) -> dict[str, tuple[int, int]]:
+    stack = resolve(templates["regional"], region="eu-west-1", EnvironmentSuffix="dev", CodeHash="0" * 64, **parameters)
+    (stage,) = stack.of_type("AWS::ApiGateway::Stage").values()
+    return {
+        setting["ResourcePath"]: (setting["ThrottlingRateLimit"], setting["ThrottlingBurstLimit"])
+        for setting in stage["MethodSettings"]
+    }
+
+
+def test_gateway_answers_are_problem_json_and_echo_nothing(stack: Resolved) -> None:
+    responses = stack.of_type("AWS::ApiGateway::GatewayResponse")
+    assert {"DEFAULT_4XX", "DEFAULT_5XX"} <= {body["ResponseType"] for body in responses.values()}
+    for name, body in responses.items():
+        headers = body["ResponseParameters"]
+        assert headers["gatewayresponse.header.Content-Type"] == "'application/problem+json'", name
+        text = body["ResponseTemplates"]["application/json"]
+        assert "$" not in text, name
+        assert set(json.loads(text)) <= {"type", "title", "status", "detail"}, name
+        if "StatusCode" in body:
+            assert json.loads(text)["status"] == int(body["StatusCode"]), name
+
+
+def test_any_5xx_of_the_gateway_means_unknown_and_come_again(stack: Resolved) -> None:
+    """A throttled function makes AWS answer 500: nobody knows what became of the payment."""
+    responses = stack.of_type("AWS::ApiGateway::GatewayResponse")
+    server = [body for body in responses.values() if body.get("StatusCode", "").startswith("5")]
+    (body,) = server
+    assert (body["ResponseType"], body["StatusCode"]) == ("DEFAULT_5XX", "503")
+    assert body["ResponseParameters"]["gatewayresponse.header.Retry-After"] == "'2'"
+    assert "may have been accepted and charged" in body["ResponseTemplates"]["application/json"]
+
+
+def test_deployment_waits_for_all_it_shows(templates: dict[str, Any]) -> None:
+    resources = templates["regional"]["Resources"]
+    (deployment,) = [body for body in resources.values() if body["Type"] == "AWS::ApiGateway::Deployment"]
+    shown = {
+        name
+        for name, body in resources.items()
+        if body["Type"].removeprefix("AWS::ApiGateway::")
+        in {"GatewayResponse", "Method", "Model", "RequestValidator", "Resource"}
+    }
+    assert set(deployment["DependsOn"]) == shown
+
+
+def deployment_of(template: Template) -> str:
+    (name,) = [name for name in template.resources if name.startswith("ApiDeployment")]
+    return str(name)
+
+
+def test_changed_api_really_redeploys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A deployment is a snapshot: only another logical id makes a new one (FACTS F43)."""
+    before = deployment_of(regional_template(SETTINGS))
+    assert deployment_of(regional_template(SETTINGS)) == before
+    monkeypatch.setitem(api.PAYMENT, "required", ["transaction", "more"])
+    assert deployment_of(regional_template(SETTINGS)) != before

@@ -1,0 +1,165 @@
+"""The workflow's definition, and its expressions run by a JSONata engine of their own (SPEC B6, DESIGN 5)."""
+
+import json
+from typing import Any
+
+import jsonata  # type: ignore[import-untyped]  # comes with the emulator, without types
+import pytest
+
+from builder.resolve import Resolved
+
+EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:payment-workflow-us-east-1-dev:x"
+
+
+@pytest.fixture
+def machine(stack: Resolved) -> dict[str, Any]:
+    return stack.of_type("AWS::StepFunctions::StateMachine")["Workflow"]
+
+
+@pytest.fixture
+def states(machine: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = machine["Definition"]["States"]
+    return found
+
+
+def test_standard_with_logs_without_payment_data_and_traces(machine: dict[str, Any], stack: Resolved) -> None:
+    assert machine["StateMachineName"] == f"payment-workflow-{stack.region}-dev"
+    assert machine["StateMachineType"] == "STANDARD"
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    logging = machine["LoggingConfiguration"]
+    assert (logging["Level"], logging["IncludeExecutionData"]) == ("ALL", False)
+    (destination,) = logging["Destinations"]
+    group = f"/aws/vendedlogs/states/payment-workflow-{stack.region}-dev"
+    arn = f"arn:aws:logs:{stack.region}:123456789012:log-group:{group}:*"
+    assert destination["CloudWatchLogsLogGroup"]["LogGroupArn"] == arn
+
+
+def test_retries(states: dict[str, Any]) -> None:
+    """2 s, 3 attempts, backoff 2.0; throttling by an entry of its own, with jitter; what is wrong for good never."""
+    for_good, throttled, everything = states["ProcessTransaction"]["Retry"]
+    assert for_good == {"ErrorEquals": ["InvalidTransaction", "IdTaken"], "MaxAttempts": 0}
+    assert throttled["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    assert throttled["JitterStrategy"] == "FULL"
+    assert everything == {
+        "ErrorEquals": ["States.ALL"],
+        "IntervalSeconds": 2,
+        "MaxAttempts": 3,
+        "BackoffRate": 2.0,
+    }
+
+
+def test_throttling_is_never_failover(states: dict[str, Any]) -> None:
+    for_good, everything = states["ProcessTransaction"]["Catch"]
+    assert "Lambda.TooManyRequestsException" in for_good["ErrorEquals"]
+    assert for_good["Next"] == "DeadLetter"
+    assert (everything["ErrorEquals"], everything["Next"]) == (["States.ALL"], "ChooseRegion")
+
+
+def test_retries_end_before_the_workflow_does(machine: dict[str, Any]) -> None:
+    definition = machine["Definition"]
+    task = definition["States"]["ProcessTransaction"]
+    attempts = task["Retry"][2]["MaxAttempts"] + 1
+    throttled = task["Retry"][1]["MaxAttempts"] * task["Retry"][1]["MaxDelaySeconds"]
+    assert attempts * task["TimeoutSeconds"] + throttled + 60 < definition["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize(("status", "end"), [("SETTLED", "Settled"), ("DECLINED", "Settled"), ("PARKED", "Parked")])
+def test_outcome(states: dict[str, Any], status: str, end: str) -> None:
+    (choice,) = states["Outcome"]["Choices"]
+    taken = evaluate(choice["Condition"], {"input": {"status": status}})
+    assert (choice["Next"] if taken else states["Outcome"]["Default"]) == end
+    assert states[end]["Type"] == "Succeed"
+
+
+def test_failover_names_the_next_region_that_has_not_tried(machine: dict[str, Any], stack: Resolved) -> None:
+    given = machine["DefinitionSubstitutions"]
+    first, second = given["First"], given["Second"]
+    for tried, wanted in (
+        (None, first),
+        ([], first),
+        ([second], first),
+        ([first], second),
+        ([second, first], ""),
+        ([first, second], ""),
+    ):
+        payment: dict[str, Any] = {"transaction": {"id": "TXN001", "amount": 99.99}, "hash": "h", "account": "1" * 12}
+        if tried is not None:
+            payment |= {"tried": tried, "region": "before", "next": "before", "failover": "true"}
+        detail = hand_over(machine, payment)
+        assert detail == {
+            **payment,
+            "region": stack.region,
+            "failover": "true",
+            "next": wanted,
+            "tried": [*(tried or []), stack.region],
+            "reason": "NotSettled",
+            "error": "later",
+        }
+
+
+def test_accepted_payment_is_handed_over_by_its_id(machine: dict[str, Any], stack: Resolved) -> None:
+    detail = hand_over(machine, {"transactionId": "TXN001"})
+    assert (detail["transactionId"], "transaction" in detail, detail["tried"]) == ("TXN001", False, [stack.region])
+
+
+@pytest.mark.parametrize("given", ["text", 7, [1, 2], None, True])
+def test_input_that_is_no_object_still_gets_to_the_dead_letters(machine: dict[str, Any], given: Any) -> None:
+    letter = dead_letter(machine, given)
+    assert letter.get("input") == given
+    assert (letter["reason"], letter["execution"]) == ("InvalidTransaction", EXECUTION)
+
+
+def test_dead_letter_holds_reason_and_whole_payment(machine: dict[str, Any], stack: Resolved) -> None:
+    payment = {"transaction": {"id": "TXN001", "amount": 99.99, "currency": "USD"}, "tried": ["elsewhere"]}
+    assert dead_letter(machine, payment) == {
+        **payment,
+        "tried": ["elsewhere", stack.region],
+        "reason": "InvalidTransaction",
+        "error": "amount",
+        "execution": EXECUTION,
+    }
+
+
+def test_no_region_left_is_a_dead_letter_and_a_failure(states: dict[str, Any]) -> None:
+    (choice,) = states["RegionLeft"]["Choices"]
+    assert evaluate(choice["Condition"], {"input": {"next": ""}}) is False
+    assert evaluate(choice["Condition"], {"input": {"next": "eu-west-1"}}) is True
+    assert states["RegionLeft"]["Default"] == "NoRegionLeft"
+    assert states["NoRegionLeft"]["Next"] == "DeadLetter"
+    assert states["DeadLetter"]["Next"] == "Failed"
+    assert states["Failed"]["Type"] == "Fail"
+
+
+def test_event_that_cannot_be_put_is_a_dead_letter(states: dict[str, Any]) -> None:
+    (caught,) = states["FailOver"]["Catch"]
+    assert (caught["ErrorEquals"], caught["Next"]) == (["States.ALL"], "DeadLetter")
+    (entry,) = states["FailOver"]["Arguments"]["Entries"]
+    assert (entry["Source"], entry["DetailType"]) == ("payment.processing", "Payment Transaction")
+
+
+def hand_over(machine: dict[str, Any], payment: Any) -> Any:
+    expression = machine["Definition"]["States"]["ChooseRegion"]["Output"]
+    return evaluate(expression, context(payment, "NotSettled", "later"), machine["DefinitionSubstitutions"])
+
+
+def dead_letter(machine: dict[str, Any], payment: Any) -> Any:
+    expression = machine["Definition"]["States"]["DeadLetter"]["Arguments"]["MessageBody"]
+    given = context(payment, "InvalidTransaction", "amount")
+    return json.loads(evaluate(expression, given, machine["DefinitionSubstitutions"]))
+
+
+def context(payment: Any, reason: str, error: str) -> dict[str, Any]:
+    return {
+        "input": {"reason": reason, "error": error},
+        "context": {"Execution": {"Input": payment, "Id": EXECUTION}},
+    }
+
+
+def evaluate(expression: str, bound: dict[str, Any], substitutions: dict[str, str] | None = None) -> Any:
+    for name, value in (substitutions or {}).items():
+        expression = expression.replace("${" + name + "}", value)
+    assert "${" not in expression
+    program = jsonata.Jsonata(expression.removeprefix("{%").removesuffix("%}").strip())
+    frame = program.create_frame()
+    frame.bind("states", bound)
+    return json.loads(json.dumps(program.evaluate(None, frame)))
