@@ -1,15 +1,19 @@
 """What an operator may do to payments: list what is parked, close one in doubt, bring back a lost register. No I/O.
 
-state = run(inspect(context, payment))                     # read only
-done = run(resolve(context, payment, Ruling(...)))         # by the same quorum as everything else, write once
-done = run(rejoin(context, region, payment))               # for each payment of both other registers
+    state = run(inspect(context, payment))               # read only
+    done = run(resolve(context, payment, Ruling(...)))   # by the same quorum as everything else, write once
+    run(bar(context, region))                            # before a lost register is made anew
+    done = run(rejoin(context, region, payment))         # for each payment of both other registers
+    run(unbar(context, region))                          # once all are done
+
+Ids that begin with ":" are no payments. The driver that runs this must be made with `operator=True`.
 """
 
 from collections.abc import Mapping, Set
 from typing import Final, NamedTuple
 
 from payments import register
-from payments.ports import LEDGER, LOST, Answer, Cancel, Cell, Context, Flow, Lookup, Update, Verdict
+from payments.ports import BARRED, LEDGER, LOST, Action, Answer, Cancel, Cell, Context, Flow, Lookup, Update, Verdict
 from payments.processor import standing
 from payments.record import IN_DOUBT, SETTLED, VOID, VOID_TEXT, Result, conclude, key, read_result
 from payments.register import (
@@ -29,6 +33,8 @@ from payments.settlement import ended, finish, intent_with
 
 QUIET_SECONDS: Final = 3600
 """How long after its last possible call a payment may be closed as not charged without the processor's word."""
+BAR: Final = Action("BAR", "SET lost = :region", "attribute_not_exists(lost) OR lost = :region")
+UNBAR: Final = Action("UNBAR", "REMOVE lost", "attribute_not_exists(lost) OR lost = :region")
 MARK: Final = "rejoined"
 """The ATTEMPT of a cell whose own was lost: nobody holds this token, so nobody charges on it."""
 CONTESTED: Final = "CONTESTED"
@@ -156,6 +162,23 @@ def quiet_from(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> float:
         return value.at + ctx.key_lifetime // 2 + QUIET_SECONDS
     attempted = cells.get(value.region, {}).get("attempted_at")
     return float("inf") if attempted is None else int(attempted) + QUIET_SECONDS
+
+
+def bar(ctx: Context, lost: str, *, action: Action = BAR) -> Flow[Done]:
+    """Have nobody ask a register that was lost, from before it is made anew until it has been taught every payment.
+    Both others hold the bar, so either suffices; functions look each minute, and whenever a register was missing."""
+    others = [region for region in ctx.regions if region != lost]
+    answers = yield tuple(Update(region, BARRED, action, {"region": lost}) for region in others)
+    if LOST in answers:
+        return Done(False, "both other Regions must answer")
+    if not all(answer.done for answer in answers):
+        return Done(False, "another Region is barred: two lost registers cannot teach each other")
+    return Done(True, f"{lost} is {'barred' if action is BAR else 'in use'}")
+
+
+def unbar(ctx: Context, lost: str) -> Flow[Done]:
+    """Use it again. Only after `rejoin` was done for every payment that either of the others holds."""
+    return (yield from bar(ctx, lost, action=UNBAR))
 
 
 def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:

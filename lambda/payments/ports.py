@@ -12,6 +12,8 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
 
 LEDGER: Final = "ledger"
+BARRED: Final = ":barred"
+"""The item of a register, with a key no payment can have, that names in `lost` a peer that must not be asked."""
 
 Plain = str | int | Decimal
 Cell = Mapping[str, Plain]

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from payments.aws import Aws, AwsError
 from payments.ports import (
+    BARRED,
     LOST,
     NOT_SENT,
     Action,
@@ -51,27 +52,44 @@ TELLING_SECONDS: Final = 1.0
 """Kept back from everything for telling the workflow, before a 202."""
 RAIL_SECONDS: Final = 30.0
 
+BARRED_SECONDS: Final = 60.0
+"""How long it is believed which registers serve. Shorter than a table takes to be deleted and made anew."""
+
 NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
 """Reserved words among the attributes, written with # in the expressions."""
 
 
 class Driver:
-    """One function's hands. `log` hears (what, fields) for whoever reads the logs."""
+    """One function's hands. `log` hears (what, fields) for whoever reads the logs; an `operator` also works on a
+    register that is barred to others."""
 
-    def __init__(self, settings: Settings, aws: Aws, log: Callable[..., None], *, count_capacity: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        aws: Aws,
+        log: Callable[..., None],
+        *,
+        count_capacity: bool = False,
+        operator: bool = False,
+    ) -> None:
         self.settings = settings
         self.aws = aws
         self.log = log
+        self._operator = operator
         self.count_capacity = count_capacity
         self.capacity = 0.0
         """Write units consumed, when counted and where the service tells."""
         self._lock = threading.Lock()
         self._workers = Workers()
         self._processor: Processor | None = None
+        self._barred: frozenset[str] = frozenset()
+        self._look_again = float("inf") if operator else 0.0
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
         """Take a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
         until = time.monotonic() + seconds
+        if time.monotonic() >= self._look_again:
+            self._look_for_barred(until)
         try:
             batch = next(flow)
             while True:
@@ -102,6 +120,15 @@ class Driver:
                 patience = min(patience, time.monotonic() + GRACE_SECONDS)
         return answers
 
+    def _look_for_barred(self, until: float) -> None:
+        """Learn from the registers which of the others lost its memory and must not be asked (see operations.bar)."""
+        regions = self.settings.regions
+        answers = self._all(tuple(Read(region, BARRED) for region in regions), until)
+        heard = [(region, cell) for region, cell in zip(regions, answers, strict=True) if cell is not LOST]
+        if heard:
+            self._barred = frozenset(str(cell["lost"]) for region, cell in heard if cell.get("lost", region) != region)
+            self._look_again = time.monotonic() + BARRED_SECONDS
+
     def _tell(self, heard: "SimpleQueue[tuple[int, Any]]", index: int, request: Request, until: float) -> None:
         heard.put((index, self._do(request, until)))
 
@@ -110,10 +137,16 @@ class Driver:
         telling = isinstance(request, StartWorkflow | PutEvent)
         if time.monotonic() > until - (0 if telling else TELLING_SECONDS):
             return NOT_SENT if isinstance(request, Charge) else LOST
+        if isinstance(request, Update | Read) and request.region in self._barred and request.id != BARRED:
+            return LOST
         try:
             return self._ask(request, until)
         except AwsError as error:
             code = error.code
+            if (
+                code == "ResourceNotFoundException" and not self._operator
+            ):  # a register is gone: before it comes back, look who is barred
+                self._look_again = 0.0
         except Exception as error:  # noqa: BLE001 - an answer that cannot be read is none
             code = type(error).__name__
         peer = getattr(request, "region", self.settings.region)

@@ -82,9 +82,9 @@ class Site:
         )
         return settings._replace(**changed)
 
-    def driver(self, region: str = REGIONS[0], **changed: Any) -> Driver:
+    def driver(self, region: str = REGIONS[0], *, operator: bool = False, **changed: Any) -> Driver:
         settings = self.settings(region, **changed)
-        return Driver(settings, Aws(Credentials("test", "test"), settings.endpoint), log, count_capacity=True)
+        return Driver(settings, Aws(Credentials("test", "test"), settings.endpoint), log, operator=operator)
 
     def use(self, monkeypatch: pytest.MonkeyPatch, region: str = REGIONS[0], **changed: Any) -> None:
         """Have the handlers of this process be those of a function in this Region."""

@@ -99,7 +99,7 @@ class World:
         self.started: list[StartWorkflow] = []
         self.events: list[PutEvent] = []
         self.asked: list[tuple[str, Request]] = []
-        self.lose: Callable[[str, Request], str] = lambda _region, _request: ""
+        self.lose: Callable[[str, Request], Any] = lambda _region, _request: ""
         """Asked before each request: "" done and answered, "before" not done, "after" done, not answered, or any
         answer."""
         self.draws = iter(range(1, 1_000_000))

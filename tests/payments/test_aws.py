@@ -125,6 +125,15 @@ def test_a_kept_connection_that_was_closed_is_replaced() -> None:
     assert server.requests == 3
 
 
+def test_what_must_not_be_sent_twice_takes_a_fresh_connection() -> None:
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        for _ in range(3):
+            host.send(HttpRequest("POST", "/", {}, b"{}"), again=False)
+    assert (server.connections, server.requests) == (3, 3)
+
+
 @pytest.mark.parametrize(
     ("status", "body", "code"),
     [

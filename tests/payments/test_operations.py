@@ -82,6 +82,13 @@ def test_not_charged_is_refused_when_the_processor_knows_better(doubtful: World,
     assert not any("result" in doubtful.cells[region]["T1"] for region in REGIONS)
 
 
+def test_a_charge_that_comes_in_before_the_cancel_stands(doubtful: World) -> None:
+    late = Verdict(True, "ch_9")
+    doubtful.lose = lambda _, request: late if type(request).__name__ == "Cancel" else ""
+    assert "ch_9" in rule(doubtful, "NOT_CHARGED", reason="x").says
+    assert not any("result" in doubtful.cells[region]["T1"] for region in REGIONS)
+
+
 def test_a_silent_processor_is_not_taken_for_agreement(doubtful: World) -> None:
     doubtful.lose = fail("Lookup", "before")
     assert "does not answer" in rule(doubtful, "SETTLED", reference="ch_9").says

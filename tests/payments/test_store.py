@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from payments import register, store
 from payments.aws import Aws, AwsError
+from payments.operations import bar, rejoin, unbar
 from payments.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
 from payments.processor import Reply, get, submit
 from payments.record import Payment, intent_of
@@ -17,6 +18,7 @@ from payments.settings import Settings
 from payments.store import Driver
 from payments.sweep import sweep
 
+import localcloud
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 
@@ -117,6 +119,54 @@ def test_write_units_on_the_happy_path(site: Site, rail: str, limit: int, monkey
     assert not any("due_at" in cell(site, region, intent.id) for region in REGIONS)
 
 
+@pytest.fixture
+def emptied(cloud: localcloud.LocalCloud) -> Site:
+    """An environment whose third register was emptied, and barred before that."""
+    site = Site(cloud)
+    intent = new()
+    post(site.driver(), intent)
+    operator = site.driver(operator=True)
+    assert operator.run(bar(context(operator.settings), THIRD), 8.0).done
+    register_table = f"payment-register-{THIRD}-{site.environment}"
+    site.client("dynamodb", THIRD).delete_table(TableName=register_table)
+    site.table(THIRD, register_table, "due", ("due_shard", "S"), ("due_at", "N"))
+    return site
+
+
+def test_a_barred_register_is_not_asked_until_it_was_taught(emptied: Site) -> None:
+    items = emptied.client("dynamodb", HOME).scan(TableName=emptied.settings().register(HOME))["Items"]
+    (payment,) = (item["TransactionId"]["S"] for item in items if not item["TransactionId"]["S"].startswith(":"))
+    intent = new()
+    for region in (HOME, THIRD):
+        assert post(emptied.driver(region), intent).code in (200, 201)
+    assert not cell(emptied, THIRD, intent.id)
+    operator = emptied.driver(operator=True)
+    here = context(operator.settings)
+    for missing in (payment, intent.id):
+        assert operator.run(rejoin(here, THIRD, missing), 8.0).done
+        assert cell(emptied, THIRD, missing)["result"]
+    assert operator.run(unbar(here, THIRD), 8.0).done
+    later = new()
+    post(emptied.driver(), later)
+    assert cell(emptied, THIRD, later.id)
+
+
+def test_a_missing_register_makes_the_driver_look_again(emptied: Site) -> None:
+    driver = emptied.driver()
+    driver._barred, driver._look_again = frozenset(), float("inf")
+    driver.settings = driver.settings._replace(environment="gone")
+    assert driver._do(Read(THIRD, "T1"), time.monotonic() + 8) is LOST
+    driver.settings = emptied.settings()
+    intent = new()
+    post(driver, intent)
+    assert not cell(emptied, THIRD, intent.id)
+
+
+def test_only_one_register_can_be_barred(emptied: Site) -> None:
+    operator = emptied.driver(operator=True)
+    assert not operator.run(bar(context(operator.settings), HOME), 8.0).done
+
+
 def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     intent, driver = new(), site.driver()
     post(driver, intent)
@@ -180,6 +230,14 @@ def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:
     assert driver._do(Read(HOME, intent.id), over) is LOST
     assert driver._do(Charge("x", "k", "T", 1, "USD"), over) is NOT_SENT
     assert driver._do(StartWorkflow("n", "{}"), over) is LOST
+
+
+def test_another_address_is_never_called(site: Site) -> None:
+    asked = site.cloud.admin("GET", "/processor/admin")["calls"]
+    driver = site.driver(rail="https://processor.invalid")
+    charge = Charge(f"{site.cloud.admin_url}/processor", "k", "T", 1, "USD")
+    assert driver._do(charge, time.monotonic() + 8) is LOST
+    assert site.cloud.admin("GET", "/processor/admin")["calls"] == asked
 
 
 def test_the_last_second_is_for_telling_the_workflow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
