@@ -42,7 +42,11 @@ def snapshot(environment: Environment) -> dict[str, Any]:
                 name = stack["StackName"]
                 if f"-{environment.name}" in name and stack["StackStatus"] != "DELETE_COMPLETE":
                     resources = stacks.describe_stack_resources(StackName=name)["StackResources"]
-                    found[f"{region} {name}"] = sorted((r["LogicalResourceId"], r["PhysicalResourceId"]) for r in resources)
+                    found[f"{region} {name}"] = sorted(
+                        (resource["LogicalResourceId"], resource["PhysicalResourceId"]) for resource in resources
+                    )
+                        (r["LogicalResourceId"], r["PhysicalResourceId"]) for r in resources
+                    )
     return found
 
 
