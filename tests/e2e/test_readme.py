@@ -45,8 +45,6 @@ def snapshot(environment: Environment) -> dict[str, Any]:
                     found[f"{region} {name}"] = sorted(
                         (resource["LogicalResourceId"], resource["PhysicalResourceId"]) for resource in resources
                     )
-                        (r["LogicalResourceId"], r["PhysicalResourceId"]) for r in resources
-                    )
     return found
 
 
