@@ -84,7 +84,9 @@ class Site:
 
     def driver(self, region: str = REGIONS[0], *, operator: bool = False, **changed: Any) -> Driver:
         settings = self.settings(region, **changed)
-        return Driver(settings, Aws(Credentials("test", "test"), settings.endpoint), log, operator=operator)
+        return Driver(
+            settings, Aws(Credentials("test", "test"), settings.endpoint), log, operator=operator, count_capacity=True
+        )
 
     def use(self, monkeypatch: pytest.MonkeyPatch, region: str = REGIONS[0], **changed: Any) -> None:
         """Have the handlers of this process be those of a function in this Region."""

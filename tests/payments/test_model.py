@@ -185,6 +185,17 @@ def disguised(pan: str) -> list[str]:
 
 
 @pytest.mark.parametrize("pan", PANS)
+def test_card_numbers_are_seen_through_any_disguise(pan: str) -> None:
+    superscript = pan.translate({ord(digit): sign for digit, sign in zip("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹", strict=True)})
+    for spelling in (*disguised(pan), superscript, f"paid with {pan}.", pan.replace("1", "\uff11")):
+        assert cards.in_text(spelling)
+        assert cards.inside({"a": [None, {"b": spelling}]})
+        assert cards.inside({spelling: 1})
+    wrong = pan[:-1] + str((int(pan[-1]) + 1) % 10)
+    assert not cards.is_card(wrong)
+
+
+@pytest.mark.parametrize("pan", PANS)
 def test_card_numbers_are_refused_in_every_field_and_never_echoed(pan: str) -> None:
     for spelling in disguised(pan):
         for field in (*GOOD, "note"):

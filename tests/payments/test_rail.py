@@ -84,11 +84,14 @@ def test_a_refused_request_has_not_charged(till: Till, tell: Tell, status: int) 
 
 
 def test_a_lost_reply_is_unknown_and_the_lookup_knows(cloud: localcloud.LocalCloud, till: Till, tell: Tell) -> None:
+    assert till.lookup() is None  # leaves a connection that could be used again
+    calls = cloud.admin("GET", "/processor/admin")["calls"]
     tell(lose_reply_share=1)
     assert till.pay() is LOST
     tell(lose_reply_share=0)
+    assert cloud.admin("GET", "/processor/admin")["calls"] == calls + 1  # above all it was not sent again
     assert isinstance(till.lookup(), Verdict)
-    assert charges(cloud, till) == 1  # and above all it was not sent again
+    assert charges(cloud, till) == 1
 
 
 def test_a_slow_processor_is_unknown_in_time(till: Till, tell: Tell) -> None:
