@@ -35,6 +35,22 @@ templates: setup ## Write templates/*.json from builder/
 check: setup lint ## Fail when templates/*.json are not what builder/ writes
 	$(BIN)/python -m builder --check
 
+audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
+	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet
+
+$(VENV)-audit/.done: requirements/audit.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js)
+	$(BIN)/python -m bench $(if $(PEERS),--peers)
+
+$(VENV)-cdk/.done: bench/cdk/requirements.txt
+	$(PYTHON) -m venv $(VENV)-cdk
+	$(VENV)-cdk/bin/pip install --quiet --disable-pip-version-check -r bench/cdk/requirements.txt
+	@touch $@
+
 lint: setup ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -62,4 +78,4 @@ lock: ## Write the hashed lock files anew (needs uv)
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 
 clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-audit build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-cdk build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from builder.render import pretty
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -89,3 +91,11 @@ def test_template_keeps_the_limits_of_cloudformation(templates: dict[str, Any], 
 @pytest.mark.parametrize("name", ["global", "bootstrap"])
 def test_templates_that_are_no_stack_set_could_be_sent_inline(templates: dict[str, Any], name: str) -> None:
     assert len(json.dumps(templates[name])) <= 51_200
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{}, [], {"b": [1, 0.1, True, None, '\u00e9 "x"'], "a": {"z": {}, "y": []}}, [[1], {"k": "v"}], "text", False],
+)
+def test_pretty_is_the_librarys_indented_json(value: Any) -> None:
+    assert pretty(value) == json.dumps(value, indent=2, sort_keys=True)
