@@ -143,10 +143,8 @@ class Driver:
             return self._ask(request, until)
         except AwsError as error:
             code = error.code
-            if (
-                code == "ResourceNotFoundException" and not self._operator
-            ):  # a register is gone: before it comes back, look who is barred
-                self._look_again = 0.0
+            if code == "ResourceNotFoundException" and not self._operator:
+                self._look_again = 0.0  # a register is gone: before it is back, look who is barred
         except Exception as error:  # noqa: BLE001 - an answer that cannot be read is none
             code = type(error).__name__
         peer = getattr(request, "region", self.settings.region)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from payments.ports import NOT_SENT, Request, Update
 from payments.processor import Reply, get, recover, submit
-from payments.record import Payment, intent_of
-from payments.register import DUE_AFTER, Intent
-from payments.settlement import State
+from payments.record import Payment, conclude, intent_of
+from payments.register import DUE_AFTER, Intent, propose
+from payments.settlement import State, settle
 from payments.sweep import sweep
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
@@ -149,6 +149,16 @@ def test_one_each_and_a_silent_cell_waits_for_it(world: World) -> None:
 
 
 @pytest.mark.parametrize("rail", ["ledger", RAIL])
+def test_no_value_is_settled_with_another_payload(world: World, rail: str) -> None:
+    context = world.context(rail=rail)
+    value = propose(context, HOME, INTENT.hash)
+    assert world.run(context, settle(context, OTHER, value)).state is State.UNFINISHED
+    assert not world.asked
+    with pytest.raises(ValueError, match="another payload"):
+        conclude(OTHER, value, "SETTLED")
+
+
+@pytest.mark.parametrize("rail", ["ledger", RAIL])
 def test_a_payload_that_lost_meanwhile_is_not_settled_in_the_others_place(world: World, rail: str) -> None:
     """One payload each and an empty cell: while a janitor drives its own, the other is decided under its hands."""
     hold(world, INTENT, HOME)
@@ -162,7 +172,8 @@ def test_a_payload_that_lost_meanwhile_is_not_settled_in_the_others_place(world:
         return ""
 
     world.lose = first_the_other_janitor
-    swept(world, SECOND, rail=rail)
+    # By ledger it finishes the other's; with a processor that is for the decided Region to do.
+    assert swept(world, SECOND, rail=rail) is (State.FINAL if rail == "ledger" else State.ELSEWHERE)
     assert {charge.amount for charge in world.charges} <= {9999}
     assert {shown["Amount"] for replica in world.replicas.values() for shown in replica.values()} <= {Decimal("99.99")}
     assert all('"amount":"99.99"' in body for body in world.receipts.values())
