@@ -14,12 +14,15 @@ from stacksets import deploy as deploying
 from stacksets import destroy as destroying
 from stacksets import outputs as gathering
 from stacksets import pay as paying
+from stacksets import preflight as preflighting
 from stacksets import render
 from stacksets import status as looking
+from stacksets import why as explaining
 from stacksets.errors import InterruptedRunError, PayctlError, explain
 from stacksets.run import Run, command, confirmer
 
 ENVIRONMENT = "Environment"
+OPERATIONS = "Operations"
 PAYMENTS = "Payments"
 
 app = typer.Typer(
@@ -93,6 +96,38 @@ def deploy(
 
 
 @command(app, ENVIRONMENT)
+def preflight(run: Run) -> None:
+    """Check in every Region what would make a deployment fail. Read only; exit code 1 if a check fails.
+
+    Example: `payctl preflight --json`
+    """
+    with run.open() as environment:
+        checks = preflighting.preflight(environment)
+    if run.as_json:
+        render.as_json([asdict(check) for check in checks])
+    else:
+        render.checks(checks)
+    if any(check.ok is False for check in checks):
+        raise typer.Exit(1)
+
+
+@command(app, OPERATIONS)
+def why(
+    run: Run, *, operation: Annotated[str, typer.Option(help="An operation's id; the last one if not given.")] = ""
+) -> None:
+    """Say why the last operation failed, by Region: the first real failure, and its fix if known. Read only.
+
+    Example: `payctl why`
+    """
+    with run.open() as environment:
+        found = explaining.why(environment, operation)
+    if run.as_json:
+        render.as_json(asdict(found))
+    else:
+        render.explanation(found)
+
+
+@command(app, ENVIRONMENT)
 def status(run: Run) -> None:
     """Show the last operation, the Regions' stacks and the global stack. Read only; exit code 1 unless all is deployed.
 
@@ -127,6 +162,7 @@ def destroy(
     discard_open: Annotated[
         bool, typer.Option("--discard-open", help="Do not wait for open payments; needs --delete-data.")
     ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only list what would be done, and what is kept.")] = False,
     quiet_seconds: Annotated[float, typer.Option(help="How long open payments may take to finish.", min=0)] = 600.0,
 ) -> None:
     """Remove the environment, and nothing else. Stops before anything is deleted if it holds data.
@@ -136,6 +172,10 @@ def destroy(
     if discard_open and not delete_data:
         raise PayctlError("--discard-open gives up payments", remedy="add --delete-data if that is what you want")
     with run.open() as environment:
+        if plan:
+            preview = destroying.plan(environment, delete_data=delete_data)
+            render.as_json(asdict(preview)) if run.as_json else render.destruction(preview)
+            return
         options = destroying.Options(
             delete_data=delete_data,
             discard_open=discard_open,

@@ -113,6 +113,10 @@ class Cloud:
         """Any service of the administrator account."""
         return self._client(service, region, target=False)
 
+    def target_client(self, service: str, region: str) -> Any:
+        """Any service of the target account."""
+        return self._client(service, region)
+
     def cloudformation(self, region: str) -> "CloudFormationClient":
         client: CloudFormationClient = self._client("cloudformation", region)
         return client

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from stacksets import alarms, causes, instances, package, templates, verify
+from stacksets import alarms, causes, instances, package, preflight, templates, verify
 from stacksets.environment import Environment, Survey
 from stacksets.errors import PayctlError, RegionsFailedError
 from stacksets.lint import lint
@@ -57,8 +57,11 @@ class Deployment:
         report.phase("Look at what is there")
         environment.runner.settle()
         survey = environment.survey()
+        preflight.refuse_changed_regions(environment, survey)
         self._refuse_lost_regions(survey)
         if planned := self.planned(survey):
+            report.phase("Preflight")
+            preflight.require(environment)
             if self.options.lint:
                 report.phase("Lint the templates")
                 lint((self.regional, self.world), self.settings.regions, note=report.note)

@@ -59,6 +59,40 @@ def destroy(environment: Environment, options: Options) -> bool:
     return True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What destroying would do: steps in order, what stays and why, and what stands in the way."""
+
+    steps: tuple[str, ...]
+    kept: tuple[str, ...]
+    obstacles: tuple[str, ...]
+
+
+def plan(environment: Environment, *, delete_data: bool) -> Plan:
+    """Look, and change nothing. Read only."""
+    survey = environment.survey()
+    obstacles: list[str] = []
+    try:
+        _refuse_protected(environment, survey)
+    except PayctlError as error:
+        obstacles.append(str(error))
+    if not delete_data:
+        obstacles += [f"{line}: needs --delete-data" for line in data.held(environment)]
+    waiting = data.open_payments(environment)
+    obstacles += [f"{region}: {count} open payments finish first" for region, count in waiting.items() if count]
+    return Plan(
+        steps=steps(environment, Options(delete_data=delete_data)),
+        kept=(
+            "stack payment-bootstrap with its buckets and roles: the account's other environments use them",
+            "the code packages in the artifact buckets: other environments may run the same code",
+            "the keys, for 7 days: AWS deletes none at once",
+            "DynamoDB's backup of a deleted table with point-in-time recovery, for 35 days: AWS makes it by itself",
+            "CloudWatch metrics, for 15 months: AWS deletes none",
+        ),
+        obstacles=tuple(obstacles),
+    )
+
+
 def steps(environment: Environment, options: Options) -> tuple[str, ...]:
     """What destroying does, in order, in words."""
     names, regions = environment.names, ", ".join(environment.regions)
