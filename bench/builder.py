@@ -1,4 +1,4 @@
-"""Emitting all templates, beside importing the libraries and, when asked, beside an AWS CDK app of the same resources."""
+"""Emitting all templates: beside importing the libraries and, when asked, beside an AWS CDK app of the same."""
 
 import sys
 from pathlib import Path
