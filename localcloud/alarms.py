@@ -16,6 +16,7 @@ from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
 from localcloud import metric_math, metrics, patching
+from localcloud.network import NETWORK
 
 EVERY_SECONDS: Final = 5.0
 logger = logging.getLogger("localcloud.alarms")
@@ -69,6 +70,8 @@ async def _watch() -> None:
 def evaluate_all(moment: float) -> None:
     """Evaluate every alarm of every account and Region."""
     for (account, region, name), alarm in list(cloudwatch._alarms._data.items()):
+        if not NETWORK.up(region, "monitoring"):
+            continue
         with request_scope(account, region):
             try:
                 _evaluate(alarm, moment)

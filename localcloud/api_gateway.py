@@ -13,9 +13,9 @@ from typing import Any, Final
 from ministack import app
 from ministack.core.iam_evaluator import AuthError
 from ministack.core.responses import get_request_client_ip, request_scope
-from ministack.services import apigateway_v1, cloudwatch_logs
+from ministack.services import apigateway_v1
 
-from localcloud import metrics, patching
+from localcloud import logs, metrics, patching
 
 Answer = tuple[int, dict[str, str], bytes]
 DENIED: Final = "AccessDeniedException"
@@ -130,14 +130,4 @@ def _record(called: tuple[str, str, str], method: str, answer: Answer, latency: 
         "responseLatency": str(int(latency)),
     }
     line = CONTEXT_VARIABLE.sub(lambda found: variables.get(found[1], "-"), settings.get("format", ""))
-    _log(settings["destinationArn"].partition(":log-group:")[2].removesuffix(":*"), line)
-
-
-def _log(group: str, line: str) -> None:
-    stream = {"logGroupName": group, "logStreamName": LOG_STREAM}
-    if group not in cloudwatch_logs._log_groups:
-        return
-    if LOG_STREAM not in cloudwatch_logs._log_groups[group]["streams"]:
-        cloudwatch_logs._create_log_stream(stream)
-    event = {"timestamp": int(time.time() * 1000), "message": line}
-    cloudwatch_logs._put_log_events({**stream, "logEvents": [event]})
+    logs.write(settings["destinationArn"], LOG_STREAM, line)

@@ -2,7 +2,7 @@
 
 from ministack.app import app as emulator_app
 
-from localcloud import gaps
+from localcloud import faults, faulty_calls, gaps
 from localcloud.http import Application, Receive, Scope, Send, read, respond
 from localcloud.processor import Processor
 
@@ -17,24 +17,41 @@ def application() -> Application:
     processor = Processor()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
-        # Loopback stands for AWS's TLS endpoints: policies that deny insecure transport must not deny everything.
-        scope = scope if scope["type"] == "lifespan" else {**scope, "scheme": "https"}
         path = scope.get("path", "")
-        if scope["type"] != "http" or not path.startswith(PREFIX):
+        if scope["type"] != "http":
             await emulator_app(scope, receive, send)
-        elif path.startswith(API_PREFIX):
-            await emulator_app(_api_call(scope), receive, send)
+        elif path.startswith(API_PREFIX) or not path.startswith(PREFIX):
+            await _call(scope, receive, send)
         elif path.startswith(PREFIX + "processor/"):
             await processor.serve(await read(scope, receive), send)
-        elif path == PREFIX + "health":
-            await respond(send, 200, {"status": "ok"})
         else:
-            await respond(send, 404, {"message": f"no such endpoint: {path}"})
+            await _administer(path.removeprefix(PREFIX), scope, receive, send)
 
     return serve
 
 
-def _api_call(scope: Scope) -> Scope:
-    """The call of an API as the emulator addresses it. The raw path stays: it is what the caller signed."""
-    _region, _, rest = scope["path"].removeprefix(API_PREFIX).partition("/")
-    return {**scope, "path": f"/_aws/execute-api/{rest}"}
+async def _administer(path: str, scope: Scope, receive: Receive, send: Send) -> None:
+    if path == "health":
+        await respond(send, 200, {"status": "ok"})
+    elif path == "quiet":
+        await respond(send, 200, faults.quiet())
+    elif path == "faults" or path.startswith("faults/"):
+        await faults.serve(await read(scope, receive), path.removeprefix("faults"), send)
+    else:
+        await respond(send, 404, {"message": f"no such endpoint: {scope['path']}"})
+
+
+async def _call(scope: Scope, receive: Receive, send: Send) -> None:
+    """A call of AWS, under the faults that are set."""
+    # Loopback stands for AWS's TLS endpoints: policies that deny insecure transport must not deny everything.
+    scope = {**scope, "scheme": "https"}
+    api_region = None
+    if scope["path"].startswith(API_PREFIX):
+        # The path as the emulator addresses an API. The raw path stays: it is what the caller signed.
+        api_region, _, rest = scope["path"].removeprefix(API_PREFIX).partition("/")
+        scope["path"] = f"/_aws/execute-api/{rest}"
+    call = faulty_calls.identify(scope, api_region)
+    if call is None:
+        await emulator_app(scope, receive, send)
+    else:
+        await faulty_calls.carry_out(call, emulator_app, scope, receive, send)

@@ -38,11 +38,15 @@ def start(loop: asyncio.AbstractEventLoop) -> None:
     _loop = loop
 
 
+# The service, as signatures name it, that must be up at both ends.
+SERVICES: Final = {"table": "dynamodb", "object": "s3", "event": "events", "notification": "sns"}
+
+
 def deliver(kind: str, source: str, destination: str, act: Callable[[], None], *, lag: float = 0.0) -> None:
     """Do `act` in the destination once the network allows it, after what was delivered on this channel before."""
     channel = (kind, source, destination)
     delay = NETWORK.delay(source, destination) + lag
-    if not delay and channel not in _waiting and NETWORK.reachable(source, destination):
+    if not delay and channel not in _waiting and NETWORK.reachable(source, destination, SERVICES[kind]):
         act()
         return
     item = Delivery(time.monotonic() + delay, act)
@@ -54,9 +58,9 @@ def later(seconds: float, act: Callable[[], None]) -> None:
     _on_loop(lambda: _running_loop().call_later(seconds, act))
 
 
-def pending() -> int:
-    """How many deliveries wait."""
-    return sum(len(queue) for queue in _waiting.values())
+def pending(kind: str) -> int:
+    """How many deliveries of a kind wait."""
+    return sum(len(queue) for channel, queue in _waiting.items() if channel[0] == kind)
 
 
 def _running_loop() -> asyncio.AbstractEventLoop:
@@ -80,9 +84,9 @@ def _enqueue(channel: Channel, item: Delivery) -> None:
 
 async def _pump(channel: Channel, queue: deque[Delivery]) -> None:
     """Deliver in order until nothing waits."""
-    _, source, destination = channel
+    kind, source, destination = channel
     while queue:
-        if time.monotonic() < queue[0].due or not NETWORK.reachable(source, destination):
+        if time.monotonic() < queue[0].due or not NETWORK.reachable(source, destination, SERVICES[kind]):
             await asyncio.sleep(POLL_SECONDS)
             continue
         try:

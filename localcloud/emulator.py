@@ -14,7 +14,15 @@ WRAPPED: Final = {
     "ministack.app": ("app", "_enforce_execute_api", "_handle_execute_api_request", "_parse_execute_api_url"),
     "ministack.core.arn": ("ArnParseError", "parse_arn"),
     "ministack.core.iam_evaluator": ("AuthError", "_request_origin"),
-    "ministack.core.lambda_runtime": ("Worker", "_PYTHON_WORKER_SCRIPT", "reset"),
+    "ministack.core.lambda_runtime": (
+        "Worker",
+        "_PYTHON_WORKER_SCRIPT",
+        "_lock",
+        "_workers",
+        "execution_credentials",
+        "kill_workers",
+        "reset",
+    ),
     "ministack.core.responses": ("get_account_id", "get_region", "get_request_client_ip", "request_scope"),
     "ministack.services.apigateway_v1": (
         *("_AUTHENTICATION_GATEWAY_ERRORS", "_GatewayError", "_execute_in_scope", "_gateway_error_response"),
@@ -55,7 +63,17 @@ WRAPPED: Final = {
     ),
     "ministack.services.sns": ("_deliver_to_sqs",),
     "ministack.services.sqs": ("_act_send_message", "_queue_by_arn", "_queues", "queue_policy_allows"),
-    "ministack.services.stepfunctions": ("_emit_execution_status_event", "_resolve_state_machine_arn"),
+    "ministack.services.stepfunctions": (
+        *(
+            "_add_event",
+            "_emit_execution_status_event",
+            "_execute_choice",
+            "_execute_map",
+            "_execute_parallel",
+            "_execute_pass",
+        ),
+        *("_execute_task", "_execute_wait", "_executions", "_resolve_state_machine_arn", "_state_machines"),
+    ),
 }
 
 

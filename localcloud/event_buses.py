@@ -30,6 +30,7 @@ LONGEST_PAUSE: Final = 60.0
 FORWARDED: Final = "_ForwardedFrom"
 
 _invoke_target = eventbridge._invoke_target
+_retries = [0]
 
 
 class UndeliverableError(Exception):
@@ -69,8 +70,14 @@ def install() -> None:
 
 
 def deliver(target: Target, event: Event, rule: Rule, _view: object = None) -> None:
-    """Deliver an event to one target of a rule; failures are retried in the background."""
-    _try(Attempt(event, rule, target, get_account_id(), get_region(), time.monotonic()))
+    """Deliver an event to one target of a rule; failures are retried in the background.
+
+    In a Region that is down a schedule does not fire, and events wait until it is back.
+    """
+    region = get_region()
+    attempt = Attempt(event, rule, target, get_account_id(), region, time.monotonic())
+    if event.get("DetailType") != "Scheduled Event" or NETWORK.up(region, "events"):
+        deliveries.deliver("event", region, region, lambda: _try(attempt))
 
 
 def _try(attempt: Attempt) -> None:
@@ -93,7 +100,18 @@ def _failed(attempt: Attempt, error: UndeliverableError) -> None:
     elif time.monotonic() + pause - attempt.since > age:
         _give_up(attempt, error, "MaximumEventAgeInSeconds")
     else:
-        deliveries.later(pause, lambda: _try(replace(attempt, number=attempt.number + 1)))
+        _retries[0] += 1
+        deliveries.later(pause, lambda: _retry(replace(attempt, number=attempt.number + 1)))
+
+
+def _retry(attempt: Attempt) -> None:
+    _retries[0] -= 1
+    deliveries.deliver("event", attempt.region, attempt.region, lambda: _try(attempt))
+
+
+def retrying() -> int:
+    """How many deliveries wait for another try."""
+    return _retries[0]
 
 
 def _of(rule: Rule) -> dict[str, str]:
@@ -105,8 +123,6 @@ def _of(rule: Rule) -> dict[str, str]:
 
 
 def _deliver_once(attempt: Attempt) -> None:
-    if not NETWORK.up(attempt.region):
-        raise UndeliverableError("SERVICE_UNAVAILABLE", f"{attempt.region} is down", again=True)
     try:
         arn = parse_arn(attempt.target.get("Arn", ""))
     except ArnParseError:
@@ -144,7 +160,7 @@ def _to_bus(attempt: Attempt, arn: Any) -> None:
         raise UndeliverableError("INVALID_PARAMETER", "An event that came from another bus is not routed to a third")
     if there != here and not attempt.target.get("RoleArn"):
         raise UndeliverableError("NO_PERMISSIONS", "Cross-region API call is not allowed")
-    if not NETWORK.reachable(here, there):
+    if not NETWORK.reachable(here, there, "events"):
         raise UndeliverableError("SERVICE_UNAVAILABLE", f"{there} cannot be reached", again=True)
     bus = arn.resource.removeprefix("event-bus/")
     with request_scope(arn.account_id, there):

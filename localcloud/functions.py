@@ -12,9 +12,11 @@ from functools import wraps
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
+from ministack.core.responses import get_region
 from ministack.services import lambda_svc
 
 from localcloud import emulator, metrics, patching
+from localcloud.network import NETWORK
 
 # How the emulator's worker reports an exception, and how it shall: as an answer, since the emulator ends a process that
 # reports an error, which AWS does not do, and forgets the exception's type.
@@ -24,6 +26,9 @@ REPORTED_WITH_TYPE: Final = (
     '{"status": "ok", "result": {"localcloud:raised": '
     '{"type": type(e).__name__, "error": str(e), "trace": traceback.format_exc()}}}'
 )
+POLL_SECONDS: Final = 0.05
+# The Region of each function, by the access key of its role session.
+_regions: dict[str, str] = {}
 # The type of the exception that ended this thread's last invocation.
 _last = threading.local()
 
@@ -46,6 +51,7 @@ def install() -> None:
         return {**answer, "status": "error", "error": raised["error"], "trace": raised["trace"]}
 
     lambda_runtime.Worker.invoke = read_exception
+    patching.replace(lambda_runtime, "execution_credentials", _remembering(lambda_runtime.execution_credentials))
     patching.replace(lambda_svc, "_emit_lambda_metrics", _count_throttle)
     patching.replace(lambda_svc, "_execute_function_dispatch", _reporting(lambda_svc._execute_function_dispatch))
 
@@ -59,6 +65,11 @@ def _count_throttle(function: str, duration_ms: float, error: bool, throttle: bo
 def _reporting(dispatch: Any) -> Any:
     @wraps(dispatch)
     def report(function: Any, config: dict[str, Any], *arguments: Any) -> dict[str, Any]:
+        region = get_region()
+        while region in NETWORK.down:  # what a workflow calls waits until the Region is back
+            time.sleep(POLL_SECONDS)
+        if not NETWORK.up(region, "lambda"):
+            return {"body": {"errorMessage": "Service unavailable", "errorType": "ServiceException"}, "error": True}
         _last.error_type = None
         begun = time.monotonic()
         result: dict[str, Any] = dispatch(function, config, *arguments)
@@ -75,6 +86,35 @@ def _reporting(dispatch: Any) -> Any:
         return result
 
     return report
+
+
+# --- Regions of functions
+
+
+def _remembering(credentials: Any) -> Any:
+    @wraps(credentials)
+    def remember(config: dict[str, Any]) -> dict[str, str]:
+        made: dict[str, str] = credentials(config)
+        _regions[made["AWS_ACCESS_KEY_ID"]] = config["FunctionArn"].split(":")[3]
+        return made
+
+    return remember
+
+
+def region_of(access_key: str) -> str | None:
+    """The Region of the function that has this key; None for callers that are no function."""
+    return _regions.get(access_key)
+
+
+def kill(region: str) -> None:
+    """End every function process of a Region, at work or not."""
+    with lambda_runtime._lock:
+        keys = [key for key in lambda_runtime._workers if key.split(":")[1] == region]
+        workers = [worker for key in keys for worker in lambda_runtime._workers.pop(key)]
+    for worker in workers:
+        if worker._proc is not None:
+            worker._proc.kill()
+    lambda_runtime.kill_workers(workers)
 
 
 # --- embedded metric format

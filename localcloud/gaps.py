@@ -17,6 +17,7 @@ from localcloud import (
     template_conditions,
     template_properties,
     transport,
+    workflows,
 )
 
 
@@ -36,6 +37,7 @@ def fill() -> None:
         functions,
         metrics,
         api_gateway,
+        workflows,
     ):
         module.install()
 

@@ -1,13 +1,16 @@
 """The network between the Regions: what can reach what now, and how long it takes. All is well until told otherwise.
 
 Everything that crosses from one Region to another asks here: SDK calls of functions, table and bucket replication,
-events between buses, notifications to queues.
+events between buses, notifications to queues. `faults` sets it.
 """
 
+import random
 from dataclasses import dataclass, field
 
+Pair = frozenset[str]
 
-def pair(one: str, other: str) -> frozenset[str]:
+
+def pair(one: str, other: str) -> Pair:
     """Two Regions, in no order."""
     return frozenset((one, other))
 
@@ -17,27 +20,24 @@ class Network:
     """`down` Regions run nothing and answer nothing; `cut` pairs do not hear each other; times are in seconds."""
 
     down: set[str] = field(default_factory=set)
-    cut: set[frozenset[str]] = field(default_factory=set)
-    latency: dict[frozenset[str], float] = field(default_factory=dict)
+    services_down: set[tuple[str, str]] = field(default_factory=set)  # Region, service as in signatures
+    cut: set[Pair] = field(default_factory=set)
+    latency: dict[Pair, tuple[float, float]] = field(default_factory=dict)  # seconds, and jitter on top of it
     replication_lag: float = 0.0
+    dice: random.Random = field(default_factory=lambda: random.Random(0))
 
-    def up(self, region: str) -> bool:
-        return region not in self.down
+    def up(self, region: str, service: str = "") -> bool:
+        """Does the Region run, and the service there?"""
+        return region not in self.down and (region, service) not in self.services_down
 
-    def reachable(self, source: str, destination: str) -> bool:
-        """Can a message get from one Region to the other now?"""
-        return self.up(source) and self.up(destination) and pair(source, destination) not in self.cut
+    def reachable(self, source: str, destination: str, service: str = "") -> bool:
+        """Can a message of a service get from one Region to the other now?"""
+        return self.up(source, service) and self.up(destination, service) and pair(source, destination) not in self.cut
 
     def delay(self, source: str, destination: str) -> float:
-        """Seconds that a message takes one way."""
-        return self.latency.get(pair(source, destination), 0.0)
-
-    def heal(self) -> None:
-        """All is well again."""
-        self.down.clear()
-        self.cut.clear()
-        self.latency.clear()
-        self.replication_lag = 0.0
+        """Seconds that a message takes."""
+        seconds, jitter = self.latency.get(pair(source, destination), (0.0, 0.0))
+        return seconds + (self.dice.random() * jitter if jitter else 0.0)
 
 
 NETWORK = Network()

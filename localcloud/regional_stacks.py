@@ -14,10 +14,12 @@ from ministack.core.responses import request_scope
 from ministack.services.cloudformation import handlers
 
 from localcloud import stack_templates
+from localcloud.network import NETWORK
 from localcloud.query_protocol import ApiError, from_answer, to_form
 from localcloud.stacksets_model import parameter_list
 
 POLL_SECONDS: Final = 0.05
+UNREACHABLE: Final = "ServiceUnavailable"
 NO_UPDATES: Final = "No updates are to be performed."
 
 
@@ -51,6 +53,8 @@ class Wanted:
 
 def call(account: str, region: str, action: str, **arguments: Any) -> dict[str, Any]:
     """One CloudFormation action in an account and Region; raises ApiError."""
+    if not NETWORK.up(region, "cloudformation"):
+        raise ApiError(UNREACHABLE, f"CloudFormation in {region} cannot be reached")
     with request_scope(account, region):
         answer = handlers._ACTION_HANDLERS[action](to_form(action, arguments))
     return from_answer(action, answer)
@@ -145,6 +149,8 @@ def _status(account: str, region: str, stack_id: str) -> str:
     except ApiError as error:
         if error.code == "ValidationError" and "does not exist" in error.message:
             return "DELETE_COMPLETE"
+        if error.code == UNREACHABLE:
+            return "UNKNOWN_IN_PROGRESS"
         raise
     status: str = stacks[0]["StackStatus"]
     return status

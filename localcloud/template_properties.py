@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from ministack.services import apigateway_v1, lambda_svc
+from ministack.services import apigateway_v1, lambda_svc, stepfunctions
 from ministack.services.cloudformation import provisioners
 
 Properties = dict[str, Any]
@@ -16,6 +16,7 @@ def install() -> None:
     after("AWS::ApiGateway::RequestValidator", _request_validator)
     after("AWS::ApiGateway::Stage", _stage)
     after("AWS::Lambda::Function", _function)
+    after("AWS::StepFunctions::StateMachine", _state_machine)
 
 
 def after(resource_type: str, complete: Callable[[str, Properties], None]) -> None:
@@ -70,3 +71,18 @@ def _function(physical_id: str, properties: Properties) -> None:
             function["config"][name] = properties[source]
         else:
             function["config"].pop(name, None)
+
+
+def _state_machine(physical_id: str, properties: Properties) -> None:
+    machine = stepfunctions._state_machines[physical_id]
+    logging = properties.get("LoggingConfiguration") or {"Level": "OFF"}
+    machine["loggingConfiguration"] = {
+        "level": logging.get("Level", "OFF"),
+        "includeExecutionData": logging.get("IncludeExecutionData") in (True, "true"),
+        "destinations": [
+            {"cloudWatchLogsLogGroup": {"logGroupArn": destination["CloudWatchLogsLogGroup"]["LogGroupArn"]}}
+            for destination in logging.get("Destinations", [])
+        ],
+    }
+    enabled = (properties.get("TracingConfiguration") or {}).get("Enabled") in (True, "true")
+    machine["tracingConfiguration"] = {"enabled": enabled}
