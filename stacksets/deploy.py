@@ -107,7 +107,7 @@ class Deployment:
         held = survey.stack_set
         if held is None:
             return ()
-        wanted = self._definition(survey, url="")
+        wanted = self.regional_definition(survey, url="")
         roles = (self.environment.cloud.administration_role_arn, self.environment.cloud.execution_role_name)
         return (
             *(("template",) if not same_template(held.template, self.regional.text) else ()),
@@ -116,9 +116,9 @@ class Deployment:
             *(("roles",) if roles != (held.administration_role_arn, held.execution_role_name) else ()),
         )
 
-    def _definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
+    def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
         """What the StackSet shall be: with the Regions' keys once they are linked."""
-        linked = link or (survey.linked and not survey.missing and not survey.broken)
+        linked = link or (survey.linked and survey.complete)
         parameters = templates.regional_parameters(
             self.settings,
             code_hash=self.package.hash,
@@ -145,7 +145,9 @@ class Deployment:
         fresh = package.upload_code(self.environment.cloud, self.package)
         for region in self.settings.regions:
             report.line(region, "COMPLETE", "" if region in fresh else "was there")
-        self._url = package.upload_template(self.environment.cloud, self.regional, administrator=True)
+        self._url = package.upload_template(
+            self.environment.cloud, self.regional, region=self.environment.home, administrator=True
+        )
 
     def _regional(self, survey: Survey) -> None:
         """Phase 1: one operation that creates all Regions, or one that updates them."""
@@ -160,7 +162,7 @@ class Deployment:
             environment.stack_set.delete()
         if survey.stack_set is None or not survey.instances:
             environment.stack_set.create(
-                self._definition(survey, self._url),
+                self.regional_definition(survey, self._url),
                 administration_role_arn=environment.cloud.administration_role_arn,
                 execution_role_name=environment.cloud.execution_role_name,
             )
@@ -183,7 +185,7 @@ class Deployment:
 
         def start(token: str) -> None:
             environment.stack_set.update(
-                self._definition(survey, self._url, link=link),
+                self.regional_definition(survey, self._url, link=link),
                 token=token,
                 order=environment.update_order,
                 parallel=parallel,
@@ -197,7 +199,8 @@ class Deployment:
         environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
         self.steps.append("linked the Regions" if link else f"updated: {', '.join(only or survey.usable)}")
 
-    def _global_definition(self, survey: Survey, url: str) -> Definition:
+    def global_definition(self, survey: Survey, url: str) -> Definition:
+        """What the global stack shall be."""
         parameters = templates.global_parameters(self.settings, survey.key_arns())
         return templates.definition(self.world, url, parameters, templates.tags(self.settings))
 
@@ -205,7 +208,7 @@ class Deployment:
         stack = survey.global_stack
         if stack.status.absent or (stack.status.failed and stack.status is not StackStatus.UPDATE_ROLLBACK_COMPLETE):
             return True
-        wanted = self._global_definition(survey, url="")
+        wanted = self.global_definition(survey, url="")
         held = self.environment.stacks(self.environment.home).template(stack.name)
         return bool(
             not same_template(held, self.world.text)
@@ -221,10 +224,10 @@ class Deployment:
         if not self._global_differs(survey):
             environment.report.line(environment.home, "COMPLETE", "nothing to change")
             return
-        url = package.upload_template(environment.cloud, self.world, administrator=False)
+        url = package.upload_template(environment.cloud, self.world, region=environment.home)
         name, home = environment.names.global_stack, environment.home
         watch = partial(environment.report.line, home)
-        stack = environment.stacks(home).apply(name, self._global_definition(survey, url), watch)
+        stack = environment.stacks(home).apply(name, self.global_definition(survey, url), watch)
         if stack.status.failed:
             cause = causes.find(environment.stacks, home, stack_id=stack.id, fallback=stack.reason or stack.status)
             raise RegionsFailedError(f"stack {name} ended as {stack.status}", (cause,))

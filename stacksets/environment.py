@@ -129,6 +129,11 @@ class Survey:
         return tuple(region for region in self.stacks if region not in {*self.missing, *self.broken})
 
     @property
+    def complete(self) -> bool:
+        """Whether every Region has a usable stack."""
+        return not self.missing and not self.broken
+
+    @property
     def outdated(self) -> tuple[str, ...]:
         """Usable Regions that did not get the StackSet's last change."""
         return tuple(region for region in self.usable if self.instances[region].status != "CURRENT")

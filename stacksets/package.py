@@ -69,14 +69,13 @@ def upload_code(cloud: Cloud, package: Package) -> tuple[str, ...]:
     return tuple(region for region, fresh in cloud.everywhere(upload).items() if fresh)
 
 
-def upload_template(cloud: Cloud, template: Template, *, administrator: bool) -> str:
-    """The address CloudFormation can read the template from, in the home Region; "" where it fits into a request.
+def upload_template(cloud: Cloud, template: Template, *, region: str, administrator: bool = False) -> str:
+    """The address in a Region that CloudFormation can read the template from; "" where it fits into a request.
 
     A StackSet reads its template as the administrator account, a stack as the target account.
     """
     if template.inline:
         return ""
-    region = cloud.settings.home
     account = cloud.administrator if administrator else cloud.account
     s3 = cloud.administrator_client("s3", region) if administrator else cloud.s3(region)
     bucket = artifact_bucket(region, account)

@@ -9,11 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from stacksets.destroy import Plan
 from stacksets.errors import PayctlError, RegionsFailedError
 from stacksets.pay import Reply
-from stacksets.preflight import Check
-from stacksets.why import Explanation
 
 GOOD = ("CURRENT", "SUCCEEDED", "COMPLETE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "OK", "IN_SYNC", "healthy")
 BAD = ("FAILED", "ROLLBACK", "INOPERABLE", "ALARM", "DRIFTED", "STOPPED")
@@ -64,40 +61,6 @@ def status(found: Mapping[str, Any]) -> None:
     shared = found["global_stack"]
     out.print(f"{shared['name']} ", state(shared["status"]), f" {shared['reason']}")
     out.print("deployed" if found["deployed"] else "not fully deployed: `payctl deploy` goes on where it stopped")
-
-
-def checks(found: Sequence[Check]) -> None:
-    """`payctl preflight` for people."""
-    words = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("note", style="yellow")}
-    rows = [(words[check.ok], check.place, check.subject, check.detail) for check in found]
-    table("", ("", "where", "check", "found"), rows)
-    for check in found:
-        if check.ok is False and check.remedy:
-            console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red", highlight=False)
-
-
-def explanation(found: Explanation) -> None:
-    """`payctl why` for people."""
-    if not found.subject:
-        print("nothing failed: the last operation and the global stack are good")
-        return
-    out = console()
-    out.print(Text(found.subject, style="bold"))
-    for cause in found.causes:
-        out.print(Text(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
-        out.print(Text(f"    {cause.reason}"))
-        if cause.remedy:
-            out.print(Text(f"    remedy: {cause.remedy}", style="green"))
-
-
-def destruction(found: Plan) -> None:
-    """`payctl destroy --plan` for people."""
-    for number, step in enumerate(found.steps, 1):
-        print(f"{number}. {step}")
-    for title, lines in (("kept", found.kept), ("in the way", found.obstacles)):
-        print(f"{title}: {'' if lines else 'nothing'}")
-        for line in lines:
-            print(f"  - {line}")
 
 
 def replies(found: Sequence[Reply]) -> None:

@@ -1,0 +1,45 @@
+"""Commands that work on payments."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from stacksets import pay as paying
+from stacksets import render
+from stacksets.app import PAYMENTS, app
+from stacksets.errors import PayctlError
+from stacksets.run import Run, command
+
+
+@command(app, PAYMENTS)
+def pay(
+    run: Run,
+    *,
+    amount: Annotated[str, typer.Option(help="In the currency's own units.")] = "",
+    currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
+    payment_id: Annotated[str, typer.Option("--id", help="The payment's id; a new one if not given.")] = "",
+    timestamp: Annotated[str, typer.Option(help="ISO 8601 with zone, or epoch seconds; now if not given.")] = "",
+    region: Annotated[list[str] | None, typer.Option(help="Where; the home Region if not given.")] = None,
+    everywhere: Annotated[bool, typer.Option("--everywhere", help="In every Region: it is charged once.")] = False,
+    status: Annotated[str, typer.Option("--status", help="Look at this payment instead.", metavar="ID")] = "",
+) -> None:
+    """Make a payment, signed with your credentials, or look at one. Exit code 1 unless it is made or accepted.
+
+    Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`
+    """
+    if bool(amount) == bool(status):
+        raise PayctlError("give --amount to pay, or --status ID to look at a payment")
+    with run.open() as environment:
+        regions = environment.regions if everywhere else paying.chosen(environment, region or ())
+        if status:
+            replies = paying.look(environment, status, regions)
+        else:
+            transaction = paying.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
+            replies = paying.pay(environment, transaction, regions)
+    if run.as_json:
+        render.as_json([asdict(reply) for reply in replies])
+    else:
+        render.replies(replies)
+    if not paying.good(replies):
+        raise typer.Exit(1)

@@ -1,0 +1,94 @@
+"""How plans, checks and explanations look."""
+
+from collections.abc import Sequence
+
+from rich.text import Text
+
+from stacksets.change_sets import Change
+from stacksets.destroy import Plan as Destruction
+from stacksets.plan import Plan
+from stacksets.preflight import Check
+from stacksets.render import console, table
+from stacksets.why import Explanation
+
+STYLES = {"+": "green", ">": "yellow", "-": "red", "±": "bold red", "±?": "bold red"}
+
+
+def plan(found: Plan) -> None:
+    """`payctl plan`: one row a resource, one column a place; replacements and removals in red, with the property."""
+    out = console()
+    if not found.steps:
+        out.print("nothing to do")
+        return
+    resources: dict[str, dict[str, Change]] = {}
+    for change in found.changes:
+        resources.setdefault(f"{change.resource} ({change.kind})", {})[change.place] = change
+    rows: list[tuple[str | Text, ...]] = [
+        (name, *(_symbol(by_place.get(place)) for place in found.places), _details(by_place))
+        for name, by_place in resources.items()
+    ]
+    table("", ("resource", *found.places, "property: why"), rows)
+    out.print("+ made  > changed  - removed  ± replaced  ±? perhaps replaced", style="dim")
+    for change in found.changes:
+        if change.loses_data:
+            out.print(Text(f"{change.place}: {change.resource} holds data and would be {_fate(change)}", "bold red"))
+    for line in found.refused:
+        out.print(Text(f"refused by AWS: {line}", "bold red"))
+    for line in found.notes:
+        out.print(Text(f"note: {line}", "yellow"))
+    out.print("payctl deploy would:")
+    for step in found.steps:
+        out.print(f"  - {step}", highlight=False)
+
+
+def _symbol(change: Change | None) -> Text:
+    return Text(change.symbol, STYLES[change.symbol]) if change else Text("")
+
+
+def _fate(change: Change) -> str:
+    return {"-": "removed", "±": "replaced"}.get(change.symbol, "replaced, perhaps")
+
+
+def _details(by_place: dict[str, Change]) -> Text:
+    text = Text()
+    details = {detail.name: detail for change in by_place.values() for detail in change.details}
+    for detail in details.values():
+        style = "red" if detail.recreation in ("Always", "Conditionally") else ""
+        values = f" {detail.before} -> {detail.after}" if detail.before or detail.after else ""
+        text.append(f"{detail.name}: {detail.why}{values}\n", style)
+    text.rstrip()
+    return text
+
+
+def checks(found: Sequence[Check]) -> None:
+    """`payctl preflight` for people."""
+    words = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("note", style="yellow")}
+    rows = [(words[check.ok], check.place, check.subject, check.detail) for check in found]
+    table("", ("", "where", "check", "found"), rows)
+    for check in found:
+        if check.ok is False and check.remedy:
+            console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red", highlight=False)
+
+
+def explanation(found: Explanation) -> None:
+    """`payctl why` for people."""
+    if not found.subject:
+        print("nothing failed: the last operation and the global stack are good")
+        return
+    out = console()
+    out.print(Text(found.subject, style="bold"))
+    for cause in found.causes:
+        out.print(Text(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
+        out.print(Text(f"    {cause.reason}"))
+        if cause.remedy:
+            out.print(Text(f"    remedy: {cause.remedy}", style="green"))
+
+
+def destruction(found: Destruction) -> None:
+    """`payctl destroy --plan` for people."""
+    for number, step in enumerate(found.steps, 1):
+        print(f"{number}. {step}")
+    for title, lines in (("kept", found.kept), ("in the way", found.obstacles)):
+        print(f"{title}: {'' if lines else 'nothing'}")
+        for line in lines:
+            print(f"  - {line}")
