@@ -1,16 +1,13 @@
-"""What the payment function costs: a cold start beside boto3's, and its own work for each payment. `python
-bench/function.py`
+"""What the payment function costs: a cold start beside boto3's, and its own work for each payment.
 
-Cold: a fresh interpreter imports, makes what it needs, and makes its first call (to a server on this machine that
-answers at once, the same for all). Own work: CPU time of the handler for a payment on the happy path, ledger rail,
+Cold: a fresh interpreter imports, makes what it needs, and makes its first call (to a server in this process that
+answers at once, the same for both). Own work: CPU time of the handler for a payment on the happy path, ledger rail,
 everything included but the sockets: HTTP is answered in the process, and the time that takes is subtracted.
 """
 
 import json
 import os
 import re
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -20,6 +17,8 @@ from io import StringIO
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
+
+from bench.measure import Comparison
 
 LAMBDA = Path(__file__).parents[1] / "lambda"
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
@@ -31,12 +30,6 @@ import boto3
 client = boto3.client("dynamodb", region_name="us-east-1")
 client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead=True)
 """
-BOTO3_THREE = """
-import boto3
-for region in REGIONS.split(","):
-    client = boto3.client("dynamodb", region_name=region)
-    client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead=True)
-""".replace("REGIONS", repr(",".join(REGIONS)))
 OURS = """
 from payments import function, register, runtime
 cells = runtime.driver().run(register.read_cells(runtime.context(), "x"), 8.0)
@@ -46,7 +39,6 @@ HEALTH = """
 from payments import health
 assert health.handler()["statusCode"] == 200
 """
-NOTHING = "pass"
 
 
 def environment(endpoint: str) -> dict[str, str]:
@@ -85,20 +77,34 @@ class Empty(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def cold(programs: dict[str, str], rounds: int = 9) -> dict[str, float]:
-    """Median milliseconds of each program in a fresh interpreter, taken in turn so that all see the same machine."""
+def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every module of the bench is asked so
+    """The cold starts for `make bench`; says the own work at once, for it is no comparison of commands."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
     Thread(target=server.serve_forever, daemon=True).start()
     variables = environment(f"http://127.0.0.1:{server.server_port}")
-    times: dict[str, list[float]] = {name: [] for name in programs}
-    for round_ in range(rounds + 1):
-        for name, program in programs.items():
-            started = time.perf_counter()
-            subprocess.run([sys.executable, "-c", program], env=variables, check=True)  # noqa: S603 - our own programs
-            if round_:  # the first warms the file cache
-                times[name].append((time.perf_counter() - started) * 1000)
-    server.shutdown()
-    return {name: statistics.median(values) for name, values in times.items()}
+    work = own_work()
+    kept = "kept" if work < WORK_LIMIT_MS else "NOT kept"
+    print(
+        f"Own work of the payment function, CPU for each payment\n  {work:.2f} ms (below {WORK_LIMIT_MS:.0f}: {kept})\n"
+    )
+
+    def program(text: str) -> list[str]:
+        return ["env", "-i", *(f"{name}={value}" for name, value in variables.items()), sys.executable, "-c", text]
+
+    return [
+        Comparison(
+            title=f"Cold start of the {name} function, first calls included",
+            subject=words,
+            command=program(text),
+            baseline="import boto3, one client, first call",
+            baseline_command=program(BOTO3),
+            most_times=limit,
+        )
+        for name, words, text, limit in (
+            ("payment", "payments.function, three Regions, first calls", OURS, COLD_LIMIT),
+            ("health", "payments.health, first call", HEALTH, 0.0),
+        )
+    ]
 
 
 class InProcess:
@@ -128,8 +134,9 @@ class InProcess:
         return {"Attributes": item}
 
 
-def own_work(payments: int = 1000) -> float:
-    """CPU milliseconds of the handler for one payment, without what HTTP stands for."""
+def own_work(rounds: int = 5, payments: int = 200) -> float:
+    """CPU milliseconds of the handler for one payment, without what HTTP stands for: the best round, as timeit has
+    it."""
     os.environ.update(environment("http://127.0.0.1:9"))
     sys.path.insert(0, str(LAMBDA))
     from payments import function, http  # noqa: PLC0415 - after the path is set
@@ -139,14 +146,15 @@ def own_work(payments: int = 1000) -> float:
     def send(_host: object, request: Any, **_options: Any) -> Any:
         return cloud.send(request)
 
-    http.Host.send = send  # type: ignore[method-assign]
+    http.Host.send = send  # type: ignore[method-assign, assignment]
+    taken = []
     with redirect_stdout(StringIO()):
-        run(function.handler, 0, 100)
-        cloud.seconds = 0.0
-        started = time.process_time()
-        run(function.handler, 100, payments)
-        spent = time.process_time() - started - cloud.seconds
-    return spent / payments * 1000
+        for round_ in range(rounds + 1):  # the first warms up
+            cloud.seconds = 0.0
+            started = time.process_time()
+            run(function.handler, round_ * payments, payments)
+            taken.append(time.process_time() - started - cloud.seconds)
+    return min(taken[1:]) / payments * 1000
 
 
 def run(handler: Callable[..., Any], first: int, count: int) -> None:
@@ -157,26 +165,3 @@ def run(handler: Callable[..., Any], first: int, count: int) -> None:
         answer = handler(event)
         if answer["statusCode"] != 201:
             raise RuntimeError(f"payment {number} was answered {answer}")
-
-
-def main() -> int:
-    """Print both, side by side. 1 when a limit is broken."""
-    times = cold({"nothing": NOTHING, "boto3": BOTO3, "boto3 three": BOTO3_THREE, "ours": OURS, "health": HEALTH})
-    work = own_work()
-    ratio = times["ours"] / times["boto3"]
-    rows = (
-        ("interpreter alone", times["nothing"], ""),
-        ("boto3, one client, first call", times["boto3"], "1.00"),
-        ("boto3, three Regions, first calls", times["boto3 three"], f"{times['boto3 three'] / times['boto3']:.2f}"),
-        ("payment function, three Regions, first calls", times["ours"], f"{ratio:.2f}  (at most {COLD_LIMIT})"),
-        ("health function, first call", times["health"], f"{times['health'] / times['boto3']:.2f}"),
-    )
-    print("Function, cold start                              ms   times boto3")
-    for name, milliseconds, note in rows:
-        print(f"  {name:<46}{milliseconds:6.0f}   {note}")
-    print(f"Function, own work a payment: {work:.2f} ms CPU (below {WORK_LIMIT_MS:.0f})")
-    return int(ratio > COLD_LIMIT or work >= WORK_LIMIT_MS)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
