@@ -17,6 +17,9 @@ CHUNK = 250
 PER_RUN = 1.5
 """Payments a run, on average; what is missing at the end is made up for by more runs."""
 
+ENOUGH = 1000
+"""Failing seeds after which nobody needs more."""
+
 
 class Failure(NamedTuple):
     """A seed that broke an invariant."""
@@ -85,7 +88,7 @@ def campaign(
     found: Counter[str] = Counter()
     report = Report(0, found, [], 0.0)
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=prepare) as pool:
-        while found["payments"] < payments:
+        while found["payments"] < payments and len(report.failures) < ENOUGH:
             chunks = ceil((payments - found["payments"]) / (CHUNK * PER_RUN))
             first = seed + report.runs
             seeds = [range(start, start + CHUNK) for start in range(first, first + chunks * CHUNK, CHUNK)]

@@ -27,7 +27,7 @@ FAULTS = {
     "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
     "diverged": "replicas or cells show different ends, or none, when all is quiet",
     "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
-    "unexplained": "I8: a dead letter of a payment that was accepted and neither finished nor parked",
+    "unexplained": "I8: a dead letter that its redrive could not settle, of a payment that is not parked",
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
 }
@@ -60,6 +60,7 @@ class Judge:
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
         self.refused: dict[str, set[str]] = defaultdict(set)
+        self.holders: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.submitted: dict[str, Intent] = {}
         self.charges: dict[str, list[Taken]] = defaultdict(list)
 
@@ -70,6 +71,8 @@ class Judge:
     # --- while the run goes on
 
     def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
+        if new.get("hash") != old.get("hash"):
+            self.holders[payment, str(new["hash"])].add(region)
         ballot = new.get("accepted_ballot")
         if ballot is not None and ballot != old.get("accepted_ballot"):
             value = str(new["accepted"])
@@ -102,16 +105,16 @@ class Judge:
 
     # --- what clients hear
 
-    def answered(self, world: World, payment: str, digest: str, code: int, result: Result | None) -> None:
+    def answered(self, payment: str, digest: str, code: int, result: Result | None) -> None:
         """The answer to a POST of a payload."""
         if code == 422:
             self.refused[payment].add(digest)
         if code not in (200, 201, 202):
             return
         self.accepted[payment].add(digest)
-        held = sum(world.cells[region].get(payment, {}).get("hash") == digest for region in REGIONS)
+        held = len(self.holders[payment, digest])
         if held < 2:
-            self.accuse("unheld", payment, f"{code} while {held} cells hold {digest[:8]}")
+            self.accuse("unheld", payment, f"{code} when {held} cells had held {digest[:8]}")
         if len(self.accepted[payment]) == 2:
             self.accuse("wrong_payload", payment, f"two payloads accepted: {self.accepted[payment]}")
         if result is not None:
@@ -125,14 +128,21 @@ class Judge:
 
     # --- when all is quiet
 
-    def verdict(
-        self, world: World, payments: Collection[str], alive: Collection[str], letters: Collection[str]
-    ) -> None:
-        """`alive`: the Regions that are not lost for good; `letters`: the payments of dead letters."""
+    def verdict(self, world: World, payments: Collection[str], alive: list[str]) -> None:
+        """`alive`: the Regions that are not lost for good."""
         for payment in payments:
-            self._payment(world, payment, [region for region in REGIONS if region in alive], payment in letters)
+            self._payment(world, payment, alive)
 
-    def _payment(self, world: World, payment: str, alive: list[str], dead_letter: bool) -> None:
+    def dead_letter(self, world: World, payment: str, digest: str, reason: str, alive: list[str]) -> None:
+        """I8: what lies in a dead-letter queue when all is quiet and it has been redriven."""
+        cells = [world.cells[region].get(payment, {}) for region in alive]
+        ends = [read_record(record)[1].hash for region in alive if (record := world.record(region, payment))]
+        parked = self.parked(world, payment, cells, alive)
+        taken = reason == "IdTaken" and (parked == "void" or any(end != digest for end in ends))
+        if not parked and not taken:
+            self.accuse("unexplained", payment, f"a dead letter of {digest[:8]}: {reason}")
+
+    def _payment(self, world: World, payment: str, alive: list[str]) -> None:
         cells = [world.cells[region].get(payment, {}) for region in alive]
         records = [world.record(region, payment) for region in alive]
         ends = {str(record["Content"]) for record in records if record}
@@ -162,8 +172,6 @@ class Judge:
             return
         if accepted and not ends:
             self.accuse("lost", payment, f"{parked} cells {cells}")
-        if accepted and dead_letter and not ends:
-            self.accuse("unexplained", payment, "a dead letter")
         if len(ends) > 1 or len(ends | written) > 1 or (ends and not all(records)):
             self.accuse("diverged", payment, f"records {records}, results {written}")
         if any("due_at" in cell for cell in cells):

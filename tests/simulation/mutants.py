@@ -9,6 +9,7 @@ LEDGER = Options(rail="ledger", clash=0.1)
 CLASHES = Options(rail="ledger", clash=0.5)
 PROCESSOR = Options(rail="processor", clash=0.1)
 KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
+WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
 
 MUTANTS = (
@@ -171,7 +172,7 @@ MUTANTS = (
                 '    complete = True\n    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
             ),
         ),
-        LEDGER,
+        WORST,
     ),
     Mutant(
         "clear_everywhere",
@@ -183,13 +184,13 @@ MUTANTS = (
                 '        yield tuple(Update(r, intent.id, register.FINISH, {"result": result.text}) for r in ctx.regions)\n',
             ),
         ),
-        LEDGER,
+        WORST,
     ),
     Mutant(
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
         (Edit(settlement.finish, "complete = receipted is not LOST", "complete = True"),),
-        LEDGER,
+        WORST,
     ),
     Mutant(
         "publish_in_doubt",
@@ -214,7 +215,7 @@ MUTANTS = (
         KEYS_KEPT,
     ),
     # ---------------------------------------------------------------------------------------------------------- the world
-    Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia=True)),
+    Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia="served")),
     Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
     # --------------------------------------------------------------------------------------------------- what does no harm
     Mutant(

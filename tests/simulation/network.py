@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from payments.ports import (
     LOST,
@@ -35,6 +35,8 @@ OWN: Mapping[type, str] = {
 OLDEST = 10 * 3600
 """Seconds that a worker may live with all its sleep. A function is ended after 900; here it may stop between any two requests
 for hours, but not for half a processor's memory, which is what the re-use of a key rests on."""
+WIRE = 60
+"""Seconds after which a call of the processor has arrived or never will. A cell's write may come at any time."""
 
 End = Callable[[Any], None]
 
@@ -67,28 +69,39 @@ class Aftermath(Enum):
 class Worker:
     """One run of a flow in one Region. Its batch is done request by request, in any order, between those of others."""
 
-    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "region", "waiting")
+    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "operator", "region", "waiting")
 
-    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, began: float):
+    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, began: float, operator: bool):
         self.name, self.region, self.flow, self.end, self.began = name, region, flow, end, began
+        self.operator = operator
         self.batch: tuple[Request, ...] = ()
         self.answers: list[Any] = []
         self.waiting: list[int] = []
 
 
+class Late(NamedTuple):
+    """A request on its way whose sender has given up; it arrives by `latest`."""
+
+    region: str
+    request: Request
+    latest: float
+
+
 class Network:
     """Moves workers, one request a step, and decides what becomes of it.
 
-    `loss` is the chance of a request to go wrong in some way, `kill` and `sleep` those of a worker after a step. `down` holds
+    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, `kill` and `sleep` those of a worker after a step. `down` holds
     (service, Region) pairs, `cuts` pairs of Regions that cannot reach each other."""
 
     def __init__(self, world: World, dice: Dice):
         self.world, self.dice = world, dice
         self.live: list[Worker] = []
         self.sleepers: list[Worker] = []
-        self.late: list[tuple[str, Request]] = []
+        self.late: list[Late] = []
         self.down: set[tuple[str, str]] = set()
         self.cuts: set[frozenset[str]] = set()
+        self.barred: set[str] = set()
+        self.oldest = OLDEST
         self.loss = self.kill = self.sleep = 0.0
 
     # --- what can be reached
@@ -114,22 +127,24 @@ class Network:
         """A Region works but reaches no other one (it may still reach the processor)."""
         self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
 
-    def reachable(self, here: str, request: Request) -> bool:
+    def reachable(self, here: str, request: Request, *, operator: bool = False) -> bool:
         if isinstance(request, Update | Read):
             there, service = request.region, "cell"
+            if there in self.barred and not operator:
+                return False
         else:
             there, service = here, OWN.get(type(request), "")
         return (service, there) not in self.down and (here == there or frozenset((here, there)) not in self.cuts)
 
     # --- workers
 
-    def spawn(self, name: str, region: str, flow: Flow[Any], end: End = unheard) -> None:
+    def spawn(self, name: str, region: str, flow: Flow[Any], end: End = unheard, *, operator: bool = False) -> None:
         """Start a flow; a Region whose functions are away loses it at once."""
         if ("functions", region) in self.down:
             flow.close()
             end(None)
             return
-        worker = Worker(name, region, flow, end, self.world.time)
+        worker = Worker(name, region, flow, end, self.world.time, operator)
         if self._resume(worker, None):
             self.live.append(worker)
 
@@ -138,7 +153,7 @@ class Network:
         worker = self.live[index]
         if worker.waiting:
             self._one_request(worker)
-        after = self.aftermath(worker)
+        after = self.aftermath(worker) if self.world.time - worker.began <= self.oldest else Aftermath.DIES
         if after is Aftermath.GOES_ON:
             if worker.waiting or self._resume(worker, worker.answers):
                 return
@@ -174,26 +189,31 @@ class Network:
         self.sleepers = []
 
     def pass_time(self, seconds: int) -> None:
-        """Nothing happens for a while. Whoever would be too old by then dies before, and what is on its way to the processor
-        arrives: no connection lasts that long."""
-        oldest = self.world.time + seconds - OLDEST
+        """Nothing happens for a while. Whoever would be too old by then dies before."""
+        oldest = self.world.time + seconds - self.oldest
         while doomed := [worker for worker in self.live if worker.began < oldest]:
             self.live = [worker for worker in self.live if worker.began >= oldest]
             for worker in doomed:  # their clients may start others
                 self.die(worker)
         self.sleepers = [worker for worker in self.sleepers if worker.began >= oldest]
-        for letter in [letter for letter in self.late if isinstance(letter[1], Charge)]:
-            self.late.remove(letter)
-            self.world.perform(*letter)
+        self.arrive_at_last(self.world.time + seconds)
         self.world.time += seconds
 
     def arrive_late(self) -> None:
-        """One request arrives whose sender gave up long ago."""
-        region, request = self.dice.take(self.late)
-        if self.reachable(region, request):
-            answer = self.world.perform(region, request)
+        """A request arrives whose sender gave up long ago."""
+        self._arrive(self.dice.take(self.late))
+
+    def arrive_at_last(self, latest: float) -> None:
+        """What no connection would carry any longer arrives."""
+        for late in [late for late in self.late if late.latest <= latest]:
+            self.late.remove(late)
+            self._arrive(late)
+
+    def _arrive(self, late: Late) -> None:
+        if self.reachable(late.region, late.request):
+            answer = self.world.perform(late.region, late.request)
             if self.world.trace:
-                self.world.trace(f"(late) {region}: {describe(request)} -> {describe_answer(answer)}")
+                self.world.trace(f"(late) {late.region}: {describe(late.request)} -> {describe_answer(answer)}")
 
     def deliver(self) -> None:
         """One replicated change arrives, unless its way is cut."""
@@ -241,7 +261,8 @@ class Network:
         return Aftermath.GOES_ON
 
     def _send(self, worker: Worker, request: Request) -> Any:
-        fate = self.fate(worker, request) if self.reachable(worker.region, request) else Fate.LOST_BEFORE
+        arrives = self.reachable(worker.region, request, operator=worker.operator)
+        fate = self.fate(worker, request) if arrives else Fate.LOST_BEFORE
         if fate is Fate.LOST_BEFORE:
             self._perhaps_later(worker, request)
             return LOST
@@ -257,7 +278,8 @@ class Network:
 
     def _perhaps_later(self, worker: Worker, request: Request) -> None:
         if self.loss and self.dice.chance(0.25):
-            self.late.append((worker.region, request))
+            wire = WIRE if isinstance(request, Charge) else float("inf")
+            self.late.append(Late(worker.region, request, self.world.time + wire))
 
     def _resume(self, worker: Worker, answers: list[Any] | None) -> bool:
         """False when the flow has ended. A flow that raises is a fault of production: it ends the run."""

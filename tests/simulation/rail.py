@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from payments.ports import Charge, Verdict
+from payments.ports import LOST, Charge, Silence, Verdict
 
 from tests.simulation.dice import Dice
 
@@ -18,45 +18,49 @@ class Taken(NamedTuple):
     time: float
 
 
+DECLINES = 0.15
+"""Share of charges that are declined."""
+
 Watch = Callable[[Taken], None]
 
 
 class Rail:
-    """A processor that deduplicates answers a key it remembers as it did the first time; `lifetime` is how long it remembers,
-    in seconds. One that does not charges whenever it is asked. `forgets`: it breaks its word about keys. `watch` is told
-    whenever money is taken."""
+    """A processor that deduplicates answers a key it remembers as it did the first time; `lifetime` is how long it
+    remembers, in seconds. One that does not charges whenever it is asked. `cancels`: it can be told to refuse a key.
+    `forgets`: it breaks its word about keys. `watch` is told whenever money is taken."""
 
     def __init__(
-        self, dice: Dice, *, deduplicates: bool, lifetime: int, declines: float, watch: Watch, forgets: bool = False
+        self, dice: Dice, watch: Watch, *, deduplicates: bool, cancels: bool, lifetime: int, forgets: bool = False
     ):
-        self.dice, self.deduplicates, self.lifetime, self.declines = dice, deduplicates, lifetime, declines
+        self.dice, self.watch = dice, watch
+        self.deduplicates, self.cancels, self.lifetime, self.forgets = deduplicates, cancels, lifetime, forgets
         self.calls = 0
-        self.forgets = forgets
-        self.watch = watch
         self._known: dict[str, tuple[Verdict, float]] = {}
         self._cancelled: set[str] = set()
 
-    def charge(self, request: Charge, time: float) -> Verdict:
+    def charge(self, request: Charge, time: float) -> Verdict | Silence:
         self.calls += 1
         if request.key in self._cancelled:
-            return Verdict(settled=False)
-        known = self.lookup(request.key, time)
-        if known is not None and self.deduplicates and not (self.forgets and self.dice.chance(0.3)):
+            return LOST  # 410: `payments.rail` has no verdict for it
+        known, since = self._known.get(request.key, (None, 0.0))
+        kept = self.deduplicates and time - since <= self.lifetime and not (self.forgets and self.dice.chance(0.3))
+        if known is not None and kept:
             return known
-        verdict = Verdict(settled=False) if self.dice.chance(self.declines) else Verdict(True, f"ref-{self.calls}")
+        verdict = Verdict(settled=False) if self.dice.chance(DECLINES) else Verdict(True, f"ref-{self.calls}")
         if known is None or verdict.settled:
             self._known[request.key] = verdict, time
         if verdict.settled:
             self.watch(Taken(request.id, request.key, request.amount, request.currency, time))
         return verdict
 
-    def lookup(self, key: str, time: float) -> Verdict | None:
-        """What was done under a key. A processor that forgets keys for charging still has its own books."""
-        verdict, since = self._known.get(key, (None, 0.0))
-        return None if self.deduplicates and time - since > self.lifetime else verdict
+    def lookup(self, key: str) -> Verdict | None:
+        """What was done under a key, from the processor's own books, which it keeps longer than it honours keys."""
+        return self._known.get(key, (None, 0.0))[0]
 
-    def cancel(self, key: str, time: float) -> Verdict | None:
-        known = self.lookup(key, time)
+    def cancel(self, key: str) -> Verdict | Silence | None:
+        if not self.cancels:
+            return LOST
+        known = self.lookup(key)
         if known is None:
             self._cancelled.add(key)
         return known

@@ -5,18 +5,21 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from payments.ports import LEDGER
-from payments.record import SETTLED, publish, read_record, receipt
+from payments.ports import LEDGER, WriteReceipt
+from payments.record import publish, read_record
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
+from tests.simulation.operators import Operators
 from tests.simulation.rail import Rail
 from tests.simulation.traffic import Traffic, intent
 from tests.simulation.world import REGIONS, World
 
 PROCESSOR = "https://processor.example"
 HOUR = 3600
+FUNCTION = 900
+"""Seconds after which a function is ended (Timeout in templates/regional.json)."""
 STEPS = 2500
 SWEEPS = 25
 
@@ -27,10 +30,18 @@ class Options(NamedTuple):
     rail: str = "ledger"
     """ledger, processor, or mixed: a deployment changes one Region after the other."""
     deduplicates: bool = False
+    cancels: bool = True
+    """Whether the processor can be told to refuse a key. Where it cannot, closing a payment as not charged rests on the
+    end of every function after 900 s, and on clocks that agree within 40 minutes: docs/decisions/not-charged.md."""
     clash: float = 0.1
     """Share of posts that carry another payload under the same id."""
-    amnesia: bool = False
-    """A register table is emptied and serves on (never allowed: see mutants)."""
+    amnesia: str = ""
+    """served: a register table is emptied and serves on (never allowed: see mutants); rejoined: it is dark until the
+    operator has rejoined it."""
+    dead: float = 0.3
+    """Chance that a Region is lost for good."""
+    harsh: bool = False
+    """Nothing but the worst: requests lost, workers killed, a Region dark at the start."""
     forgets: bool = False
     """The processor forgets its keys at once (never allowed either)."""
 
@@ -38,7 +49,13 @@ class Options(NamedTuple):
 def drawn(dice: Dice) -> Options:
     """The mix of a campaign: two thirds by ledger, the rest through a processor that keeps keys or does not, or both rails."""
     rail = dice.pick(("ledger", "ledger", "ledger", "processor", "processor", "mixed"))
-    return Options(rail, deduplicates=dice.chance(0.5), clash=dice.pick((0.1, 0.1, 0.0, 0.5)))
+    return Options(
+        rail,
+        deduplicates=dice.chance(0.5),
+        cancels=dice.chance(0.5),
+        clash=dice.pick((0.1, 0.1, 0.0, 0.5)),
+        amnesia="rejoined" if dice.chance(0.05) else "",
+    )
 
 
 class Run:
@@ -55,16 +72,20 @@ class Run:
         self.judge = Judge()
         self.rail = Rail(
             dice,
+            self.judge.charged,
             deduplicates=options.deduplicates,
+            cancels=options.cancels,
             lifetime=24 * HOUR,
-            declines=0.15,
             forgets=options.forgets,
-            watch=self.judge.charged,
         )
         self.world = World(dice, self.rail, self.judge)
         self.world.trace = trace
         self.network = network(self.world, dice)
         self.traffic = Traffic(self.world, self.network, self.judge, dice)
+        self.operators = Operators(self.world, self.network, self.judge, dice)
+        self.apart = HOUR
+        if options.rail != "ledger" and not options.cancels:
+            self.apart, self.network.oldest = HOUR // 3, FUNCTION
         self.dead = ""
         self.sweeps = 0
         if options.rail != "ledger":
@@ -87,12 +108,9 @@ class Run:
 
     def judged(self) -> Judge:
         """What is left, judged."""
-        self.judge.verdict(
-            self.world,
-            self.payments,
-            self.alive,
-            {str(d["transaction"]["id"]) for d in self.traffic.letters},
-        )
+        self.judge.verdict(self.world, self.payments, self.alive)
+        for given, reason in self.traffic.letters:
+            self.judge.dead_letter(self.world, given["transaction"]["id"], given["hash"], reason, self.alive)
         return self.judge
 
     # --- while it storms
@@ -100,17 +118,21 @@ class Run:
     def adversary(self) -> None:
         dice, world, network, traffic = self.dice, self.world, self.network, self.traffic
         network.loss, network.kill = dice.pick((0.0, 0.05, 0.2)), dice.pick((0.0, 0.01, 0.05))
+        if self.options.harsh:
+            network.loss, network.kill = 0.2, 0.05
         network.sleep, lag = dice.pick((0.0, 0.01)), dice.pick((0.5, 0.05, 0.005))
         pace = dice.pick((0.1, 1.0, 10.0))
         if dice.chance(0.5):
-            world.skew = {region: dice.between(-HOUR, HOUR) for region in REGIONS}
-        fatal = dice.between(5, 120) if dice.chance(0.3) else STEPS
+            world.skew = {region: dice.between(-self.apart, self.apart) for region in REGIONS}
+        fatal = dice.between(5, 120) if dice.chance(self.options.dead) and not self.options.amnesia else STEPS
         wipe = dice.between(5, 120) if self.options.amnesia else STEPS
         numbers = range(1 + dice.below(2))
         for number in numbers:
             for _ in range(1 + dice.below(3)):
                 variant = dice.chance(self.options.clash) + dice.chance(self.options.clash / 3)
                 traffic.client(intent(number, variant), 3)
+        if self.options.harsh or dice.chance(0.2):
+            network.darken(dice.pick(REGIONS))
         for count in range(STEPS):
             if not network.live:
                 break
@@ -120,9 +142,11 @@ class Run:
             if count == fatal:
                 self.lose(dice.pick(REGIONS))
             if count == wipe:
-                world.cells[dice.pick(REGIONS)].clear()
+                self.operators.forget(dice.pick(REGIONS), dark=self.options.amnesia == "rejoined")
             if world.mail and dice.chance(lag):
                 network.deliver()
+            if network.late:
+                network.arrive_at_last(world.time)
             if network.late and dice.chance(0.05):
                 network.arrive_late()
             if network.live:
@@ -135,7 +159,7 @@ class Run:
     def weather(self, numbers: Sequence[int]) -> None:
         """Something changes: a Region or a service goes, a link is cut, all comes back, a janitor runs, somebody looks."""
         dice, network, traffic = self.dice, self.network, self.traffic
-        kind = dice.below(17)
+        kind = dice.below(19)
         region = dice.pick(REGIONS)
         payment = f"p{dice.pick(numbers)}"
         if kind < 6:
@@ -155,11 +179,15 @@ class Run:
         elif kind == 12:
             traffic.get(region, payment)
         elif kind == 13:
-            self.world.skew[region] = dice.between(-HOUR, HOUR)
+            self.world.skew[region] = dice.between(-self.apart, self.apart)
         elif kind == 14:
             network.pass_time(dice.pick((60, 600, HOUR, 13 * HOUR, 25 * HOUR)))
         elif kind == 15:
             network.stop_functions(region)
+        elif kind == 16:
+            self.operators.resolve(region, payment, honest=dice.chance(0.5))
+        elif kind == 17:
+            traffic.redrive()
         elif self.options.rail == "mixed":
             self.world.rails[region] = dice.pick((PROCESSOR, LEDGER))
         else:
@@ -188,12 +216,33 @@ class Run:
         network.live = [worker for worker in network.live if worker.region != self.dead]
         sleepers, network.sleepers = [w for w in network.sleepers if w.region != self.dead], []
         self.quiet()
+        if network.barred:
+            self.rejoin()
         if sleepers:
             network.live += sleepers
+            self.quiet()
+        for _ in range(2):  # all dead letters, twice
+            traffic.redrive()
             self.quiet()
         if self.dead:
             self.reconcile()
             self.quiet()
+        if self.options.rail != "ledger":
+            world.time += 2 * HOUR
+            for payment in filter(self.rests, self.payments):
+                self.operators.resolve(self.alive[0], payment, honest=True)
+            self.run_dry()
+            self.quiet()
+
+    def rejoin(self) -> None:
+        """The operator brings the emptied register back; a payment that only it could have told about keeps it away."""
+        for _ in range(SWEEPS):
+            self.operators.rejoin()
+            self.run_dry()
+            if not self.network.barred:
+                return
+        (self.dead,) = self.network.barred
+        self.network.darken(self.dead)
 
     def quiet(self) -> None:
         """Sweeps until nothing is due that may not rest."""
@@ -233,17 +282,19 @@ class Run:
         return not ended and self.judge.parked(self.world, payment, cells, self.alive) in ("split", "doubt")
 
     def reconcile(self) -> None:
-        """`payctl reconcile`: what the lost Region had sent to one of the others only."""
+        """`payctl reconcile`: copies what the lost Region had sent to one of the others only."""
+        world = self.world
         for payment in self.payments:
-            shown = [self.world.record(region, payment) for region in self.alive]
-            known = next((record for record in shown if record), None)
-            if known is None:
-                continue
-            intent_, result = read_record(known)
+            known = next((record for region in self.alive if (record := world.record(region, payment))), None)
+            path = f"receipts/{payment}.json"
+            body = next(
+                (world.buckets[region][path][0] for region in self.alive if path in world.buckets[region]), None
+            )
             for region in self.alive:
-                self.world.perform(region, publish(intent_, result))
-                if result.status == SETTLED:
-                    self.world.perform(region, receipt(intent_, result))
+                if known:
+                    world.perform(region, publish(*read_record(known)))
+                if body:
+                    world.perform(region, WriteReceipt(path, body))
 
 
 def play(seed: int, options: Options | None = None, trace: Callable[[str], None] | None = None) -> Judge:

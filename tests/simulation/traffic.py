@@ -4,14 +4,13 @@ What they run is production's; only the state machine around the workflow's task
 """
 
 import json
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from payments import function, processor, sweep
+from payments import processor, sweep, task
 from payments.record import Payment, intent_of
 from payments.register import Intent
-from payments.settlement import Outcome, State
+from payments.settlement import Outcome
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
@@ -28,6 +27,13 @@ def intent(number: int, variant: int) -> Intent:
     return intent_of(Payment(f"p{number}", 999 + variant, "USD", EPOCH * 10**6, ACCOUNT))
 
 
+class Letter(NamedTuple):
+    """A dead letter: the input of an execution that failed, and why."""
+
+    given: dict[str, Any]
+    reason: str
+
+
 class Traffic:
     """Starts workers on a network and hears how they end."""
 
@@ -35,7 +41,7 @@ class Traffic:
         self.world, self.network, self.judge, self.dice = world, network, judge, dice
         self.calm = False
         self.names = 0
-        self.letters: list[dict[str, Any]] = []
+        self.letters: list[Letter] = []
 
     def name(self, what: str, region: str) -> str:
         self.names += 1
@@ -52,7 +58,7 @@ class Traffic:
         def hear(reply: processor.Reply | None) -> None:
             code = reply.code if reply else 0
             if reply:
-                self.judge.answered(self.world, submitted.id, submitted.hash, code, reply.result)
+                self.judge.answered(submitted.id, submitted.hash, code, reply.result)
             again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.5}.get(code, 0.8)
             if tries > 1 and not self.calm and self.dice.chance(again):
                 self.client(submitted, tries - 1)
@@ -92,11 +98,18 @@ class Traffic:
 
     def workflow(self, region: str, given: dict[str, Any], tries: int = TRIES) -> None:
         """One execution: the task up to three times, then the next Region, then the dead letters."""
-        payment, mine = function.read_input(given)
+        payment, mine = task.read_input(given, ACCOUNT)
 
         def hear(outcome: Outcome | None) -> None:
-            if outcome and (outcome.result or outcome.state in (State.IN_DOUBT, State.ELSEWHERE)):
+            try:
+                if outcome:
+                    task.conclude(payment, mine, outcome)
+                    return
+            except (task.IdTaken, task.InvalidTransaction) as error:
+                self.letters.append(Letter(given, type(error).__name__))
                 return
+            except task.NotSettled:
+                pass  # as a task that was killed
             if tries > 1:
                 self.workflow(region, given, tries - 1)
             else:
@@ -113,7 +126,7 @@ class Traffic:
         if left:
             self.world.events.append((region, json.dumps({**given, "tried": tried, "next": left[0]})))
         else:
-            self.letters.append(given)
+            self.letters.append(Letter(given, "no Region left"))
 
     def route_events(self) -> None:
         """Rules carry events to the next Region; an event may be lost, and may arrive twice."""
@@ -124,7 +137,8 @@ class Traffic:
             for _ in range(copies):
                 self.workflow(detail["next"], detail)
 
-    def redrive(self, letters: Sequence[dict[str, Any]]) -> None:
-        """`payctl redrive`: from the beginning, in any Region."""
+    def redrive(self) -> None:
+        """`payctl redrive`: what lies in the dead letters, from the beginning, in any Region."""
+        letters, self.letters = self.letters, []
         for letter in letters:
-            self.workflow(self.dice.pick(REGIONS), {**letter, "tried": []})
+            self.workflow(self.dice.pick(REGIONS), {**letter.given, "tried": []})

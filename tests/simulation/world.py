@@ -188,10 +188,10 @@ class World:
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:
-        return self.rail.lookup(request.key, self.time)
+        return self.rail.lookup(request.key)
 
     def _cancel(self, _: str, request: Cancel) -> Any:
-        return self.rail.cancel(request.key, self.time)
+        return self.rail.cancel(request.key)
 
     def _start_workflow(self, region: str, request: StartWorkflow) -> bool:
         if request.name not in self.executions[region]:

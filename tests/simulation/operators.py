@@ -1,0 +1,69 @@
+"""Operators: they close what is in doubt, rightly or wrongly, and bring back a register that lost its memory."""
+
+from payments import operations
+from payments.ports import Verdict
+from payments.record import NOT_CHARGED, SETTLED, key
+from tests.simulation.dice import Dice
+from tests.simulation.judge import Judge
+from tests.simulation.network import End, Network
+from tests.simulation.world import REGIONS, World
+
+
+class Operators:
+    """Starts what `payctl resolve` and `payctl rejoin` run."""
+
+    def __init__(self, world: World, network: Network, judge: Judge, dice: Dice):
+        self.world, self.network, self.judge, self.dice = world, network, judge, dice
+        self.count = 0
+
+    def resolve(self, region: str, payment: str, *, honest: bool) -> None:
+        """Rule on a payment: by what the processor's books say, or against them, which production has to refuse."""
+        taken = self.verdict_on(payment)
+        charged = taken is not None and taken.settled
+        if charged is honest:
+            reference = taken.reference if taken else "made-up"
+            ruling = operations.Ruling(SETTLED, by="operator", reference=reference)
+        else:
+            ruling = operations.Ruling(NOT_CHARGED, by="operator", reason="not in the processor's books")
+        flow = operations.resolve(self.world.context(region), payment, ruling)
+        self.network.spawn(f"operator{self._next()}@{region}", region, flow, operator=True)
+
+    def verdict_on(self, payment: str) -> Verdict | None:
+        """What the processor's books say about a payment, whatever its payload."""
+        intents = [intent for intent in self.judge.submitted.values() if intent.id == payment]
+        known = [self.world.rail.lookup(key(intent)) for intent in intents]
+        return next((verdict for verdict in known if verdict), None)
+
+    def forget(self, region: str, *, dark: bool) -> None:
+        """A register table is lost, and an empty one stands in its place: in use, or dark until it has been rejoined."""
+        self.world.cells[region].clear()
+        if dark:
+            self.network.barred.add(region)
+            self.network.late = [late for late in self.network.late if getattr(late.request, "region", "") != region]
+
+    def rejoin(self) -> None:
+        """One pass of `payctl rejoin`: every payment that a peer holds. The table serves again once all are done."""
+        (lost,) = self.network.barred
+        peers = [region for region in REGIONS if region != lost]
+        payments = sorted({payment for region in peers for payment in self.world.cells[region]})
+        missing = set(payments)
+
+        def hear(payment: str) -> End:
+            def end(done: operations.Done | None) -> None:
+                if done and done.done:
+                    missing.discard(payment)
+                if not missing:
+                    self.network.barred.clear()
+
+            return end
+
+        if not payments:
+            self.network.barred.clear()
+        for payment in payments:
+            flow = operations.rejoin(self.world.context(peers[0]), lost, payment)
+            name = f"rejoin{self._next()}@{peers[0]}"
+            self.network.spawn(name, peers[0], flow, hear(payment), operator=True)
+
+    def _next(self) -> int:
+        self.count += 1
+        return self.count
