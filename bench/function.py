@@ -127,7 +127,9 @@ class InProcess:
         return reply
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Set what is to be set, without asking whether it may be."""
+        """Set what is to be set, without asking whether it may be; a read finds nothing."""
+        if "UpdateExpression" not in call:
+            return {}
         item = self.items.setdefault((call["TableName"], call["Key"]["TransactionId"]["S"]), {})
         assignments = re.findall(r"#?(\w+) = (?:if_not_exists\(#?\w+, )?(:\w+)", call["UpdateExpression"])
         item.update({name: call["ExpressionAttributeValues"][value] for name, value in assignments})
