@@ -48,8 +48,11 @@ class Run:
             yield Environment(cloud, report, Pace())
 
 
-def command(app: typer.Typer, panel: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command whose first parameter is its Run; the common options are added to its own."""
+def command(app: typer.Typer, panel: str, *, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command whose first parameter is its Run; the common options are added to its own.
+
+    Its name is the function's unless given.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
@@ -68,7 +71,7 @@ def command(app: typer.Typer, panel: str) -> Callable[[Callable[..., None]], Cal
         )
         call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
         del call.__wrapped__  # Typer would follow it back to `function`
-        return app.command(rich_help_panel=panel)(call)
+        return app.command(name, rich_help_panel=panel)(call)
 
     return register
 
