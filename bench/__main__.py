@@ -26,7 +26,7 @@ def show(comparison: Comparison, runs: int) -> None:
     """One comparison: a line for each side and one for the ratio."""
     subject, baseline = compare(comparison, runs)
     ratio = subject.seconds / baseline.seconds
-    print(f"{comparison.title} (medians of {runs} runs)")
+    print(f"{comparison.title} (medians of {min(runs, comparison.most_runs)} runs)")
     for words, taken in ((comparison.subject, subject), (comparison.baseline, baseline)):
         print(f"  {words:<48} {taken.seconds * 1000:8.0f} ms {taken.mebibytes:8.0f} MiB")
     print(f"  ratio {ratio:.2f}{verdict(comparison, ratio, subject.mebibytes)}\n")

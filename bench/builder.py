@@ -33,6 +33,7 @@ def comparisons(*, peers: bool) -> list[Comparison]:
                 command=emit,
                 baseline="the same resources by aws-cdk-lib (Python)",
                 baseline_command=[str(CDK_PYTHON), str(CDK / "app.py")],
+                most_runs=3,
                 folder=ROOT,
             )
         )

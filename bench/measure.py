@@ -23,7 +23,7 @@ class Taken:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A command beside the one it is compared with; a limit of 0 is none."""
+    """A command beside the one it is compared with; a limit of 0 is none. What takes long is run `most_runs` times."""
 
     title: str
     subject: str
@@ -32,6 +32,7 @@ class Comparison:
     baseline_command: Sequence[str]
     most_times: float = 0.0
     most_mebibytes: float = 0.0
+    most_runs: int = 100
     folder: Path = Path()
 
 
@@ -41,7 +42,7 @@ def compare(comparison: Comparison, runs: int) -> tuple[Taken, Taken]:
     taken: tuple[list[Taken], list[Taken]] = ([], [])
     for command in pair:
         run(command, comparison.folder)
-    for _ in range(runs):
+    for _ in range(min(runs, comparison.most_runs)):
         for results, command in zip(taken, pair, strict=True):
             results.append(run(command, comparison.folder))
     subject, baseline = (
