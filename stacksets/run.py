@@ -48,7 +48,9 @@ class Run:
             yield Environment(cloud, report, Pace())
 
 
-def command(app: typer.Typer, panel: str, *, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(
+    app: typer.Typer, panel: str, *, name: str | None = None
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command whose first parameter is its Run; the common options are added to its own.
 
     Its name is the function's unless given.

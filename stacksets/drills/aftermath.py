@@ -1,4 +1,4 @@
-"""After the fault: waits until every accepted payment is final or parked, the registers are tidy and nothing is queued."""
+"""After the fault: waits until every accepted payment is final or parked, and then until all is quiet."""
 
 import time
 from collections.abc import Callable
@@ -7,8 +7,8 @@ from typing import Final
 from stacksets import data
 from stacksets.drills import books
 from stacksets.drills.caller import Caller
-from stacksets.drills.local import LocalCloud
 from stacksets.drills.load import Load
+from stacksets.drills.local import LocalCloud
 from stacksets.drills.record import FINAL
 from stacksets.drills.verdict import Aftermath
 from stacksets.environment import Environment
@@ -55,9 +55,9 @@ class Watch:
                 self._settled_at.setdefault(payment.id, payment.ended_at)
         waiting = [p.id for p in self._load.record.accepted if p.id not in self._settled_at]
         home = self._environment.home
-        for payment in books.items(self._environment, home, self._environment.names.table, waiting):
-            self._settled_at[payment] = self._load.now
-        return [payment for payment in waiting if payment not in self._settled_at]
+        for shown in books.items(self._environment, home, self._environment.names.table, waiting):
+            self._settled_at[shown] = self._load.now
+        return [one for one in waiting if one not in self._settled_at]
 
     def _standing(self, caller: Caller, payment: str) -> str:
         """What the API says of a payment that is not final."""

@@ -1,4 +1,4 @@
-"""What the system itself shows of a drill's payments, read from all Regions: records, cells, receipts, letters, charges."""
+"""What the system shows of a drill's payments, read from all Regions: records, cells, receipts, letters, charges."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -67,7 +67,8 @@ def items(environment: Environment, region: str, table: str, payments: Sequence[
             for item in answer["Responses"].get(table, []):
                 plain = {name: next(iter(value.values())) for name, value in item.items()}
                 found[str(plain["TransactionId"])] = plain
-            keys = [dict(key) for key in answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", [])]
+            left = answer.get("UnprocessedKeys", {})
+            keys = [dict(key) for key in left[table]["Keys"]] if table in left else []
     return found
 
 

@@ -13,7 +13,8 @@ from stacksets import request
 from stacksets.environment import Environment
 
 # To connect, and above the 8 s within which the API answers.
-TIMEOUT: Final = (2, 10)
+CONNECT: Final = 2
+READ: Final = 10
 
 
 class Heard(NamedTuple):
@@ -30,7 +31,7 @@ class Caller:
         credentials = request.require_credentials(environment.cloud).get_frozen_credentials()
         self._signers = {r: SigV4Auth(credentials, "execute-api", r) for r in environment.regions}
         self._urls = {r: request.address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions}
-        self._session = URLLib3Session(timeout=TIMEOUT, max_pool_connections=connections)
+        self._session = URLLib3Session(timeout=(CONNECT, READ), max_pool_connections=connections)  # type: ignore[arg-type]  # takes a pair too
 
     def call(self, method: str, region: str, path: str, body: Any = None) -> Heard:
         """One signed request to a Region's API."""

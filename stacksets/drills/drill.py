@@ -1,7 +1,6 @@
 """A drill: load, a scenario in the middle of it, healing, reconciling, verdict."""
 
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +10,7 @@ from stacksets.drills.aftermath import Watch
 from stacksets.drills.books import Books
 from stacksets.drills.caller import Caller
 from stacksets.drills.hands import Hand
-from stacksets.drills.load import THREADS, Load, Plan
+from stacksets.drills.load import THREADS, Load, Plan, new_prefix
 from stacksets.drills.local import LocalCloud
 from stacksets.drills.record import Record
 from stacksets.drills.routing import AWS_INTERVAL, LOCAL_INTERVAL, Router
@@ -93,8 +92,7 @@ def run(environment: Environment, hand: Hand, local: LocalCloud | None, options:
             f"{options.name} needs an environment that settles by a processor", remedy="set [processor] in the settings"
         )
     hand.prepare(options.seed)
-    # Letters between the digits: nothing may look like a card number.
-    prefix = f"D{uuid.uuid4().hex[:3]}x{uuid.uuid4().hex[:3]}x"
+    prefix = new_prefix("D")
     plan = Plan(
         payments=options.payments,
         rate=options.rate,

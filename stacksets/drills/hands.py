@@ -37,7 +37,9 @@ class LocalHand:
 
     def prepare(self, seed: int) -> None:
         if self._local.faults()["faults"]:
-            raise PayctlError("faults are set already", remedy="look with `payctl faults list`, then `payctl faults clear`")
+            raise PayctlError(
+                "faults are set already", remedy="look with `payctl faults list`, then `payctl faults clear`"
+            )
         self._local.seed(seed)
 
     def begin(self, outage: Outage) -> None:
@@ -59,7 +61,7 @@ class LocalHand:
 
 
 class AwsHand:
-    """Takes a Region out of DNS by the operator's switch and puts it back: all that can be broken without other means."""
+    """Takes a Region out of DNS by the operator's switch, and puts it back: AWS has no other means ready."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment

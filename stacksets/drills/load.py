@@ -4,6 +4,7 @@ import heapq
 import random
 import threading
 import time
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +69,11 @@ class Plan:
             )
             for number in range(self.payments)
         ]
+
+
+def new_prefix(kind: str) -> str:
+    """What the ids of one run begin with. Letters stand between the digits: nothing may look like a card number."""
+    return f"{kind}{uuid.uuid4().hex[:3]}x{uuid.uuid4().hex[:3]}x"
 
 
 class Step(NamedTuple):

@@ -11,7 +11,7 @@ REFUSED: Final = "REFUSED"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One request and what came of it. `status` 0: no answer. `state` is the payment's status where the body told it."""
+    """One request and what came of it. `status` 0: no answer. `state`: the payment's status, where the body told it."""
 
     payment: str
     method: str

@@ -1,4 +1,4 @@
-"""Which Region a client is sent to: the nearest that its health check calls well, as the latency records do (SPEC B12)."""
+"""Where a client is sent: to the nearest Region whose health check is well, as the latency records do (SPEC B12)."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence

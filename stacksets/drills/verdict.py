@@ -37,7 +37,7 @@ class Verdict:
     parked: int
     refused: int
     unknown: int
-    """Never accepted as far as the client knows; what became of them is in the books and counted above only if it heard."""
+    """Neither accepted nor refused as far as the client knows."""
     lost: int
     charged_twice: int
     charged_wrongly: int
@@ -110,7 +110,10 @@ def failures(found: Verdict, books: Books, status: Mapping[str, str]) -> list[st
         (found.accepted == 0, "no payment was accepted: nothing was shown"),
         (found.lost, f"{found.lost} accepted payments are lost"),
         (found.charged_twice, f"{found.charged_twice} payments were charged twice"),
-        (found.charged_wrongly, f"{found.charged_wrongly} payments were charged and not settled, or the other way round"),
+        (
+            found.charged_wrongly,
+            f"{found.charged_wrongly} payments were charged and not settled, or the other way round",
+        ),
         (found.differing, f"{found.differing} payments are shown differently by two Regions"),
         (found.receipts_missing, f"{found.receipts_missing} receipts are missing"),
         (found.dead_letters_unexplained, f"{found.dead_letters_unexplained} dead letters are not explained"),
