@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from payments import register
 from payments.ports import BARRED, LEDGER, LOST, Action, Answer, Cancel, Cell, Context, Flow, Lookup, Update, Verdict
 from payments.processor import standing
-from payments.record import IN_DOUBT, SETTLED, VOID, VOID_TEXT, Result, conclude, key, read_result
+from payments.record import IN_DOUBT, SETTLED, VOID, VOID_TEXT, Result, conclude, key
 from payments.register import (
     Intent,
     Opened,
@@ -29,7 +29,7 @@ from payments.register import (
     take_over,
     update,
 )
-from payments.settlement import ended, finish, intent_with
+from payments.settlement import ended, finish, intent_with, written
 
 QUIET_SECONDS: Final = 3600
 """How long after its last possible call a payment may be closed as not charged without the processor's word."""
@@ -112,9 +112,9 @@ def resolve(ctx: Context, payment: str, ruling: Ruling) -> Flow[Done]:
     held = list(cells.values())
     if len(held) < 2:
         return Done(False, "fewer than two Regions answer")
-    written = next((read_result(str(cell["result"])) for cell in held if "result" in cell), None)
-    if written:
-        return Done(False, f"it has a result: {written.status}", written)
+    result = written(held)
+    if result:
+        return Done(False, f"it has a result: {result.status}", result)
     value = decided(held)
     intent = intent_with(value.hash, held, payment) if value else None
     if value is None or intent is None or value.rail == LEDGER:
@@ -193,9 +193,9 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
     others = {region: cell for region, cell in cells.items() if region != lost}
     if len(others) < 2 or lost not in cells:
         return Done(False, "all three Regions must answer")
-    written = next((read_result(str(cell["result"])) for cell in others.values() if "result" in cell), None)
-    if written:
-        return (yield from teach(ctx, lost, payment, written, others))
+    result = written(others.values())
+    if result:
+        return (yield from teach(ctx, lost, payment, result, others))
     drive = take_over(ctx, others, None, payment)
     if drive.intent is None:
         holds = any("hash" in cell for cell in others.values())
@@ -233,20 +233,20 @@ def proposed(cells: Mapping[str, Cell]) -> Value | None:
     return register.read_value(str(max(accepted, key=lambda cell: int(cell["accepted_ballot"]))["accepted"]))
 
 
-def teach(ctx: Context, lost: str, payment: str, written: Result, others: Mapping[str, Cell]) -> Flow[Done]:
+def teach(ctx: Context, lost: str, payment: str, result: Result, others: Mapping[str, Cell]) -> Flow[Done]:
     """A result is known: the lost cell shall hold it, and be due until its own replica shows the record."""
-    intent = intent_with(written.hash, list(others.values()), payment)
-    if written.status == VOID or intent is None:
-        text = VOID_TEXT if written.status == VOID else written.text
+    intent = intent_with(result.hash, list(others.values()), payment)
+    if result.status == VOID or intent is None:
+        text = VOID_TEXT if result.status == VOID else result.text
         (answer,) = yield (Update(lost, payment, register.FINISH, {"result": text}),)
         return Done(
-            answer is not LOST, f"{written.status}" if answer is not LOST else "the lost register does not answer"
+            answer is not LOST, f"{result.status}" if answer is not LOST else "the lost register does not answer"
         )
     stored: dict[str, Answer] = yield from everywhere(
-        ctx, lambda region: update(ctx, region, intent, register.RESULT, result=written.text)
+        ctx, lambda region: update(ctx, region, intent, register.RESULT, result=result.text)
     )
     if stored.keys() != set(ctx.regions):
         return Done(False, "not all three Regions answered: repeat it")
-    if any(answer.cell.get("result") != written.text for answer in stored.values()):
+    if any(answer.cell.get("result") != result.text for answer in stored.values()):
         return Done(False, "two different results: this must never happen")
-    return Done(True, written.status, written)
+    return Done(True, result.status, result)

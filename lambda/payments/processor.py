@@ -30,7 +30,7 @@ from payments.register import (
     read_value,
     take_over,
 )
-from payments.settlement import Outcome, State, ended, finish, intent_with, settle
+from payments.settlement import Outcome, State, ended, finish, intent_with, settle, written
 
 
 class Reply(NamedTuple):
@@ -48,9 +48,9 @@ def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     """POST: hold the payment in two Regions, decide who charges, and settle it if that is us."""
     opened = yield from open_ballot(ctx, intent, 1)
     cells = list(opened.cells.values())
-    written = next((read_result(str(cell["result"])) for cell in cells if "result" in cell), None)
-    if written:
-        return (yield from replay(ctx, intent, written, cells))
+    result = written(cells)
+    if result:
+        return (yield from replay(ctx, intent, result, cells))
     refusal = refused(cells, intent)
     if refusal:
         return Reply(refusal)
@@ -64,15 +64,15 @@ def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     return Reply(201, intent, outcome.result, outcome.result.status, outcome)
 
 
-def replay(ctx: Context, intent: Intent, written: Result, cells: Sequence[Cell]) -> Flow[Reply]:
+def replay(ctx: Context, intent: Intent, result: Result, cells: Sequence[Cell]) -> Flow[Reply]:
     """A cell shows how it ended: the same answer again, once it cannot be lost any more."""
-    if written.hash != intent.hash:
+    if result.hash != intent.hash:
         return Reply(422)
-    if written.rail != LEDGER and sum(cell.get("result") == written.text for cell in cells) < 2:
-        outcome = yield from finish(ctx, intent, written)
+    if result.rail != LEDGER and sum(cell.get("result") == result.text for cell in cells) < 2:
+        outcome = yield from finish(ctx, intent, result)
         if outcome.result is None:
             return (yield from later(ctx, intent, outcome))
-    return Reply(200, intent, written, written.status)
+    return Reply(200, intent, result, result.status)
 
 
 def refused(cells: Sequence[Cell], intent: Intent) -> int:
@@ -125,9 +125,9 @@ def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outc
     if len(cells) < 2:
         return Outcome(State.UNFINISHED)
     held = list(cells.values())
-    written = next((read_result(str(cell["result"])) for cell in held if "result" in cell), None)
-    if written:
-        return (yield from complete(ctx, payment, written, held, mine))
+    result = written(held)
+    if result:
+        return (yield from complete(ctx, payment, result, held, mine))
     value = decided(held)
     intent = intent_with(value.hash, held, payment) if value else None
     if value and intent and heard(cells, value.region):
@@ -160,16 +160,16 @@ def heard(cells: Mapping[str, Cell], region: str) -> bool:
     return region not in cells or "due_at" in cells[region]
 
 
-def complete(ctx: Context, payment: str, written: Result, cells: Sequence[Cell], mine: Intent | None) -> Flow[Outcome]:
+def complete(ctx: Context, payment: str, result: Result, cells: Sequence[Cell], mine: Intent | None) -> Flow[Outcome]:
     """A cell shows how it ended: make that final and public."""
-    if written.status == VOID:
+    if result.status == VOID:
         return (yield from void(ctx, payment))
-    intent = intent_with(written.hash, cells, payment)
-    if intent is None and mine and mine.hash == written.hash:
+    intent = intent_with(result.hash, cells, payment)
+    if intent is None and mine and mine.hash == result.hash:
         intent = mine
     if intent is None:
         return Outcome(State.UNFINISHED)
-    return (yield from finish(ctx, intent, written))
+    return (yield from finish(ctx, intent, result))
 
 
 def void(ctx: Context, payment: str) -> Flow[Outcome]:

@@ -48,6 +48,8 @@ NO_OTHER_ATTEMPT = "(attribute_not_exists(attempt) OR attempt = :token)"
 MY_ATTEMPT = "attempt = :token"
 # The same result again is no conflict.
 SAME_RESULT = "#result = :result"
+# A cell that took another result than the final one keeps it, but need not be asked about any more.
+HAS_RESULT = "attribute_exists(#result)"
 # No other janitor moved it meanwhile.
 STILL_DUE_THEN = "due_at = :seen"
 
@@ -76,6 +78,7 @@ ATTEMPT = Action(
 RELEASE = Action("RELEASE", "REMOVE attempt, attempted_at", f"{MY_ATTEMPT} AND {NO_RESULT}")
 RESULT = Action("RESULT", f"SET {CREATE_IF_EMPTY}, #result = :result", NO_RESULT)
 FINISH = Action("FINISH", "SET #result = :result REMOVE due_shard, due_at", f"{NO_RESULT} OR {SAME_RESULT}")
+REST = Action("REST", "REMOVE due_shard, due_at", HAS_RESULT)
 LATER = Action("LATER", "SET due_at = :due", STILL_DUE_THEN)
 
 # -------------------------------------------------------------------------------------------------------------- values

@@ -2,7 +2,7 @@
 ports.py)."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from enum import Enum
 from typing import NamedTuple
 
@@ -140,9 +140,27 @@ def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
     (published,) = yield (publish(intent, result),)
     shown = None if published is LOST else published.cell.get("Content")
     if shown == result.text and complete:
-        yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)
-    conflict = conflict or shown not in (None, result.text)
-    return Outcome(State.FINAL, result, resting=shown == result.text and complete, conflict=conflict)
+        rested = yield from rest(ctx, intent.id, result)
+        return rested._replace(conflict=rested.conflict or conflict)
+    return Outcome(State.FINAL, result, conflict=conflict or shown not in (None, result.text))
+
+
+def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
+    """This Region's replica shows the record: nothing is due here any more, even where the cell took another result."""
+    (finished,) = yield (Update(ctx.region, payment, register.FINISH, {"result": result.text}),)
+    if finished is LOST:
+        return Outcome(State.FINAL, result)
+    if finished.done:
+        return Outcome(State.FINAL, result, resting=True)
+    (rested,) = yield (Update(ctx.region, payment, register.REST, {}),)
+    return Outcome(State.FINAL, result, resting=rested is not LOST, conflict=True)
+
+
+def written(cells: Iterable[Cell]) -> Result | None:
+    """How it ended, as most of the cells have it: two may differ where an operator and a worker wrote at once, and then
+    the third decides."""
+    texts = Counter(str(cell["result"]) for cell in cells if "result" in cell)
+    return read_result(texts.most_common(1)[0][0]) if texts else None
 
 
 def ended(cells: Collection[Cell], payment: str) -> tuple[Intent, Result] | None:

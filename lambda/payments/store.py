@@ -178,15 +178,16 @@ class Driver:
             "Key": {"TransactionId": {"S": key}},
             "UpdateExpression": action.update,
             "ConditionExpression": action.condition,
-            "ExpressionAttributeValues": {f":{name}": typed(value) for name, value in values.items()},
             "ReturnValues": "ALL_NEW",
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         if self.count_capacity:
             fields["ReturnConsumedCapacity"] = "INDEXES"
         names = names_in(action)
-        if names:
+        if names:  # DynamoDB refuses both when empty
             fields["ExpressionAttributeNames"] = names
+        if values:
+            fields["ExpressionAttributeValues"] = {f":{name}": typed(value) for name, value in values.items()}
         try:
             answer = self.aws.call("dynamodb", region, "UpdateItem", fields)
         except AwsError as error:

@@ -8,7 +8,7 @@ from payments.ports import LOST, Cell, Context, Flow, Read, ReadRecord, Update
 from payments.processor import recover
 from payments.record import SETTLED, read_record, receipt
 from payments.register import held_intent
-from payments.settlement import Outcome, State
+from payments.settlement import Outcome, State, rest
 
 PATIENCE = (30, 300)
 """Seconds between two looks at a payment that waits for something: half its age, but at least and at most these."""
@@ -52,9 +52,7 @@ def tidy(ctx: Context, payment: str, shown: Cell) -> Flow[Outcome]:
         (receipted,) = yield (receipt(intent, result),)
         if receipted is LOST:
             return Outcome(State.FINAL, result)
-    (finished,) = yield (Update(ctx.region, payment, register.FINISH, {"result": result.text}),)
-    resting = finished is not LOST and finished.done
-    return Outcome(State.FINAL, result, resting=resting, conflict=finished is not LOST and not finished.done)
+    return (yield from rest(ctx, payment, result))
 
 
 def later(ctx: Context, payment: str, own: Cell, age: int) -> Update:

@@ -41,6 +41,7 @@ HOLDS: Conditions = {
     "RELEASE": lambda c, v: c.get("attempt") == v["token"] and "result" not in c,
     "RESULT": lambda c, _: "result" not in c,
     "FINISH": lambda c, v: c.get("result", v["result"]) == v["result"],
+    "REST": lambda c, _: "result" in c,
     "LATER": lambda c, v: c.get("due_at") == v["seen"],
     "PUBLISH": lambda c, _: not c,
 }
@@ -80,7 +81,11 @@ def write(cell: dict[str, Any], action: str, values: dict[str, Any]) -> None:
         },
     }.get(action, {})
     cell.update({attribute: values[name] for attribute, name in names.items()})
-    for attribute in {"RELEASE": ("attempt", "attempted_at"), "FINISH": ("due_shard", "due_at")}.get(action, ()):
+    for attribute in {
+        "RELEASE": ("attempt", "attempted_at"),
+        "FINISH": ("due_shard", "due_at"),
+        "REST": ("due_shard", "due_at"),
+    }.get(action, ()):
         cell.pop(attribute, None)
 
 

@@ -319,12 +319,33 @@ def test_due_comes_first_where_it_was_opened_then_by_rank(world: World) -> None:
     assert due == {SECOND: DUE_AFTER, THIRD: 2 * DUE_AFTER, HOME: 3 * DUE_AFTER}
 
 
-def test_two_different_results_are_told(world: World) -> None:
-    world.lose = lambda _, request: "before" if getattr(request, "region", "") == THIRD else ""
+def differ(world: World, region: str) -> None:
+    """This Region's cell took a result of its own, of an operator who closed it at the same moment, say."""
+    world.cells[region]["T1"]["result"] = world.cells[HOME]["T1"]["result"].replace("ch_1", "ch_9")
+
+
+def test_a_result_that_one_cell_has_for_itself_is_told_once_and_does_not_stay_due(world: World) -> None:
+    post(world, rail=RAIL)
+    differ(world, THIRD)
+    context = world.context(THIRD, RAIL)
+    found = world.run(context, sweep(context, "T1"))
+    assert (found.state, found.conflict) == (State.FINAL, True)
+    assert "ch_1" in str(world.replicas[THIRD]["T1"]["Content"])
+    assert "due_at" not in world.cells[THIRD]["T1"]
+
+
+@pytest.mark.parametrize("odd", REGIONS)
+def test_the_result_of_two_cells_counts_whichever_comes_first(world: World, odd: str) -> None:
+    world.lose = fail("Publish", "before")
     post(world, rail=RAIL)
     world.lose = lambda *_: ""
-    world.cells[THIRD]["T1"] = dict(world.cells[HOME]["T1"], result='{"hash":"h","status":"DECLINED"}', due_at=0)
-    assert world.run(world.context(THIRD, RAIL), sweep(world.context(THIRD, RAIL), "T1")).conflict
+    right = world.cells[HOME]["T1"]["result"]
+    differ(world, odd)
+    assert post(world, region=SECOND, rail=RAIL).code == 200
+    for region in REGIONS:
+        assert swept(world, region, rail=RAIL) is State.FINAL
+        assert world.replicas[region]["T1"]["Content"] == right
+        assert "due_at" not in world.cells[region]["T1"]
 
 
 def look(world: World, region: str = HOME, account: str = ACCOUNT, **options: Any) -> Reply:

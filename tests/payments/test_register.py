@@ -223,6 +223,15 @@ def test_nothing_changes_a_cell_with_a_result(table: Table, action: Action) -> N
     assert refused == Answer(False, finished)
 
 
+def test_a_cell_rests_only_with_a_result(table: Table) -> None:
+    table.write(register.OPEN, ballot=11)
+    assert not table.write(register.REST).done
+    table.write(register.RESULT, result="R1")
+    rested = table.write(register.REST)
+    assert rested.done
+    assert "due_at" not in rested.cell
+
+
 def test_later_moves_only_what_was_seen(table: Table) -> None:
     seen = table.write(register.OPEN, ballot=11).cell["due_at"]
     assert table.write(register.LATER, seen=seen, due=9_999).cell["due_at"] == 9_999
