@@ -45,7 +45,6 @@ $(VENV)-audit/.done: requirements/audit.txt
 
 bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js)
 	$(BIN)/python -m bench $(if $(PEERS),--peers)
-	$(BIN)/python bench/function.py
 
 $(VENV)-cdk/.done: bench/cdk/requirements.txt
 	$(PYTHON) -m venv $(VENV)-cdk
