@@ -9,11 +9,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from decimal import Decimal
-from functools import lru_cache, partial
+from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError
 from payments.ports import (
     BARRED,
@@ -54,9 +54,6 @@ RAIL_SECONDS: Final = 30.0
 
 BARRED_SECONDS: Final = 60.0
 """How long it is believed which registers serve. Shorter than a table takes to be deleted and made anew."""
-
-NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
-"""Reserved words among the attributes, written with # in the expressions."""
 
 
 class Driver:
@@ -257,13 +254,6 @@ class Driver:
         return [str(item["TransactionId"]["S"]) for item in items]
 
 
-@lru_cache
-def names_in(action: Action) -> Mapping[str, str]:
-    """What the #names of an action stand for."""
-    text = action.update + action.condition
-    return {f"#{name}": name for name in NAMES if f"#{name}" in text}
-
-
 def good(answer: Any) -> bool:
     """Whether an answer is what was hoped for: two of these, and the third hardly matters."""
     return answer is not LOST and (not isinstance(answer, Answer) or answer.done)
@@ -275,24 +265,3 @@ def named(batch: Iterable[Request]) -> set[str]:
         request.action.name if isinstance(request, Update | Publish) else type(request).__name__.upper()
         for request in batch
     }
-
-
-def typed(value: Plain) -> dict[str, str]:
-    """A plain value as DynamoDB has it."""
-    return (
-        {"S": value}
-        if isinstance(value, str)
-        else {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
-    )
-
-
-def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:
-    """An item as plain values; attributes of other types are not ours."""
-    cell: dict[str, Plain] = {}
-    for name, value in item.items():
-        if "S" in value:
-            cell[name] = str(value["S"])
-        elif "N" in value:
-            digits = str(value["N"])
-            cell[name] = int(digits) if digits.isdecimal() else Decimal(digits)
-    return cell

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from payments import register, store
+from payments.attributes import plain
 from payments.aws import Aws, AwsError
 from payments.operations import bar, rejoin, unbar
 from payments.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
@@ -42,7 +43,7 @@ def post(driver: Driver, intent: Intent) -> Reply:
 
 
 def cell(site: Site, region: str, payment: str) -> Any:
-    return store.plain(item(site, region, f"payment-register-{region}-{site.environment}", payment))
+    return plain(item(site, region, f"payment-register-{region}-{site.environment}", payment))
 
 
 def item(site: Site, region: str, table: str, payment: str) -> Any:

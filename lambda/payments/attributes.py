@@ -1,0 +1,39 @@
+"""Between plain values and DynamoDB's JSON."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final
+
+from payments.ports import Action, Plain
+
+NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
+"""Reserved words among the attributes, written with # in the expressions."""
+
+
+@lru_cache
+def names_in(action: Action) -> Mapping[str, str]:
+    """What the #names of an action stand for."""
+    text = action.update + action.condition
+    return {f"#{name}": name for name in NAMES if f"#{name}" in text}
+
+
+def typed(value: Plain) -> dict[str, str]:
+    """A plain value as DynamoDB has it."""
+    return (
+        {"S": value}
+        if isinstance(value, str)
+        else {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
+    )
+
+
+def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:
+    """An item as plain values; attributes of other types are not ours."""
+    cell: dict[str, Plain] = {}
+    for name, value in item.items():
+        if "S" in value:
+            cell[name] = str(value["S"])
+        elif "N" in value:
+            digits = str(value["N"])
+            cell[name] = int(digits) if digits.isdecimal() else Decimal(digits)
+    return cell
