@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from stacksets import drift as drifting
 from stacksets import render, tables
 from stacksets import why as explaining
 from stacksets.app import OPERATIONS, app
@@ -25,3 +26,19 @@ def why(
         render.as_json(asdict(found))
     else:
         tables.explanation(found)
+
+
+@command(app, OPERATIONS)
+def drift(run: Run) -> None:
+    """Find what was changed behind CloudFormation's back, property by property. Exit code 2 on drift.
+
+    Example: `payctl drift --json`
+    """
+    with run.open() as environment:
+        found = drifting.drift(environment)
+    if run.as_json:
+        render.as_json([asdict(each) for each in found])
+    else:
+        tables.drifts(found)
+    if found:
+        raise typer.Exit(2)

@@ -8,6 +8,7 @@ import typer
 from stacksets import pay as paying
 from stacksets import render
 from stacksets.app import PAYMENTS, app
+from stacksets.drills.commands import pay_at_rate
 from stacksets.errors import PayctlError
 from stacksets.run import Run, command
 
@@ -23,20 +24,26 @@ def pay(
     region: Annotated[list[str] | None, typer.Option(help="Where; the home Region if not given.")] = None,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In every Region: it is charged once.")] = False,
     status: Annotated[str, typer.Option("--status", help="Look at this payment instead.", metavar="ID")] = "",
+    rate: Annotated[float, typer.Option(help="Make payments of random amounts, so many a second.", min=0)] = 0.0,
+    lasting: Annotated[str, typer.Option("--for", help="With --rate: how long.", metavar="TIME")] = "10s",
+    regions: Annotated[str, typer.Option(help="With --rate: where the clients are, a,b or all.")] = "all",
 ) -> None:
     """Make a payment, signed with your credentials, or look at one. Exit code 1 unless it is made or accepted.
 
-    Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`
+    Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`, or `payctl pay --rate 50 --for 30s --regions all`
     """
+    if rate:
+        pay_at_rate(run, rate=rate, lasting=lasting, regions=regions)
+        return
     if bool(amount) == bool(status):
         raise PayctlError("give --amount to pay, or --status ID to look at a payment")
     with run.open() as environment:
-        regions = environment.regions if everywhere else paying.chosen(environment, region or ())
+        asked = environment.regions if everywhere else paying.chosen(environment, region or ())
         if status:
-            replies = paying.look(environment, status, regions)
+            replies = paying.look(environment, status, asked)
         else:
             transaction = paying.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
-            replies = paying.pay(environment, transaction, regions)
+            replies = paying.pay(environment, transaction, asked)
     if run.as_json:
         render.as_json([asdict(reply) for reply in replies])
     else:

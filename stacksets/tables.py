@@ -6,6 +6,7 @@ from rich.text import Text
 
 from stacksets.change_sets import Change
 from stacksets.destroy import Plan as Destruction
+from stacksets.drift import Drift
 from stacksets.plan import Plan
 from stacksets.preflight import Check
 from stacksets.render import console, table
@@ -92,3 +93,17 @@ def destruction(found: Destruction) -> None:
         print(f"{title}: {'' if lines else 'nothing'}")
         for line in lines:
             print(f"  - {line}")
+
+
+def drifts(found: Sequence[Drift]) -> None:
+    """`payctl drift`: one row a property."""
+    if not found:
+        print("no drift: every stack is as its template has it")
+        return
+    rows: list[tuple[str | Text, ...]] = []
+    for each in found:
+        name = f"{each.resource} ({each.kind})"
+        rows += [(each.place, name, d.path, Text(d.expected, "green"), Text(d.actual, "red")) for d in each.differences]
+        if not each.differences:
+            rows.append((each.place, name, "", "", Text(each.status.lower(), "red")))
+    table("", ("where", "resource", "property", "expected", "actual"), rows)

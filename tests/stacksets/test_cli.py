@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from stacksets.cli import app
+import stacksets.cli  # noqa: F401 - registers the commands
+from stacksets.app import app
 from tests.stacksets import small
 from tests.stacksets.conftest import REGIONS, Project
 
