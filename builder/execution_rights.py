@@ -36,9 +36,8 @@ def stacks() -> list[Statement]:
             "cloudformation",
             """
             CancelUpdateStack ContinueUpdateRollback CreateStack DeleteStack DescribeStackEvents
-            DescribeStackResource DescribeStackResourceDrifts DescribeStackResources DescribeStacks
-            DetectStackDrift DetectStackResourceDrift GetTemplate TagResource UntagResource UpdateStack
-            UpdateTerminationProtection
+            DescribeStackResource DescribeStackResourceDrifts DescribeStackResources DescribeStacks DetectStackDrift
+            DetectStackResourceDrift GetTemplate TagResource UntagResource UpdateStack UpdateTerminationProtection
             """,
             "stack/StackSet-payments-*",
         ),
@@ -59,9 +58,8 @@ def roles() -> list[Statement]:
             _actions(
                 "iam",
                 """
-            CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies
-            ListRolePolicies PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy UpdateRole
-            UpdateRoleDescription
+            CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies
+            PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription
             """,
             ),
             named,
@@ -78,9 +76,9 @@ def keys() -> list[Statement]:
             _actions(
                 "kms",
                 """
-            CreateAlias CreateGrant Decrypt DeleteAlias DescribeKey DisableKeyRotation EnableKeyRotation
-            Encrypt GenerateDataKey GetKeyPolicy GetKeyRotationStatus ListResourceTags PutKeyPolicy
-            ScheduleKeyDeletion UntagResource UpdateAlias UpdateKeyDescription
+            CreateAlias CreateGrant Decrypt DeleteAlias DescribeKey DisableKeyRotation EnableKeyRotation Encrypt
+            GenerateDataKey GetKeyPolicy GetKeyRotationStatus ListResourceTags PutKeyPolicy ScheduleKeyDeletion
+            UntagResource UpdateAlias UpdateKeyDescription
             """,
             ),
             _arn("kms", "key/*"),
@@ -103,12 +101,11 @@ def functions() -> list[Statement]:
         _act(
             "lambda",
             """
-            AddPermission CreateFunction DeleteFunction DeleteFunctionConcurrency
-            DeleteFunctionEventInvokeConfig GetFunction GetFunctionCodeSigningConfig
-            GetFunctionConcurrency GetFunctionConfiguration GetFunctionEventInvokeConfig
-            GetFunctionRecursionConfig GetPolicy GetRuntimeManagementConfig ListTags
-            PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission TagResource
-            UntagResource UpdateFunctionCode UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
+            AddPermission CreateFunction DeleteFunction DeleteFunctionConcurrency DeleteFunctionEventInvokeConfig
+            GetFunction GetFunctionCodeSigningConfig GetFunctionConcurrency GetFunctionConfiguration
+            GetFunctionEventInvokeConfig GetFunctionRecursionConfig GetPolicy GetRuntimeManagementConfig ListTags
+            PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission TagResource UntagResource
+            UpdateFunctionCode UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
             """,
             "function:payment-*",
         )
@@ -121,8 +118,8 @@ def workflows() -> list[Statement]:
         _act(
             "states",
             """
-            CreateStateMachine DeleteStateMachine DescribeStateMachine ListTagsForResource TagResource
-            UntagResource UpdateStateMachine
+            CreateStateMachine DeleteStateMachine DescribeStateMachine ListTagsForResource TagResource UntagResource
+            UpdateStateMachine
             """,
             "stateMachine:payment-workflow-*",
         )
@@ -162,15 +159,14 @@ def buckets() -> list[Statement]:
             _actions(
                 "s3",
                 """
-            CreateBucket DeleteBucket DeleteBucketPolicy GetAccelerateConfiguration
-            GetAnalyticsConfiguration GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging
-            GetBucketNotification GetBucketObjectLockConfiguration GetBucketOwnershipControls
-            GetBucketPolicy GetBucketPublicAccessBlock GetBucketTagging GetBucketVersioning
-            GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration
-            GetInventoryConfiguration GetLifecycleConfiguration GetMetricsConfiguration
-            GetReplicationConfiguration ListBucket PutBucketLogging PutBucketOwnershipControls
-            PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning
-            PutEncryptionConfiguration PutLifecycleConfiguration PutReplicationConfiguration
+            CreateBucket DeleteBucket DeleteBucketPolicy GetAccelerateConfiguration GetAnalyticsConfiguration
+            GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging GetBucketNotification
+            GetBucketObjectLockConfiguration GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock
+            GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration
+            GetIntelligentTieringConfiguration GetInventoryConfiguration GetLifecycleConfiguration
+            GetMetricsConfiguration GetReplicationConfiguration ListBucket PutBucketLogging
+            PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging
+            PutBucketVersioning PutEncryptionConfiguration PutLifecycleConfiguration PutReplicationConfiguration
             """,
             ),
             Sub("arn:${AWS::Partition}:s3:::payment-receipts-*-${AWS::AccountId}"),
@@ -184,8 +180,8 @@ def queues() -> list[Statement]:
         _act(
             "sqs",
             """
-            CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes
-            TagQueue UntagQueue
+            CreateQueue DeleteQueue GetQueueAttributes GetQueueUrl ListQueueTags SetQueueAttributes TagQueue
+            UntagQueue
             """,
             "payment-dead-letters-*",
         )
@@ -214,9 +210,9 @@ def events() -> list[Statement]:
         _act(
             "events",
             """
-            CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule DisableRule
-            EnableRule ListTagsForResource ListTargetsByRule PutRule PutTargets RemoveTargets
-            TagResource UntagResource UpdateEventBus
+            CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule DisableRule EnableRule
+            ListTagsForResource ListTargetsByRule PutRule PutTargets RemoveTargets TagResource UntagResource
+            UpdateEventBus
             """,
             "event-bus/payment-events-*",
             "rule/payment-*",
