@@ -26,10 +26,12 @@ class Failure(NamedTuple):
 
     seed: int
     violation: Violation
+    mutant: str = ""
 
     def __str__(self) -> str:
         fault, payment, facts = self.violation
         again = f".venv/bin/python -m tests.simulation.run --seed {self.seed} --trace"
+        again += f" --mutant {self.mutant}" if self.mutant else ""
         return f"seed {self.seed}: {fault} ({FAULTS[fault]}), payment {payment}: {facts[:500]}\n    replay: {again}"
 
 

@@ -9,8 +9,9 @@ from itertools import count, permutations
 from typing import NamedTuple
 
 from payments.ports import Request
+
 from tests.simulation.dice import Dice
-from tests.simulation.judge import Judge, Violation
+from tests.simulation.judge import PARKED, Judge, Violation
 from tests.simulation.network import Aftermath, Fate, Network, Worker
 from tests.simulation.scenario import Options, Run
 from tests.simulation.traffic import intent
@@ -189,15 +190,25 @@ def takeovers(rail: str, region: str) -> Iterator[Iterator[Case]]:
                 )
 
 
-def explore(rows: Iterator[Iterator[Case]]) -> tuple[int, list[tuple[Case, Violation]], int]:
-    """Play every row until its points are past the worker's end: cases played, what was found, and the most sweeps."""
-    played, found, most = 0, [], 0
+class Explored(NamedTuple):
+    """What all cases of some rows came to: how many, what was wrong, how many payments rest parked, the most sweeps needed."""
+
+    played: int
+    violations: list[tuple[Case, Violation]]
+    parked: int
+    sweeps: int
+
+
+def explore(rows: Iterator[Iterator[Case]]) -> Explored:
+    """Play every row until its points are past the worker's end."""
+    played, parked, most = 0, 0, 0
+    violations: list[tuple[Case, Violation]] = []
     for row in rows:
         for case in row:
             judge, struck, sweeps = play(case)
-            played += 1
-            most = max(most, sweeps)
-            found += [(case, violation) for violation in judge.violations]
+            played, most = played + 1, max(most, sweeps)
+            parked += sum(judge.found[why] for why in PARKED) + judge.found["closed"]
+            violations += [(case, violation) for violation in judge.violations]
             if not struck:
                 break
-    return played, found, most
+    return Explored(played, violations, parked, most)

@@ -40,12 +40,16 @@ MUTANTS = (
     ),
     Mutant(
         "silent_is_unanswered",
-        "an accepted value counts only if the cells that did not answer could complete it (a refusal taken for a no)",
+        "the choice drops what cannot be decided any more, and takes a cell that refused for one that says no",
         (
             Edit(
-                register.choose,
-                'if "accepted" in cell]',
-                'if "accepted" in cell and sum(c.get("accepted") == cell["accepted"] for c in promises.values()) >= 2]',
+                register.authorize,
+                "value = choose(ctx, promises, opened.intent.hash)",
+                """def possible(cell):
+        holders = sum(other.get("accepted") == cell.get("accepted") for other in promises.values())
+        kept = holders + 3 - len(opened.answers) >= 2
+        return cell if kept else {name: value for name, value in cell.items() if name != "accepted"}
+    value = choose(ctx, {region: possible(cell) for region, cell in promises.items()}, opened.intent.hash)""",
             ),
         ),
         LEDGER,
@@ -180,8 +184,9 @@ MUTANTS = (
         (
             Edit(
                 settlement.finish,
-                '        yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
-                '        yield tuple(Update(r, intent.id, register.FINISH, {"result": result.text}) for r in ctx.regions)\n',
+                "        rested = yield from rest(",
+                '        yield tuple(Update(r, intent.id, register.FINISH, {"result": result.text}) for r in ctx.regions)\n'
+                "        rested = yield from rest(",
             ),
         ),
         WORST,

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 from payments.ports import Action
 
 from tests.simulation import world
+from tests.simulation.judge import Violation
 from tests.simulation.production import replace
-from tests.simulation.scenario import Options
+from tests.simulation.scenario import Options, play
 
 
 class Edit(NamedTuple):
@@ -91,3 +92,26 @@ def _function(function: Callable[..., Any], edits: list[Edit], executions: Execu
         return new(*args, **kwargs)
 
     return counted
+
+
+class Catch(NamedTuple):
+    """What the hunt for a mutant came to. `seed` -1: not caught. `innocent`: production itself passes that seed."""
+
+    seed: int
+    violation: Violation | None
+    executed: bool
+    innocent: bool
+
+
+def hunt(mutant: Mutant, seeds: int) -> Catch:
+    """Run a mutant until it is caught, or that many seeds are through."""
+    with applied(mutant) as executions:
+        for seed in range(seeds):
+            violations = play(seed, mutant.options).violations
+            if violations:
+                break
+        executed = executions.any
+    if not violations:
+        return Catch(-1, None, executed, innocent=True)
+    plain = mutant.options._replace(amnesia="", forgets=False)
+    return Catch(seed, violations[0], executed, innocent=not play(seed, plain).violations)

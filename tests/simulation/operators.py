@@ -3,6 +3,7 @@
 from payments import operations
 from payments.ports import Verdict
 from payments.record import NOT_CHARGED, SETTLED, key
+
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
 from tests.simulation.network import End, Network

@@ -60,7 +60,7 @@ def told(seed: int, mutant: str | None) -> int:
         judge: Judge = play(seed, BY_NAME[mutant].options if mutant else None, steps.append)
     print(*steps, sep="\n")
     for violation in judge.violations:
-        print(Failure(seed, violation))
+        print(Failure(seed, violation, mutant or ""))
     if not judge.violations:
         print(f"seed {seed}: nothing wrong among {len(FAULTS)} kinds of fault")
     return int(bool(judge.violations))

@@ -1,0 +1,99 @@
+"""What the simulator must show: many payments without a fault, and every mutant caught."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+from tests.simulation.campaign import campaign, prepare
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutation import Catch, Mutant, hunt
+
+PAYMENTS = 100_000
+SEEDS_TO_CATCH = 10_000
+SEEDS_OF_SAFE = 4_000
+
+
+def test_100_000_payments_without_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+    """None charged twice, none accepted and lost, none with another payload, nothing else of the judge's list."""
+    report = campaign(PAYMENTS)
+    with capsys.disabled():
+        print(f"\n{report.verdict}")
+    assert not report.failures, "\n".join(map(str, report.failures[:10]))
+    assert report.found["payments"] >= PAYMENTS
+    for outcome in ("accepted", "settled", "declined", "closed", "split", "doubt"):
+        assert report.found[outcome], f"no payment was {outcome}: the adversary is too tame"
+
+
+@pytest.fixture(scope="module")
+def catches() -> Iterator[dict[str, Future[Catch]]]:
+    """Every mutant's hunt, on all cores."""
+    with ProcessPoolExecutor(initializer=prepare) as pool:
+        yield {
+            mutant.name: pool.submit(hunt_by_name, mutant.name, SEEDS_OF_SAFE if mutant.safe else SEEDS_TO_CATCH)
+            for mutant in sorted(MUTANTS, key=lambda mutant: not mutant.safe)  # the longest first
+        }
+
+
+def hunt_by_name(name: str, seeds: int) -> Catch:
+    return hunt(next(mutant for mutant in MUTANTS if mutant.name == name), seeds)
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if not m.safe], ids=lambda mutant: mutant.name)
+def test_an_unsafe_mutant_is_caught(catches: dict[str, Future[Catch]], mutant: Mutant) -> None:
+    """Taking one rule away is seen, and it was the rule: production passes the very seed that catches the mutant."""
+    catch = catches[mutant.name].result()
+    assert catch.violation, f"{mutant.what}: not caught in {SEEDS_TO_CATCH} runs"
+    assert catch.violation.fault != "crashed", catch.violation.facts
+    assert catch.executed or not mutant.edits, "what the mutant edits was never run"
+    assert catch.innocent, f"production itself fails seed {catch.seed}"
+
+
+@pytest.mark.parametrize("mutant", [m for m in MUTANTS if m.safe], ids=lambda mutant: mutant.name)
+def test_a_safe_mutant_does_no_harm(catches: dict[str, Future[Catch]], mutant: Mutant) -> None:
+    """The rules that only serve progress, each for the reason given with it."""
+    catch = catches[mutant.name].result()
+    assert not catch.violation, (
+        f"{mutant.name} is said to be safe ({mutant.safe}), seed {catch.seed}: {catch.violation}"
+    )
+    assert catch.executed, "what the mutant edits was never run"
+
+
+def test_a_mutant_of_a_text_that_is_gone_is_an_error() -> None:
+    """A mutant cannot silently stop being one when production is written anew."""
+    mutant = next(mutant for mutant in MUTANTS if mutant.edits)
+    lost = mutant._replace(edits=(mutant.edits[0]._replace(old="no such text"),))
+    with pytest.raises(LookupError, match="no such text"):
+        hunt(lost, 1)
+
+
+def test_a_seed_replays_identically() -> None:
+    """Step by step, in another process, with other hashes: what fails once fails always."""
+    told = [
+        subprocess.run(
+            [sys.executable, "-m", "tests.simulation.run", "--seed", "7", "--trace", "--mutant", "ignore_accepted"],
+            env={**os.environ, "PYTHONHASHSEED": hashes},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout.split("\nseed ")[0]
+        for hashes in ("1", "2")
+    ]
+    assert told[0].count("\n") > 20
+    assert told[0] == told[1]
+
+
+def test_a_failing_seed_is_told_with_how_to_replay_it() -> None:
+    """The command line ends with 1 and names the seed, the fault and the command."""
+    told = subprocess.run(
+        [sys.executable, "-m", "tests.simulation.run", "--seed", "6", "--trace", "--mutant", "ignore_accepted"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 1
+    assert "seed 6: disagreement" in told.stdout
+    assert "tests.simulation.run --seed 6 --trace --mutant ignore_accepted" in told.stdout

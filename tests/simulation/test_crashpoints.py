@@ -1,0 +1,46 @@
+"""Every await of every worker, struck in every way, in every Region, by every rail (fault 9 of FAULTS.md, and 4, 13, 22 with it)."""
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+
+import pytest
+
+from tests.simulation.crashpoints import RAILS, Explored, cases, explore, takeovers
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutation import applied
+from tests.simulation.world import REGIONS
+
+WAYS = {"one worker": cases, "who takes over": takeovers}
+COMBINATIONS = [(way, rail, region) for way in WAYS for rail in RAILS for region in REGIONS]
+
+
+def explored(way: str, rail: str, region: str) -> Explored:
+    return explore(WAYS[way](rail, region))
+
+
+@pytest.fixture(scope="module")
+def results() -> Iterator[dict[tuple[str, str, str], Future[Explored]]]:
+    with ProcessPoolExecutor() as pool:
+        yield {combination: pool.submit(explored, *combination) for combination in COMBINATIONS}
+
+
+@pytest.mark.parametrize(("way", "rail", "region"), COMBINATIONS)
+def test_fault_09_every_crash_point(
+    results: dict[tuple[str, str, str], Future[Explored]], way: str, rail: str, region: str
+) -> None:
+    """No request lost, no reply lost, no death, no sleep and no loss of the Region at any point breaks an invariant; what was
+    accepted is settled within two sweeps."""
+    found = results[way, rail, region].result()
+    assert not found.violations, found.violations[:3]
+    assert found.played > 700
+    assert found.sweeps <= 2
+    if rail != "processor":
+        assert not found.parked, "only a processor that cannot be asked again leaves a payment in doubt"
+
+
+def test_fault_04_the_crash_points_see_a_second_charge() -> None:
+    """The same cases catch a worker that charges although another one may have."""
+    mutant = next(mutant for mutant in MUTANTS if mutant.name == "no_attempt_guard")
+    with applied(mutant):
+        found = explored("one worker", "processor", REGIONS[0])
+    assert {violation.fault for _, violation in found.violations} >= {"double_charge"}
