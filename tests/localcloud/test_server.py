@@ -114,34 +114,34 @@ def test_state_lives_in_the_process() -> None:
             s3.create_bucket(Bucket="state-lives-in-the-process")
 
 
-def test_function_processes_end_with_the_server() -> None:
-    """Whether it is stopped or killed."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with localcloud.running() as cloud:
-            invoke_something(cloud)
-            workers = children(cloud.pid)
-            assert workers
-            os.kill(cloud.pid, number)
-            for worker in workers:
-                eventually(partial(gone, worker))
+@pytest.mark.parametrize(("number", "event"), [(signal.SIGTERM, {"sleep": 60}), (signal.SIGKILL, {})])
+def test_function_processes_end_with_the_server(number: signal.Signals, event: dict[str, int]) -> None:
+    """Those at work when it is stopped, and idle ones even when it is killed."""
+    with localcloud.running() as cloud:
+        make_function(cloud)
+        service(cloud, "lambda").invoke(FunctionName="f", Payload="{}")
+        service(cloud, "lambda").invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(event))
+        workers = children(cloud.pid)
+        assert workers
+        os.kill(cloud.pid, number)
+        for worker in workers:
+            eventually(partial(gone, worker))
 
 
-def invoke_something(cloud: localcloud.LocalCloud) -> None:
+def make_function(cloud: localcloud.LocalCloud) -> None:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", "def handler(event, context): return 1")
+        archive.writestr("index.py", "import time\ndef handler(event, context): time.sleep(event.get('sleep', 0))")
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    iam = service(cloud, "iam")
-    iam.create_role(RoleName="f", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
-    functions = service(cloud, "lambda")
-    functions.create_function(
+    service(cloud, "iam").create_role(RoleName="f", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    service(cloud, "lambda").create_function(
         FunctionName="f",
         Runtime="python3.12",
         Handler="index.handler",
         Role="arn:aws:iam::000000000000:role/f",
+        Timeout=100,
         Code={"ZipFile": code.getvalue()},
     )
-    functions.invoke(FunctionName="f")
 
 
 def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
