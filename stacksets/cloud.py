@@ -15,6 +15,7 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
+from botocore.exceptions import NoCredentialsError
 from botocore.session import Session
 
 from builder.settings import Settings
@@ -156,6 +157,15 @@ class Cloud:
     def credentials(self) -> Any:
         """The operator's own credentials, to sign requests to the API. Raises NoCredentialsError when used if none."""
         return self._session.get_credentials()
+
+    def target_keys(self) -> tuple[str, str, str]:
+        """Access key, secret and token ("" for none) of the target account, as they are now."""
+        foreign = bool(self.settings.accounts.target) and self.two_accounts
+        credentials = (self._target_session if foreign else self._session).get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = credentials.get_frozen_credentials()
+        return str(frozen.access_key), str(frozen.secret_key), frozen.token or ""
 
     def everywhere(self, call: Callable[[str], Answer], regions: Iterable[str] = ()) -> dict[str, Answer]:
         """Call for every Region at once; answers in rank order. The first error is raised after all have ended."""

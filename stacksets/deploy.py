@@ -23,6 +23,7 @@ class Options:
     lint: bool = True
     test_faults: bool = False
     recreate: tuple[str, ...] = ()
+    bar_seconds: float = 60.0
     confirm: Callable[[Sequence[str]], bool] = field(default=lambda _: True)
 
 
@@ -68,6 +69,7 @@ class Deployment:
             if not self.options.confirm(planned):
                 raise PayctlError("nothing was changed", remedy="")
             self._upload()
+            self._bar_recreated(survey)
             self._regional(survey)
             if not self.options.wait:
                 return Deployed(steps=tuple(self.steps), health={}, finished=False)
@@ -138,6 +140,19 @@ class Deployment:
                 remedy=f"finish a `payctl destroy`, or make the Region anew with `payctl deploy --recreate {lost[0]}` "
                 f"and then run `payctl rejoin {lost[0]}`",
             )
+
+    def _bar_recreated(self, survey: Survey) -> None:
+        """Nobody may ask an empty register before it was taught: all must know that before there is one."""
+        lost = [region for region in self.options.recreate if region in (*survey.missing, *survey.broken)]
+        if not (lost and survey.linked):
+            return
+        # The functions' code is needed by this and by the payments' commands only.
+        from stacksets.registers import Registers, wait_until_barred  # noqa: PLC0415
+
+        self.environment.report.phase(f"Bar the register of {', '.join(lost)}")
+        for region in lost:
+            Registers(self.environment).bar(region)
+        wait_until_barred(self.environment, self.options.bar_seconds)
 
     def _upload(self) -> None:
         report = self.environment.report

@@ -27,6 +27,11 @@ def as_json(value: Any) -> None:
     print(json.dumps(value, indent=2, default=str))
 
 
+def one_line(value: Any) -> str:
+    """A value as JSON on one line, for streams."""
+    return json.dumps(value, default=str)
+
+
 def state(word: str) -> Text:
     """A status in its colour."""
     style = "red" if any(bad in word for bad in BAD) else "green" if word in GOOD else "yellow"

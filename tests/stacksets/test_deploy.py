@@ -146,7 +146,7 @@ def test_region_lost_from_a_linked_environment_is_not_made_anew_unasked(
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.id, WaiterConfig={"Delay": 1})
     with pytest.raises(PayctlError, match=f"--recreate {SECOND}"):
         project.deploy()
-    project.deploy(recreate=(SECOND,))
+    project.deploy(recreate=(SECOND,), bar_seconds=0)
     survey = project.environment().survey()
     assert survey.linked
     assert survey.stacks[HOME].parameters["KeyArns"].split(",") == list(survey.key_arns())
