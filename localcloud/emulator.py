@@ -29,6 +29,7 @@ WRAPPED: Final = {
         *("_lambda_proxy_response", "_request_validators", "_resources", "_rest_apis", "_stages_v1"),
         *("authentication_error_response", "find_api_scope", "stages_for_api"),
     ),
+    "ministack.services.cloudformation.changesets": ("_resolve_props_for_diff",),
     "ministack.services.cloudformation.engine": ("_evaluate_conditions", "_parse_template"),
     "ministack.services.cloudformation.handlers": ("_ACTION_HANDLERS", "_check_capabilities"),
     "ministack.services.cloudformation.helpers": ("_resolve_document", "_resolve_template"),
