@@ -22,8 +22,13 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-test: setup check ## Lint and run every test
+test: setup check $(VENV)-moto/.done ## Lint and run every test
 	$(BIN)/pytest
+
+$(VENV)-moto/.done: requirements/moto.txt
+	$(PYTHON) -m venv $(VENV)-moto
+	$(VENV)-moto/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.txt
+	@touch $@
 
 PAYMENTS ?= 1000000
 simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
@@ -76,6 +81,7 @@ destroy: setup ## Remove the environment from AWS (keeps data: see payctl destro
 lock: ## Write the hashed lock files anew (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
+	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
 
 clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-audit $(VENV)-cdk build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-cdk $(VENV)-moto build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
