@@ -17,7 +17,7 @@ from tests.simulation.world import REGIONS, Item, World
 
 FAULTS = {
     "double_charge": "I1, I5: money taken twice, or taken while the books say otherwise",
-    "disagreement": "two values decided for one payment",
+    "disagreement": "two values decided for one payment, or two results final",
     "unheld": "I2: a client was told `accepted` while fewer than two cells held its payload",
     "wrong_payload": "I3: charged or settled is not what was accepted",
     "regressed": "I4: a result in a cell or a public record was replaced by another one",
@@ -25,7 +25,7 @@ FAULTS = {
     "wrong_refusal": "a client was told 422, and its payload was settled",
     "lost": "I6: accepted, never finished, and nothing explains it",
     "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
-    "diverged": "replicas or cells show different ends, or none, when all is quiet",
+    "diverged": "replicas show different ends, or another than the final result, or none, when all is quiet",
     "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
     "unexplained": "I8: a dead letter that its redrive could not settle, of a payment that is not parked",
     "crashed": "production raised what no driver expects",
@@ -56,6 +56,8 @@ class Judge:
         self.violations: list[Violation] = []
         self.found: Counter[str] = Counter()
         self.votes: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+        self.results: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self.final: dict[str, set[str]] = defaultdict(set)
         self.decided: dict[str, set[str]] = defaultdict(set)
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
@@ -85,6 +87,14 @@ class Judge:
         was = old.get("result")
         if was is not None and new.get("result") != was:
             self.accuse("regressed", payment, f"the cell in {region} said {was}, now {new.get('result')}")
+        result = new.get("result")
+        if result != was and result is not None:
+            holders = self.results[payment, str(result)]
+            holders.add(region)
+            if len(holders) == 2:
+                self.final[payment].add(str(result))
+                if len(self.final[payment]) == 2:
+                    self.accuse("disagreement", payment, self.final[payment])
 
     def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
         if old and old["Content"] != new["Content"] and old["Status"] in ENDS:
@@ -147,7 +157,6 @@ class Judge:
         records = [world.record(region, payment) for region in alive]
         ends = {str(record["Content"]) for record in records if record}
         end = read_result(next(iter(ends))) if ends else None
-        written = {str(cell["result"]) for cell in cells if "result" in cell}
         parked = "" if end else self.parked(world, payment, cells, alive)
         accepted, told = self.accepted[payment], self.told[payment]
 
@@ -172,8 +181,8 @@ class Judge:
             return
         if accepted and not ends:
             self.accuse("lost", payment, f"{parked} cells {cells}")
-        if len(ends) > 1 or len(ends | written) > 1 or (ends and not all(records)):
-            self.accuse("diverged", payment, f"records {records}, results {written}")
+        if len(ends) > 1 or (ends and (self.final[payment] - ends or not all(records))):
+            self.accuse("diverged", payment, f"records {records}, final {self.final[payment]}")
         if any("due_at" in cell for cell in cells):
             self.accuse("stuck", payment, f"cells {cells}")
 
