@@ -1,7 +1,7 @@
 """Alarms evaluated as CloudWatch does: every Region's, by dimensions, with metric math and the rule for missing data.
 
 The emulator evaluates when data is put, over all dimensions, without metric math. Here every alarm is looked at every
-few seconds: each of the last `EvaluationPeriods` periods, the current one included, is a data point.
+few seconds: each of the last `EvaluationPeriods` periods is a data point, the present one as soon as it has data.
 """
 
 import asyncio
@@ -84,16 +84,19 @@ def _evaluate(alarm: Alarm, moment: float) -> None:
     needed = int(alarm.get("DatapointsToAlarm") or periods)
     series, period = _series(alarm, moment, periods)
     last = int(moment // period) * period
-    points = [series.get(last - index * period) for index in range(periods)]
+    if last not in series:
+        last -= period  # the present period is no data point before something is in it
+    starts = [last - index * period for index in range(periods)]
     breaches = _COMPARISONS.get(alarm.get("ComparisonOperator", ""))
     if breaches is None:
         return
     threshold = float(alarm["Threshold"])
     treat = alarm.get("TreatMissingData", "missing")
+    since = alarm.get("AlarmConfigurationUpdatedTimestamp", 0)  # what is missing before that says nothing
     judged = [
-        treat == "breaching" if point is None else breaches(point, threshold)
-        for point in points
-        if point is not None or treat in ("breaching", "notBreaching")
+        breaches(series[start], threshold) if start in series else treat == "breaching"
+        for start in starts
+        if start in series or (treat in ("breaching", "notBreaching") and (treat == "notBreaching" or start >= since))
     ]
     if sum(judged) >= needed:
         state = "ALARM"
@@ -103,14 +106,9 @@ def _evaluate(alarm: Alarm, moment: float) -> None:
         return
     else:
         state = "INSUFFICIENT_DATA"
-    if state != alarm["StateValue"] and not _too_young(alarm, moment, period * periods, points):
+    if state != alarm["StateValue"]:
+        points = [series.get(start) for start in starts]
         _change(alarm, state, f"{needed} of the last {periods} datapoints {points} against {threshold}")
-
-
-def _too_young(alarm: Alarm, moment: float, window: float, points: list[float | None]) -> bool:
-    """Missing data says nothing about the time before the alarm was there."""
-    age = moment - alarm.get("AlarmConfigurationUpdatedTimestamp", 0)
-    return age < window and None in points and alarm.get("TreatMissingData") == "breaching"
 
 
 def _change(alarm: Alarm, state: str, reason: str) -> None:
@@ -127,19 +125,19 @@ def _series(alarm: Alarm, moment: float, periods: int) -> tuple[Series, int]:
     if "Metrics" not in alarm:
         period = int(alarm.get("Period", 60))
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
-        return read(alarm, statistic=statistic, period=period, since=moment - (periods + 1) * period), period
+        return read(alarm, statistic=statistic, period=period, since=moment - (periods + 2) * period), period
     stats = [query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query]
     period = max((int(stat.get("Period", 60)) for stat in stats), default=60)
     values = {}
     for query in alarm["Metrics"]:
         if stat := query.get("MetricStat"):
-            since = moment - (periods + 1) * period
+            since = moment - (periods + 2) * period
             values[query["Id"]] = read(stat["Metric"], statistic=stat["Stat"], period=period, since=since)
     result = next(query for query in alarm["Metrics"] if query.get("ReturnData", True) not in (False, "false"))
     if "Expression" not in result:
         return values[result["Id"]], period
     last = int(moment // period) * period
-    times = [last - index * period for index in range(periods)]
+    times = [last - index * period for index in range(periods + 1)]
     return metric_math.evaluate(result["Expression"], values, times), period
 
 
