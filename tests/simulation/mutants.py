@@ -104,6 +104,19 @@ MUTANTS = (
         ),
         CLASHES,
     ),
+    Mutant(
+        "pinned_to_itself",
+        "a Region proposes itself although its own table is away",
+        (
+            Edit(
+                register.choose,
+                "ctx.region if ctx.region in promises else min(promises, key=ctx.regions.index)",
+                "ctx.region",
+            ),
+        ),
+        PROCESSOR,
+        safe="for money; payments then wait for a table that is down, which is what the tests of fault 21 are about",
+    ),
     # ---------------------------------------------------------------------------------------------------- the one charge
     Mutant(
         "no_attempt_guard",
