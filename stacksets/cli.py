@@ -6,13 +6,27 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.settings import SettingsError
-from stacksets import commands_environment, commands_operations, commands_payments, commands_register, render
+from stacksets import (
+    commands_environment,
+    commands_operations,
+    commands_operator,
+    commands_payments,
+    commands_register,
+    render,
+)
 from stacksets.app import app
 from stacksets.drills import commands as commands_drills
 from stacksets.errors import InterruptedRunError, PayctlError, explain
 
 # Importing a module registers its commands, in the order of --help.
-COMMANDS = (commands_environment, commands_operations, commands_payments, commands_register, commands_drills)
+COMMANDS = (
+    commands_environment,
+    commands_operations,
+    commands_payments,
+    commands_operator,
+    commands_register,
+    commands_drills,
+)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 It is the same code that the functions run (lambda/payments/operations.py), against the same three tables.
 """
 
+import itertools
 import os
 import sys
 import time
@@ -12,12 +13,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from stacksets.cloud import together
-from stacksets.data import GONE, SHARDS
+from stacksets.data import SHARDS
 from stacksets.environment import Environment
-from stacksets.errors import PayctlError, code_of, failure
+from stacksets.errors import PayctlError, failure, reason_of
 
 # lambda/ is no package and no dependency: it is what the functions unpack (`lambda` is a keyword, too).
 sys.path.append(str(Path(__file__).parents[1] / "lambda"))
@@ -25,23 +26,31 @@ sys.path.append(str(Path(__file__).parents[1] / "lambda"))
 from payments import operations, record
 from payments.attributes import plain
 from payments.aws import Aws, Credentials
+from payments.cards import in_text
 from payments.operations import Done, Ruling, Standing
-from payments.ports import LEDGER, Context, Flow
+from payments.ports import BARRED, LEDGER, LOST, Action, Context, Flow, Update
 from payments.settings import Settings
 from payments.store import BARRED_SECONDS, Driver
 
-__all__ = ["Done", "Registers", "Ruling", "Standing", "plain", "record"]
+__all__ = ["Context", "Done", "Registers", "Ruling", "Standing", "in_text", "operations", "plain", "record"]
 
 FLOW_SECONDS = 20.0
-AT_ONCE = 4  # payments; each asks three Regions
+AT_ONCE = 8  # payments; each asks three Regions
+PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would not fare better
 Answer = TypeVar("Answer")
+
+# Since when a bar is known, so that a repeated command waits for the rest of the minute only.
+SINCE = Action("SINCE", "SET since = if_not_exists(since, :now)", "lost = :region")
+FORGET = Action("FORGET", "REMOVE since", "attribute_exists(TransactionId)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rejoined:
-    """What a register was taught: payments by what is said of them, and those that could not be taught yet."""
+    """What a register was taught: how many payments, how many it knew as final already, and why some could not be
+    taught yet, by payment."""
 
     taught: int
+    known: int
     refused: dict[str, str]
 
 
@@ -68,7 +77,7 @@ class Registers:
             regions=environment.regions,
             account=environment.cloud.account,
             rail=given.get("ProcessorUrl") or LEDGER,
-            secret=given.get("ProcessorSecretName", ""),
+            secret=given.get("ProcessorCredentialName", ""),
             deduplicates=given.get("ProcessorDeduplicates") == "true",
             key_lifetime=int(given.get("ProcessorKeyLifetimeHours") or 24) * 3600,
             bucket=names.receipts(region),
@@ -129,18 +138,29 @@ class Registers:
 
     def payments(self, region: str) -> Iterator[str]:
         """Every payment that a Region's register holds. Read only."""
+        return iter(self.results(region))
+
+    def results(self, region: str) -> dict[str, int]:
+        """Every payment that a Region's register holds, with the hash of how it ended (0: not yet). Read only."""
         table = self.environment.names.register(region)
         pages = (
             self.environment.cloud.dynamodb(region)
             .get_paginator("scan")
-            .paginate(TableName=table, ProjectionExpression="TransactionId", ConsistentRead=True)
+            .paginate(
+                TableName=table,
+                ProjectionExpression="TransactionId, #result",
+                ExpressionAttributeNames={"#result": "result"},
+                ConsistentRead=True,
+            )
         )
         try:
-            for page in pages:
-                for item in page["Items"]:
-                    if not item["TransactionId"]["S"].startswith(":"):  # no payment's id begins so
-                        yield item["TransactionId"]["S"]
-        except ClientError as error:
+            return {
+                item["TransactionId"]["S"]: hash(item["result"]["S"]) if "result" in item else 0
+                for page in pages
+                for item in page["Items"]
+                if not item["TransactionId"]["S"].startswith(":")  # no payment's id begins so
+            }
+        except (ClientError, BotoCoreError) as error:
             raise failure("read", f"table {table} in {region}", error) from error
 
     def inspect(self, payment: str) -> Standing:
@@ -148,53 +168,78 @@ class Registers:
         return self.run(operations.inspect(self.context(), payment))
 
     def parked(self) -> list[Standing]:
-        """The payments that wait for the processor or for an operator. A Region that does not answer is noted."""
+        """The payments that wait for the processor or for an operator, in one Region's silence, too: what is parked is
+        due in two Regions, or contested with the silent one. Raises PayctlError when fewer than two answer."""
+        silent = []
 
         def due(region: str) -> list[str]:
             try:
                 return self.due(region)
-            except ClientError as error:
-                if code_of(error) not in GONE:
-                    raise
-                self.environment.report.note(f"{region}: no register: it is asked no more")
+            except (ClientError, BotoCoreError) as error:
+                reason = reason_of(error) if isinstance(error, ClientError) else "no answer"
+                self.environment.report.note(f"{region}: {reason}; what is parked is known from the other Regions")
+                silent.append(region)
                 return []
 
-        payments = sorted({payment for found in self.environment.cloud.everywhere(due).values() for payment in found})
+        found = self.environment.cloud.everywhere(due)
+        if len(silent) > 1:
+            raise PayctlError(
+                f"{' and '.join(sorted(silent))} do not answer: the list would not be complete",
+                remedy="repeat it later",
+            )
+        payments = sorted({payment for payments in found.values() for payment in payments})
         return [standing for standing in self._each(self.inspect, payments) if standing.parked]
 
     def resolve(self, payment: str, ruling: Ruling) -> Done:
         """Close a payment that is in doubt, as the operator rules, unless the processor says otherwise."""
         return self.run(operations.resolve(self.context(), payment, ruling))
 
-    def bar(self, region: str) -> None:
-        """Have nobody ask a register that was lost. Raises PayctlError unless both others know it."""
+    def bar(self, region: str) -> float:
+        """Have nobody ask a register that was lost. Returns for how many seconds both others have known it.
+
+        Raises PayctlError unless both do."""
         self._done(operations.bar(self.context(self._other(region)), region), region)
+        return self.run(_known_for(self.context(self._other(region)), region), self._other(region))
 
     def unbar(self, region: str) -> None:
         """Have it asked again."""
+        self.run(_forget(self.context(self._other(region)), region), self._other(region))
         self._done(operations.unbar(self.context(self._other(region)), region), region)
 
     def rejoin(self, region: str) -> Rejoined:
         """Teach a register every payment that either of the others holds; it serves only after the last of them."""
         self.bar(region)
-        peers = [other for other in self.environment.regions if other != region]
-        payments = sorted({payment for peer in peers for payment in self.payments(peer)})
-        context = self.context(peers[0])
-        refused: dict[str, str] = {}
-        taught = 0
-        for payment, done in zip(
-            payments,
-            self._each(lambda each: self.run(operations.rejoin(context, region, each), peers[0]), payments),
-            strict=True,
-        ):
+        taught, refused = 0, dict[str, str]()
+        payments = self._untaught(region)
+        todo = [payment for payment, final in payments.items() if not final]
+        known = len(payments) - len(todo)
+        peer = self._other(region)
+        context = self.context(peer)
+
+        def teach(payment: str) -> Done:
+            return self.run(operations.rejoin(context, region, payment), peer)
+
+        for payment, done in zip(todo, self._each(teach, todo), strict=False):
             taught += done.done
             if not done.done:
                 refused[payment] = done.says
-            self.environment.report.line(region, "RUNNING", f"{taught} of {len(payments)} payments")
+            if len(refused) >= PATIENCE:
+                break
+            self.environment.report.line(region, "RUNNING", f"{known + taught} of {len(payments)} payments")
         if not refused:
             self.unbar(region)
-            self.environment.report.line(region, "COMPLETE", f"{taught} payments")
-        return Rejoined(taught=taught, refused=refused)
+            self.environment.report.line(region, "COMPLETE", f"{known + taught} payments")
+        return Rejoined(taught=taught, known=known, refused=refused)
+
+    def _untaught(self, region: str) -> dict[str, bool]:
+        """Every payment of the other Regions, and whether all three registers show the same end of it already: a
+        result is write once, so such a cell has nothing more to learn."""
+        mine, *others = [self.results(each) for each in (region, *(r for r in self.environment.regions if r != region))]
+        payments = dict.fromkeys(itertools.chain(*others))
+        return {
+            payment: bool(mine.get(payment)) and all(other.get(payment) == mine[payment] for other in others)
+            for payment in sorted(payments)
+        }
 
     def _other(self, region: str) -> str:
         return next(other for other in self.environment.regions if other != region)
@@ -209,7 +254,27 @@ class Registers:
             yield from together(call, payments[start : start + AT_ONCE]).values()
 
 
-def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS) -> None:
-    """Functions look once a minute which registers they may ask: only then is a bar known everywhere."""
-    for waited in environment.pace.ticks(seconds):
-        environment.report.line("functions", "WAITING", f"{max(0.0, seconds - waited):.0f} s until all know the bar")
+def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS, *, already: float = 0.0) -> None:
+    """Functions look once a minute which registers they may ask: only then is a bar known everywhere.
+
+    `already`: for how long the bar has stood."""
+    for waited in environment.pace.ticks(max(0.0, seconds - already)):
+        left = max(0.0, seconds - already - waited)
+        environment.report.line("functions", "WAITING", f"{left:.0f} s until all know the bar")
+    environment.report.line("functions", "COMPLETE", "all know the bar")
+
+
+def _known_for(context: Context, lost: str) -> Flow[float]:
+    """For how long both others have known the bar, by this computer's clock; 0 where one does not say."""
+    now = context.now()
+    answers = yield tuple(
+        Update(region, BARRED, SINCE, {"region": lost, "now": now}) for region in context.regions if region != lost
+    )
+    if LOST in answers:
+        return 0.0
+    return max(0.0, now - max(int(answer.cell["since"]) for answer in answers))
+
+
+def _forget(context: Context, lost: str) -> Flow[None]:
+    """The next bar starts a minute of its own."""
+    yield tuple(Update(region, BARRED, FORGET, {}) for region in context.regions if region != lost)
