@@ -14,6 +14,8 @@ from stacksets.drills.verdict import Aftermath
 from stacksets.environment import Environment
 
 PARKED: Final = "IN_DOUBT"
+# A payment in doubt rests after so long: above a janitor's minute and the 30 s between its looks.
+PARKED_SECONDS: Final = 90.0
 # Seconds between two looks, and between two runs of the janitors where they are hurried.
 LOOK: Final = 1.0
 
@@ -21,25 +23,26 @@ LOOK: Final = 1.0
 class Watch:
     """Looks at a load's payments from outside, as an operator would."""
 
-    def __init__(self, environment: Environment, load: Load, local: LocalCloud | None, *, hurry: bool) -> None:
-        self._environment, self._load, self._local, self._hurry = environment, load, local, hurry
+    def __init__(self, environment: Environment, load: Load, caller: Caller, local: LocalCloud | None) -> None:
+        self._environment, self._load, self._caller, self._local = environment, load, caller, local
         self._settled_at: dict[str, float] = {}
+        self._parked_since: dict[str, float] = {}
 
-    def until_quiet(self, limit: float, caller: Caller) -> Aftermath:
-        """Wait up to `limit` seconds. First for the money, at the pace of the janitors; then for the tidying."""
+    def until_quiet(self, limit: float, *, hurry: bool) -> Aftermath:
+        """Wait up to `limit` seconds. First for the money, at the pace of the janitors; then for the tidying, which the
+        operator may hurry: `payctl destroy` does the same."""
         until = time.monotonic() + limit
-        self._environment.report.phase("Wait until every accepted payment is final")
-        self._wait(self._open, until, hurry=self._hurry)
-        parked = frozenset(payment for payment in self._open() if self._standing(caller, payment) == PARKED)
+        self._environment.report.phase("Wait until every accepted payment is final or parked")
+        self._wait(self._open, until, hurry=hurry)
+        parked = frozenset(self._parked())
         self._environment.report.phase("Wait until quiet")
-        # Only tidying is left. That the operator may hurry: `payctl destroy` does the same.
-        quiet = self._wait(lambda: self._untidy(len(parked)), until, hurry=True)
+        quiet = self._wait(lambda: self._untidy(parked), until, hurry=True)
         return Aftermath(settled_at=self._settled_at, parked=parked, quiet=quiet, quiet_at=self._load.now)
 
     def _wait(self, left: Callable[[], list[str]], until: float, *, hurry: bool) -> bool:
         """Look until nothing is left; whether that came true in time."""
         while waiting := left():
-            self._environment.report.line("waiting", "WAITING", f"{len(waiting)}: {waiting[0]}")
+            self._environment.report.line("waiting", f"{len(waiting)} LEFT", waiting[0])
             if time.monotonic() > until:
                 return False
             if hurry:
@@ -49,7 +52,7 @@ class Watch:
         return True
 
     def _open(self) -> list[str]:
-        """Accepted payments that the home Region's replica does not show as final."""
+        """Accepted payments that the home Region's replica does not show as final, and that are not parked."""
         for payment in self._load.record.accepted:
             if payment.ended_at is not None and payment.state in FINAL:
                 self._settled_at.setdefault(payment.id, payment.ended_at)
@@ -57,18 +60,28 @@ class Watch:
         home = self._environment.home
         for shown in books.items(self._environment, home, self._environment.names.table, waiting):
             self._settled_at[shown] = self._load.now
-        return [one for one in waiting if one not in self._settled_at]
+        for one in waiting:
+            if one in self._settled_at or self._standing(one) != PARKED:
+                self._parked_since.pop(one, None)
+            else:
+                self._parked_since.setdefault(one, self._load.now)
+        return [one for one in waiting if one not in self._settled_at and one not in self._parked()]
 
-    def _standing(self, caller: Caller, payment: str) -> str:
+    def _parked(self) -> list[str]:
+        """What has been in doubt for so long that every Region's janitor has asked the processor and got no word."""
+        return [one for one, since in self._parked_since.items() if self._load.now - since >= PARKED_SECONDS]
+
+    def _standing(self, payment: str) -> str:
         """What the API says of a payment that is not final."""
-        heard = caller.call("GET", self._environment.home, f"/payments/{payment}")
+        heard = self._caller.call("GET", self._environment.home, f"/payments/{payment}")
         return str(heard.body.get("status", ""))
 
-    def _untidy(self, parked: int) -> list[str]:
+    def _untidy(self, parked: frozenset[str]) -> list[str]:
         """What keeps the system from being quiet, in words."""
-        due = {region: count for region, count in data.open_payments(self._environment).items() if count > parked}
-        running = {region: count for region, count in data.running_executions(self._environment).items() if count}
+        environment, prefix = self._environment, self._load.plan.prefix
+        due = environment.cloud.everywhere(lambda region: books.due(environment, region, prefix))
+        words = [f"{count} due in {region}" for region in due if (count := len(set(due[region]) - parked))]
+        running = data.running_executions(environment)
+        words += [f"{count} executions in {region}" for region, count in running.items() if count]
         queued = self._local.quiet() if self._local else {}
-        words = [f"{count} payments due in {region}" for region, count in due.items()]
-        words += [f"{count} executions in {region}" for region, count in running.items()]
         return words + [f"{count} {what} queued" for what, count in queued.items() if what != "quiet" and count]

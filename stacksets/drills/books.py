@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from stacksets import data
 from stacksets.cloud import together
 from stacksets.drills.local import LocalCloud
 from stacksets.environment import Environment
@@ -70,6 +71,22 @@ def items(environment: Environment, region: str, table: str, payments: Sequence[
             left = answer.get("UnprocessedKeys", {})
             keys = [dict(key) for key in left[table]["Keys"]] if table in left else []
     return found
+
+
+def due(environment: Environment, region: str, prefix: str) -> list[str]:
+    """The payments with this prefix that a Region's register still has to finish."""
+    pages = environment.cloud.dynamodb(region).get_paginator("query")
+
+    def shard(digit: str) -> list[str]:
+        found = pages.paginate(
+            TableName=environment.names.register(region),
+            IndexName="due",
+            KeyConditionExpression="due_shard = :shard",
+            ExpressionAttributeValues={":shard": {"S": digit}},
+        )
+        return [item["TransactionId"]["S"] for page in found for item in page["Items"]]
+
+    return [payment for digit in data.SHARDS for payment in shard(digit) if payment.startswith(prefix)]
 
 
 def _receipts(environment: Environment, region: str, prefix: str) -> dict[str, str]:

@@ -113,7 +113,7 @@ def run(environment: Environment, hand: Hand, local: LocalCloud | None, options:
             hand.heal()
         environment.report.phase("Clients finish")
         record = load.join()
-    aftermath = Watch(environment, load, local, hurry=options.hurry).until_quiet(options.limit, caller)
+    aftermath = Watch(environment, load, caller, local).until_quiet(options.limit, hurry=options.hurry)
     environment.report.phase("Reconcile")
     found = books.read(environment, sorted(record.payments), prefix, local)
     return Drill(
