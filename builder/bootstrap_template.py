@@ -78,7 +78,8 @@ def add_parameters(template: Template, settings: Settings) -> None:
         "MakesAdministrationRole",
         And(Condition("IsHome"), Condition("IsAdministrator"), Condition("NamesNoAdministrationRole")),
     )
-    template.add_condition("MakesExecutionRole", And(Condition("IsHome"), Equals(Ref("ExistingExecutionRoleName"), "")))
+    template.add_condition("NamesNoExecutionRole", Equals(Ref("ExistingExecutionRoleName"), ""))
+    template.add_condition("MakesExecutionRole", And(Condition("IsHome"), Condition("NamesNoExecutionRole")))
     template.add_condition("MakesApiGatewayRole", Equals(Ref("ExistingApiGatewayLogRole"), "false"))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 DEFAULT_FILE = Path("deployment.toml")
 
 
@@ -173,11 +174,19 @@ def _tags(file: Path, given: Any) -> dict[str, str]:
 
 def _check(file: Path, settings: Settings) -> None:
     """What types cannot say; the first fault is raised."""
-    limits, domain, processor = settings.limits, settings.domain, settings.processor
+    accounts, limits, domain, processor = settings.accounts, settings.limits, settings.domain, settings.processor
     rules = (
         (
-            not settings.accounts.target or re.fullmatch(r"\d{12}", settings.accounts.target),
+            not accounts.target or re.fullmatch(r"\d{12}", accounts.target),
             "accounts.target must be 12 digits",
+        ),
+        (
+            not accounts.access_role_arn or accounts.access_role_arn.split(":")[4:5] == [accounts.target],
+            "accounts.access_role_arn must be a role of the account accounts.target",
+        ),
+        (
+            not accounts.administration_role_arn or ROLE.fullmatch(accounts.administration_role_arn),
+            "accounts.administration_role_arn must be the ARN of a role",
         ),
         (limits.reserved_concurrency >= 0, "limits.reserved_concurrency must be 0 (unreserved) or more"),
         (

@@ -13,6 +13,7 @@ EXECUTION = "payment-stackset-execution"
 
 def add_roles(template: Template) -> None:
     """Both in the home Region only: IAM is one for all Regions."""
+    execution = If("NamesNoExecutionRole", EXECUTION, Ref("ExistingExecutionRoleName"))
     template.add_resource(
         Role(
             "AdministrationRole",
@@ -29,7 +30,7 @@ def add_roles(template: Template) -> None:
                     PolicyName="assume",
                     PolicyDocument=document(
                         # The target account is not known here; the role's name and its trust are what binds.
-                        allow("sts:AssumeRole", Sub(f"arn:${{AWS::Partition}}:iam::*:role/{EXECUTION}"))
+                        allow("sts:AssumeRole", Sub("arn:${AWS::Partition}:iam::*:role/${Role}", Role=execution))
                     ),
                 )
             ],

@@ -105,6 +105,11 @@ class Cloud:
         return self.account != self.administrator
 
     @property
+    def _foreign(self) -> bool:
+        """As two_accounts, without a call where the settings name no target: even STS is a client of this class."""
+        return bool(self.settings.accounts.target) and self.two_accounts
+
+    @property
     def stack_sets(self) -> "CloudFormationClient":
         """CloudFormation of the administrator account, home Region."""
         client: CloudFormationClient = self._client("cloudformation", self.settings.home, target=False)
@@ -155,13 +160,12 @@ class Cloud:
         return client
 
     def credentials(self) -> Any:
-        """The operator's own credentials, to sign requests to the API. Raises NoCredentialsError when used if none."""
-        return self._session.get_credentials()
+        """Credentials of the target account, whose API admits no other account's; None where there are none."""
+        return (self._target_session if self._foreign else self._session).get_credentials()
 
     def target_keys(self) -> tuple[str, str, str]:
         """Access key, secret and token ("" for none) of the target account, as they are now."""
-        foreign = bool(self.settings.accounts.target) and self.two_accounts
-        credentials = (self._target_session if foreign else self._session).get_credentials()
+        credentials = self.credentials()
         if credentials is None:
             raise NoCredentialsError
         frozen = credentials.get_frozen_credentials()
@@ -172,7 +176,7 @@ class Cloud:
         return together(call, tuple(regions) or self.settings.regions)
 
     def _client(self, service: str, region: str, *, target: bool = True) -> Any:
-        foreign = target and bool(self.settings.accounts.target) and self.two_accounts
+        foreign = target and self._foreign
         with self._lock:
             key = (service, region, foreign)
             if key not in self._clients:
@@ -189,7 +193,7 @@ class Cloud:
         # The first call of all is to STS: a wrong address or network shall not take half a minute to be told.
         attempts = 2 if service == "sts" else 5
         retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-        config = Config(connect_timeout=5, read_timeout=60, retries=retries)
+        config = Config(connect_timeout=5, read_timeout=60, retries=retries, max_pool_connections=32)
         if self.endpoint and service == "s3":
             config = config.merge(Config(s3={"addressing_style": "path"}))
         return config

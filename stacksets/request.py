@@ -52,7 +52,7 @@ def send(method: str, url: str, *, body: Any = None, sign_as: Any = None, region
 
 
 def require_credentials(cloud: Cloud) -> Any:
-    """The operator's credentials. Raises PayctlError where there are none."""
+    """The credentials that requests are signed with. Raises PayctlError where there are none."""
     credentials = cloud.credentials()
     if credentials is None:
         raise PayctlError("no AWS credentials found", remedy="set AWS_PROFILE, or use --local for the local cloud")
