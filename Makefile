@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test simulate templates check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate templates check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,12 @@ $(VENV)-moto/.done: requirements/moto.txt
 	$(PYTHON) -m venv $(VENV)-moto
 	$(VENV)-moto/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.txt
 	@touch $@
+
+drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
+	@$(BIN)/python -m tests.drills.run --payments 2000
+
+soak: setup ## Make 10,000 payments here and watch the memory of the local cloud
+	@$(BIN)/python -m tests.drills.soak --payments 10000
 
 PAYMENTS ?= 1000000
 simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores

@@ -48,7 +48,14 @@ CONFIG: Final[Spec] = {
         "labelFontSize": 11,
         "titleFontSize": 11,
     },
-    "legend": {"labelColor": INK, "titleColor": FAINT, "titleFontWeight": "normal", "labelFontSize": 11},
+    "legend": {
+        "columnPadding": 24,
+        "labelLimit": 0,
+        "labelColor": INK,
+        "titleColor": FAINT,
+        "titleFontWeight": "normal",
+        "labelFontSize": 11,
+    },
     "title": {"color": INK, "anchor": "start", "fontSize": 12, "fontWeight": 600},
 }
 
@@ -150,7 +157,7 @@ def latency(drill: Drill) -> Spec:
                         "field": "milliseconds",
                         "type": "quantitative",
                         "scale": {"type": "log"},
-                        "axis": {"title": "ms", "tickCount": 4, "grid": True},
+                        "axis": {"title": "ms", "values": [1, 10, 100, 1000, 10_000]},
                     },
                     "color": _colour("percentile", colours),
                 },
@@ -189,7 +196,11 @@ def payments(drill: Drill) -> Spec:
                         "field": "seconds",
                         "type": "quantitative",
                         "scale": {"type": "log"},
-                        "axis": {"title": "seconds until settled", "tickCount": 5},
+                        "axis": {
+                            "title": "seconds until settled",
+                            "values": [0.01, 0.1, 1, 10, 100, 1000],
+                            "format": "~g",
+                        },
                     },
                     "color": _colour("accepted in", dict(zip(drill.regions, REGIONS, strict=True))),
                     "shape": {

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -116,6 +117,7 @@ def drill(
 
     Example: `payctl drill region-loss --local --report drill.html`
     """
+    draw = _drawer() if report else None
     with run.open() as environment:
         hands.require_consent(environment.cloud, name, consent=consent)
         local = LocalCloud(environment.cloud.endpoint) if environment.cloud.endpoint else None
@@ -131,16 +133,23 @@ def drill(
             hurry=hurry,
         )
         done = drilling.run(environment, hand, local, options)
-    if report:
-        from stacksets.drills import report as reporting  # noqa: PLC0415 - drawing is slow to import and rarely wanted
-
-        report.write_text(reporting.html(done))
+    if report and draw:
+        report.write_text(draw(done))
     if run.as_json:
         render.as_json(done.as_dict())
     else:
         _show(done.as_dict()["verdict"], report)
     if not done.verdict.passed:
         raise typer.Exit(1)
+
+
+def _drawer() -> Callable[[drilling.Drill], str]:
+    """What draws the report. Raises PayctlError where its library is not installed: before the drill, not after it."""
+    try:
+        from stacksets.drills.report import html  # noqa: PLC0415 - slow to import, and rarely wanted
+    except ModuleNotFoundError as error:
+        raise PayctlError(f"the report needs {error.name}", remedy="run `make setup`") from None
+    return html
 
 
 def pay_at_rate(run: Run, *, rate: float, lasting: str, regions: str) -> None:
