@@ -32,10 +32,10 @@ def logs(
 
     with run.open() as environment:
         intent = Registers(environment).inspect(payment).intent
-        words = reading.marks(payment, intent.hash if intent else "")
+        digest = intent.hash if intent else ""
         now = time.time()
         count = 0
-        for line in reading.follow(environment, words, since=now - minutes * 60, until=now + follow):
+        for line in reading.follow(environment, payment, digest, since=now - minutes * 60, until=now + follow):
             count += 1
             if run.as_json:
                 print(render.one_line(asdict(line)), flush=True)

@@ -1,6 +1,7 @@
 """Follows one payment through the logs of all Regions, in the order of time."""
 
 import hashlib
+import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from stacksets.cloud import together
 from stacksets.environment import Environment
 from stacksets.errors import code_of
 
+EXECUTION = re.compile(r'"execution": ?"[^"]+:([^":]+)"')
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
@@ -20,7 +23,6 @@ class Line:
     region: str
     group: str
     text: str
-    id: str
 
 
 def marks(payment: str, digest: str) -> dict[str, str]:
@@ -29,6 +31,19 @@ def marks(payment: str, digest: str) -> dict[str, str]:
     tag = hashlib.sha256(payment.encode()).hexdigest()[:16]
     name = hashlib.sha256(f"{payment}|{digest}".encode()).hexdigest() if digest else ""
     return {"processor": tag, "janitor": tag, "workflow": name}
+
+
+def of(environment: Environment, payment: str, digest: str, *, since: float) -> list[Line]:
+    """Every line of a payment since a moment (seconds since 1970), all Regions, oldest first. Read only.
+
+    Executions that somebody started by hand have a name of their own: the function's lines tell it.
+    """
+    words = marks(payment, digest)
+    lines = read(environment, words, since=since)
+    named = {name for line in lines for name in EXECUTION.findall(line.text)} - {words["workflow"]}
+    for name in sorted(named):
+        lines += read(environment, {"workflow": name}, since=since)
+    return sorted(lines, key=lambda line: (line.at, line.region))
 
 
 def groups(environment: Environment, region: str) -> dict[str, str]:
@@ -45,42 +60,37 @@ def read(environment: Environment, words: Mapping[str, str], *, since: float) ->
     """Every line with its log's word since a moment (seconds since 1970), all Regions, oldest first. Read only."""
 
     def regional(region: str) -> list[Line]:
-        named = groups(environment, region)
-        return [
-            line
-            for kind, word in words.items()
-            if word
-            for line in _lines(environment, region, kind, named[kind], word, since)
-        ]
+        asked = [(kind, word) for kind, word in words.items() if word]
+        return [line for kind, word in asked for line in _lines(environment, region, kind, word, since)]
 
     found = together(regional, environment.regions)
     return sorted((line for lines in found.values() for line in lines), key=lambda line: (line.at, line.region))
 
 
-def follow(environment: Environment, words: Mapping[str, str], *, since: float, until: float) -> Iterator[Line]:
+def follow(environment: Environment, payment: str, digest: str, *, since: float, until: float) -> Iterator[Line]:
     """Lines as they come, until a moment (seconds since 1970)."""
-    seen: set[str] = set()
+    seen: set[Line] = set()
     for _ in environment.pace.ticks():
-        for line in read(environment, words, since=since):
-            if line.id not in seen:
-                seen.add(line.id)
+        for line in of(environment, payment, digest, since=since):
+            if line not in seen:
+                seen.add(line)
                 yield line
         if time.time() >= until:
             return
 
 
-def _lines(environment: Environment, region: str, kind: str, group: str, word: str, since: float) -> Iterator[Line]:
+def _lines(environment: Environment, region: str, kind: str, word: str, since: float) -> Iterator[Line]:
     pages = (
         environment.cloud.logs(region)
         .get_paginator("filter_log_events")
-        .paginate(logGroupName=group, startTime=int(since * 1000), filterPattern=f'"{word}"')
+        .paginate(
+            logGroupName=groups(environment, region)[kind], startTime=int(since * 1000), filterPattern=f'"{word}"'
+        )
     )
     try:
         for page in pages:
             for event in page["events"]:
-                yield Line(
-                    at=event["timestamp"], region=region, group=kind, text=event["message"].strip(), id=event["eventId"]
-                )
+                yield Line(at=event["timestamp"], region=region, group=kind, text=event["message"].strip())
     except ClientError as error:
         if code_of(error) != "ResourceNotFoundException":  # nothing was ever logged there
             raise

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -9,6 +10,9 @@ from stacksets.cloud import together
 from stacksets.environment import Environment, Survey
 from stacksets.errors import Cause, PayctlError, RegionsFailedError, code_of, explain, reason_of
 from stacksets.names import artifact_bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
@@ -43,7 +47,11 @@ def preflight(environment: Environment) -> tuple[Check, ...]:
     return (
         Check(subject="credentials", place=account, ok=True, detail=environment.cloud.caller),
         *regions_kept(environment, survey),
-        *(found for check in (roles, zone) for found in _answered(check, environment, survey, environment.home)),
+        *(
+            found
+            for check in (roles, template_bucket, zone)
+            for found in _answered(check, environment, survey, environment.home)
+        ),
         *operations(environment),
         *(found for checks in together(regional, environment.regions).values() for found in checks),
     )
@@ -112,17 +120,26 @@ def operations(environment: Environment) -> Checks:
 
 def bucket(environment: Environment, _survey: Survey, region: str) -> Checks:
     """The artifact bucket, and that it is the account's own."""
-    account = environment.cloud.account
+    yield _bucket(environment.cloud.s3(region), "artifacts", region, environment.cloud.account)
+
+
+def template_bucket(environment: Environment, _survey: Survey, region: str) -> Checks:
+    """The bucket that StackSets read templates from, where it is another account's than the artifacts."""
+    cloud = environment.cloud
+    if cloud.two_accounts:
+        yield _bucket(cloud.administrator_client("s3", region), "templates", region, cloud.administrator)
+
+
+def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
     name = artifact_bucket(region, account)
     try:
-        environment.cloud.s3(region).head_bucket(Bucket=name, ExpectedBucketOwner=account)
+        s3.head_bucket(Bucket=name, ExpectedBucketOwner=account)
     except ClientError as error:
         if code_of(error) not in ABSENT | FORBIDDEN:
             raise
         detail = f"bucket {name} does not exist" if code_of(error) in ABSENT else f"bucket {name} is not yours"
-        yield _bad("artifacts", region, f"{detail}: the Region is not bootstrapped", "run `payctl bootstrap`")
-    else:
-        yield Check(subject="artifacts", place=region, ok=True, detail=name)
+        return _bad(subject, region, f"{detail}: the Region is not bootstrapped", "run `payctl bootstrap`")
+    return Check(subject=subject, place=region, ok=True, detail=name)
 
 
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:

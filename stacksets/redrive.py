@@ -11,7 +11,7 @@ from stacksets.environment import Environment
 from stacksets.errors import PayctlError
 
 # How long a message stays hidden while it is put back; one that is not comes up again by itself.
-HIDDEN = 60
+HIDDEN = 300
 KEYS = ("transaction", "transactionId", "account", "hash", "tried")
 
 
@@ -29,7 +29,7 @@ class Letter:
 
 
 def letters(environment: Environment, regions: tuple[str, ...]) -> Iterator[Letter]:
-    """The dead letters of the Regions; each is hidden from others for a minute by being read."""
+    """The dead letters of the Regions; each is hidden from others for some minutes by being read."""
     for region in regions:
         sqs, url = environment.cloud.sqs(region), environment.api_outputs[region]["DeadLetterQueueUrl"]
         seen: set[str] = set()
@@ -52,7 +52,7 @@ def redrive(
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds.
     """
     done = []
-    for letter in letters(environment, regions):
+    for letter in list(letters(environment, regions)):  # all first: one shown again would be read again
         if only and letter.message_id != only:
             _show_again(environment, letter)
             continue

@@ -80,7 +80,7 @@ def regional_parameters(
         "ApiRate": str(limits.api_rate),
         "ApiBurst": str(limits.api_burst),
         "ProcessorUrl": processor.url,
-        "ProcessorSecretName": processor.secret_name,
+        "ProcessorCredentialName": processor.secret_name,
         "ProcessorDeduplicates": _flag(processor.deduplicates),
         "ProcessorKeyLifetimeHours": str(processor.key_lifetime_hours),
         "KeyArns": ",".join(key_arns),
