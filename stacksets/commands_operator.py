@@ -69,6 +69,8 @@ def resolve(
         )
         registers = Registers(environment)
         context, standing = registers.context(), registers.inspect(payment)
+        if not standing.accepted_at and standing.answered > 1:
+            raise PayctlError(f"{payment} was not closed: no Region knows it", remedy="see `payctl parked`")
         known = waiting(context, standing)
         confirm = confirmer(yes=yes, report=environment.report, verb=f"close {payment} as {decision.status}")
         steps = [
