@@ -21,6 +21,7 @@ BACKLOG = 1024
 
 def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
     """Serve on 127.0.0.1 until SIGTERM or SIGINT. Port 0 takes a free one and writes it to `folder/port`."""
+    starter = os.getppid()
     listener = _listen(port)
     port = listener.getsockname()[1]
     temporary = folder / "tmp"
@@ -38,6 +39,8 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         (folder / "server.json").unlink(missing_ok=True)
         (folder / "port").unlink(missing_ok=True)
+        if stop_with_stdin and os.getppid() != starter:
+            shutil.rmtree(folder, ignore_errors=True)  # the process that would have removed it was killed
         # Worker threads may wait for minutes (a sleeping state machine): they hold nothing worth waiting for.
         sys.stdout.flush()
         sys.stderr.flush()

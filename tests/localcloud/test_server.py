@@ -145,19 +145,20 @@ def make_function(cloud: localcloud.LocalCloud) -> None:
 
 
 def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
-    """Its standard input closes."""
+    """Its standard input closes; it leaves no files."""
     script = (
         "import localcloud, sys, time\n"
         "with localcloud.running() as cloud:\n"
-        "    print(cloud.pid, flush=True)\n"
+        "    print(cloud.pid, cloud.log.parent, flush=True)\n"
         "    time.sleep(60)\n"
     )
     starter = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=tmp_path)
     assert starter.stdout
-    server = int(starter.stdout.readline())
+    server, folder = starter.stdout.readline().split()
     starter.kill()
     starter.wait()
-    eventually(partial(gone, server))
+    eventually(partial(gone, int(server)))
+    assert not Path(folder).exists()
 
 
 def test_an_emulator_without_what_is_wrapped_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
