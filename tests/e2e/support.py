@@ -64,7 +64,7 @@ class Environment:
         environ = os.environ | {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
         command = [program("payctl"), *arguments, "--local", "--endpoint", self.cloud.endpoint]
         command += ["--settings", str(self.settings)]
-        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
         if check:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done
