@@ -10,8 +10,9 @@ from math import ceil
 from typing import NamedTuple
 
 from tests.simulation.judge import FAULTS, PARKED, Violation
+from tests.simulation.options import Options
 from tests.simulation.production import remember
-from tests.simulation.scenario import Options, play
+from tests.simulation.scenario import play
 
 CHUNK = 250
 PER_RUN = 1.5

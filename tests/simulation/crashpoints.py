@@ -13,7 +13,8 @@ from payments.ports import Request
 from tests.simulation.dice import Dice
 from tests.simulation.judge import PARKED, Judge, Violation
 from tests.simulation.network import Aftermath, Fate, Network, Worker
-from tests.simulation.scenario import Options, Run
+from tests.simulation.options import Options
+from tests.simulation.scenario import Run
 from tests.simulation.traffic import intent
 from tests.simulation.world import REGIONS
 

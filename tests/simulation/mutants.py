@@ -1,9 +1,9 @@
 """The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no harm."""
 
-from payments import processor, record, register, settlement, sweep
+from payments import operations, processor, record, register, settlement, sweep
 
 from tests.simulation.mutation import Edit, Mutant
-from tests.simulation.scenario import Options
+from tests.simulation.options import Options
 
 LEDGER = Options(rail="ledger", clash=0.1)
 CLASHES = Options(rail="ledger", clash=0.5)
@@ -231,6 +231,31 @@ MUTANTS = (
             ),
         ),
         KEYS_KEPT,
+    ),
+    # ----------------------------------------------------------------------------------------------------- operators
+    Mutant(
+        "void_at_once",
+        "an operator closes a payment as not charged while a call may still be on its way",
+        (Edit(operations.object_to, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
+        PROCESSOR._replace(cancels=False),
+    ),
+    Mutant(
+        "no_lookup",
+        "an operator's word stands against the processor's books",
+        (Edit(operations.object_to, "if not ruling.unchecked:", "if False:"),),
+        PROCESSOR._replace(cancels=False),
+    ),
+    Mutant(
+        "rejoin_by_one_peer",
+        "a register that lost its memory is taught by a ballot that only one peer promised",
+        (Edit(operations.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
+        LEDGER._replace(amnesia="rejoined", harsh=True),
+    ),
+    Mutant(
+        "rejoin_forgets_attempt",
+        "a register that may have held the claim of a call is taught as if it had not",
+        (Edit(operations.rejoin, "if value and value.region == lost", "if False and value.region == lost"),),
+        PROCESSOR._replace(amnesia="rejoined"),
     ),
     # ---------------------------------------------------------------------------------------------------------- the world
     Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia="served")),

@@ -14,8 +14,9 @@ from payments.ports import Action
 
 from tests.simulation import world
 from tests.simulation.judge import Violation
+from tests.simulation.options import Options
 from tests.simulation.production import replace
-from tests.simulation.scenario import Options, play
+from tests.simulation.scenario import play
 
 
 class Edit(NamedTuple):

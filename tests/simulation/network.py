@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from payments.ports import (
     LOST,
     NOT_SENT,
-    Answer,
-    Cell,
     Charge,
     Flow,
     Publish,
@@ -22,6 +20,7 @@ from payments.ports import (
 )
 
 from tests.simulation.dice import Dice
+from tests.simulation.telling import describe, describe_answer
 from tests.simulation.world import REGIONS, World
 
 OWN: Mapping[type, str] = {
@@ -300,31 +299,3 @@ class Network:
     def _note(self, worker: Worker, what: str) -> None:
         if self.world.trace:  # callers ask as well, before they spend time on words
             self.world.trace(f"{worker.name}: {what}")
-
-
-def describe(request: Request) -> str:
-    """A request in one short phrase, for traces."""
-    match request:
-        case Update(region, payment, action, values):
-            shown = " ".join(str(values[name]) for name in ("ballot", "value", "token", "result") if name in values)
-            return f"{action.name} {payment} in {region} {shown}".rstrip()
-        case Publish(payment, action, values):
-            return f"{action.name} {payment} {values['result']}"
-        case Charge(_, key, payment, amount, currency):
-            return f"CHARGE {payment} {amount} {currency} key {key[:8]}"
-        case _:
-            return f"{type(request).__name__} {' '.join(map(str, request))}"
-
-
-def describe_answer(answer: Any) -> str:
-    """An answer in one short phrase, for traces."""
-    if isinstance(answer, Answer):
-        return f"{'done' if answer.done else 'refused'} {describe_cell(answer.cell)}"
-    return describe_cell(answer) if isinstance(answer, Mapping) else str(answer)
-
-
-def describe_cell(cell: Cell) -> str:
-    """What a cell holds, without what never matters to a reader."""
-    hidden = ("TransactionId", "intent", "accepted_at", "due_shard", "attempted_at", "Amount", "Currency", "Timestamp")
-    shown = {name: str(value)[:8] if name == "hash" else value for name, value in cell.items() if name not in hidden}
-    return "{" + ", ".join(f"{name} {value}" for name, value in shown.items()) + "}"

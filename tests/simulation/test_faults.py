@@ -1,20 +1,18 @@
-"""The faults of FAULTS.md by number, each played out on production code; and whatever Hypothesis finds between them."""
+"""The faults of FAULTS.md by number, each played out on production code."""
 
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from payments import register
 from payments.ports import LEDGER
 from payments.record import read_result
+
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
 from tests.simulation.network import Fate, Network, Worker
-from tests.simulation.scenario import HOUR, PROCESSOR, Options, Run, drawn
+from tests.simulation.scenario import HOUR, PROCESSOR, Run
 from tests.simulation.traffic import intent
 from tests.simulation.world import REGIONS
 
@@ -333,37 +331,3 @@ def test_fault_24_a_register_that_lost_its_memory_is_rejoined_first(rail: str) -
     for seed in range(150):
         judge = Run(Dice(Random(seed).random), options).play()
         assert not judge.violations, (seed, judge.violations)
-
-
-def dice_of(numbers: bytes) -> Dice:
-    """Dice that fall as Hypothesis says, and harmlessly once it has said all."""
-    falls = iter(numbers)
-    return Dice(lambda: next(falls, 0) / 256)
-
-
-@settings(max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(st.binary(max_size=600))
-def test_hypothesis_finds_no_fault(numbers: bytes) -> None:
-    """The adversary with Hypothesis as its dice."""
-    dice = dice_of(numbers)
-    judge = Run(dice, drawn(dice)).play()
-    assert not judge.violations, judge.violations
-
-
-def test_hypothesis_shrinks_what_it_finds() -> None:
-    """For a mutant it finds a run and shrinks it to a trace that a person can read."""
-    mutant = next(mutant for mutant in MUTANTS if mutant.name == "ignore_accepted")
-    steps: list[str] = []
-
-    @settings(
-        max_examples=2000, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
-    )
-    @given(st.binary(max_size=400))
-    def search(numbers: bytes) -> None:
-        steps.clear()
-        judge = Run(dice_of(numbers), mutant.options, steps.append).play()
-        assert not judge.violations, judge.violations
-
-    with applied(mutant), pytest.raises(AssertionError):
-        search()
-    assert 0 < len(steps) < 100, f"{len(steps)} steps:\n" + "\n".join(steps)
