@@ -16,6 +16,10 @@ from builder.names import API, BUCKET, PEERS, TABLE, named, named_in, peer, tags
 FIVE_MINUTES = 300
 ABOVE = "GreaterThanThreshold"
 
+# Minutes. The janitor looks at a waiting payment every five minutes at the longest, and tells only of those it looked
+# at: one minute with the payment in it keeps the alarm on until it has not been seen for twice that long.
+SEEN_WITHIN = 10
+
 
 class Alarms:
     """Makes alarms that publish to one topic, when they fire and when they are over."""
@@ -154,11 +158,10 @@ class Alarms:
     def add_janitor_alarms(self) -> None:
         """What the janitor tells each minute, and its silence."""
         own = {"Environment": Ref("EnvironmentSuffix"), "Region": Ref("AWS::Region")}
-        for title, metric, threshold, periods, words in (
-            ("PeerUnanswered", "PeerUnanswered", 0, 3, "Another Region's register does not answer"),
-            ("PaymentsOverdue", "OldestOverdueSeconds", 300, 1, "A payment is overdue for more than 5 minutes"),
-            ("PaymentsParked", "Parked", 0, 1, "Payments are parked: payctl parked"),
-            ("ResultConflict", "ResultConflict", 0, 1, "Two Regions hold different results of one payment"),
+        for title, metric, threshold, words in (
+            ("PaymentsOverdue", "OldestOverdueSeconds", 300, "A payment is overdue for more than 5 minutes"),
+            ("PaymentsParked", "Parked", 0, "Payments are parked: payctl parked"),
+            ("ResultConflict", "ResultConflict", 0, "Two Regions hold different results of one payment"),
         ):
             self._add(
                 title,
@@ -166,9 +169,19 @@ class Alarms:
                 words,
                 **_metric("Payments", metric, own, "Maximum", period=60),
                 ComparisonOperator=ABOVE,
-                EvaluationPeriods=periods,
+                DatapointsToAlarm=1,
+                EvaluationPeriods=SEEN_WITHIN,
                 Threshold=threshold,
             )
+        self._add(
+            "PeerUnanswered",
+            "payment-peer-unanswered",
+            "Another Region's register does not answer",
+            **_metric("Payments", "PeerUnanswered", own, "Maximum", period=60),
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=3,
+            Threshold=0,
+        )
         self._add(
             "JanitorSilent",
             "payment-janitor-silent",

@@ -135,6 +135,7 @@ def _method(title: str, api: RestApi, resource: Resource, verb: str, function: F
 
 
 def _add_permissions(template: Template, api: RestApi, processor: Function, health: Function) -> None:
+    """By ARN, which names the account; not every service sends the account beside it (AddPermission, SourceAccount)."""
     for title, function, path in (
         ("PostPaymentPermission", processor, "POST/payments"),
         ("GetPaymentPermission", processor, "GET/payments/*"),
@@ -146,7 +147,6 @@ def _add_permissions(template: Template, api: RestApi, processor: Function, heal
                 Action="lambda:InvokeFunction",
                 FunctionName=function.ref(),
                 Principal="apigateway.amazonaws.com",
-                SourceAccount=Ref("AWS::AccountId"),
                 SourceArn=Sub(
                     "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/prod/" + path,
                     Api=api.ref(),

@@ -1,6 +1,6 @@
 """The Region's customer key, and who may use it for what (SPEC B8)."""
 
-from awacs.aws import ArnLike, AWSPrincipal, Bool, PolicyDocument, Principal, StringEquals
+from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEquals
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
@@ -69,7 +69,6 @@ def key_policy() -> PolicyDocument:
         allow(
             "kms:CreateGrant",
             "*",
-            Bool("kms:GrantIsForAWSResource", "true"),
             StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in GRANTED]),
             Principal=root,
             Sid="ServicesHoldGrants",

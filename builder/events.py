@@ -101,7 +101,6 @@ def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Qu
             Action="lambda:InvokeFunction",
             FunctionName=janitor.ref(),
             Principal="events.amazonaws.com",
-            SourceAccount=Ref("AWS::AccountId"),
             SourceArn=GetAtt(rule, "Arn"),
         )
     )

@@ -164,7 +164,7 @@ def deliver_logs() -> Statement:
 
 def read_secret() -> list[Statement]:
     """Read the processor's secret and decrypt it with whichever key the operator chose, for that secret only."""
-    secret = arn("secretsmanager", "secret:${ProcessorSecretName}-??????")  # Secrets Manager appends six characters
+    secret = arn("secretsmanager", "secret:${ProcessorCredentialName}-??????")  # Secrets Manager appends six characters
     return [
         allow("secretsmanager:GetSecretValue", secret),
         allow(

@@ -62,7 +62,8 @@ DEAD_LETTER = (
 ) %}"""
 )
 
-FAULT = {"reason": "{% $states.errorOutput.Error %}", "error": "{% $states.errorOutput.Cause %}"}
+# An expression that comes to nothing would end the execution in the middle of its rescue: a missing cause is "".
+FAULT = {"reason": "{% $states.errorOutput.Error %}", "error": "{% $states.errorOutput.Cause & '' %}"}
 
 
 def definition() -> dict[str, Any]:

@@ -39,7 +39,7 @@ def unlinked(templates: dict[str, Any]) -> dict[str, Resolved]:
 def linked(templates: dict[str, Any]) -> dict[str, Resolved]:
     """What each Region holds in the end, with an external processor."""
     return regional(
-        templates, KeyArns=KEY_ARNS, ProcessorUrl="https://processor.example", ProcessorSecretName="processor-key"
+        templates, KeyArns=KEY_ARNS, ProcessorUrl="https://processor.example", ProcessorCredentialName="processor-key"
     )
 
 

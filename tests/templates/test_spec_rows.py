@@ -122,7 +122,6 @@ class TestFunctions:
             "ACCOUNT": "123456789012",
             "BUCKET": f"payment-receipts-{stack.region}-dev-123456789012",
             "BUS": f"payment-events-{stack.region}-dev",
-            "DEAD_LETTERS": f"DeadLetterQueue-{stack.region}",
             "ENVIRONMENT": "dev",
             "PROCESSOR_DEDUPLICATES": "false",
             "PROCESSOR_KEY_HOURS": 24,

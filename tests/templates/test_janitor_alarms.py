@@ -1,0 +1,46 @@
+"""Alarms on what the janitor tells stay on while a payment waits, though not looked at every minute (SPEC B13)."""
+
+from typing import Any
+
+import pytest
+from payments.sweep import PATIENCE
+
+from builder.resolve import Resolved
+
+HOUR = 60
+
+
+@pytest.fixture(params=["PaymentsParkedAlarm", "PaymentsOverdueAlarm"])
+def alarm(request: pytest.FixtureRequest, stack: Resolved) -> dict[str, Any]:
+    return stack.of_type("AWS::CloudWatch::Alarm")[request.param]
+
+
+def looks(until: int) -> list[bool]:
+    """For each minute, whether the janitor looked at a payment that waits from minute 0 to `until`."""
+    seen, due = [], 0
+    for minute in range(HOUR * 4):
+        age = minute * 60
+        look = minute < until and age >= due
+        if look:
+            due = age + min(max(age // 2, PATIENCE[0]), PATIENCE[1])
+        seen.append(look)
+    return seen
+
+
+def on(alarm: dict[str, Any], seen: list[bool], minute: int) -> bool:
+    """M of N, missing data not breaching; the newest two minutes may not have arrived."""
+    assert alarm["Period"] == 60
+    window = seen[max(0, minute - 1 - alarm["EvaluationPeriods"]) : minute - 1]
+    needed: int = alarm.get("DatapointsToAlarm", alarm["EvaluationPeriods"])
+    return sum(window) >= needed
+
+
+def test_the_alarm_stays_on_while_a_payment_waits(alarm: dict[str, Any]) -> None:
+    seen = looks(until=2 * HOUR)
+    assert not all(seen[:HOUR]), "the janitor was meant to be patient"
+    assert all(on(alarm, seen, minute) for minute in range(3, 2 * HOUR))
+
+
+def test_and_goes_off_when_it_waits_no_more(alarm: dict[str, Any]) -> None:
+    seen = looks(until=2 * HOUR)
+    assert not on(alarm, seen, 2 * HOUR + alarm["EvaluationPeriods"] + 2)
