@@ -109,16 +109,20 @@ def deploy(
 
 @command(app, ENVIRONMENT)
 def status(run: Run) -> None:
-    """Show the last operation, the Regions' stacks and the global stack. Read only; exit code 1 unless all is deployed.
+    """Show stacks by Region and what needs you: alarms, dead letters, open and parked payments. Read only.
 
-    Example: `payctl status --json`
+    Exit code 1 unless all is deployed. Example: `payctl status --json`
     """
+    from stacksets import tending  # noqa: PLC0415 - loads the functions' code
+
     with run.open() as environment:
         found = looking.status(environment)
+        regions = tending.tend(environment) if found["deployed"] else ()
     if run.as_json:
-        render.as_json(found)
+        render.as_json(found | {"regions": [asdict(region) for region in regions]})
     else:
         render.status(found)
+        tables.tended(regions)
     if not found["deployed"]:
         raise typer.Exit(1)
 

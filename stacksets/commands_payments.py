@@ -23,6 +23,9 @@ def pay(
     timestamp: Annotated[str, typer.Option(help="ISO 8601 with zone, or epoch seconds; now if not given.")] = "",
     region: Annotated[list[str] | None, typer.Option(help="Where; the home Region if not given.")] = None,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In every Region: it is charged once.")] = False,
+    domain: Annotated[
+        bool, typer.Option("--domain", help="At the environment's domain name, signed for any Region (SigV4A).")
+    ] = False,
     status: Annotated[str, typer.Option("--status", help="Look at this payment instead.", metavar="ID")] = "",
     rate: Annotated[float, typer.Option(help="Make payments of random amounts, so many a second.", min=0)] = 0.0,
     lasting: Annotated[str, typer.Option("--for", help="With --rate: how long.", metavar="TIME")] = "10s",
@@ -43,7 +46,11 @@ def pay(
             replies = paying.look(environment, status, asked)
         else:
             transaction = paying.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
-            replies = paying.pay(environment, transaction, asked)
+            replies = (
+                paying.pay_at_domain(environment, transaction)
+                if domain
+                else paying.pay(environment, transaction, asked)
+            )
     if run.as_json:
         render.as_json([asdict(reply) for reply in replies])
     else:

@@ -55,6 +55,14 @@ def pay(environment: Environment, transaction: dict[str, Any], regions: Sequence
     return [_ask(environment, "POST", "/payments", region, {"transaction": transaction}) for region in regions]
 
 
+def pay_at_domain(environment: Environment, transaction: dict[str, Any]) -> list[Reply]:
+    """POST the payment to the environment's own domain name, signed for any Region: DNS chooses one that is well."""
+    domain = environment.settings.domain.name
+    if not domain:
+        raise PayctlError("the settings name no domain", remedy="set domain.name, or pay in a Region with --region")
+    return [_send(environment, "POST", f"https://{domain}/payments", request.ANY_REGION, {"transaction": transaction})]
+
+
 def look(environment: Environment, payment_id: str, regions: Sequence[str]) -> list[Reply]:
     """GET the payment in each of the Regions. Read only."""
     return [_ask(environment, "GET", f"/payments/{payment_id}", region, None) for region in regions]
@@ -76,8 +84,12 @@ def chosen(environment: Environment, wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ask(environment: Environment, method: str, path: str, region: str, body: Any) -> Reply:
-    credentials = request.require_credentials(environment.cloud)
     url = request.address(environment.cloud, region, environment.api_outputs[region]) + path
+    return _send(environment, method, url, region, body)
+
+
+def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:
+    credentials = request.require_credentials(environment.cloud)
     answer: Answer = request.send(method, url, body=body, sign_as=credentials, region=region)
     return Reply(
         region=region,

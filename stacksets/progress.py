@@ -88,11 +88,11 @@ class OnTerminal:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live = Live(console=console, refresh_per_second=8, transient=False, get_renderable=self._render)
         self._title = ""
         self._began = time.monotonic()
         self._lines: dict[str, tuple[str, str]] = {}
         self._spinner = Spinner("dots")
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._render)
 
     def phase(self, title: str) -> None:
         self._settle()

@@ -10,6 +10,7 @@ from stacksets.data import GONE
 from stacksets.environment import Environment
 from stacksets.errors import code_of, failure
 from stacksets.registers import Registers, plain, record
+from stacksets.tending import dead_letters
 
 ENDED = (record.SETTLED, record.DECLINED, record.NOT_CHARGED, record.VOID)
 PREFIX, SUFFIX = "receipts/", ".json"
@@ -156,11 +157,7 @@ def _read(environment: Environment, region: str) -> Books:
         if code_of(error) not in GONE:
             raise failure("list", f"bucket {names.receipts(region)}", error) from error
         gone.append("bucket")
-    url = environment.api_outputs[region]["DeadLetterQueueUrl"]
-    attributes = environment.cloud.sqs(region).get_queue_attributes(
-        QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    )["Attributes"]
-    book.dead_letters = sum(int(count) for count in attributes.values())
+    book.dead_letters = dead_letters(environment, region)
     book.gone = tuple(gone)
     environment.report.line(region, "COMPLETE", f"{len(book.records)} records, {len(book.receipts)} receipts")
     return book

@@ -1,6 +1,7 @@
 """How plans, checks and explanations look."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -11,6 +12,9 @@ from stacksets.plan import Plan
 from stacksets.preflight import Check
 from stacksets.render import console, table
 from stacksets.why import Explanation
+
+if TYPE_CHECKING:  # it loads the functions' code
+    from stacksets.tending import Tended
 
 STYLES = {"+": "green", ">": "yellow", "-": "red", "±": "bold red", "±?": "bold red"}
 
@@ -107,3 +111,21 @@ def drifts(found: Sequence[Drift]) -> None:
         if not each.differences:
             rows.append((each.place, name, "", "", Text(each.status.lower(), "red")))
     table("", ("where", "resource", "property", "expected", "actual"), rows)
+
+
+def tended(found: Sequence["Tended"]) -> None:
+    """The lower half of `payctl status`."""
+    if not found:
+        return
+    rows = [
+        (
+            each.region,
+            Text(", ".join(each.alarms) or "none", "red" if each.alarms else "green"),
+            Text(str(each.dead_letters), "red" if each.dead_letters else "green"),
+            str(each.open),
+            Text(str(each.parked), "red" if each.parked else "green"),
+            Text(each.trouble, "red"),
+        )
+        for each in found
+    ]
+    table("", ("Region", "alarms", "dead letters", "open", "parked", ""), rows)
