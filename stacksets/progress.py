@@ -127,7 +127,7 @@ class OnTerminal:
             table.add_row(
                 f"  {name}", Text(state.lower(), style=colour), Text(detail, style="dim", overflow="ellipsis")
             )
-        seconds = f" [dim]{time.monotonic() - self._began:.0f} s[/dim]"
+        seconds = f" [dim]{time.monotonic() - self._began:.1f} s[/dim]"
         heading = Table.grid(padding=(0, 1))
         mark = Text("✓", style="green") if final else self._spinner
         heading.add_row(mark, Text.from_markup(f"[bold]{self._title}[/bold]{seconds}"))
