@@ -6,6 +6,7 @@ A REST API answers what IAM denies, and a function that is throttled or fails, t
 
 import re
 import time
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Final
@@ -90,17 +91,30 @@ def _answering_failures(execute: Any) -> Any:
 
 def _observed(handle: Any) -> Any:
     @wraps(handle)
-    async def observe(host: str, path: str, method: str, *arguments: Any, **more: Any) -> Answer | None:
+    async def observe(
+        host: str, path: str, method: str, headers: dict[str, str], *arguments: Any, **more: Any
+    ) -> Answer | None:
         begun = time.monotonic()
-        answer: Answer | None = await handle(host, path, method, *arguments, **more)
         called = app._parse_execute_api_url(host, path)
-        scope = apigateway_v1.find_api_scope(called[0]) if called else None
+        scope = _owner(called[0]) if called else None
+        # The emulator looks for an API in its caller's account. Who does not sign has none: they reach every API.
+        anonymous = scope is not None and "authorization" not in headers
+        with request_scope(*scope) if scope and anonymous else nullcontext():
+            answer: Answer | None = await handle(host, path, method, headers, *arguments, **more)
         if answer is not None and called and scope:
             with request_scope(*scope):
                 _record(called, method, answer, (time.monotonic() - begun) * 1000)
         return answer
 
     return observe
+
+
+def _owner(api_id: str) -> tuple[str, str] | None:
+    """The account and Region of a REST API."""
+    return next(
+        ((account, region) for (account, region, known), _ in apigateway_v1._rest_apis.all_items() if known == api_id),
+        None,
+    )
 
 
 def _record(called: tuple[str, str, str], method: str, answer: Answer, latency: float) -> None:
