@@ -18,7 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from stacksets.cloud import together
 from stacksets.data import SHARDS
 from stacksets.environment import Environment
-from stacksets.errors import PayctlError, failure, reason_of
+from stacksets.errors import PayctlError, failure
 
 # lambda/ is no package and no dependency: it is what the functions unpack (`lambda` is a keyword, too).
 sys.path.append(str(Path(__file__).parents[1] / "lambda"))
@@ -28,7 +28,7 @@ from payments.attributes import plain
 from payments.aws import Aws, Credentials
 from payments.cards import in_text
 from payments.operations import Done, Ruling, Standing
-from payments.ports import BARRED, LEDGER, LOST, Action, Context, Flow, Update
+from payments.ports import BARRED, LEDGER, LOST, Action, Context, Flow, Read, Update
 from payments.settings import Settings
 from payments.store import BARRED_SECONDS, Driver
 
@@ -170,23 +170,15 @@ class Registers:
     def parked(self) -> list[Standing]:
         """The payments that wait for the processor or for an operator, in one Region's silence, too: what is parked is
         due in two Regions, or contested with the silent one. Raises PayctlError when fewer than two answer."""
-        silent = []
-
-        def due(region: str) -> list[str]:
-            try:
-                return self.due(region)
-            except (ClientError, BotoCoreError) as error:
-                reason = reason_of(error) if isinstance(error, ClientError) else "no answer"
-                self.environment.report.note(f"{region}: {reason}; what is parked is known from the other Regions")
-                silent.append(region)
-                return []
-
-        found = self.environment.cloud.everywhere(due)
+        silent = self.run(_silent(self.context()))
+        for region in silent:
+            self.environment.report.note(f"{region} does not answer; what is parked is known from the other Regions")
         if len(silent) > 1:
             raise PayctlError(
-                f"{' and '.join(sorted(silent))} do not answer: the list would not be complete",
-                remedy="repeat it later",
+                f"{' and '.join(silent)} do not answer: the list would not be complete", remedy="repeat it later"
             )
+        answering = [region for region in self.environment.regions if region not in silent]
+        found = self.environment.cloud.everywhere(self.due, answering)
         payments = sorted({payment for payments in found.values() for payment in payments})
         return [standing for standing in self._each(self.inspect, payments) if standing.parked]
 
@@ -262,6 +254,17 @@ def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS,
         left = max(0.0, seconds - already - waited)
         environment.report.line("functions", "WAITING", f"{left:.0f} s until all know the bar")
     environment.report.line("functions", "COMPLETE", "all know the bar")
+
+
+def _silent(context: Context) -> Flow[list[str]]:
+    """The Regions whose registers do not answer, in two tries."""
+    silent = list(context.regions)
+    for _ in range(2):
+        answers = yield tuple(Read(region, BARRED) for region in silent)
+        silent = [region for region, answer in zip(silent, answers, strict=True) if answer is LOST]
+        if not silent:
+            break
+    return silent
 
 
 def _known_for(context: Context, lost: str) -> Flow[float]:

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from stacksets.data import GONE
 from stacksets.environment import Environment
-from stacksets.errors import PayctlError, code_of, failure
+from stacksets.errors import InterruptedRunError, PayctlError, code_of, failure
 from stacksets.registers import Registers, Rejoined, wait_until_barred
 
 
@@ -18,10 +18,15 @@ def rejoin(environment: Environment, region: str) -> Rejoined:
     registers, report = Registers(environment), environment.report
     report.phase(f"Bar the register of {region}")
     barred_for = registers.bar(region)
-    wait_until_barred(environment, already=barred_for)
-    require_table(environment, region)
-    report.phase(f"Teach the register of {region}")
-    return registers.rejoin(region)
+    try:
+        wait_until_barred(environment, already=barred_for)
+        require_table(environment, region)
+        report.phase(f"Teach the register of {region}")
+        return registers.rejoin(region)
+    except KeyboardInterrupt:
+        raise InterruptedRunError(
+            f"interrupted: {region} stays barred, nobody asks its register", remedy=f"go on: `payctl rejoin {region}`"
+        ) from None
 
 
 def require_table(environment: Environment, region: str) -> None:
