@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
-
 from localcloud.client import ACCOUNT
 from tests.e2e.support import MOMENT, REGIONS, ROOT, Environment, eventually, program
 
@@ -205,7 +203,7 @@ def test_parked_is_known_while_a_region_is_away_but_not_two(forgetful: Environme
         with service_down(forgetful, SECOND):
             done = forgetful.payctl("parked", check=False)
     assert done.returncode == 1
-    assert f"{THIRD} and {SECOND} do not answer" in done.stderr or f"{SECOND} and {THIRD} do not answer" in done.stderr
+    assert f"{SECOND} and {THIRD} do not answer" in done.stderr
 
 
 @contextmanager
@@ -262,17 +260,8 @@ def test_get_answers_503_when_fewer_than_two_regions_do(dev: Environment, paymen
     assert dev.call("GET", f"/payments/{payment}").status == 404
 
 
-@pytest.fixture
-def lost_register(forgetful: Environment) -> Iterator[str]:
-    """The Region whose register the test may lose; nothing of it is left barred."""
-    yield SECOND
-    table = f"payment-register-{SECOND}-{forgetful.name}"
-    assert forgetful.client("dynamodb", SECOND).describe_table(TableName=table)["Table"]["TableStatus"] == "ACTIVE"
-
-
-def test_a_register_that_was_lost_serves_again_only_after_it_rejoined(
-    forgetful: Environment, payment: str, lost_register: str
-) -> None:
+def test_a_register_that_was_lost_serves_again_only_after_it_rejoined(forgetful: Environment, payment: str) -> None:
+    lost_register = SECOND
     settled, doubtful, meanwhile, later = (f"{payment}-{word}" for word in ("settled", "doubt", "while", "later"))
     assert forgetful.pay(settled).status == 201
     die_after(forgetful, "CHARGE", doubtful, lost_register)  # whose attempt only the lost cell knows
@@ -288,8 +277,9 @@ def test_a_register_that_was_lost_serves_again_only_after_it_rejoined(
     dynamodb = forgetful.client("dynamodb", lost_register)
     dynamodb.create_table(**definition)
     for region in REGIONS:
+        # A Region without its cell takes payments all the same, and leaves the charging to another.
         reply = forgetful.pay(f"{meanwhile}-{region}", region=region)
-        assert reply.status == 201, reply
+        assert reply.status == (202 if region == lost_register else 201), reply
         assert forgetful.pay(settled, region=region).status == 200
         assert forgetful.pay(doubtful, region=region).status == 202
     assert dynamodb.scan(TableName=definition["TableName"], Select="COUNT")["Count"] == 0, "it was asked"
@@ -344,7 +334,7 @@ def bar(environment: Environment, region: str) -> None:
         running.send_signal(signal.SIGINT)
         _, says = running.communicate(timeout=30)
     assert running.returncode == 130, says
-    assert "repeat the command to go on" in says
+    assert f"{region} stays barred" in says
     for other in others:
         assert environment.cell(":barred", other)["lost"] == {"S": region}
         environment.client("dynamodb", other).update_item(
