@@ -8,15 +8,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Final, NamedTuple, Protocol
 
 from stacksets.drills.caller import Heard
 from stacksets.drills.record import Answer, Payment, Record
 
 THREADS: Final = 48
-# Seconds before a request is repeated: doubled at each error, with jitter, up to the longest.
+# Seconds before a request is repeated: soon elsewhere, then ever more patiently, with jitter.
 FIRST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 2.0
+PATIENCE: Final = 3
+LONGEST_PAUSE: Final = 5.0
 # Seconds between looks at a payment that was accepted and is not settled yet (the API's Retry-After).
 LOOK_AGAIN: Final = 2.0
 
@@ -98,7 +100,9 @@ class Load:
         self._numbers = 0
         self._busy = 0
         self._changed = threading.Condition()
+        self._due: SimpleQueue[Step | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name="client", daemon=True) for _ in range(THREADS)]
+        self._threads.append(threading.Thread(target=self._dispatch, name="dispatcher", daemon=True))
         self._began = 0.0
 
     def start(self) -> None:
@@ -127,27 +131,26 @@ class Load:
         self._numbers += 1
         heapq.heappush(self._steps, Step(at, self._numbers, payment, method, detour))
 
+    def _dispatch(self) -> None:
+        """Hand each step to the clients when its time has come, until nothing is left and nothing more can come."""
+        with self._changed:
+            while self._steps or self._busy:
+                wait = self._steps[0].at - self.now if self._steps else None
+                if wait is not None and wait <= 0:
+                    self._busy += 1
+                    self._due.put(heapq.heappop(self._steps))
+                else:
+                    self._changed.wait(wait)
+        for _ in range(THREADS):
+            self._due.put(None)
+
     def _work(self) -> None:
-        while step := self._next():
+        while step := self._due.get():
             answer = None
             try:
                 answer = self._ask(step)
             finally:
                 self._done(step, answer)
-
-    def _next(self) -> Step | None:
-        """The next step once its time has come; None when nothing is left and nothing can come any more."""
-        with self._changed:
-            while True:
-                if not self._steps:
-                    if not self._busy:
-                        return None
-                    self._changed.wait()
-                elif (wait := self._steps[0].at - self.now) > 0:
-                    self._changed.wait(wait)
-                else:
-                    self._busy += 1
-                    return heapq.heappop(self._steps)
 
     def _ask(self, step: Step) -> Answer | None:
         payment = step.payment
@@ -181,8 +184,8 @@ class Load:
                 at = self.now + (self._pause(payment) if answer.error else LOOK_AGAIN)
                 if not payment.over and not step.detour and at < payment.due + self.plan.patience:
                     self._plan(payment, at, "POST" if payment.accepted_at is None else "GET")
-            self._changed.notify_all()
+            self._changed.notify()
 
     def _pause(self, payment: Payment) -> float:
-        longest: float = min(FIRST_PAUSE * 2 ** min(payment.errors, 8), LONGEST_PAUSE)
+        longest: float = min(FIRST_PAUSE * PATIENCE ** min(payment.errors - 1, 8), LONGEST_PAUSE)
         return longest * self._dice.uniform(0.5, 1.0)

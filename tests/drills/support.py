@@ -1,0 +1,118 @@
+"""Environments to drill: deployed by payctl on a local cloud, settled by a sandbox processor that forgets every key."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+import localcloud
+from localcloud.client import LocalCloud
+
+ROOT = Path(__file__).parents[2]
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+SECRET = "sandbox-secret"
+# Enough for the load, and few enough function processes for one machine: what is above gets a 503 and repeats.
+SETTINGS = {"reserved_concurrency": "8", "deduplicates": "false"}
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project folder and the environment deployed from it."""
+
+    cloud: LocalCloud
+    name: str
+    folder: Path
+
+    def payctl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run payctl in the project's folder, as an operator of this environment."""
+        command = [str(Path(sys.executable).with_name("payctl")), *arguments, "--local", "--endpoint"]
+        environ = os.environ | {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
+        return subprocess.run(
+            [*command, self.cloud.endpoint], env=environ, cwd=self.folder, capture_output=True, text=True, check=False
+        )
+
+    def drill(self, name: str, *options: str) -> tuple[int, dict[str, Any]]:
+        """Exit code and JSON of a drill; its outcome is the failure message when there is no JSON."""
+        done = self.payctl("drill", name, "--json", *options)
+        try:
+            told: dict[str, Any] = json.loads(done.stdout)
+        except ValueError:
+            raise AssertionError(f"{done.stdout}\n{done.stderr}") from None
+        assert "error" not in told, told
+        return done.returncode, told
+
+
+def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Site:
+    """Deploy what lambda/ and templates/ of the project hold, or those in `folder` where it has its own.
+
+    `replace` are lines of the settings file.
+    """
+    for part in ("lambda", "templates"):
+        if not (folder / part).exists():
+            (folder / part).symlink_to(ROOT / part)
+    text = (ROOT / "deployment.toml").read_text()
+    processor = {"url": f'"{cloud.admin_url}/processor"', "secret_name": f'"payment-psp-{name}"'}
+    for setting, value in (SETTINGS | processor | replace).items():
+        lines = [line for line in text.splitlines() if line.startswith(f"{setting} =")]
+        assert len(lines) == 1, f"{setting} is in deployment.toml {len(lines)} times"
+        text = text.replace(lines[0], f"{setting} = {value}")
+    (folder / "deployment.toml").write_text(text)
+    for region in REGIONS:
+        client: Any = boto3.client  # its overloads want the service's name as a literal
+        secrets = client("secretsmanager", region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
+        secrets.create_secret(Name=f"payment-psp-{name}", SecretString=SECRET)
+    # A key the processor forgets at once protects nobody: whatever is charged once here, the register did it.
+    cloud.admin("PUT", "/processor/admin", {"honour_keys": False})
+    site = Site(cloud, name, folder)
+    done = site.payctl("deploy", "--yes")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return site
+
+
+def bootstrap(cloud: LocalCloud) -> None:
+    """Prepare the account of a new local cloud."""
+    done = Site(cloud, "dev", ROOT).payctl("bootstrap", "--yes")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def warm_up(site: Site) -> None:
+    """Start the function processes, as a minute of traffic would have."""
+    site.payctl("pay", "--rate", "6", "--for", "5s")
+
+
+# --- a build that is broken on purpose
+
+QUORUM = """    refusal = refused(cells, intent)
+    if refusal:
+        return Reply(refusal)
+"""
+CONDITIONAL_WRITE = '''
+
+# BROKEN ON PURPOSE, for tests/drills: a conditional write on the global table says who may charge.
+from payments.ports import Action, Publish  # noqa: E402
+from payments.register import propose  # noqa: E402
+
+CLAIM = Action("CLAIM", "SET Claimed = :value", "attribute_not_exists(TransactionId)")
+
+
+def authorize(ctx, opened):
+    """The condition is judged by this Region's replica only, and the last writer wins."""
+    mine = propose(ctx, ctx.region, opened.intent.hash)
+    (answer,) = yield (Publish(f"claim-{opened.intent.id}", CLAIM, {"value": mine.text}),)
+    return None if answer is LOST else read_value(str(answer.cell["Claimed"]))
+'''
+
+
+def break_authorization(folder: Path) -> None:
+    """Copy lambda/ into the folder, with the register's say in who may charge replaced by a conditional write."""
+    shutil.copytree(ROOT / "lambda", folder / "lambda", ignore=shutil.ignore_patterns("__pycache__"))
+    file = folder / "lambda" / "payments" / "processor.py"
+    text = file.read_text()
+    assert text.count(QUORUM) == 1, "submit has changed: the broken build must be broken anew"
+    file.write_text(text.replace(QUORUM, "") + CONDITIONAL_WRITE)
