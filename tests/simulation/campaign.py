@@ -62,7 +62,8 @@ class Report(NamedTuple):
         return (
             f"{'FAILED' if faults else 'passed'}: {found['payments']:,} payments in {self.runs:,} runs, "
             f"{found['accepted']:,} accepted, {found['settled']:,} settled, {found['declined']:,} declined, "
-            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; {rate:,.0f} payments a second a core"
+            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; "
+            f"{rate:,.0f} payments a second a core"
         )
 
 

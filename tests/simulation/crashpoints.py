@@ -1,4 +1,5 @@
-"""Every place where one fault can strike: each request of each kind of worker, in each Region, by each rail, with each fate.
+"""Every place where one fault can strike: each request of each kind of worker, in each Region, by each rail, with
+each fate.
 
 Nothing is drawn here: the cases are counted out, and a case is a value that plays the same way wherever it is played.
 """
@@ -57,8 +58,8 @@ class Follower(Enum):
 class Case(NamedTuple):
     """A worker in `region`, struck at its request number `point`; beyond the last one nothing is struck.
 
-    `before` < 0: it is the first post of the payment. Else a post in the Region before died after that many requests, and
-    the worker is who takes over: another post, or a janitor."""
+    `before` < 0: it is the first post of the payment. Else a post in the Region before died after that many requests,
+    and the worker is who takes over: another post, or a janitor."""
 
     rail: str
     region: str
@@ -168,8 +169,7 @@ def step_until_quiet(run: Run, script: Script | None = None) -> None:
     while run.network.live and not (script and script.struck):
         run.world.time += 0.05
         run.network.step(len(run.network.live) - 1)
-        run.traffic.start_workflows()
-        run.traffic.route_events()
+        run.traffic.go_on()
 
 
 def cases(rail: str, region: str) -> Iterator[Iterator[Case]]:
@@ -192,7 +192,8 @@ def takeovers(rail: str, region: str) -> Iterator[Iterator[Case]]:
 
 
 class Explored(NamedTuple):
-    """What all cases of some rows came to: how many, what was wrong, how many payments rest parked, the most sweeps needed."""
+    """What all cases of some rows came to: how many, what was wrong, how many payments rest parked, the most sweeps
+    needed."""
 
     played: int
     violations: list[tuple[Case, Violation]]

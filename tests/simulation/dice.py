@@ -7,8 +7,8 @@ T = TypeVar("T")
 
 
 class Dice:
-    """Choices from `draw`, a source of floats in [0, 1). A draw of 0 is always the harmless choice, so that Hypothesis, which
-    shrinks towards 0, shrinks a failing run to the faults that it needs."""
+    """Choices from `draw`, a source of floats in [0, 1). A draw of 0 is always the harmless choice, so that
+    Hypothesis, which shrinks towards 0, shrinks a failing run to the faults that it needs."""
 
     def __init__(self, draw: Callable[[], float]):
         self.draw = draw

@@ -1,7 +1,8 @@
-"""The invariants I1 to I8 of a payments platform, checked at every change while a run goes on, and on what is left after healing.
+"""The invariants I1 to I8 of a payments platform, checked at every change while a run goes on, and on what is left
+after healing.
 
-The judge knows the truth that no worker can see: every vote ever cast, every charge ever made, every word told to a client. It
-never looks into a worker. `FAULTS` names what may never be found; `PARKED` what may be left, and why.
+The judge knows the truth that no worker can see: every vote ever cast, every charge ever made, every word told to a
+client. It never looks into a worker. `FAULTS` names what may never be found; `PARKED` what may be left, and why.
 """
 
 from collections import Counter, defaultdict
@@ -21,24 +22,28 @@ FAULTS = {
     "unheld": "I2: a client was told `accepted` while fewer than two cells held its payload",
     "wrong_payload": "I3: charged or settled is not what was accepted",
     "regressed": "I4: a result in a cell or a public record was replaced by another one",
-    "broken_promise": "a client was told how it ended, and it ended otherwise, or two clients were told different things",
+    "broken_promise": "a client was told how it ended, and it ended otherwise, or another client heard another end",
     "wrong_refusal": "a client was told 422, and its payload was settled",
     "lost": "I6: accepted, never finished, and nothing explains it",
     "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
     "diverged": "replicas show different ends, or another than the final result, or none, when all is quiet",
     "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
-    "unexplained": "I8: a dead letter that its redrive could not settle, of a payment that is not parked",
+    "unexplained": "I8: a dead letter after its redrive, of a payment that neither ended nor is parked",
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
 }
 PARKED = {
     "split": "two payloads hold one cell each and the third Region is lost",
     "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
+    "torn": "an operator and a worker wrote two results at once, one cell each, and the third Region is lost",
     "void": "three payloads hold one cell each: none was ever accepted",
 }
 
 
 ENDS = (SETTLED, DECLINED, NOT_CHARGED)
+
+
+RESTING = ("split", "doubt", "torn")
 
 
 class Violation(NamedTuple):
@@ -146,18 +151,22 @@ class Judge:
     def dead_letter(self, world: World, payment: str, digest: str, reason: str, alive: list[str]) -> None:
         """I8: what lies in a dead-letter queue when all is quiet and it has been redriven."""
         cells = [world.cells[region].get(payment, {}) for region in alive]
-        ends = [read_record(record)[1].hash for region in alive if (record := world.record(region, payment))]
-        parked = self.parked(world, payment, cells, alive)
-        taken = reason == "IdTaken" and (parked == "void" or any(end != digest for end in ends))
-        if not parked and not taken:
+        ended = any(self.ends(world, payment, alive))  # with this payload or, for IdTaken, another
+        if not ended and not self.parked(world, cells, alive):
             self.accuse("unexplained", payment, f"a dead letter of {digest[:8]}: {reason}")
+
+    @staticmethod
+    def ends(world: World, payment: str, alive: list[str]) -> list[Item]:
+        """The public record in each living Region, {} where none shows an end."""
+        records = [world.record(region, payment) for region in alive]
+        return [record if record.get("Status") in ENDS else {} for record in records]
 
     def _payment(self, world: World, payment: str, alive: list[str]) -> None:
         cells = [world.cells[region].get(payment, {}) for region in alive]
-        records = [world.record(region, payment) for region in alive]
+        records = self.ends(world, payment, alive)
         ends = {str(record["Content"]) for record in records if record}
         end = read_result(next(iter(ends))) if ends else None
-        parked = "" if end else self.parked(world, payment, cells, alive)
+        parked = "" if end else self.parked(world, cells, alive)
         accepted, told = self.accepted[payment], self.told[payment]
 
         self.found["payments"] += 1
@@ -177,7 +186,7 @@ class Judge:
             self.accuse("broken_promise", payment, f"told {told}, nothing is public")
         if end and end.status == SETTLED and end.hash in self.refused[payment]:
             self.accuse("wrong_refusal", payment, f"422, then {end.text}")
-        if parked in ("split", "doubt"):
+        if parked in RESTING:
             return
         if accepted and not ends:
             self.accuse("lost", payment, f"{parked} cells {cells}")
@@ -202,10 +211,13 @@ class Judge:
         if len(bodies) != settled or (settled and not complete):
             self.accuse("receipts", payment, f"{bodies or 'none'} for {end.text if end else 'no end'}")
 
-    def parked(self, world: World, payment: str, cells: list[Item], alive: list[str]) -> str:
+    def parked(self, world: World, cells: list[Item], alive: list[str]) -> str:
         """Why a payment without an end may rest, from facts that a worker could see; "" when it may not."""
         if any(read_result(str(cell["result"])).status == VOID for cell in cells if "result" in cell):
             return "void"
+        results = {cell["result"] for cell in cells if "result" in cell}
+        if len(alive) < len(REGIONS) and len(results) > 1:
+            return "torn"
         accepted = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
         hashes = {cell["hash"] for cell in cells if "hash" in cell}
         if len(alive) < len(REGIONS) and len(hashes) > 1 and not accepted:

@@ -1,4 +1,5 @@
-"""The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no harm."""
+"""The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no
+harm."""
 
 from payments import operations, processor, record, register, settlement, sweep
 
@@ -13,7 +14,7 @@ WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
 
 MUTANTS = (
-    # ------------------------------------------------------------------------------------------- the register's quorums
+    # ------------------------------------------------------------------------------ the register's quorums
     Mutant(
         "vote_quorum_1",
         "one vote decides",
@@ -67,7 +68,7 @@ MUTANTS = (
         ),
         LEDGER,
     ),
-    # ------------------------------------------------------------------------------------------ the register's conditions
+    # --------------------------------------------------------------------------- the register's conditions
     Mutant(
         "open_below_promise",
         "OPEN is granted whatever was promised",
@@ -117,7 +118,7 @@ MUTANTS = (
         PROCESSOR,
         safe="for money; payments then wait for a table that is down, which is what the tests of fault 21 are about",
     ),
-    # ---------------------------------------------------------------------------------------------------- the one charge
+    # -------------------------------------------------------------------------------------- the one charge
     Mutant(
         "no_attempt_guard",
         "ATTEMPT is not conditional on another call's",
@@ -160,7 +161,7 @@ MUTANTS = (
         ),
         MIXED,
     ),
-    # --------------------------------------------------------------------------------------------------- result and record
+    # ----------------------------------------------------------------------------------- result and record
     Mutant(
         "result_in_one_cell",
         "a result in one cell is told as final",
@@ -186,7 +187,8 @@ MUTANTS = (
             Edit(
                 settlement.finish,
                 "    complete = True\n",
-                '    complete = True\n    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
+                "    complete = True\n"
+                '    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
             ),
         ),
         WORST,
@@ -198,7 +200,8 @@ MUTANTS = (
             Edit(
                 settlement.finish,
                 "        rested = yield from rest(",
-                '        yield tuple(Update(r, intent.id, register.FINISH, {"result": result.text}) for r in ctx.regions)\n'
+                '        done = {"result": result.text}\n'
+                "        yield tuple(Update(region, intent.id, register.FINISH, done) for region in ctx.regions)\n"
                 "        rested = yield from rest(",
             ),
         ),
@@ -217,7 +220,8 @@ MUTANTS = (
             Edit(
                 settlement.settle,
                 "    if outcome.result is None:\n",
-                '    if outcome.result is None:\n        yield (publish(intent, conclude(intent, value, "AWAITED")),)\n',
+                "    if outcome.result is None:\n"
+                '        yield (publish(intent, conclude(intent, value, "AWAITED")),)\n',
             ),
             Edit(
                 record.PUBLISH,
@@ -232,7 +236,7 @@ MUTANTS = (
         ),
         KEYS_KEPT,
     ),
-    # ----------------------------------------------------------------------------------------------------- operators
+    # ------------------------------------------------------------------------------------------- operators
     Mutant(
         "void_at_once",
         "an operator closes a payment as not charged while a call may still be on its way",
@@ -257,10 +261,10 @@ MUTANTS = (
         (Edit(operations.rejoin, "if value and value.region == lost", "if False and value.region == lost"),),
         PROCESSOR._replace(amnesia="rejoined"),
     ),
-    # ---------------------------------------------------------------------------------------------------------- the world
+    # ------------------------------------------------------------------------------------------- the world
     Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia="served")),
     Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
-    # --------------------------------------------------------------------------------------------------- what does no harm
+    # ----------------------------------------------------------------------------------- what does no harm
     Mutant(
         "same_ballot",
         "all workers of all Regions draw the same ballots",

@@ -1,7 +1,7 @@
 """Mutants: production with one thing changed, in place, for a while.
 
-A mutant edits the text of a production string or function. The text that it replaces must be there exactly once, so that a
-mutant never silently stops being one when production moves on; and what was edited counts its executions.
+A mutant edits the text of a production string or function. The text that it replaces must be there exactly once, so
+that a mutant never silently stops being one when production moves on; and what was edited counts its executions.
 """
 
 import inspect
@@ -83,9 +83,9 @@ def _action(action: Action, edits: list[Edit]) -> Action:
 
 def _function(function: Callable[..., Any], edits: list[Edit], executions: Executions) -> Callable[..., Any]:
     source = _edited(textwrap.dedent(inspect.getsource(function)), edits)
-    made: dict[str, Any] = {}
+    made: dict[str, Any] = {}  # what is executed below is production's own text
     module = inspect.unwrap(function).__globals__
-    exec(compile(source, f"<mutant of {function.__name__}>", "exec"), module, made)  # noqa: S102  # production's own text
+    exec(compile(source, f"<mutant of {function.__name__}>", "exec"), module, made)  # noqa: S102
     new = made[function.__name__]
 
     def counted(*args: Any, **kwargs: Any) -> Any:

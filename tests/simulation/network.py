@@ -30,10 +30,11 @@ OWN: Mapping[type, str] = {
     StartWorkflow: "bus",
     PutEvent: "bus",
 }
-"""The services of its own Region that a function uses. The rest go to a cell, or to the processor, which is nowhere's."""
+"""The services of its own Region that a function uses. The rest go to a cell, or to the processor, which is
+nowhere's."""
 OLDEST = 10 * 3600
-"""Seconds that a worker may live with all its sleep. A function is ended after 900; here it may stop between any two requests
-for hours, but not for half a processor's memory, which is what the re-use of a key rests on."""
+"""Seconds that a worker may live with all its sleep. A function is ended after 900; here it may stop between any two
+requests for hours, but not for half a processor's memory, which is what the re-use of a key rests on."""
 WIRE = 60
 """Seconds after which a call of the processor has arrived or never will. A cell's write may come at any time."""
 
@@ -70,7 +71,7 @@ class Worker:
 
     __slots__ = ("answers", "batch", "began", "end", "flow", "name", "operator", "region", "waiting")
 
-    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, began: float, operator: bool):
+    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, *, began: float, operator: bool):
         self.name, self.region, self.flow, self.end, self.began = name, region, flow, end, began
         self.operator = operator
         self.batch: tuple[Request, ...] = ()
@@ -89,8 +90,9 @@ class Late(NamedTuple):
 class Network:
     """Moves workers, one request a step, and decides what becomes of it.
 
-    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, `kill` and `sleep` those of a worker after a step. `down` holds
-    (service, Region) pairs, `cuts` pairs of Regions that cannot reach each other."""
+    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way,
+    `kill` and `sleep` those of a worker after a step. `down` holds (service, Region) pairs, `cuts` pairs of Regions
+    that cannot reach each other."""
 
     def __init__(self, world: World, dice: Dice):
         self.world, self.dice = world, dice
@@ -143,7 +145,7 @@ class Network:
             flow.close()
             end(None)
             return
-        worker = Worker(name, region, flow, end, self.world.time, operator)
+        worker = Worker(name, region, flow, end, began=self.world.time, operator=operator)
         if self._resume(worker, None):
             self.live.append(worker)
 
@@ -189,14 +191,17 @@ class Network:
 
     def pass_time(self, seconds: int) -> None:
         """Nothing happens for a while. Whoever would be too old by then dies before."""
-        oldest = self.world.time + seconds - self.oldest
-        while doomed := [worker for worker in self.live if worker.began < oldest]:
-            self.live = [worker for worker in self.live if worker.began >= oldest]
-            for worker in doomed:  # their clients may start others
-                self.die(worker)
-        self.sleepers = [worker for worker in self.sleepers if worker.began >= oldest]
+        self.retire(self.world.time + seconds - self.oldest)
         self.arrive_at_last(self.world.time + seconds)
         self.world.time += seconds
+
+    def retire(self, before: float) -> None:
+        """Whoever began before that moment has ended."""
+        while doomed := [worker for worker in self.live if worker.began < before]:
+            self.live = [worker for worker in self.live if worker.began >= before]
+            for worker in doomed:  # their clients may start others
+                self.die(worker)
+        self.sleepers = [worker for worker in self.sleepers if worker.began >= before]
 
     def arrive_late(self) -> None:
         """A request arrives whose sender gave up long ago."""

@@ -16,6 +16,7 @@ class Operators:
     def __init__(self, world: World, network: Network, judge: Judge, dice: Dice):
         self.world, self.network, self.judge, self.dice = world, network, judge, dice
         self.count = 0
+        self.barred_at = 0.0
 
     def resolve(self, region: str, payment: str, *, honest: bool) -> None:
         """Rule on a payment: by what the processor's books say, or against them, which production has to refuse."""
@@ -36,14 +37,19 @@ class Operators:
         return next((verdict for verdict in known if verdict), None)
 
     def forget(self, region: str, *, dark: bool) -> None:
-        """A register table is lost, and an empty one stands in its place: in use, or dark until it has been rejoined."""
+        """A register table is lost, and an empty one stands in its place: in use, or dark until it has been
+        rejoined."""
         self.world.cells[region].clear()
         if dark:
+            self.barred_at = self.world.time
             self.network.barred.add(region)
             self.network.late = [late for late in self.network.late if getattr(late.request, "region", "") != region]
 
     def rejoin(self) -> None:
-        """One pass of `payctl rejoin`: every payment that a peer holds. The table serves again once all are done."""
+        """One pass of `payctl rejoin`: every payment that a peer holds. The table serves again once all are done.
+
+        It begins when whoever had a promise of the lost table has ended: docs/decisions/rejoin-waits.md."""
+        self.network.retire(self.barred_at)
         (lost,) = self.network.barred
         peers = [region for region in REGIONS if region != lost]
         payments = sorted({payment for region in peers for payment in self.world.cells[region]})

@@ -28,7 +28,8 @@ class Options(NamedTuple):
 
 
 def drawn(dice: Dice) -> Options:
-    """The mix of a campaign: two thirds by ledger, the rest through a processor that keeps keys or does not, or both rails."""
+    """The mix of a campaign: two thirds by ledger, the rest through a processor that keeps keys or does not, or both
+    rails."""
     rail = dice.pick(("ledger", "ledger", "ledger", "processor", "processor", "mixed"))
     return Options(
         rail,

@@ -28,8 +28,8 @@ def replace(old: Any, new: Any) -> int:
 
 
 def remember() -> None:
-    """Keep the answers of pure functions (equal texts give equal, immutable values): a campaign asks for the same few over and
-    over. For processes that do nothing else."""
+    """Keep the answers of pure functions (equal texts give equal, immutable values): a campaign asks for the same few
+    over and over. For processes that do nothing else."""
     originals = [getattr(module, name) for module in MODULES for name in PURE if vars(module).get(name) is not None]
     for original in {id(function): function for function in originals}.values():
         replace(original, lru_cache(maxsize=500)(original))

@@ -1,4 +1,5 @@
-"""The external payment processor: it takes money, remembers keys for a while or not at all, declines, and can be asked."""
+"""The external payment processor: it takes money, remembers keys for a while or not at all, declines, and can be
+asked."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,23 +1,23 @@
-"""One run: an adversary for a while, then everything but a Region lost for good heals, then the judge looks at what is left."""
+"""One run: an adversary for a while, then everything but a Region lost for good heals, then the judge looks at what
+is left."""
 
 import random
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from payments.ports import LEDGER, WriteReceipt
 from payments.record import publish, read_record
 
 from tests.simulation.dice import Dice
-from tests.simulation.judge import Judge
+from tests.simulation.judge import RESTING, Judge
 from tests.simulation.network import Network
 from tests.simulation.operators import Operators
 from tests.simulation.options import Options, drawn
 from tests.simulation.rail import Rail
 from tests.simulation.traffic import Traffic, intent
+from tests.simulation.weather import HOUR, PROCESSOR, Weather
 from tests.simulation.world import REGIONS, World
 
-PROCESSOR = "https://processor.example"
-HOUR = 3600
 FUNCTION = 900
 """Seconds after which a function is ended (Timeout in templates/regional.json)."""
 STEPS = 2500
@@ -49,15 +49,24 @@ class Run:
         self.network = network(self.world, dice)
         self.traffic = Traffic(self.world, self.network, self.judge, dice)
         self.operators = Operators(self.world, self.network, self.judge, dice)
-        self.apart = HOUR
+        self.weather = Weather(self.world, self.network, self.traffic, self.operators, dice)
+        self.weather.deploying = options.rail == "mixed"
         if options.rail != "ledger" and not options.cancels:
-            self.apart, self.network.oldest = HOUR // 3, FUNCTION
-        self.dead = ""
+            self.weather.apart, self.network.oldest = HOUR // 3, FUNCTION
         self.sweeps = 0
         if options.rail != "ledger":
             self.world.rails = dict.fromkeys(REGIONS, PROCESSOR)
         if options.rail == "mixed":
             self.world.rails[dice.pick(REGIONS)] = LEDGER
+
+    @property
+    def dead(self) -> str:
+        """The Region that is lost for good; "" is none."""
+        return self.weather.dead
+
+    @dead.setter
+    def dead(self, region: str) -> None:
+        self.weather.dead = region
 
     @property
     def alive(self) -> list[str]:
@@ -82,90 +91,59 @@ class Run:
     # --- while it storms
 
     def adversary(self) -> None:
-        dice, world, network, traffic = self.dice, self.world, self.network, self.traffic
+        """Post everything at once, in the worst of conditions."""
+        dice, network, harsh = self.dice, self.network, self.options.harsh
         network.loss, network.kill = dice.pick((0.0, 0.05, 0.2)), dice.pick((0.0, 0.01, 0.05))
-        if self.options.harsh:
+        if harsh:
             network.loss, network.kill = 0.2, 0.05
-        network.sleep, lag = dice.pick((0.0, 0.01)), dice.pick((0.5, 0.05, 0.005))
-        pace = dice.pick((0.1, 1.0, 10.0))
+        network.sleep = dice.pick((0.0, 0.01))
         if dice.chance(0.5):
-            world.skew = {region: dice.between(-self.apart, self.apart) for region in REGIONS}
-        fatal = dice.between(5, 120) if dice.chance(self.options.dead) and not self.options.amnesia else STEPS
-        wipe = dice.between(5, 120) if self.options.amnesia else STEPS
+            apart = self.weather.apart
+            self.world.skew = {region: dice.between(-apart, apart) for region in REGIONS}
         numbers = range(1 + dice.below(2))
         for number in numbers:
             for _ in range(1 + dice.below(3)):
                 variant = dice.chance(self.options.clash) + dice.chance(self.options.clash / 3)
-                traffic.client(intent(number, variant), 3)
-        if self.options.harsh or dice.chance(0.2):
+                self.traffic.client(intent(number, variant), 3)
+        if harsh or dice.chance(0.2):
             network.darken(dice.pick(REGIONS))
+        self.storm([f"p{number}" for number in numbers])
+
+    def storm(self, payments: list[str]) -> None:
+        """Until all have ended, or gone to sleep."""
+        dice, network = self.dice, self.network
+        lag, pace = dice.pick((0.5, 0.05, 0.005)), dice.pick((0.1, 1.0, 10.0))
+        fatal = dice.between(5, 120) if dice.chance(self.options.dead) and not self.options.amnesia else STEPS
+        wipe = dice.between(5, 120) if self.options.amnesia else STEPS
         for count in range(STEPS):
             if not network.live:
-                break
-            world.time += pace
+                return
+            self.world.time += pace
             if dice.chance(0.08):
-                self.weather(numbers)
+                self.weather.change(payments)
             if count == fatal:
                 self.lose(dice.pick(REGIONS))
             if count == wipe:
                 self.operators.forget(dice.pick(REGIONS), dark=self.options.amnesia == "rejoined")
-            if world.mail and dice.chance(lag):
-                network.deliver()
-            if network.late:
-                network.arrive_at_last(world.time)
+            self.one_step(lag)
+
+    def one_step(self, lag: float) -> None:
+        """A worker does a request; now and then something replicates, or arrives late."""
+        dice, network = self.dice, self.network
+        if self.world.mail and dice.chance(lag):
+            network.deliver()
+        if network.late:
+            network.arrive_at_last(self.world.time)
             if network.late and dice.chance(0.05):
                 network.arrive_late()
-            if network.live:
-                network.step(dice.below(len(network.live)))
-            if world.started:
-                traffic.start_workflows()
-            if world.events:
-                traffic.route_events()
-
-    def weather(self, numbers: Sequence[int]) -> None:
-        """Something changes: a Region or a service goes, a link is cut, all comes back, a janitor runs, somebody looks."""
-        dice, network, traffic = self.dice, self.network, self.traffic
-        if network.barred and dice.chance(0.3):
-            self.operators.rejoin()
-        kind = dice.below(19)
-        region = dice.pick(REGIONS)
-        payment = f"p{dice.pick(numbers)}"
-        if kind < 6:
-            traffic.janitor(region, payment)
-        elif kind < 8:
-            network.heal()
-            if self.dead:
-                network.darken(self.dead)
-        elif kind == 8:
-            network.darken(region)
-        elif kind == 9:
-            network.cuts.add(frozenset((region, dice.pick([peer for peer in REGIONS if peer != region]))))
-        elif kind == 10:
-            network.isolate(region)
-        elif kind == 11:
-            network.down.add((dice.pick(("cell", "bucket", "public")), region))
-        elif kind == 12:
-            traffic.get(region, payment)
-        elif kind == 13:
-            self.world.skew[region] = dice.between(-self.apart, self.apart)
-        elif kind == 14:
-            network.pass_time(dice.pick((60, 600, HOUR, 13 * HOUR, 25 * HOUR)))
-        elif kind == 15:
-            network.stop_functions(region)
-        elif kind == 16:
-            self.operators.resolve(region, payment, honest=dice.chance(0.5))
-        elif kind == 17:
-            traffic.redrive()
-        elif self.options.rail == "mixed":
-            self.world.rails[region] = dice.pick((PROCESSOR, LEDGER))
-        else:
-            network.wake()
+        if network.live:
+            network.step(dice.below(len(network.live)))
+        self.traffic.go_on()
 
     def lose(self, region: str) -> None:
         """A Region is lost for good."""
         self.dead = region
-        self.network.heal()
-        self.network.darken(region)
+        self.weather.all_clear()
 
     # --- when it is over
 
@@ -173,9 +151,7 @@ class Run:
         """Everything that lives heals; janitors of all Regions run side by side; then the sleepers wake; then again."""
         network, world, traffic = self.network, self.world, self.traffic
         network.loss = network.kill = network.sleep = 0.0
-        network.heal()
-        if self.dead:
-            network.darken(self.dead)
+        self.weather.all_clear()
         traffic.calm = True
         if self.options.rail == "mixed":  # the deployment ends, or is rolled back
             world.rails = dict.fromkeys(REGIONS, self.dice.pick((PROCESSOR, LEDGER)))
@@ -214,7 +190,7 @@ class Run:
 
     def quiet(self) -> None:
         """Sweeps until nothing is due that may not rest."""
-        world, network = self.world, self.network
+        world = self.world
         for sweep in range(SWEEPS):
             self.sweeps = max(self.sweeps, sweep + 1)
             for region in self.alive:
@@ -230,8 +206,7 @@ class Run:
         world, network, traffic, dice = self.world, self.network, self.traffic, self.dice
         while network.live or network.late or world.mail or world.started or world.events:
             world.time += 0.1
-            traffic.start_workflows()
-            traffic.route_events()
+            traffic.go_on()
             if network.late:
                 network.arrive_late()
             if world.mail and (not network.live or dice.chance(0.3)):
@@ -246,8 +221,8 @@ class Run:
 
     def rests(self, payment: str) -> bool:
         cells = [self.world.cells[region].get(payment, {}) for region in self.alive]
-        ended = any(self.world.record(region, payment) for region in self.alive)
-        return not ended and self.judge.parked(self.world, payment, cells, self.alive) in ("split", "doubt")
+        ended = any(self.judge.ends(self.world, payment, self.alive))
+        return not ended and self.judge.parked(self.world, cells, self.alive) in RESTING
 
     def reconcile(self) -> None:
         """`payctl reconcile`: copies what the lost Region had sent to one of the others only."""

@@ -1,4 +1,5 @@
-"""Every await of every worker, struck in every way, in every Region, by every rail (fault 9 of FAULTS.md, and 4, 13, 22 with it)."""
+"""Every await of every worker, struck in every way, in every Region, by every rail (fault 9 of FAULTS.md, and 4, 13,
+22 with it)."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -28,8 +29,8 @@ def results() -> Iterator[dict[tuple[str, str, str], Future[Explored]]]:
 def test_fault_09_every_crash_point(
     results: dict[tuple[str, str, str], Future[Explored]], way: str, rail: str, region: str
 ) -> None:
-    """No request lost, no reply lost, no death, no sleep and no loss of the Region at any point breaks an invariant; what was
-    accepted is settled within two sweeps."""
+    """No request lost, no reply lost, no death, no sleep and no loss of the Region at any point breaks an invariant;
+    what was accepted is settled within two sweeps."""
     found = results[way, rail, region].result()
     assert not found.violations, found.violations[:3]
     assert found.played > 700

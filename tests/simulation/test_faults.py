@@ -12,8 +12,9 @@ from tests.simulation.dice import Dice
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
 from tests.simulation.network import Fate, Network, Worker
-from tests.simulation.scenario import HOUR, PROCESSOR, Run
+from tests.simulation.scenario import Run
 from tests.simulation.traffic import intent
+from tests.simulation.weather import HOUR, PROCESSOR
 from tests.simulation.world import REGIONS
 
 A, B, C = REGIONS
@@ -43,8 +44,7 @@ def mingle(run: Run) -> None:
     while run.network.live:
         run.world.time += 0.05
         run.network.step(run.dice.below(len(run.network.live)))
-        run.traffic.start_workflows()
-        run.traffic.route_events()
+        run.traffic.go_on()
 
 
 def status(run: Run, region: str) -> str:
@@ -94,7 +94,8 @@ def test_fault_03_racing_payloads_have_one_winner_at_most() -> None:
 
 @ALL_RAILS
 def test_fault_10_only_the_majority_side_works(rail: str) -> None:
-    """A is cut off: a post there is not accepted, posts at B are settled; after healing all agree without any action."""
+    """A is cut off: a post there is not accepted, posts at B are settled; after healing all agree without any
+    action."""
     run = calm(rail)
     run.network.isolate(A)
     post(run, A)
@@ -233,7 +234,8 @@ class ReplyOfChargeLost(Network):
 
 @pytest.mark.parametrize("rail", ["processor", "processor that deduplicates"])
 def test_fault_17_charged_but_the_answer_timed_out(rail: str) -> None:
-    """The processor is asked what it did, or called again with the same key: one charge, settled or declined as it says."""
+    """The processor is asked what it did, or called again with the same key: one charge, settled or declined as it
+    says."""
     run = Run(Dice(lambda: 0.0), RAILS[rail], network=ReplyOfChargeLost)
     post(run, A)
     step_until_quiet(run)
@@ -243,7 +245,8 @@ def test_fault_17_charged_but_the_answer_timed_out(rail: str) -> None:
 
 
 def test_fault_17_an_old_key_is_not_used_again() -> None:
-    """Past half its lifetime the key of an unfinished payment may have been forgotten: nobody calls again by himself."""
+    """Past half its lifetime the key of an unfinished payment may have been forgotten: nobody calls again by
+    himself."""
     run = Run(Dice(lambda: 0.0), RAILS["processor that deduplicates"], network=ReplyOfChargeLost)
     post(run, A)
     while not run.rail.calls:
@@ -257,7 +260,8 @@ def test_fault_17_an_old_key_is_not_used_again() -> None:
 
 
 def test_fault_18_and_19_flapping_and_failback() -> None:
-    """A Region that comes and goes, with posts everywhere and old work of its own: it serves again without an operator."""
+    """A Region that comes and goes, with posts everywhere and old work of its own: it serves again without an
+    operator."""
     for seed in range(30):
         run = calm("processor that deduplicates", seed)
         for _ in range(5):

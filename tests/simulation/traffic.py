@@ -1,6 +1,8 @@
-"""Who uses the system in a run: clients that repeat themselves, workflows that hop from Region to Region, janitors, operators.
+"""Who uses the system in a run: clients that repeat themselves, workflows that hop from Region to Region, janitors,
+operators.
 
-What they run is production's; only the state machine around the workflow's task is told again here (builder/workflow.py draws it).
+What they run is production's; only the state machine around the workflow's task is told again here
+(builder/workflow.py draws it).
 """
 
 import json
@@ -89,6 +91,13 @@ class Traffic:
         return name
 
     # --- workflows
+
+    def go_on(self) -> None:
+        """What functions and workflows have asked for since the last time."""
+        if self.world.started:
+            self.start_workflows()
+        if self.world.events:
+            self.route_events()
 
     def start_workflows(self) -> None:
         """What the functions asked the workflow service for since the last time."""

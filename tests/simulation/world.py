@@ -1,8 +1,10 @@
-"""Three Regions as the functions see them: cells, public record, receipts, buses. Everything here answers; `network.py` loses it.
+"""Three Regions as the functions see them: cells, public record, receipts, buses. Everything here answers;
+`network.py` loses it.
 
-A cell is linearizable: one conditional write at a time, executed from the production strings. The public record is what
-AWS calls multi-Region eventually consistent: a condition is judged by the local replica alone, replicas learn later and in any
-order, and of two concurrent writes the one with the later timestamp wins. Receipts replicate the same way, version by version.
+A cell is linearizable: one conditional write at a time, executed from the production strings. The public record is
+what AWS calls multi-Region eventually consistent: a condition is judged by the local replica alone, replicas learn
+later and in any order, and of two concurrent writes the one with the later timestamp wins. Receipts replicate the
+same way, version by version.
 """
 
 from collections.abc import Callable, Mapping
