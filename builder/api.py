@@ -25,6 +25,7 @@ from troposphere.logs import LogGroup
 from builder import waivers
 from builder.gateway_responses import gateway_responses
 from builder.names import API, named, tags
+from builder.text import pretty
 
 ACCESS_LOGS = "/aws/apigateway/payment-api-${EnvironmentSuffix}"
 ACCESS_LOG_FORMAT = json.dumps(
@@ -160,7 +161,7 @@ def _deployment(api: RestApi, parts: list[AWSObject]) -> Deployment:
 
     CRC-32 tells one version from the next; importing hashlib would cost more than writing the whole template.
     """
-    content = json.dumps({part.title: part.to_dict() for part in parts}, sort_keys=True)
+    content = pretty({part.title: part for part in parts})
     checksum = f"{zlib.crc32(content.encode()):08x}"
     return Deployment(
         f"ApiDeployment{checksum}",

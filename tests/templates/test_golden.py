@@ -4,12 +4,20 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from troposphere import Template
+from troposphere.awslambda import Function
 
-from builder.render import pretty
+from builder.bootstrap_template import bootstrap_template
+from builder.global_template import global_template
+from builder.regional_template import regional_template
+from builder.settings import Settings
+from builder.text import pretty
+from tests.templates.conftest import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,3 +107,16 @@ def test_templates_that_are_no_stack_set_could_be_sent_inline(templates: dict[st
 )
 def test_pretty_is_the_librarys_indented_json(value: Any) -> None:
     assert pretty(value) == json.dumps(value, indent=2, sort_keys=True)
+
+
+@pytest.mark.parametrize("build", [bootstrap_template, global_template, regional_template])
+def test_pretty_writes_templates_as_the_library_does(build: Callable[[Settings], Template]) -> None:
+    template = build(SETTINGS)
+    assert json.loads(pretty(template)) == template.to_dict()
+
+
+def test_pretty_checks_objects_as_the_library_does() -> None:
+    template = Template()
+    template.add_resource(Function("Nameless", Handler="x"))
+    with pytest.raises(ValueError, match="Resource Code required"):
+        pretty(template)
