@@ -86,8 +86,9 @@ def refusal(context: Context, standing: Standing, done: Done, secret: str) -> Pa
         needs = f"; you need to read secret {secret}" if secret else ""
         remedy = f"repeat it when it does, or add --unchecked where it is gone for good{needs}"
     elif "hour" in done.says:
-        moment = closable_from(context, standing)
-        remedy = f"repeat it after {_moment(moment)}" if moment else f"{standing.payment}'s Region must answer first"
+        moment, region = closable_from(context, standing), standing.value.region if standing.value else "its Region"
+        unseen = f"{region} must answer first: only its register knows when it was attempted"
+        remedy = f"repeat it after {_moment(moment)}" if moment else unseen
     else:
         remedy = key
     return PayctlError(f"{standing.payment} was not closed: {done.says}", remedy=remedy)

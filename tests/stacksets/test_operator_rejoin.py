@@ -1,0 +1,117 @@
+"""Teaching a register again: what is skipped, how long a bar is waited for, when it gives up."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from payments.processor import submit
+
+import localcloud
+from stacksets import registers as module
+from stacksets.errors import PayctlError
+from stacksets.registers import PATIENCE, Registers, record
+from stacksets.rejoin import rejoin, require_table
+from tests.stacksets.conftest import REGIONS, Project
+
+HOME, SECOND, THIRD = REGIONS
+Aws = Callable[[str, str], Any]
+
+
+@pytest.fixture
+def registers(project: Project) -> Registers:
+    """Of an environment without functions, which settles by ledger."""
+    project.deploy()
+    return Registers(project.environment())
+
+
+def pay(registers: Registers, count: int) -> list[str]:
+    """Payments settled by the functions' own code."""
+    names = [f"PAID-{number:03}" for number in range(count)]
+    for name in names:
+        intent = record.intent_of(record.Payment(name, 100, "USD", 0, "000000000000"))
+        assert registers.run(submit(registers.context(), intent)).code == 201
+    return names
+
+
+def empty(registers: Registers, aws: Aws, region: str) -> None:
+    table = registers.environment.names.register(region)
+    for payment in registers.payments(region):
+        aws("dynamodb", region).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
+
+
+def set_since(registers: Registers, aws: Aws, moment: float) -> None:
+    for region in (HOME, THIRD):
+        aws("dynamodb", region).update_item(
+            TableName=registers.environment.names.register(region),
+            Key={"TransactionId": {"S": ":barred"}},
+            UpdateExpression="SET since = :moment",
+            ExpressionAttributeValues={":moment": {"N": str(int(moment))}},
+        )
+
+
+def test_a_repeated_rejoin_teaches_only_what_is_not_final_everywhere(registers: Registers, aws: Aws) -> None:
+    paid = pay(registers, 5)
+    empty(registers, aws, SECOND)
+    first = registers.rejoin(SECOND)
+    assert (first.taught, first.known, first.refused) == (5, 0, {})
+    assert sorted(registers.payments(SECOND)) == paid
+    empty(registers, aws, SECOND)
+    again = registers.rejoin(SECOND)
+    assert (again.taught, again.known) == (5, 0), "an emptied register knows nothing"
+    assert (registers.rejoin(SECOND).taught, registers.rejoin(SECOND).known) == (0, 5)
+
+
+def test_a_bar_is_as_old_as_the_first_command_says(registers: Registers, aws: Aws) -> None:
+    assert registers.bar(SECOND) == 0
+    set_since(registers, aws, time.time() - 45)
+    assert 45 <= registers.bar(SECOND) < 60, "the repeated command waits for the rest only"
+    registers.unbar(SECOND)
+    assert registers.bar(SECOND) < 45, "a new bar starts a minute of its own"
+
+
+def test_two_lost_registers_cannot_teach_each_other(registers: Registers) -> None:
+    registers.bar(SECOND)
+    with pytest.raises(PayctlError, match="another Region is barred"):
+        registers.bar(THIRD)
+
+
+def test_a_register_without_a_table_stays_barred(registers: Registers, aws: Aws) -> None:
+    table = registers.environment.names.register(SECOND)
+    require_table(registers.environment, SECOND)
+    registers.bar(SECOND)
+    set_since(registers, aws, time.time() - 61)
+    aws("dynamodb", SECOND).delete_table(TableName=table)
+    with pytest.raises(PayctlError, match=f"{SECOND} stays barred: table {table} is missing") as raised:
+        rejoin(registers.environment, SECOND)
+    assert f"payctl deploy --recreate {SECOND}" in raised.value.remedy
+    key = {"TransactionId": {"S": ":barred"}}
+    for region in (HOME, THIRD):
+        name = registers.environment.names.register(region)
+        assert aws("dynamodb", region).get_item(TableName=name, Key=key)["Item"]["lost"] == {"S": SECOND}
+
+
+def test_it_gives_up_early_where_a_region_takes_nothing_and_stays_barred(
+    registers: Registers, aws: Aws, cloud: localcloud.LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 3)
+    assert PATIENCE > 3
+    pay(registers, 6)
+    empty(registers, aws, SECOND)
+    with refusing(cloud, SECOND):
+        found = registers.rejoin(SECOND)
+    assert len(found.refused) == 3
+    assert all("all three Regions" in says for says in found.refused.values()), found
+    assert list(registers.payments(SECOND)) == []
+    assert registers.rejoin(SECOND).taught == 6
+
+
+@contextmanager
+def refusing(cloud: localcloud.LocalCloud, region: str) -> Iterator[None]:
+    fault = {"kind": "errors", "share": 1, "how": "fail", "service": "dynamodb", "operation": "UpdateItem"}
+    name = cloud.admin("POST", "/faults", fault | {"region": region})["id"]
+    try:
+        yield
+    finally:
+        cloud.admin("DELETE", f"/faults/{name}")
