@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate templates check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate templates docs pictures check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,15 @@ simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-check: setup lint ## Fail when templates/*.json are not what builder/ writes
+docs: setup ## Write the commands' part of docs/operations.md from their help
+	$(BIN)/python -m stacksets.manual
+
+pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg anew on a local cloud
+	$(BIN)/python docs/record.py
+
+check: setup lint ## Fail when templates/*.json or docs/operations.md are stale
 	$(BIN)/python -m builder --check
+	$(BIN)/python -m stacksets.manual --check
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet
