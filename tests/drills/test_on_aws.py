@@ -1,0 +1,65 @@
+"""On AWS nothing is broken by accident: one clear line, unless it is asked for by name."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from builder import settings
+from stacksets.cloud import Cloud
+from stacksets.drills import hands
+from stacksets.drills.local import LocalCloud
+from stacksets.drills.scenarios import Outage
+from stacksets.environment import Environment
+from stacksets.errors import PayctlError
+from stacksets.progress import Silent
+from stacksets.wait import Pace
+
+ROOT = Path(__file__).parents[2]
+SETTINGS = settings.load(ROOT / "deployment.toml", {})
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    return Cloud.of(SETTINGS, environ={})
+
+
+def test_faults_are_refused_on_aws(aws: Cloud) -> None:
+    with pytest.raises(PayctlError, match=r"local cloud only.*add --local"):
+        LocalCloud.of(aws, "faults")
+
+
+def test_a_drill_on_aws_needs_consent_and_the_means(aws: Cloud) -> None:
+    with pytest.raises(PayctlError, match=r"this is AWS.*--i-know-this-breaks-things"):
+        hands.require_consent(aws, "region-loss", consent=False)
+    with pytest.raises(PayctlError, match="partition is for the local cloud only; on AWS there is region-loss"):
+        hands.require_consent(aws, "partition", consent=True)
+    hands.require_consent(aws, "region-loss", consent=True)
+
+
+def test_on_aws_a_region_is_lost_by_its_health_switch_and_put_back(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, str, str]] = []
+
+    class Table:
+        def __init__(self, region: str) -> None:
+            self.region = region
+
+        def put_item(self, **call: Any) -> None:
+            assert call["Item"]["TransactionId"] == {"S": ":health"}
+            assert "out" in call["Item"]
+            calls.append(("out", self.region, call["TableName"]))
+
+        def delete_item(self, **call: Any) -> None:
+            assert call["Key"] == {"TransactionId": {"S": ":health"}}
+            calls.append(("in", self.region, call["TableName"]))
+
+    monkeypatch.setattr(aws, "dynamodb", Table)
+    monkeypatch.setattr(Cloud, "account", "123456789012")
+    hand = hands.AwsHand(Environment(aws, Silent(), Pace()))
+    outage = Outage(start=0, end=1, regions=("us-east-1",), what="out")
+    hand.begin(outage)
+    hand.heal()
+    hand.heal()
+    table = "payment-register-us-east-1-dev"
+    assert calls == [("out", "us-east-1", table), ("in", "us-east-1", table)]
