@@ -13,7 +13,7 @@ from typing import Any, Final
 from payments import api, metrics, runtime, task
 from payments.log import log, payment_tag
 from payments.model import ID, InvalidTransactionError, read_request
-from payments.processor import Reply, get, recover, submit
+from payments.processor import Reply, get, pursue, submit
 from payments.record import DECLINED, SETTLED, Result, intent_of, payment_of
 from payments.register import Intent
 
@@ -75,7 +75,7 @@ def do_get(payment: str, account: str, path: str) -> tuple[api.Response, Reply, 
 def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
     """Take the payment of an execution one step further. Raises InvalidTransaction, IdTaken or NotSettled."""
     payment, mine = task.read_input(workflow.get("input"), runtime.settings().account)
-    outcome = run(recover(runtime.context(), payment, mine), TASK_SECONDS)
+    outcome = run(pursue(runtime.context(), payment, mine), TASK_SECONDS)
     log("task", payment=payment_tag(payment), state=outcome.state.value, execution=workflow.get("execution", ""))
     return task.conclude(payment, mine, outcome)
 

@@ -118,6 +118,15 @@ def hand_over(ctx: Context, intent: Intent, target: str, tried: Sequence[str], r
     return PutEvent(canonical(fields))
 
 
+def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
+    """The workflow's task: what is public here is over, whatever cells are lost since; else recover."""
+    (shown,) = yield (ReadRecord(payment),)
+    if shown is not LOST and shown:
+        _, result = read_record(shown)
+        return Outcome(State.FINAL, result)
+    return (yield from recover(ctx, payment, mine))
+
+
 def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
     """Read the cells and take the payment one step further, whatever state it is in. `mine` is driven when no cell
     holds it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from payments.ports import NOT_SENT, Request, Update
-from payments.processor import Reply, get, recover, submit
+from payments.processor import Reply, get, pursue, recover, submit
 from payments.record import Payment, conclude, intent_of
 from payments.register import DUE_AFTER, Intent, propose
 from payments.settlement import State, settle
@@ -385,6 +385,22 @@ def test_a_workflow_can_bring_a_payment_that_nobody_holds(world: World) -> None:
     outcome = world.run(context, recover(context, "T1", INTENT))
     assert outcome.result
     assert outcome.result.hash == INTENT.hash
+
+
+def test_a_redriven_payment_that_is_public_is_over_though_its_cells_are_lost(world: World) -> None:
+    post(world)
+    world.replicate()
+    world.lose = silence(HOME, SECOND)
+    context = world.context(THIRD)
+    assert world.run(context, recover(context, "T1")).state is State.UNFINISHED
+    outcome = world.run(context, pursue(context, "T1"))
+    assert (outcome.state, outcome.result and outcome.result.hash) == (State.FINAL, INTENT.hash)
+
+
+def test_a_task_whose_replica_does_not_answer_asks_the_cells(world: World) -> None:
+    world.lose = fail("ReadRecord", "before")
+    context = world.context()
+    assert world.run(context, pursue(context, "T1", INTENT)).state is State.FINAL
 
 
 def test_an_accepted_value_wins_over_whatever_a_worker_brings(world: World) -> None:
