@@ -12,8 +12,9 @@ from typing import NamedTuple
 from payments.ports import Request
 
 from tests.simulation.dice import Dice
+from tests.simulation.fates import Aftermath, Fate
 from tests.simulation.judge import PARKED, Judge, Violation
-from tests.simulation.network import Aftermath, Fate, Network, Worker
+from tests.simulation.network import Network, Worker
 from tests.simulation.options import Options
 from tests.simulation.scenario import Run
 from tests.simulation.traffic import intent

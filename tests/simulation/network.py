@@ -1,7 +1,6 @@
 """Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
 
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any, NamedTuple
 
 from payments.ports import (
@@ -20,6 +19,7 @@ from payments.ports import (
 )
 
 from tests.simulation.dice import Dice
+from tests.simulation.fates import MISFORTUNES, Aftermath, Fate
 from tests.simulation.telling import describe, describe_answer
 from tests.simulation.world import REGIONS, World
 
@@ -43,27 +43,6 @@ End = Callable[[Any], None]
 
 def unheard(_: Any) -> None:
     """The end of a worker that nobody waits for."""
-
-
-class Fate(Enum):
-    """What can become of a request."""
-
-    ANSWERED = "answered"
-    NOT_SENT = "not sent"
-    LOST_BEFORE = "lost before"
-    REPLY_LOST = "reply lost"
-    TWICE = "done twice, as the HTTP layer may"
-
-
-MISFORTUNES = (Fate.NOT_SENT, Fate.LOST_BEFORE, Fate.REPLY_LOST, Fate.TWICE)
-
-
-class Aftermath(Enum):
-    """What can become of a worker between two steps."""
-
-    GOES_ON = "goes on"
-    DIES = "dies"
-    SLEEPS = "sleeps"
 
 
 class Worker:
@@ -129,6 +108,8 @@ class Network:
         self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
 
     def reachable(self, here: str, request: Request, *, operator: bool = False) -> bool:
+        if not (self.down or self.cuts or self.barred):
+            return True
         if isinstance(request, Update | Read):
             there, service = request.region, "cell"
             if there in self.barred and not operator:
@@ -248,7 +229,7 @@ class Network:
 
     def arrival(self, worker: Worker) -> int:
         """Which request of a batch is next: any."""
-        return self.dice.take(worker.waiting)
+        return self.dice.take(worker.waiting) if len(worker.waiting) > 1 else worker.waiting.pop()
 
     def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002  # a script looks at both
         """What becomes of a request that could arrive."""

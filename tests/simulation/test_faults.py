@@ -1,55 +1,16 @@
-"""The faults of FAULTS.md by number, each played out on production code."""
-
-from random import Random
+"""Faults 1 to 16 of FAULTS.md, each played out on production code."""
 
 import pytest
 from payments import register
-from payments.ports import LEDGER
-from payments.record import read_result
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
-from tests.simulation.mutants import MUTANTS
-from tests.simulation.mutation import applied
-from tests.simulation.network import Fate, Network, Worker
+from tests.simulation.network import Network
 from tests.simulation.scenario import Run
+from tests.simulation.staging import ALL_RAILS, A, B, C, calm, finished, post, status
 from tests.simulation.traffic import intent
-from tests.simulation.weather import HOUR, PROCESSOR
+from tests.simulation.weather import HOUR
 from tests.simulation.world import REGIONS
-
-A, B, C = REGIONS
-ALL_RAILS = pytest.mark.parametrize("rail", RAILS)
-
-
-def calm(rail: str = "ledger", seed: int = 0) -> Run:
-    """A run in which nothing happens by itself; workers take turns as the seed says."""
-    return Run(Dice(Random(seed).random), RAILS[rail])
-
-
-def post(run: Run, region: str, variant: int = 0) -> None:
-    run.traffic.client(intent(0, variant), 1, region)
-
-
-def finished(run: Run) -> dict[str, int]:
-    """Let everybody finish, heal, judge: what the judge counted. No invariant may be broken."""
-    mingle(run)
-    run.heal()
-    judge = run.judged()
-    assert not judge.violations, judge.violations
-    return dict(judge.found)
-
-
-def mingle(run: Run) -> None:
-    """All workers take turns, in the order of the run's dice, until they have ended."""
-    while run.network.live:
-        run.world.time += 0.05
-        run.network.step(run.dice.below(len(run.network.live)))
-        run.traffic.go_on()
-
-
-def status(run: Run, region: str) -> str:
-    """What a Region's public record says of the payment."""
-    return str(run.world.record(region, "p0").get("Status", ""))
 
 
 @ALL_RAILS
@@ -223,115 +184,3 @@ def test_fault_16_a_failing_receipts_bucket_delays_nothing_else(rail: str) -> No
     assert not any(run.world.buckets.values())
     finished(run)
     assert all(("receipts/p0.json" in bucket) == (status(run, A) == "SETTLED") for bucket in run.world.buckets.values())
-
-
-class ReplyOfChargeLost(Network):
-    """The processor charges, and nobody hears of it."""
-
-    def fate(self, worker: Worker, request: object) -> Fate:  # noqa: ARG002
-        return Fate.REPLY_LOST if type(request).__name__ == "Charge" else Fate.ANSWERED
-
-
-@pytest.mark.parametrize("rail", ["processor", "processor that deduplicates"])
-def test_fault_17_charged_but_the_answer_timed_out(rail: str) -> None:
-    """The processor is asked what it did, or called again with the same key: one charge, settled or declined as it
-    says."""
-    run = Run(Dice(lambda: 0.0), RAILS[rail], network=ReplyOfChargeLost)
-    post(run, A)
-    step_until_quiet(run)
-    finished(run)
-    assert len(run.judge.charges["p0"]) == 1
-    assert status(run, A) == "SETTLED"
-
-
-def test_fault_17_an_old_key_is_not_used_again() -> None:
-    """Past half its lifetime the key of an unfinished payment may have been forgotten: nobody calls again by
-    himself."""
-    run = Run(Dice(lambda: 0.0), RAILS["processor that deduplicates"], network=ReplyOfChargeLost)
-    post(run, A)
-    while not run.rail.calls:
-        run.network.step(0)
-    calls = run.rail.calls
-    run.network.live.clear()
-    run.network.pass_time(30 * HOUR)
-    finished(run)
-    assert run.rail.calls == calls, "called again with a key that the processor has forgotten"
-    assert len(run.judge.charges["p0"]) == 1
-
-
-def test_fault_18_and_19_flapping_and_failback() -> None:
-    """A Region that comes and goes, with posts everywhere and old work of its own: it serves again without an
-    operator."""
-    for seed in range(30):
-        run = calm("processor that deduplicates", seed)
-        for _ in range(5):
-            run.network.darken(A)
-            post(run, B)
-            for _ in range(10):
-                if run.network.live:
-                    run.network.step(run.dice.below(len(run.network.live)))
-            run.network.heal()
-            run.network.wake()
-            post(run, A)
-        finished(run)
-        post(run, A)
-        run.run_dry()
-        assert len(run.judge.told["p0"]) == 1
-
-
-@ALL_RAILS
-@pytest.mark.parametrize("down", REGIONS)
-@pytest.mark.parametrize("region", REGIONS)
-def test_fault_21_a_table_down_with_its_functions_up(rail: str, down: str, region: str) -> None:
-    """No payment waits for a table that was down when it came: it ends while the table is still down."""
-    run = calm(rail)
-    run.network.down.add(("cell", down))
-    post(run, region)
-    step_until_quiet(run)
-    assert run.judge.accepted["p0"]
-    assert (
-        read_result(str(run.world.record(next(r for r in REGIONS if status(run, r)), "p0")["Content"])).region != down
-    )
-    finished(run)
-
-
-@pytest.mark.parametrize("down", REGIONS)
-def test_fault_21_functions_down_with_their_table_up(down: str) -> None:
-    """The table co-signs while nobody in its Region works; a payment decided for another Region ends."""
-    for region in REGIONS:
-        if region != down:
-            run = calm("processor")
-            run.network.stop_functions(down)
-            post(run, region)
-            step_until_quiet(run)
-            assert status(run, region)
-            finished(run)
-
-
-def test_fault_21_pinning_payments_to_a_dark_table_is_seen() -> None:
-    """A choice that always takes the own Region is caught by the tests above."""
-    mutant = next(mutant for mutant in MUTANTS if mutant.name == "pinned_to_itself")
-    with applied(mutant), pytest.raises((AssertionError, StopIteration)):
-        test_fault_21_a_table_down_with_its_functions_up("processor", A, A)
-
-
-@pytest.mark.parametrize("ledger_in", REGIONS)
-def test_fault_23_two_rails_side_by_side(ledger_in: str) -> None:
-    """Half way through a deployment: one decision, which names its rail; the books agree with it."""
-    for seed in range(50):
-        run = calm("processor", seed)
-        run.world.rails[ledger_in] = LEDGER
-        for region in REGIONS:
-            post(run, region)
-        run.run_dry()
-        run.world.rails = dict.fromkeys(REGIONS, PROCESSOR)
-        finished(run)
-
-
-@ALL_RAILS
-def test_fault_24_a_register_that_lost_its_memory_is_rejoined_first(rail: str) -> None:
-    """Emptied at any moment while payments run; dark until the operator has rejoined it; no invariant breaks."""
-    options = RAILS[rail]._replace(amnesia="rejoined", clash=0.3)
-    for seed in range(150):
-        judge = Run(Dice(Random(seed).random), options).play()
-        assert not judge.violations, (seed, judge.violations)

@@ -1,0 +1,24 @@
+"""What can become of requests and workers."""
+
+from enum import Enum
+
+
+class Fate(Enum):
+    """What can become of a request."""
+
+    ANSWERED = "answered"
+    NOT_SENT = "not sent"
+    LOST_BEFORE = "lost before"
+    REPLY_LOST = "reply lost"
+    TWICE = "done twice, as the HTTP layer may"
+
+
+MISFORTUNES = (Fate.NOT_SENT, Fate.LOST_BEFORE, Fate.REPLY_LOST, Fate.TWICE)
+
+
+class Aftermath(Enum):
+    """What can become of a worker between two steps."""
+
+    GOES_ON = "goes on"
+    DIES = "dies"
+    SLEEPS = "sleeps"
