@@ -51,6 +51,17 @@ def set_since(registers: Registers, aws: Aws, moment: float) -> None:
         )
 
 
+def barred(registers: Registers, aws: Aws) -> list[str]:
+    """Which register the home and the third Region know as barred."""
+    items = [
+        aws("dynamodb", region).get_item(
+            TableName=registers.environment.names.register(region), Key={"TransactionId": {"S": ":barred"}}
+        )["Item"]
+        for region in (HOME, THIRD)
+    ]
+    return [item.get("lost", {"S": ""})["S"] for item in items]
+
+
 def test_a_repeated_rejoin_teaches_only_what_is_not_final_everywhere(registers: Registers, aws: Aws) -> None:
     paid = pay(registers, 5)
     empty(registers, aws, SECOND)
@@ -86,10 +97,7 @@ def test_a_register_without_a_table_stays_barred(registers: Registers, aws: Aws)
     with pytest.raises(PayctlError, match=f"{SECOND} stays barred: table {table} is missing") as raised:
         rejoin(registers.environment, SECOND)
     assert f"payctl deploy --recreate {SECOND}" in raised.value.remedy
-    key = {"TransactionId": {"S": ":barred"}}
-    for region in (HOME, THIRD):
-        name = registers.environment.names.register(region)
-        assert aws("dynamodb", region).get_item(TableName=name, Key=key)["Item"]["lost"] == {"S": SECOND}
+    assert barred(registers, aws) == [SECOND, SECOND]
 
 
 def test_it_gives_up_early_where_a_region_takes_nothing_and_stays_barred(
@@ -104,7 +112,9 @@ def test_it_gives_up_early_where_a_region_takes_nothing_and_stays_barred(
     assert len(found.refused) == 3
     assert all("all three Regions" in says for says in found.refused.values()), found
     assert list(registers.payments(SECOND)) == []
+    assert barred(registers, aws) == [SECOND, SECOND]
     assert registers.rejoin(SECOND).taught == 6
+    assert barred(registers, aws) == ["", ""]
 
 
 @contextmanager
