@@ -106,6 +106,8 @@ class OnTerminal:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
+        # Nothing live is left then: what starts anew would draw over the question and its answer.
+        self._settle()
         self._live.stop()
         try:
             yield
@@ -131,7 +133,7 @@ class OnTerminal:
         heading = Table.grid(padding=(0, 1))
         mark = Text("✓", style="green") if final else self._spinner
         heading.add_row(mark, Text.from_markup(f"[bold]{self._title}[/bold]{seconds}"))
-        return Group(heading, table)
+        return Group(heading, table) if self._lines else Group(heading)
 
     def __enter__(self) -> "OnTerminal":
         self._live.start()
