@@ -14,7 +14,8 @@ from typing import Final, NamedTuple, Protocol
 from stacksets.drills.caller import Heard
 from stacksets.drills.record import Answer, Payment, Record
 
-THREADS: Final = 48
+# Requests under way at most: what is too slow is then asked less, and does not drown in what it did not answer.
+THREADS: Final = 24
 # Seconds before a request is repeated: soon elsewhere, then ever more patiently, with jitter.
 FIRST_PAUSE: Final = 0.2
 PATIENCE: Final = 3
