@@ -24,6 +24,7 @@ from tests.stacksets import small
 
 ROOT = Path(__file__).parents[2]
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+CLIENTS: dict[Any, dict[tuple[str, str, bool], Any]] = {}
 QUICK = Pace(first=0.02, longest=0.2)
 
 
@@ -67,8 +68,10 @@ class Project:
 
     def environment(self, report: Any = None) -> Environment:
         loaded = settings_file.load(self.folder / "deployment.toml", self.environ)
-        environ = {"AWS_ACCESS_KEY_ID": "test"}
-        return Environment(Cloud.of(loaded, endpoint=self.endpoint, environ=environ), report or Silent(), QUICK)
+        cloud = Cloud.of(loaded, endpoint=self.endpoint, environ={"AWS_ACCESS_KEY_ID": "test"})
+        # Making a client takes longer than most calls here: equal ones are shared by the whole session.
+        cloud._clients = CLIENTS.setdefault((self.endpoint, loaded.accounts, loaded.home), cloud._clients)
+        return Environment(cloud, report or Silent(), QUICK)
 
     def deploy(self, **options: Any) -> deploy.Deployed:
         # cfn-lint takes longer than everything else here; test_lint.py runs it.
