@@ -100,9 +100,9 @@ class Run:
         if dice.chance(0.5):
             apart = self.weather.apart
             self.world.skew = {region: dice.between(-apart, apart) for region in REGIONS}
-        numbers = range(1 + dice.below(2))
+        numbers = range(1 + dice.below(4))
         for number in numbers:
-            for _ in range(1 + dice.below(3)):
+            for _ in range(dice.pick((1, 1, 1, 2, 3))):
                 variant = dice.chance(self.options.clash) + dice.chance(self.options.clash / 3)
                 self.traffic.client(intent(number, variant), 3)
         if harsh or dice.chance(0.2):
@@ -113,8 +113,12 @@ class Run:
         """Until all have ended, or gone to sleep."""
         dice, network = self.dice, self.network
         lag, pace = dice.pick((0.5, 0.05, 0.005)), dice.pick((0.1, 1.0, 10.0))
-        fatal = dice.between(5, 120) if dice.chance(self.options.dead) and not self.options.amnesia else STEPS
-        wipe = dice.between(5, 120) if self.options.amnesia else STEPS
+        fatal = (
+            dice.between(5, 60 * len(payments))
+            if dice.chance(self.options.dead) and not self.options.amnesia
+            else STEPS
+        )
+        wipe = dice.between(5, 60 * len(payments)) if self.options.amnesia else STEPS
         for count in range(STEPS):
             if not network.live:
                 return
