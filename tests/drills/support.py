@@ -29,13 +29,20 @@ class Site:
     name: str
     folder: Path
 
-    def payctl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run payctl in the project's folder, as an operator of this environment."""
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Start payctl in the project's folder, as an operator of this environment."""
         command = [str(Path(sys.executable).with_name("payctl")), *arguments, "--local", "--endpoint"]
         environ = os.environ | {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
-        return subprocess.run(
-            [*command, self.cloud.endpoint], env=environ, cwd=self.folder, capture_output=True, text=True, check=False
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [*command, self.cloud.endpoint], env=environ, cwd=self.folder, stdout=pipe, stderr=pipe, text=True
         )
+
+    def payctl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run it to its end."""
+        with self.start(*arguments) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
     def drill(self, name: str, *options: str) -> tuple[int, dict[str, Any]]:
         """Exit code and JSON of a drill; its outcome is the failure message when there is no JSON."""

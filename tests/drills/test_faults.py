@@ -1,0 +1,130 @@
+"""Faults that show only in the deployed system, or when time runs out (docs/faults.md: which tests cover which)."""
+
+import json
+import shutil
+import time
+import uuid
+from typing import Any
+
+import boto3
+import pytest
+from payments.ports import NOT_SENT, Charge, Request, Update
+from payments.processor import submit
+from payments.record import Payment, intent_of
+from payments.settlement import State
+from payments.sweep import sweep
+
+import localcloud
+from tests.drills.support import REGIONS, ROOT, Site
+from tests.drills.test_drills import SMALL, passed
+from tests.payments.memory import HOME, World
+
+QUIET_SECONDS = 30
+
+
+@pytest.mark.parametrize(
+    ("deduplicates", "released", "ends", "charges"),
+    [(True, False, State.FINAL, 1), (False, True, State.FINAL, 1), (False, False, State.IN_DOUBT, 0)],
+    ids=["the processor replays", "the claim is taken back", "the claim stays"],
+)
+def test_fault_05_no_time_is_left_once_the_charge_is_claimed(
+    *, deduplicates: bool, released: bool, ends: State, charges: int
+) -> None:
+    """The claim outlives the function that had no time for it: the janitor charges once, or parks what may not be."""
+    world = World()
+    ctx = world.context(rail="https://processor.example", deduplicates=deduplicates)
+    claimed = False
+
+    def out_of_time(_region: str, request: Request) -> Any:
+        nonlocal claimed
+        action = request.action.name if isinstance(request, Update) else ""
+        if isinstance(request, Charge):
+            return NOT_SENT
+        over, claimed = claimed, claimed or action == "ATTEMPT"
+        return "before" if over and not (released and action == "RELEASE") else ""
+
+    world.lose = out_of_time
+    intent = intent_of(Payment("TXN005", 9999, "USD", 1_705_314_600_000_000, "000000000000"))
+    assert world.run(ctx, submit(ctx, intent)).code == 202
+    assert claimed
+    assert world.charges == []
+    world.lose = lambda *_: ""
+    world.now += 3600
+    assert world.run(ctx, sweep(ctx, "TXN005")).state is ends
+    assert len(world.charges) == charges
+    assert ("attempt" in world.cells[HOME]["TXN005"]) is not released or ends is State.FINAL
+
+
+def test_fault_07_one_region_s_dynamodb_throttles_and_fails(site: Site) -> None:
+    code, told = site.drill("brownout", *SMALL)
+    assert passed(told), told["verdict"]["failures"]
+    assert code == 0
+    assert told["verdict"]["unknown"] == 0, told["verdict"]
+
+
+def test_fault_20_a_deployment_amid_traffic_loses_nothing(site: Site) -> None:
+    """Region after Region gets new code while payments go on: old and new sign one another's cells."""
+    (site.folder / "lambda").unlink()
+    shutil.copytree(ROOT / "lambda", site.folder / "lambda", ignore=shutil.ignore_patterns("__pycache__"))
+    with (site.folder / "lambda" / "payments" / "__init__.py").open("a") as file:
+        file.write("\n# The next version.\n")
+    before = code_hashes(site)
+    with site.start("pay", "--rate", "4", "--for", "30s", "--json") as traffic:
+        deployed = site.payctl("deploy", "--yes")
+        told = json.loads(traffic.communicate(timeout=120)[0])
+    assert deployed.returncode == 0, deployed.stderr
+    assert all(after != before[region] for region, after in code_hashes(site).items())
+    assert told["outcomes"] == {"SETTLED": 120}, told
+    counted = site.cloud.admin("GET", "/processor/admin")["by_reference"]
+    assert {counted.get(answer["payment"]) for answer in told["log"]} == {1}
+
+
+def test_fault_22_a_region_lost_right_after_its_201_takes_nothing_back(site: Site) -> None:
+    """Its record and receipt have not left it yet; the others know from the register, and have both once it is back."""
+    payment = f"TXN-{uuid.uuid4().hex[:6]}x"
+    site.cloud.admin("POST", "/faults", {"kind": "lag", "seconds": 3600})
+    try:
+        (made,) = json.loads(
+            site.payctl("pay", "--amount", "22.00", "--id", payment, "--region", HOME, "--json").stdout
+        )
+        assert made["status"] == 201, made
+        site.cloud.admin("POST", "/faults", {"kind": "region-down", "region": HOME})
+        assert [shown(site, payment, region) for region in REGIONS[1:]] == [None, None], "nothing was replicated yet"
+        others = [argument for region in REGIONS[1:] for argument in ("--region", region)]
+        told = json.loads(site.payctl("pay", "--status", payment, *others, "--json").stdout)
+        assert [(answer["status"], answer["body"]["status"]) for answer in told] == [(200, "SETTLED")] * 2
+    finally:
+        site.cloud.admin("DELETE", "/faults")
+    until = time.monotonic() + QUIET_SECONDS
+    while None in (records := [shown(site, payment, region) for region in REGIONS]):
+        assert time.monotonic() < until, records
+        time.sleep(0.2)
+    assert records[0] == records[1] == records[2]
+
+
+def shown(site: Site, payment: str, region: str) -> Any:
+    """The public record and the receipt as a Region holds them; None where one is missing."""
+    account = localcloud.client.ACCOUNT
+    table = client("dynamodb", site, region).get_item(
+        TableName=f"payments-{site.name}", Key={"TransactionId": {"S": payment}}
+    )
+    held = client("s3", site, region).list_objects_v2(
+        Bucket=f"payment-receipts-{region}-{site.name}-{account}", Prefix=f"receipts/{payment}"
+    )
+    etags = [entry["ETag"] for entry in held.get("Contents", [])]
+    return (table["Item"], etags) if "Item" in table and etags else None
+
+
+def code_hashes(site: Site) -> dict[str, str]:
+    """What runs in each Region's processor function."""
+    return {
+        region: client("lambda", site, region).get_function_configuration(
+            FunctionName=f"payment-processor-{region}-{site.name}"
+        )["CodeSha256"]
+        for region in REGIONS
+    }
+
+
+def client(service: str, site: Site, region: str) -> Any:
+    make: Any = boto3.client  # its overloads want the service's name as a literal
+    return make(service, region_name=region, endpoint_url=site.cloud.endpoint, **localcloud.ROOT)
