@@ -4,7 +4,7 @@ import json
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-from troposphere import BaseAWSObject, Template
+from troposphere import AWSHelperFn, BaseAWSObject, Tags, Template
 
 
 def pretty(value: Any, margin: str = "\n") -> str:
@@ -30,8 +30,10 @@ def opened(value: Any) -> Any:
         return checked(value)
     if isinstance(value, Template):
         return sections(value)
-    if hasattr(value, "to_dict"):
-        return value.to_dict()
+    if isinstance(value, Tags):
+        return value.tags
+    if isinstance(value, AWSHelperFn):
+        return value.data
     if hasattr(value, "JSONrepr"):
         return value.JSONrepr()
     return None
