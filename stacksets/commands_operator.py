@@ -95,8 +95,9 @@ def rejoin(
 ) -> None:
     """Teach a lost or restored register every payment from both others; only then is it asked again.
 
-    Begin as soon as it is lost: until all functions know that they must not ask it, an empty table is a danger. Repeat
-    the command after anything that stops it. Example: `payctl rejoin eu-west-1`
+    Begin as soon as it is lost: until all functions know that they must not ask it, an empty table is a danger.
+    Teaching begins 16 minutes later, when no function is left that asked the old one. Repeat the command after
+    anything that stops it. Example: `payctl rejoin eu-west-1`
     """
     from stacksets.rejoin import rejoin as rejoin_register  # noqa: PLC0415
 

@@ -32,7 +32,18 @@ from payments.ports import BARRED, LEDGER, LOST, Action, Context, Flow, Read, Up
 from payments.settings import Settings
 from payments.store import BARRED_SECONDS, Driver
 
-__all__ = ["Context", "Done", "Registers", "Ruling", "Standing", "in_text", "operations", "plain", "record"]
+__all__ = [
+    "BARRED_SECONDS",
+    "Context",
+    "Done",
+    "Registers",
+    "Ruling",
+    "Standing",
+    "in_text",
+    "operations",
+    "plain",
+    "record",
+]
 
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments; each asks three Regions

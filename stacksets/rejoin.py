@@ -1,8 +1,11 @@
 """Brings a lost or restored register back: bar it, wait until all know, teach it every payment, use it again.
 
-bar ──> 60 s ──> new, empty table ──> teach each payment from both others ──> unbar
- │        │              │                          │
- └────────┴──────────────┴── stopped here? Repeat the command: it goes on, and nobody asks the register meanwhile
+bar ──> 60 s: all ──> new, empty ──> 900 s: who asked the ──> teach each payment ──> unbar
+ │      know it        table         old one has ended        from both others
+ └───────┴──────────────┴─────────────┴────────────────────────┘
+  stopped anywhere here? Repeat the command: it goes on, and nobody asks the register meanwhile
+
+Why the 900 s: docs/decisions/rejoin-waits.md.
 """
 
 from botocore.exceptions import ClientError
@@ -10,7 +13,9 @@ from botocore.exceptions import ClientError
 from stacksets.data import GONE
 from stacksets.environment import Environment
 from stacksets.errors import InterruptedRunError, PayctlError, code_of, failure
-from stacksets.registers import Registers, Rejoined, wait_until_barred
+from stacksets.registers import BARRED_SECONDS, Registers, Rejoined, wait_until_barred
+
+LIFE_SECONDS = 900.0  # of a function at most, by its own timeout and by Lambda's limit
 
 
 def rejoin(environment: Environment, region: str) -> Rejoined:
@@ -21,12 +26,23 @@ def rejoin(environment: Environment, region: str) -> Rejoined:
     try:
         wait_until_barred(environment, already=barred_for)
         require_table(environment, region)
+        wait_until_ended(environment, already=registers.bar(region))
         report.phase(f"Teach the register of {region}")
         return registers.rejoin(region)
     except KeyboardInterrupt:
         raise InterruptedRunError(
             f"interrupted: {region} stays barred, nobody asks its register", remedy=f"go on: `payctl rejoin {region}`"
         ) from None
+
+
+def wait_until_ended(environment: Environment, *, already: float) -> None:
+    """A function that asked the old register before it knew the bar may remember a promise that no other cell holds
+    yet: the others may be listed only once such a function has ended. `already`: for how long the bar has stood."""
+    left = max(0.0, BARRED_SECONDS + LIFE_SECONDS - already)
+    for waited in environment.pace.ticks(left):
+        detail = f"{max(0.0, left - waited):.0f} s until those that asked the old register have ended"
+        environment.report.line("functions", "ENDING", detail)
+    environment.report.line("functions", "COMPLETE", "none knows the old register")
 
 
 def require_table(environment: Environment, region: str) -> None:
@@ -41,6 +57,6 @@ def require_table(environment: Environment, region: str) -> None:
     if status not in ("ACTIVE", "UPDATING"):
         raise PayctlError(
             f"{region} stays barred: table {table} is {status.lower()}",
-            remedy=f"restore it from its backup, or make the Region anew with `payctl deploy --recreate {region}`; "
-            f"then repeat `payctl rejoin {region}`",
+            remedy=f"delete the stack of {region} if it is still there, make it anew with "
+            f"`payctl deploy --recreate {region}`, then repeat `payctl rejoin {region}`",
         )

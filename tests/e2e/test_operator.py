@@ -324,7 +324,7 @@ def forget_register(environment: Environment, region: str) -> dict[str, Any]:
 
 
 def bar(environment: Environment, region: str) -> None:
-    """Begin to rejoin, stop while it waits for all functions to know, and let that minute be over."""
+    """Begin to rejoin, stop while it waits for all functions to know, and let all that asked the old register end."""
     command = [program("payctl"), "rejoin", region, "--yes", "--local", "--endpoint", environment.cloud.endpoint]
     command += ["--settings", str(environment.settings)]
     environ = os.environ | {"ENVIRONMENT_SUFFIX": environment.name, "AWS_REGION": HOME}
@@ -340,8 +340,8 @@ def bar(environment: Environment, region: str) -> None:
         environment.client("dynamodb", other).update_item(
             TableName=f"payment-register-{other}-{environment.name}",
             Key={"TransactionId": {"S": ":barred"}},
-            UpdateExpression="SET since = since - :minute",
-            ExpressionAttributeValues={":minute": {"N": "60"}},
+            UpdateExpression="SET since = since - :ended",
+            ExpressionAttributeValues={":ended": {"N": "960"}},
         )
     restart(environment)
 

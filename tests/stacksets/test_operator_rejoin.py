@@ -13,6 +13,7 @@ from stacksets import registers as module
 from stacksets.errors import PayctlError
 from stacksets.registers import PATIENCE, Registers, record
 from stacksets.rejoin import rejoin, require_table
+from stacksets.wait import Pace
 from tests.stacksets.conftest import REGIONS, Project
 
 HOME, SECOND, THIRD = REGIONS
@@ -86,6 +87,26 @@ def test_two_lost_registers_cannot_teach_each_other(registers: Registers) -> Non
     registers.bar(SECOND)
     with pytest.raises(PayctlError, match="another Region is barred"):
         registers.bar(THIRD)
+
+
+def test_nothing_is_taught_before_those_that_asked_the_old_register_have_ended(
+    registers: Registers, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(registers, 1)
+    empty(registers, aws, SECOND)
+    registers.bar(SECOND)
+    set_since(registers, aws, time.time() - 300)
+    slept = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        assert list(registers.payments(SECOND)) == []
+        slept += seconds
+
+    pace = Pace(first=10, longest=10, sleep=sleep, clock=lambda: slept)
+    monkeypatch.setattr(registers.environment, "pace", pace)
+    assert rejoin(registers.environment, SECOND).taught == 1
+    assert slept == pytest.approx(60 + 900 - 300, abs=20)
 
 
 def test_a_register_without_a_table_stays_barred(registers: Registers, aws: Aws) -> None:
