@@ -17,6 +17,7 @@ SEEDS_TO_CATCH = 10_000
 SEEDS_OF_SAFE = 4_000
 
 
+@pytest.mark.timeout(900)  # under a minute on two free cores; a loaded machine is no failure
 def test_100_000_payments_without_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
     """None charged twice, none accepted and lost, none with another payload, nothing else of the judge's list."""
     report = campaign(PAYMENTS)
