@@ -33,7 +33,9 @@ WRAPPED: Final = {
     "ministack.services.cloudformation.engine": ("_evaluate_conditions", "_parse_template"),
     "ministack.services.cloudformation.handlers": ("_ACTION_HANDLERS", "_check_capabilities"),
     "ministack.services.cloudformation.helpers": ("_resolve_document", "_resolve_template"),
-    "ministack.services.cloudformation.provisioners": ("_RESOURCE_HANDLERS", "_cw_metric_alarm_record"),
+    "ministack.services.cloudformation.provisioners": (
+        *("_REPLACING_PROPERTIES", "_RESOURCE_HANDLERS", "_cw_metric_alarm_record"),
+    ),
     "ministack.services.cloudwatch": (
         *(
             "_alarms",

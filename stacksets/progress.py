@@ -114,13 +114,13 @@ class OnTerminal:
         finally:
             self._live.start()
 
-    def _settle(self) -> None:
+    def _settle(self, *, ok: bool = True) -> None:
         """Print the finished phase above the live block, which then starts empty."""
         if self._title:
-            self._console.print(self._render(final=True))
+            self._console.print(self._render(Text("✓", style="green") if ok else Text("✗", style="red")))
         self._title, self._lines = "", {}
 
-    def _render(self, *, final: bool = False) -> Group:
+    def _render(self, mark: Text | None = None) -> Group:
         if not self._title:
             return Group()
         table = Table.grid(padding=(0, 2))
@@ -131,17 +131,16 @@ class OnTerminal:
             )
         seconds = f" [dim]{time.monotonic() - self._began:.1f} s[/dim]"
         heading = Table.grid(padding=(0, 1))
-        mark = Text("✓", style="green") if final else self._spinner
-        heading.add_row(mark, Text.from_markup(f"[bold]{self._title}[/bold]{seconds}"))
+        heading.add_row(mark or self._spinner, Text.from_markup(f"[bold]{self._title}[/bold]{seconds}"))
         return Group(heading, table) if self._lines else Group(heading)
 
     def __enter__(self) -> "OnTerminal":
-        self._live.start()
+        # At once: what is printed before the first frame would be printed behind it.
+        self._live.start(refresh=True)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._settle()
+        self._settle(ok=kind is None)
         self._live.stop()
 
 
