@@ -176,8 +176,8 @@ def payments(drill: Drill) -> Spec:
         if settled is not None and record is not None:
             rows.append(
                 {
-                    "made": round(payment.due, 2),
-                    "seconds": round(max(settled - payment.due, 0.01), 3),
+                    "made": round(payment.begun, 2),
+                    "seconds": round(max(settled - payment.begun, 0.01), 3),
                     "accepted in": payment.accepted_by,
                     "decided for": record["Region"],
                 }

@@ -29,17 +29,26 @@ class Answer:
 
 @dataclass(kw_only=True, slots=True)
 class Payment:
-    """A payment as its client knows it. `near` is the Region its client is routed to while all is well."""
+    """A payment as its client knows it. `near` is the Region its client is routed to while all is well.
+
+    `due` is when the plan wants its first request, `begun_at` when that was sent: later, where the client was busy.
+    """
 
     id: str
     near: str
     due: float
     transaction: dict[str, Any]
     errors: int = 0
+    begun_at: float | None = None
     accepted_at: float | None = None
     accepted_by: str = ""
     ended_at: float | None = None
     state: str = ""
+
+    @property
+    def begun(self) -> float:
+        """When its first request was sent, or was to be."""
+        return self.due if self.begun_at is None else self.begun_at
 
     @property
     def over(self) -> bool:
@@ -49,6 +58,7 @@ class Payment:
     def hear(self, answer: Answer) -> None:
         """Learn from an answer."""
         now = answer.at + answer.seconds
+        self.begun_at = answer.at if self.begun_at is None else min(self.begun_at, answer.at)
         if answer.error:
             self.errors += 1
         elif answer.status in (200, 201, 202):

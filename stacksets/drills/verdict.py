@@ -94,7 +94,7 @@ def judge(record: Record, books: Books, aftermath: Aftermath, outages: Sequence[
         recovery_seconds=recovery(tuple(record.payments.values()), min(outage.start for outage in outages)),
         last_settled_seconds=last_settled(accepted, aftermath, last_end),
         longest_settle_seconds=round(
-            max((aftermath.settled_at.get(p.id, 0.0) - p.due for p in accepted), default=0.0), 2
+            max((aftermath.settled_at.get(p.id, 0.0) - p.begun for p in accepted), default=0.0), 2
         ),
         client_errors=sum(answer.error for answer in record.answers),
         payments_with_errors=sum(payment.errors > 0 for payment in record.payments.values()),
@@ -147,9 +147,9 @@ def recovery(payments: Sequence[Payment], start: float) -> float | None:
     as usual; 0 where there was none, None when it was still so at the end."""
     usual: dict[int, list[bool]] = {}
     for payment in payments:
-        if payment.due >= start:
-            quick = payment.accepted_at is not None and payment.accepted_at - payment.due <= USUAL_SECONDS
-            usual.setdefault(int(payment.due - start), []).append(quick)
+        if payment.begun >= start:
+            quick = payment.accepted_at is not None and payment.accepted_at - payment.begun <= USUAL_SECONDS
+            usual.setdefault(int(payment.begun - start), []).append(quick)
     bad = [second for second, quick in usual.items() if sum(quick) < USUAL_SHARE * len(quick)]
     if not bad:
         return 0.0

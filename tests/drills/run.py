@@ -13,7 +13,7 @@ def main() -> int:
     """The exit code of `payctl drill`."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills.run", description=__doc__)
     parser.add_argument("--payments", default="2000")
-    parser.add_argument("--rate", default="16")
+    parser.add_argument("--rate", default="20")
     parser.add_argument("--scenario", default="region-loss")
     parser.add_argument("--report", default="build/drill.html", type=Path)
     options = parser.parse_args()
