@@ -140,6 +140,18 @@ def stop_replication(environment: Environment) -> None:
     environment.cloud.everywhere(stop)
 
 
+def closed(environment: Environment) -> tuple[str, ...]:
+    """The Regions whose receipts bucket a `payctl destroy` closed for good. Read only."""
+
+    def denies(region: str) -> bool:
+        policy: dict[str, Any] = {}
+        api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
+        with_bucket(lambda: policy.update(api.get_bucket_policy(Bucket=bucket)), "read the policy of", bucket)
+        return f'"{DENY}"' in policy.get("Policy", "")
+
+    return tuple(region for region, found in environment.cloud.everywhere(denies).items() if found)
+
+
 def empty(environment: Environment) -> dict[str, int]:
     """Refuse new objects in every receipts bucket, then delete every version. Returns how many by Region."""
 

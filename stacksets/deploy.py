@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from stacksets import alarms, causes, instances, package, preflight, templates, verify
+from stacksets import alarms, causes, data, instances, package, preflight, templates, verify
 from stacksets.environment import Environment, Survey
 from stacksets.errors import PayctlError, RegionsFailedError
 from stacksets.lint import lint
@@ -60,6 +60,7 @@ class Deployment:
         survey = environment.survey()
         preflight.refuse_changed_regions(environment, survey)
         self._refuse_lost_regions(survey)
+        self._refuse_half_destroyed(survey)
         if planned := self.planned(survey):
             report.phase("Preflight")
             preflight.require(environment)
@@ -139,6 +140,16 @@ class Deployment:
                 f"{lost[0]}: its stack is gone from a linked environment, and its payment register with it",
                 remedy=f"finish a `payctl destroy`, or make the Region anew with `payctl deploy --recreate {lost[0]}` "
                 f"and then run `payctl rejoin {lost[0]}`",
+            )
+
+    def _refuse_half_destroyed(self, survey: Survey) -> None:
+        """Destroying puts the intake off first, and closes buckets behind CloudFormation's back later: it would not
+        open them again."""
+        off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
+        if off and (closed := data.closed(self.environment)):
+            raise PayctlError(
+                f"{closed[0]}: a `payctl destroy` has emptied and closed the receipts bucket",
+                remedy="finish it with `payctl destroy --delete-data`, then deploy anew",
             )
 
     def _bar_recreated(self, survey: Survey) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from stacksets import causes, data, instances
+from stacksets import causes, data, instances, preflight
 from stacksets.environment import Environment, Survey
 from stacksets.errors import Cause, PayctlError, RegionsFailedError
 from stacksets.model import Definition, Stack
@@ -29,6 +29,7 @@ def destroy(environment: Environment, options: Options) -> bool:
     report.phase("Look at what is there")
     environment.runner.settle()
     survey = environment.survey()
+    preflight.refuse_changed_regions(environment, survey)
     if survey.stack_set is None and survey.global_stack.status.absent:
         return False
     _refuse_protected(environment, survey)

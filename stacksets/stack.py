@@ -91,6 +91,12 @@ class Stacks:
         """Create or update the stack and wait. A stack whose creation failed is deleted first. Nothing to change is
         a success. The stack comes back as it ended: look at its status."""
         stack = self.wait(name, watch)
+        if stack.status is StackStatus.DELETE_FAILED:
+            # Unlike a failed creation it may still hold data: that is not deleted by the way.
+            raise PayctlError(
+                f"stack {name} in {self.region} is half deleted: {stack.reason or stack.status}",
+                remedy="finish deleting it (`payctl destroy`, if it is an environment's), then repeat the command",
+            )
         if stack.status.unusable:
             self.delete(name, watch)
             stack = self.describe(name)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from botocore.exceptions import ClientError
 from stacksets import data, destroy
 from stacksets.errors import PayctlError, RegionsFailedError
 from stacksets.model import StackStatus
+from stacksets.progress import Silent
+from stacksets.stack import Stacks
 from tests.stacksets import small
 from tests.stacksets.conftest import REGIONS, Project
 
@@ -92,12 +95,7 @@ def test_intake_is_off_before_anything_is_deleted(project: Project) -> None:
     project.deploy()
     seen: list[str] = []
 
-    class Looks:
-        detailed = False
-
-        def __getattr__(self, name: str) -> Any:
-            return lambda *_: None
-
+    class Looks(Silent):
         def phase(self, title: str) -> None:
             held = project.environment().stack_set.describe()
             seen.append(f"{title}: {held.parameters['Intake'] if held else 'gone'}")
@@ -144,12 +142,7 @@ def test_region_that_cannot_be_deleted_is_named_and_a_repeated_run_finishes(proj
     project.deploy()
     bucket = project.environment().names.receipts(SECOND)
 
-    class PutsLate:
-        detailed = False
-
-        def __getattr__(self, name: str) -> Any:
-            return lambda *_: None
-
+    class PutsLate(Silent):
         def phase(self, title: str) -> None:
             if title == "Delete the regional stacks":
                 aws("s3", SECOND).put_object(Bucket=bucket, Key="late", Body=b"late")
@@ -190,3 +183,62 @@ def test_emptying_denies_new_objects_and_keeps_the_policy_that_was_there(project
     data.empty(project.environment())
     policy = json.loads(aws("s3", HOME).get_bucket_policy(Bucket=bucket)["Policy"])
     assert [statement["Sid"] for statement in policy["Statement"]] == ["Own", data.DENY]
+
+
+def test_half_destroyed_environment_is_not_deployed_over(project: Project) -> None:
+    """Its buckets refuse new objects behind CloudFormation's back: no deployment would mend that."""
+    project.deploy()
+
+    class Stops(Silent):
+        def phase(self, title: str) -> None:
+            if title == "Delete the regional stacks":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        destroy.destroy(project.environment(Stops()), destroy.Options(delete_data=True))
+    with pytest.raises(PayctlError, match="has emptied and closed the receipts bucket; finish it with"):
+        project.deploy()
+    assert run(project, delete_data=True) is True
+    assert project.deploy().health == dict.fromkeys(REGIONS, "healthy")
+
+
+def test_interruption_before_anything_is_deleted_leaves_a_working_environment(project: Project, aws: Aws) -> None:
+    project.deploy()
+    cell = {"TransactionId": {"S": "TXN001"}, "due_shard": {"S": "a"}, "due_at": {"N": "99999999999"}}
+    aws("dynamodb", SECOND).put_item(TableName=project.environment().names.register(SECOND), Item=cell)
+
+    class Stops(Silent):
+        def line(self, name: str, state: str, detail: str = "") -> None:  # noqa: ARG002 - a Reporter's
+            if state == "WAITING":
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        destroy.destroy(project.environment(Stops()), destroy.Options(delete_data=True))
+    assert project.deploy().steps == (), "the intake is on again"
+
+
+def test_global_stack_whose_deletion_failed_is_not_deleted_by_a_deployment(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may still hold the public record."""
+    project.deploy()
+    project.write(world=small.world() | {"Description": "changed"})
+    environment = project.environment()
+    before = environment.stacks(HOME).describe(environment.names.global_stack)
+    stuck = replace(before, status=StackStatus.DELETE_FAILED, reason="the table has replicas")
+    monkeypatch.setattr(
+        "stacksets.stack.Stacks.describe",
+        lambda stacks, name, real=Stacks.describe: stuck if name == before.name else real(stacks, name),
+    )
+    with pytest.raises(PayctlError, match=r"is half deleted: the table has replicas; finish deleting it"):
+        project.deploy()
+    monkeypatch.undo()
+    after = project.environment()
+    assert after.stacks(HOME).describe(after.names.global_stack).id == before.id
+
+
+def test_changed_home_does_not_pass_for_nothing_to_remove(project: Project) -> None:
+    project.deploy()
+    project.environ["AWS_REGION"] = SECOND
+    with pytest.raises(PayctlError, match=f"home is {HOME}, not {SECOND}"):
+        run(project)
