@@ -38,6 +38,10 @@ FIXES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"NoSuchKey|NoSuchBucket", "run `payctl bootstrap`, then `payctl deploy`"),
         (r"limit exceeded|LimitExceeded|quota", "raise the quota it names, then `payctl deploy` again"),
         (r"throttl|rate exceeded|TooManyRequests", "AWS was throttling: `payctl deploy` again"),
+        (
+            r"UPDATE_ROLLBACK_FAILED",
+            "mend what stopped it, `aws cloudformation continue-update-rollback` on the stack, then deploy",
+        ),
         (r"ROLLBACK_COMPLETE state", "`payctl deploy` deletes such a stack and makes it anew"),
         (r"ResourceInUseException.*replica|24 hours", "DynamoDB keeps a new replica's source for a day: try tomorrow"),
     )

@@ -14,6 +14,8 @@ from stacksets.wait import Pace
 # Called with the Regions that have finished whenever the operation is looked at; a text stops it, with that reason.
 Guard = Callable[[Sequence[str]], str]
 
+STILL = 300.0  # seconds between two notes that an operation is still under way
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
@@ -49,7 +51,7 @@ class Runner:
     def run(self, verb: str, start: Callable[[str], None], *, guard: Guard | None = None, wait: bool = True) -> Outcome:
         """Start an operation once none runs, and wait for its end. Raises RegionsFailedError unless all succeeded."""
         token = operation_id(verb)
-        while True:
+        for _ in self.pace.ticks():
             self.settle()
             try:
                 start(token)
@@ -72,12 +74,15 @@ class Runner:
 
     def follow(self, token: str, *, guard: Guard | None = None, own: bool = True) -> Outcome:
         """Wait for an operation's end. Ctrl-C stops it if it is our own and raises InterruptedRunError."""
-        stopped = ""
+        stopped, told = "", 0.0
         try:
-            for _ in self.pace.ticks():
+            for waited in self.pace.ticks():
                 outcome = self._look(token, stopped)
                 if outcome.operation.status.done:
                     return outcome
+                if waited - told >= STILL:
+                    told = waited
+                    self._say_still(outcome, waited)
                 if guard and not stopped and (stopped := guard(outcome.regions(ResultStatus.SUCCEEDED))):
                     self.report.note(f"stopping: {stopped}")
                     self.client.stop(token)
@@ -112,6 +117,14 @@ class Runner:
             detail = self.stacks(result.region).latest(busy) if busy else result.reason
             self.report.line(result.region, result.status, detail)
         return Outcome(operation=operation, results=results, stopped=stopped)
+
+    def _say_still(self, outcome: Outcome, waited: float) -> None:
+        """A log without a live line must not fall silent over an operation that is stuck."""
+        unfinished = ", ".join(f"{r.region} {r.status.lower()}" for r in outcome.results if not r.status.done)
+        self.report.note(
+            f"operation {outcome.operation.id} still {outcome.operation.status.lower()} after {waited / 60:.0f} min"
+            f"{f': {unfinished}' if unfinished else ''}; Ctrl-C stops it"
+        )
 
     def _interrupt(self, token: str, *, own: bool) -> PayctlError:
         if not own:

@@ -1,6 +1,7 @@
 """Following operations: waiting for others, stopping, interruption, failures that a status hides."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -148,3 +149,21 @@ def test_second_interruption_leaves_the_operation_running() -> None:
 
     with pytest.raises(InterruptedRunError, match="still runs; watch it with `payctl status`"):
         runner(script, sleep).run("update", script.start)
+
+
+def test_stuck_operation_is_mentioned_again_and_again() -> None:
+    """A log without a live line must not fall silent."""
+    clock = iter(range(0, 10_000, 100))
+    script = Script(*[("RUNNING", "SUCCEEDED RUNNING PENDING")] * 9, ("SUCCEEDED", "SUCCEEDED SUCCEEDED SUCCEEDED"))
+    notes: list[str] = []
+
+    class Notes(Silent):
+        def note(self, text: str) -> None:
+            notes.append(text)
+
+    patient = replace(runner(script), report=Notes(), pace=Pace(sleep=lambda _: None, clock=lambda: float(next(clock))))
+    assert patient.follow("token").ok
+    assert notes == [
+        f"operation token still running after {minutes} min: ap-southeast-1 running, us-east-1 pending; Ctrl-C stops it"
+        for minutes in (5, 10, 15)
+    ]
