@@ -5,6 +5,7 @@ import pytest
 CLOUDS = ("drills", "e2e", "localcloud", "stacksets")
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         folder, *_ = item.path.relative_to(item.config.rootpath / "tests").parts
