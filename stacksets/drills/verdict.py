@@ -48,8 +48,10 @@ class Verdict:
     dead_letters: int
     dead_letters_unexplained: int
     quiet: bool
+    serves_again: bool
+    """Whether nine in ten of the payments begun after healing were accepted, however slowly."""
     recovery_seconds: float | None
-    """From the first fault's start until new payments were accepted as usual again; None: not before the end."""
+    """From the first fault's start until new payments were accepted as quickly as usual; None: not before the end."""
     last_settled_seconds: float | None
     """From the last fault's end until the last accepted payment was settled, 0 if before; None: never."""
     longest_settle_seconds: float
@@ -91,6 +93,7 @@ def judge(record: Record, books: Books, aftermath: Aftermath, outages: Sequence[
         dead_letters=len(books.letters),
         dead_letters_unexplained=sum(letter.payment not in aftermath.parked for letter in letters),
         quiet=aftermath.quiet,
+        serves_again=serves_again(tuple(record.payments.values()), last_end),
         recovery_seconds=recovery(tuple(record.payments.values()), min(outage.start for outage in outages)),
         last_settled_seconds=last_settled(accepted, aftermath, last_end),
         longest_settle_seconds=round(
@@ -118,7 +121,7 @@ def failures(found: Verdict, books: Books, status: Mapping[str, str]) -> list[st
         (found.receipts_missing, f"{found.receipts_missing} receipts are missing"),
         (found.dead_letters_unexplained, f"{found.dead_letters_unexplained} dead letters are not explained"),
         (not found.quiet, "the system did not become quiet"),
-        (found.recovery_seconds is None, "new payments were not accepted as usual again"),
+        (not found.serves_again, "new payments were not accepted again after healing"),
     )
     told = [text for broken, text in rules if broken]
     for region, records in books.records.items():
@@ -140,6 +143,12 @@ def charged_wrongly(books: Books, settled: Sequence[str], parked: frozenset[str]
         return set()
     charged = {payment for payment, count in books.charges.items() if count}
     return (charged ^ set(settled)) - parked
+
+
+def serves_again(payments: Sequence[Payment], end: float) -> bool:
+    """Whether nine in ten payments begun after `end` were accepted; there must be some."""
+    accepted = [payment.accepted_at is not None for payment in payments if payment.begun >= end]
+    return sum(accepted) >= max(1.0, USUAL_SHARE * len(accepted))
 
 
 def recovery(payments: Sequence[Payment], start: float) -> float | None:

@@ -91,9 +91,14 @@ def test_service_is_as_usual_after_the_last_second_in_which_it_was_not() -> None
     assert judge(made, books(), aftermath(), (OUTAGE,)).recovery_seconds == 2.0
     for number in (7, 8, 9):
         made.payments[identify(number)].accepted_at = None
+    assert judge(made, books(), aftermath(), (OUTAGE,)).recovery_seconds is None
+
+
+def test_a_system_that_does_not_serve_again_fails_the_drill() -> None:
+    made = record()
+    made.payments[identify(9)].accepted_at = None
     found = judge(made, books(), aftermath(), (OUTAGE,))
-    assert found.recovery_seconds is None
-    assert not found.passed
+    assert found.failures == ("new payments were not accepted again after healing",)
 
 
 def test_the_last_accepted_payment_is_counted_from_the_end_of_the_fault() -> None:
