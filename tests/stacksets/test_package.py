@@ -32,6 +32,7 @@ def test_package_holds_sources_sorted_and_nothing_else(code: Path) -> None:
         assert archive.read("payments/a.py") == b"a = 1"
         # Readable for the function, whatever the mask of the machine that packed it.
         assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_equal_sources_make_equal_bytes_whenever_and_however_they_were_written(code: Path) -> None:

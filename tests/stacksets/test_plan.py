@@ -52,7 +52,7 @@ def test_change_is_shown_in_every_place_with_property_and_cause_and_not_made(
     assert found.notes == ()
     assert project.environment().stack_set.operations() == before
     for region, stack in project.environment().survey().stacks.items():
-        assert aws("cloudformation", region).list_change_sets(StackName=stack.id)["Summaries"] == []
+        assert aws("cloudformation", region).list_change_sets(StackName=stack.name)["Summaries"] == []
 
 
 def test_replacing_a_table_is_exit_code_3(project: Project) -> None:
