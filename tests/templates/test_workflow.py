@@ -163,3 +163,14 @@ def evaluate(expression: str, bound: dict[str, Any], substitutions: dict[str, st
     frame = program.create_frame()
     frame.bind("states", bound)
     return json.loads(json.dumps(program.evaluate(None, frame)))
+
+
+def test_an_error_without_a_cause_is_rescued_all_the_same(states: dict[str, Any]) -> None:
+    """An expression that comes to nothing would end the execution: a timeout must not."""
+    for state in ("ProcessTransaction", "FailOver"):
+        for catch in states[state]["Catch"]:
+            taken = {
+                key: evaluate(text, {"errorOutput": {"Error": "States.Timeout"}})
+                for key, text in catch["Output"].items()
+            }
+            assert taken == {"reason": "States.Timeout", "error": ""}
