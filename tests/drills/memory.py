@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def megabytes(server: int) -> dict[str, float]:
-    """Resident memory in MB of the server, and of its function processes together."""
+    """Memory in MB of the server, and of its function processes together; what processes share counts once."""
     children: dict[int, list[int]] = defaultdict(list)
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal() and (parent := _parent(folder)) is not None:
@@ -14,7 +14,7 @@ def megabytes(server: int) -> dict[str, float]:
     while todo:
         family.append(todo.pop())
         todo += children[family[-1]]
-    return {"server": _resident(server), "functions": sum(map(_resident, family))}
+    return {"server": _proportional(server), "functions": sum(map(_proportional, family))}
 
 
 def _parent(process: Path) -> int | None:
@@ -25,9 +25,9 @@ def _parent(process: Path) -> int | None:
         return None  # it ended meanwhile
 
 
-def _resident(process: int) -> float:
+def _proportional(process: int) -> float:
     try:
-        lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     except (FileNotFoundError, ProcessLookupError):
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
+        return 0.0  # it ended meanwhile
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)

@@ -22,11 +22,11 @@ def main() -> int:
     """Exit code 1 when a payment did not settle or the memory is above its limit."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills.soak", description=__doc__)
     parser.add_argument("--payments", default=10_000, type=int)
-    parser.add_argument("--rate", default=20.0, type=float)
+    parser.add_argument("--rate", default=15.0, type=float)
     options = parser.parse_args()
     with localcloud.running() as cloud, tempfile.TemporaryDirectory(prefix="soak-") as folder:
         support.bootstrap(cloud)
-        site = support.deploy(cloud, "soak", Path(folder))
+        site = support.deploy(cloud, "soak", Path(folder), reserved_concurrency="4")
         support.warm_up(site)
         before = memory.megabytes(cloud.pid)
         done = site.payctl("pay", "--rate", str(options.rate), "--for", f"{options.payments / options.rate}s", "--json")

@@ -3,11 +3,13 @@
 import time
 
 from tests.drills import memory
-from tests.drills.soak import GROWTH_MEGABYTES, LIMIT_MEGABYTES
+from tests.drills.soak import GROWTH_MEGABYTES
 from tests.drills.support import Site
 
 PAYMENTS_SECONDS = "10s"
 IDLE_SECONDS = 20.0
+# Of the server: how many functions run beside it is a matter of their reserved concurrency.
+SERVER_MEGABYTES = 300.0
 
 
 def test_memory_is_small_and_does_not_grow_when_idle(site: Site) -> None:
@@ -16,7 +18,7 @@ def test_memory_is_small_and_does_not_grow_when_idle(site: Site) -> None:
     seen = [memory.megabytes(site.cloud.pid)]
     assert seen[0]["server"] > 20, "this is not the server's memory"
     assert seen[0]["functions"] > 20, "these are not the functions'"
-    assert sum(seen[0].values()) < LIMIT_MEGABYTES, seen
+    assert seen[0]["server"] < SERVER_MEGABYTES, seen
     until = time.monotonic() + IDLE_SECONDS
     while time.monotonic() < until:
         time.sleep(1)  # what is measured is the passing of time
