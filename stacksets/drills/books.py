@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Final
 
 from stacksets import data
@@ -51,7 +52,7 @@ def read(environment: Environment, payments: Sequence[str], prefix: str, local: 
     return Books(
         records=environment.cloud.everywhere(lambda region: items(environment, region, names.table, payments)),
         cells=environment.cloud.everywhere(lambda region: items(environment, region, names.register(region), payments)),
-        receipts=environment.cloud.everywhere(lambda region: _receipts(environment, region, prefix)),
+        receipts=_receipts(environment, prefix),
         letters=tuple(letter for found in _letters(environment, prefix).values() for letter in found),
         charges=charges,
     )
@@ -89,7 +90,25 @@ def due(environment: Environment, region: str, prefix: str) -> list[str]:
     return [payment for digit in data.SHARDS for payment in shard(digit) if payment.startswith(prefix)]
 
 
-def _receipts(environment: Environment, region: str, prefix: str) -> dict[str, str]:
+def _receipts(environment: Environment, prefix: str) -> dict[str, dict[str, str]]:
+    """What tells one Region's receipt of a payment from another's: its ETag, or where ETags differ, as with different
+    keys may, a digest of its content."""
+    found = environment.cloud.everywhere(lambda region: _etags(environment, region, prefix))
+    unsure = {payment for held in found.values() for payment in held if len(_told(found, payment)) > 1}
+
+    def digest(region: str) -> dict[str, str]:
+        here = unsure & found[region].keys()
+        return {payment: sha256(_content(environment, region, payment)).hexdigest() for payment in here}
+
+    digests = environment.cloud.everywhere(digest)
+    return {region: {**found[region], **digests[region]} for region in found}
+
+
+def _told(found: Mapping[str, Mapping[str, str]], payment: str) -> set[str]:
+    return {held[payment] for held in found.values() if payment in held}
+
+
+def _etags(environment: Environment, region: str, prefix: str) -> dict[str, str]:
     """The ETag of each payment's receipt in a Region's bucket."""
     pages = (
         environment.cloud.s3(region)
@@ -103,8 +122,8 @@ def _receipts(environment: Environment, region: str, prefix: str) -> dict[str, s
     }
 
 
-def receipt(environment: Environment, region: str, payment: str) -> bytes:
-    """One receipt's content."""
+def _content(environment: Environment, region: str, payment: str) -> bytes:
+    """One receipt."""
     bucket = environment.names.receipts(region)
     answer = environment.cloud.s3(region).get_object(Bucket=bucket, Key=f"receipts/{payment}.json")
     return answer["Body"].read()
@@ -136,6 +155,11 @@ def _letter(region: str, body: Mapping[str, Any]) -> Letter:
     detail: Mapping[str, Any] = body.get("detail") or body
     payment = detail.get("transactionId") or (detail.get("transaction") or {}).get("id", "")
     return Letter(region=region, payment=str(payment), reason=str(detail.get("reason", "")))
+
+
+def different_receipts(books: Books) -> set[str]:
+    """Payments of which two Regions hold different receipts."""
+    return {payment for held in books.receipts.values() for payment in held if len(_told(books.receipts, payment)) > 1}
 
 
 def differing(found: Mapping[str, Mapping[str, Item]], attribute: str) -> Iterator[str]:

@@ -39,7 +39,7 @@ class Routes(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """`payments` at `rate` a second, their clients spread over the Regions `near`. `impatient` is the share of payments
-    that their client posts to two Regions at once; `patience` how long a client repeats after its payment was due."""
+    that their client posts to two Regions at once; `patience` how long a client repeats after its first request."""
 
     payments: int
     rate: float
@@ -183,7 +183,7 @@ class Load:
                 self.record.answers.append(answer)
                 payment.hear(answer)
                 at = self.now + (self._pause(payment) if answer.error else LOOK_AGAIN)
-                if not payment.over and not step.detour and at < payment.due + self.plan.patience:
+                if not payment.over and not step.detour and at < payment.begun + self.plan.patience:
                     self._plan(payment, at, "POST" if payment.accepted_at is None else "GET")
             self._changed.notify()
 

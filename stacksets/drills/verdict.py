@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from stacksets.drills.books import Books, differing
+from stacksets.drills.books import Books, different_receipts, differing
 from stacksets.drills.record import FINAL, REFUSED, Payment, Record
 from stacksets.drills.scenarios import Outage
 
@@ -88,7 +88,7 @@ def judge(record: Record, books: Books, aftermath: Aftermath, outages: Sequence[
         lost=len(lost),
         charged_twice=len(charged_twice(books)),
         charged_wrongly=len(charged_wrongly(books, settled, aftermath.parked)),
-        differing=len(set(differing(books.records, "Content")) | set(differing(books.cells, "result"))),
+        differing=len(different(books)),
         receipts_missing=sum(payment not in held for held in books.receipts.values() for payment in settled),
         dead_letters=len(books.letters),
         dead_letters_unexplained=sum(letter.payment not in aftermath.parked for letter in letters),
@@ -128,6 +128,11 @@ def failures(found: Verdict, books: Books, status: Mapping[str, str]) -> list[st
         if missing := len(status) - len(records):
             told.append(f"{region} does not show {missing} records")
     return told
+
+
+def different(books: Books) -> set[str]:
+    """Payments of which two Regions show different records, results or receipts."""
+    return set(differing(books.records, "Content")) | set(differing(books.cells, "result")) | different_receipts(books)
 
 
 def charged_twice(books: Books) -> set[str]:

@@ -26,7 +26,7 @@ def main() -> int:
     options = parser.parse_args()
     with localcloud.running() as cloud, tempfile.TemporaryDirectory(prefix="soak-") as folder:
         support.bootstrap(cloud)
-        site = support.deploy(cloud, "soak", Path(folder), reserved_concurrency="4")
+        site = support.deploy(cloud, "soak", Path(folder), reserved_concurrency="3")
         support.warm_up(site)
         before = memory.megabytes(cloud.pid)
         done = site.payctl("pay", "--rate", str(options.rate), "--for", f"{options.payments / options.rate}s", "--json")

@@ -51,6 +51,11 @@ def test_a_drill_in_which_all_went_well_passes() -> None:
         (without("records", *REGIONS), "charged_wrongly", "charged and not settled"),
         (changed("records", Content="another"), "differing", "differently"),
         (changed("cells", result="another"), "differing", "differently"),
+        (
+            {"receipts": {**books().receipts, REGIONS[2]: {**books().receipts[REGIONS[2]], FIRST: "other"}}},
+            "differing",
+            "",
+        ),
         (changed("records", Content="another") | {"charges": None}, "charged_twice", "charged twice"),
         (without("receipts", REGIONS[1]), "receipts_missing", "receipts"),
         (
