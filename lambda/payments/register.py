@@ -213,8 +213,9 @@ def choose(ctx: Context, promises: Mapping[str, Cell], digest: str) -> Value:
 
 def decided(cells: Iterable[Cell]) -> Value | None:
     """The value that two cells accepted in the same ballot, read at whatever moments."""
-    votes = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
-    return next((read_value(str(value)) for (_, value), count in votes.items() if count >= 2), None)
+    votes = [(cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell]
+    twice = [vote for vote in votes if votes.count(vote) >= 2]
+    return read_value(str(twice[0][1])) if twice else None
 
 
 def next_number(cells: Iterable[Cell]) -> int:

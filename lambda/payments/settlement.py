@@ -159,8 +159,8 @@ def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
 def written(cells: Iterable[Cell]) -> Result | None:
     """How it ended, as most of the cells have it: two may differ where an operator and a worker wrote at once, and then
     the third decides."""
-    texts = Counter(str(cell["result"]) for cell in cells if "result" in cell)
-    return read_result(texts.most_common(1)[0][0]) if texts else None
+    texts = [str(cell["result"]) for cell in cells if "result" in cell]
+    return read_result(max(texts, key=texts.count)) if texts else None
 
 
 def ended(cells: Collection[Cell], payment: str) -> tuple[Intent, Result] | None:

@@ -45,12 +45,13 @@ class Part(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a campaign found; `seconds` of one core, all cores together."""
+    """What a campaign found; `seconds` of processor time, all cores together, and `wall` on the clock."""
 
     runs: int
     found: Counter[str]
     failures: list[Failure]
     seconds: float
+    wall: float = 0.0
 
     @property
     def verdict(self) -> str:
@@ -58,12 +59,13 @@ class Report(NamedTuple):
         found = self.found
         faults = ", ".join(f"{found[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if found[fault])
         parked = ", ".join(f"{found[why]} {why}" for why in PARKED)
-        rate = found["payments"] / self.seconds if self.seconds else 0.0
+        a_core, a_second = found["payments"] / (self.seconds or 1), found["payments"] / (self.wall or 1)
         return (
             f"{'FAILED' if faults else 'passed'}: {found['payments']:,} payments in {self.runs:,} runs, "
             f"{found['accepted']:,} accepted, {found['settled']:,} settled, {found['declined']:,} declined, "
             f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; "
-            f"{rate:,.0f} payments a second a core"
+            f"{a_core:,.0f} payments a core-second ({self.seconds:,.0f} s of processor time), "
+            f"{a_second:,.0f} a second on the clock ({self.wall:,.0f} s)"
         )
 
 
@@ -83,6 +85,7 @@ def runs(seeds: range, options: Options | None = None) -> Part:
 def prepare() -> None:
     """A process that does nothing but runs."""
     remember()
+    gc.freeze()
     gc.disable()  # `runs` collects, once a chunk
 
 
@@ -91,7 +94,7 @@ def campaign(
 ) -> Report:
     """Runs from `seed` on, until that many payments have been through; `jobs` processes, 0: one a core."""
     found: Counter[str] = Counter()
-    report = Report(0, found, [], 0.0)
+    report, began = Report(0, found, [], 0.0), time.monotonic()
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=prepare) as pool:
         while found["payments"] < payments and len(report.failures) < ENOUGH:
             chunks = ceil((payments - found["payments"]) / (CHUNK * PER_RUN))
@@ -101,6 +104,7 @@ def campaign(
                 found.update(part.found)
                 report.failures.extend(part.failures)
                 report = report._replace(runs=report.runs + CHUNK, seconds=report.seconds + part.seconds)
+                report = report._replace(wall=time.monotonic() - began)
                 if progress:
                     progress(report)
     return report

@@ -28,7 +28,7 @@ FAULTS = {
     "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
     "diverged": "replicas show different ends, or another than the final result, or none, when all is quiet",
     "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
-    "unexplained": "I8: a dead letter after its redrive, of a payment that neither ended nor is parked",
+    "unexplained": "I8: a dead letter after its redrive, of a payment that is public, or is neither that nor parked",
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
 }
@@ -40,6 +40,7 @@ PARKED = {
 }
 
 
+NO_REGION_LEFT = "no Region left"
 ENDS = (SETTLED, DECLINED, NOT_CHARGED)
 
 
@@ -151,8 +152,11 @@ class Judge:
     def dead_letter(self, world: World, payment: str, digest: str, reason: str, alive: list[str]) -> None:
         """I8: what lies in a dead-letter queue when all is quiet and it has been redriven."""
         cells = [world.cells[region].get(payment, {}) for region in alive]
-        ended = any(self.ends(world, payment, alive))  # with this payload or, for IdTaken, another
-        if not ended and not self.parked(world, cells, alive):
+        if any(self.ends(world, payment, alive)):
+            explained = reason != NO_REGION_LEFT  # a redriven execution finds what is public, of its payload or another
+        else:
+            explained = bool(self.parked(world, cells, alive))
+        if not explained:
             self.accuse("unexplained", payment, f"a dead letter of {digest[:8]}: {reason}")
 
     @staticmethod

@@ -15,7 +15,7 @@ from payments.ports import Action
 from tests.simulation import world
 from tests.simulation.judge import Violation
 from tests.simulation.options import Options
-from tests.simulation.production import replace
+from tests.simulation.production import forget, replace
 from tests.simulation.scenario import play
 
 
@@ -54,8 +54,10 @@ def applied(mutant: Mutant) -> Iterator[Executions]:
     """Production with the mutant's edits; as it was again afterwards."""
     executions = Executions()
     world.COMPILED.clear()
+    forget()
     targets = {id(edit.of): edit.of for edit in mutant.edits}.values()
     with ExitStack() as undo:
+        undo.callback(forget)
         for target in targets:
             edits = [edit for edit in mutant.edits if edit.of is target]
             new = _action(target, edits) if isinstance(target, Action) else _function(target, edits, executions)

@@ -111,7 +111,7 @@ class Run:
 
     def storm(self, payments: list[str]) -> None:
         """Until all have ended, or gone to sleep."""
-        dice, network = self.dice, self.network
+        dice, network, world = self.dice, self.network, self.world
         lag, pace = dice.pick((0.5, 0.05, 0.005)), dice.pick((0.1, 1.0, 10.0))
         fatal = (
             dice.between(5, 60 * len(payments))
@@ -122,7 +122,7 @@ class Run:
         for count in range(STEPS):
             if not network.live:
                 return
-            self.world.time += pace
+            world.time += pace
             if dice.chance(0.08):
                 self.weather.change(payments)
             if count == fatal:
@@ -133,16 +133,17 @@ class Run:
 
     def one_step(self, lag: float) -> None:
         """A worker does a request; now and then something replicates, or arrives late."""
-        dice, network = self.dice, self.network
-        if self.world.mail and dice.chance(lag):
+        dice, network, world = self.dice, self.network, self.world
+        if world.mail and dice.chance(lag):
             network.deliver()
         if network.late:
-            network.arrive_at_last(self.world.time)
+            network.arrive_at_last(world.time)
             if network.late and dice.chance(0.05):
                 network.arrive_late()
         if network.live:
             network.step(dice.below(len(network.live)))
-        self.traffic.go_on()
+        if world.started or world.events:
+            self.traffic.go_on()
 
     def lose(self, region: str) -> None:
         """A Region is lost for good."""
@@ -202,7 +203,7 @@ class Run:
                     if int(cell.get("due_at", world.time + 1)) <= world.time:
                         self.traffic.janitor(region, payment)
             self.run_dry()
-            if not any("due_at" in cell and not self.rests(payment) for payment, cell in self.living_cells()):
+            if all(map(self.rests, self.due())):
                 break
             world.time += 300
 
@@ -210,18 +211,22 @@ class Run:
         world, network, traffic, dice = self.world, self.network, self.traffic, self.dice
         while network.live or network.late or world.mail or world.started or world.events:
             world.time += 0.1
-            traffic.go_on()
+            if world.started or world.events:
+                traffic.go_on()
             if network.late:
                 network.arrive_late()
             if world.mail and (not network.live or dice.chance(0.3)):
-                world.mail = [letter for letter in world.mail if self.dead not in (letter.source, letter.target)]
+                if self.dead:
+                    world.mail = [letter for letter in world.mail if self.dead not in (letter.source, letter.target)]
                 if world.mail:
                     network.deliver()
             if network.live:
                 network.step(dice.below(len(network.live)))
 
-    def living_cells(self) -> list[tuple[str, dict[str, object]]]:
-        return [(payment, dict(cell)) for region in self.alive for payment, cell in self.world.cells[region].items()]
+    def due(self) -> list[str]:
+        """What a cell of a living Region still asks for."""
+        cells = self.world.cells
+        return [payment for region in self.alive for payment, cell in cells[region].items() if "due_at" in cell]
 
     def rests(self, payment: str) -> bool:
         cells = [self.world.cells[region].get(payment, {}) for region in self.alive]

@@ -15,7 +15,7 @@ from payments.register import Intent
 from payments.settlement import Outcome
 
 from tests.simulation.dice import Dice
-from tests.simulation.judge import Judge
+from tests.simulation.judge import NO_REGION_LEFT, Judge
 from tests.simulation.network import Network
 from tests.simulation.world import EPOCH, REGIONS, World
 
@@ -27,6 +27,13 @@ TRIES = 3
 def intent(number: int, variant: int) -> Intent:
     """The payload that clients submit as payment `number`; another variant is another payload under the same id."""
     return intent_of(Payment(f"p{number}", 999 + variant, "USD", EPOCH * 10**6, ACCOUNT))
+
+
+@lru_cache(maxsize=1000)
+def read(text: str) -> dict[str, Any]:
+    """The input of an execution, or an event's detail; nobody changes it."""
+    given: dict[str, Any] = json.loads(text)
+    return given
 
 
 class Letter(NamedTuple):
@@ -103,7 +110,7 @@ class Traffic:
         """What the functions asked the workflow service for since the last time."""
         started, self.world.started = self.world.started, []
         for region, text in started:
-            self.workflow(region, json.loads(text))
+            self.workflow(region, read(text))
 
     def workflow(self, region: str, given: dict[str, Any], tries: int = TRIES) -> None:
         """One execution: the task up to three times, then the next Region, then the dead letters."""
@@ -124,7 +131,7 @@ class Traffic:
             else:
                 self.fail_over(region, given)
 
-        flow = processor.recover(self.world.context(region), payment, mine)
+        flow = processor.pursue(self.world.context(region), payment, mine)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
 
     def fail_over(self, region: str, given: dict[str, Any]) -> None:
@@ -135,13 +142,13 @@ class Traffic:
         if left:
             self.world.events.append((region, json.dumps({**given, "tried": tried, "next": left[0]})))
         else:
-            self.letters.append(Letter(given, "no Region left"))
+            self.letters.append(Letter(given, NO_REGION_LEFT))
 
     def route_events(self) -> None:
         """Rules carry events to the next Region; an event may be lost, and may arrive twice."""
         events, self.world.events = self.world.events, []
         for _, text in events:
-            detail = json.loads(text)
+            detail = read(text)
             copies = 1 if self.calm else self.dice.pick((1, 1, 1, 0, 2))
             for _ in range(copies):
                 self.workflow(detail["next"], detail)

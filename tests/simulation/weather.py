@@ -13,8 +13,6 @@ from tests.simulation.world import REGIONS, World
 HOUR = 3600
 PROCESSOR = "https://processor.example"
 
-Event = Callable[[str, str], None]
-
 
 class Weather:
     """`change` does one thing to a Region or a payment. `apart`: how many seconds the clocks may be off. `dead`: the
@@ -25,26 +23,11 @@ class Weather:
         self.apart = HOUR
         self.dead = ""
         self.deploying = False
-        self.events: tuple[Event, ...] = (
-            *(self.janitor,) * 6,  # the first is the harmless one
-            *(self.all_clear,) * 2,
-            self.region_dark,
-            self.link_cut,
-            self.region_isolated,
-            self.service_down,
-            self.look,
-            self.clock_set,
-            self.time_passes,
-            self.functions_down,
-            self.ruling,
-            self.redrive,
-            self.deployment_or_waking,
-        )
 
     def change(self, payments: Sequence[str]) -> None:
         if self.network.barred and self.dice.chance(0.3):
             self.operators.rejoin()
-        self.dice.pick(self.events)(self.dice.pick(REGIONS), self.dice.pick(payments))
+        self.dice.pick(EVENTS)(self, self.dice.pick(REGIONS), self.dice.pick(payments))
 
     def janitor(self, region: str, payment: str) -> None:
         self.traffic.janitor(region, payment)
@@ -90,3 +73,20 @@ class Weather:
             self.world.rails[region] = self.dice.pick((PROCESSOR, LEDGER))
         else:
             self.network.wake()
+
+
+EVENTS: tuple[Callable[[Weather, str, str], None], ...] = (
+    *(Weather.janitor,) * 6,  # the first is the harmless one
+    *(Weather.all_clear,) * 2,
+    Weather.region_dark,
+    Weather.link_cut,
+    Weather.region_isolated,
+    Weather.service_down,
+    Weather.look,
+    Weather.clock_set,
+    Weather.time_passes,
+    Weather.functions_down,
+    Weather.ruling,
+    Weather.redrive,
+    Weather.deployment_or_waking,
+)

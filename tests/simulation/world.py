@@ -87,18 +87,6 @@ class World:
         self.rails: dict[str, str] = dict.fromkeys(REGIONS, LEDGER)
         self.tokens = 0
         self.trace: Callable[[str], None] | None = None
-        self._do: Mapping[type, Callable[[str, Any], Any]] = {
-            Update: self._update,
-            Read: self._read,
-            Publish: self._publish,
-            ReadRecord: self._read_record,
-            WriteReceipt: self._write_receipt,
-            Charge: self._charge,
-            Lookup: self._lookup,
-            Cancel: self._cancel,
-            StartWorkflow: self._start_workflow,
-            PutEvent: self._put_event,
-        }
 
     def context(self, region: str) -> Context:
         """What a function of this Region is told at its start; its clock goes on."""
@@ -120,7 +108,7 @@ class World:
 
     def perform(self, region: str, request: Request) -> Any:
         """Do one request for a function of `region`, whole and at once."""
-        return self._do[type(request)](region, request)
+        return DOES[type(request)](self, region, request)
 
     # --- the register
 
@@ -204,3 +192,18 @@ class World:
     def _put_event(self, region: str, request: PutEvent) -> bool:
         self.events.append((region, request.detail))
         return True
+
+
+DOES: Mapping[type, Callable[[World, str, Any], Any]] = {
+    Update: World._update,
+    Read: World._read,
+    Publish: World._publish,
+    ReadRecord: World._read_record,
+    WriteReceipt: World._write_receipt,
+    Charge: World._charge,
+    Lookup: World._lookup,
+    Cancel: World._cancel,
+    StartWorkflow: World._start_workflow,
+    PutEvent: World._put_event,
+}
+"""Of the class, not of each world: a run leaves no reference cycle, so that nothing of it waits for the collector."""
