@@ -149,14 +149,15 @@ class Judge:
         for payment in payments:
             self._payment(world, payment, alive)
 
-    def dead_letter(self, world: World, payment: str, digest: str, reason: str, alive: list[str]) -> None:
-        """I8: what lies in a dead-letter queue when all is quiet and it has been redriven."""
+    def dead_letter(
+        self, world: World, payment: str, digest: str, reason: str, alive: list[str], *, public: bool
+    ) -> None:
+        """I8: what lies in a dead-letter queue when all is quiet and it has been redriven. `public`: it was that before
+        the last redrive, which then had nothing to do but see it."""
         cells = [world.cells[region].get(payment, {}) for region in alive]
-        if any(self.ends(world, payment, alive)):
-            explained = reason != NO_REGION_LEFT  # a redriven execution finds what is public, of its payload or another
-        else:
-            explained = bool(self.parked(world, cells, alive))
-        if not explained:
+        ended = any(self.ends(world, payment, alive))  # with this payload or, for IdTaken, another
+        missed = public and reason == NO_REGION_LEFT
+        if missed or not (ended or self.parked(world, cells, alive)):
             self.accuse("unexplained", payment, f"a dead letter of {digest[:8]}: {reason}")
 
     @staticmethod

@@ -49,17 +49,17 @@ def remember() -> None:
         kept = lru_cache(maxsize=500)(original)
         replace(original, kept, packages=EVERYWHERE)
         FORGET.append(kept.cache_clear)
-    replace(record.read_record, by_items(record.read_record), packages=EVERYWHERE)
-    replace(task.read_input, by_items(task.read_input), packages=EVERYWHERE)
+    replace(record.read_record, by_items(record.read_record, lambda cell: tuple(cell.items())), packages=EVERYWHERE)
+    replace(task.read_input, by_items(task.read_input, frozen), packages=EVERYWHERE)
 
 
-def by_items(original: Callable[..., Any]) -> Callable[..., Any]:
-    """A pure function of a mapping of scalars, lists and mappings, with its answers kept."""
+def by_items(original: Callable[..., Any], freeze: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A pure function of a mapping, and perhaps more, with its answers kept; `freeze` makes a key of the mapping."""
     answers: dict[Any, Any] = {}
     FORGET.append(answers.clear)
 
     def kept(given: Mapping[str, Any], *more: Any) -> Any:
-        asked = (frozen(given), more)
+        asked = (freeze(given), more)
         answer = answers.get(asked)
         if answer is None:
             if len(answers) > 2000:
@@ -71,7 +71,7 @@ def by_items(original: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def frozen(given: Any) -> Any:
-    """The same as a key of a dictionary."""
+    """Mappings and lists as tuples."""
     if isinstance(given, Mapping):
         return tuple([(name, value if type(value) is str else frozen(value)) for name, value in given.items()])
     return tuple(given) if isinstance(given, list) else given

@@ -54,6 +54,7 @@ class Run:
         if options.rail != "ledger" and not options.cancels:
             self.weather.apart, self.network.oldest = HOUR // 3, FUNCTION
         self.sweeps = 0
+        self.public: set[str] = set()
         if options.rail != "ledger":
             self.world.rails = dict.fromkeys(REGIONS, PROCESSOR)
         if options.rail == "mixed":
@@ -85,7 +86,10 @@ class Run:
         """What is left, judged."""
         self.judge.verdict(self.world, self.payments, self.alive)
         for given, reason in self.traffic.letters:
-            self.judge.dead_letter(self.world, given["transaction"]["id"], given["hash"], reason, self.alive)
+            payment = given["transaction"]["id"]
+            self.judge.dead_letter(
+                self.world, payment, given["hash"], reason, self.alive, public=payment in self.public
+            )
         return self.judge
 
     # --- while it storms
@@ -171,6 +175,7 @@ class Run:
             network.live += sleepers
             self.quiet()
         for _ in range(2):  # all dead letters, twice
+            self.public = {payment for payment in self.payments if any(self.judge.ends(world, payment, self.alive))}
             traffic.redrive()
             self.quiet()
         if self.dead:

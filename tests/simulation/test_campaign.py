@@ -90,11 +90,11 @@ def test_a_seed_replays_identically() -> None:
 def test_a_failing_seed_is_told_with_how_to_replay_it() -> None:
     """The command line ends with 1 and names the seed, the fault and the command."""
     told = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.run", "--seed", "2", "--trace", "--mutant", "ignore_accepted"],
+        [sys.executable, "-m", "tests.simulation.run", "--seed", "23", "--trace", "--mutant", "ignore_accepted"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert told.returncode == 1
-    assert "seed 2: disagreement" in told.stdout
-    assert "tests.simulation.run --seed 2 --trace --mutant ignore_accepted" in told.stdout
+    assert "seed 23: disagreement" in told.stdout
+    assert "tests.simulation.run --seed 23 --trace --mutant ignore_accepted" in told.stdout
