@@ -23,7 +23,7 @@ demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in 
 	$(BIN)/python -m localcloud.demo
 
 test: setup check $(VENV)-moto/.done ## Lint and run every test
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
 	$(PYTHON) -m venv $(VENV)-moto

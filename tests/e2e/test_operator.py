@@ -326,7 +326,15 @@ def bar(environment: Environment, region: str) -> None:
     command += ["--settings", str(environment.settings)]
     environ = os.environ | {"ENVIRONMENT_SUFFIX": environment.name, "AWS_REGION": HOME}
     others = [other for other in REGIONS if other != region]
-    with subprocess.Popen(command, env=environ, cwd=ROOT, stderr=subprocess.PIPE, text=True) as running:
+    # A shell that runs the tests in the background has them ignore Ctrl-C, and so what they start.
+    with subprocess.Popen(
+        command,
+        env=environ,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - one call only
+    ) as running:
         eventually(lambda: all("since" in environment.cell(":barred", other) for other in others))
         running.send_signal(signal.SIGINT)
         _, says = running.communicate(timeout=30)
