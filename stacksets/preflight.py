@@ -144,9 +144,10 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
 
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:
     """Whether Lambda lets a new processor reserve its executions (FACTS F41)."""
-    wanted = environment.settings.limits.reserved_concurrency
-    if not wanted or region in survey.usable:
+    processor = environment.settings.limits.reserved_concurrency
+    if not processor or region in survey.usable:
         return
+    wanted = processor + 1  # and one for the janitor
     limits = environment.cloud.functions(region).get_account_settings()["AccountLimit"]
     free = limits.get("UnreservedConcurrentExecutions", 0)
     detail = f"{free} unreserved executions, {wanted} to reserve, {UNRESERVED} must be left"
