@@ -47,17 +47,9 @@ def parameters(template: dict[str, Any], given: list[dict[str, Any]], previous: 
     Only values that were given are kept; the stacks fill in the defaults.
     """
     declared = template.get("Parameters", {})
-    unknown = [item["ParameterKey"] for item in given if item["ParameterKey"] not in declared]
-    if unknown:
-        raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
-    values = {}
-    for item in given:
-        key = item["ParameterKey"]
-        if not item.get("UsePreviousValue"):
-            values[key] = item.get("ParameterValue", "")
-        elif key in previous:
-            values[key] = previous[key]
-        elif "Default" not in declared[key]:
+    values = _taken(template, given, previous)
+    for key in (item["ParameterKey"] for item in given):
+        if key not in values and "Default" not in declared[key]:
             raise invalid(
                 f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as true for a "
                 "parameter key not in the previous template"
@@ -72,6 +64,11 @@ def overrides(template: dict[str, Any], given: list[dict[str, Any]] | None, prev
     """An instance's overrides: no list keeps all; in a list `UsePreviousValue` keeps one; what is absent reverts."""
     if given is None:
         return dict(previous)
+    return _taken(template, given, previous)
+
+
+def _taken(template: dict[str, Any], given: list[dict[str, Any]], previous: dict[str, str]) -> dict[str, str]:
+    """The values given, and those kept from before. Refuses parameters that the template does not have."""
     declared = template.get("Parameters", {})
     unknown = [item["ParameterKey"] for item in given if item["ParameterKey"] not in declared]
     if unknown:

@@ -4,9 +4,7 @@ It is the same code that the functions run (lambda/payments/operations.py), agai
 """
 
 import itertools
-import os
 import sys
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,6 +27,7 @@ from payments.aws import Aws, Credentials
 from payments.cards import in_text
 from payments.operations import Done, Ruling, Standing
 from payments.ports import BARRED, LEDGER, LOST, Action, Context, Flow, Read, Update
+from payments.runtime import context_of
 from payments.settings import Settings
 from payments.store import BARRED_SECONDS, Driver
 
@@ -100,17 +99,7 @@ class Registers:
 
     def context(self, region: str = "") -> Context:
         """Where a flow runs: the home Region unless another is named."""
-        here = self.settings(region or self.environment.home)
-        return Context(
-            region=here.region,
-            regions=here.regions,
-            rail=here.rail,
-            deduplicates=here.deduplicates,
-            key_lifetime=here.key_lifetime,
-            now=lambda: int(time.time()),
-            draw=lambda sides: int.from_bytes(os.urandom(8)) % sides,
-            token=lambda: os.urandom(16).hex(),
-        )
+        return context_of(self.settings(region or self.environment.home))
 
     def run(self, flow: Flow[Answer], region: str = "") -> Answer:
         """Drive a flow of the functions' code. What does not answer is LOST to it, never an error."""

@@ -25,8 +25,12 @@ def driver() -> Driver:
 
 @cache
 def context() -> Context:
+    """Where this process's flows run."""
+    return context_of(settings())
+
+
+def context_of(here: Settings) -> Context:
     """Real clock and dice."""
-    here = settings()
     return Context(
         region=here.region,
         regions=here.regions,
