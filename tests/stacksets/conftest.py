@@ -14,6 +14,9 @@ import boto3
 import pytest
 
 import localcloud
+
+# Commands are listed in the order of registration, which is that of the command line, whichever test comes first.
+import stacksets.cli  # noqa: F401
 from builder import settings as settings_file
 from stacksets import bootstrap, deploy
 from stacksets.cloud import Cloud
