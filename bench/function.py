@@ -2,12 +2,13 @@
 
 Cold: a fresh interpreter imports, makes what it needs, and makes its first call (to a server in this process that
 answers at once, the same for both). Own work: CPU time of the handler for a payment on the happy path, ledger rail,
-everything included but the sockets: HTTP is answered in the process, and the time that takes is subtracted.
+everything included but `http.client`: that is answered in the process, and the time this takes is subtracted.
 """
 
 import json
 import os
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from contextlib import redirect_stdout
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
-from threading import Lock, Thread
+from socket import socketpair
+from threading import Thread
 from typing import Any
 
 from bench.measure import Comparison
@@ -82,7 +84,8 @@ def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every mod
     server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
     Thread(target=server.serve_forever, daemon=True).start()
     variables = environment(f"http://127.0.0.1:{server.server_port}")
-    work = own_work()
+    # In a process of its own: what this one grows to would be the least that any child is measured with.
+    work = float(subprocess.run([sys.executable, "-m", "bench.function"], check=True, capture_output=True).stdout)
     kept = "kept" if work < WORK_LIMIT_MS else "NOT kept"
     print(
         f"Own work of the payment function, CPU for each payment\n  {work:.2f} ms (below {WORK_LIMIT_MS:.0f}: {kept})\n"
@@ -113,18 +116,13 @@ class InProcess:
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.seconds = 0.0
-        self.lock = Lock()
 
-    def send(self, request: Any) -> Any:
-        """In place of `Host.send`."""
-        from payments.http import Reply  # noqa: PLC0415 - after the path is set
-
+    def reply(self, method: str, body: bytes) -> bytes:
+        """What is answered to a request."""
         started = time.thread_time()
-        body = self.answer(json.loads(request.body)) if request.method == "POST" else {}
-        reply = Reply(200, {}, json.dumps(body).encode())
-        with self.lock:
-            self.seconds += time.thread_time() - started
-        return reply
+        answer = json.dumps(self.answer(json.loads(body)) if method == "POST" else {}).encode()
+        self.seconds += time.thread_time() - started
+        return answer
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
         """Set what is to be set, without asking whether it may be; a read finds nothing."""
@@ -136,7 +134,43 @@ class InProcess:
         return {"Attributes": item}
 
 
-def own_work(rounds: int = 5, payments: int = 200) -> float:
+class Connection:
+    """In place of an `HTTPConnection`: its answers are there at once."""
+
+    status = 200
+    will_close = False
+
+    def __init__(self, cloud: InProcess) -> None:
+        self.sock, self.far = socketpair()
+        self.far.send(b"readable")
+        self.cloud = cloud
+
+    def request(self, method: str, _path: str, body: bytes, _headers: object) -> None:
+        """Do it."""
+        self.body = self.cloud.reply(method, body)
+
+    def getresponse(self) -> "Connection":
+        """Itself."""
+        return self
+
+    def getheaders(self) -> list[tuple[str, str]]:
+        """What DynamoDB sends."""
+        return [
+            ("Server", "Server"),
+            ("Date", "Mon, 15 Jan 2024 10:30:00 GMT"),
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Content-Length", str(len(self.body))),
+            ("Connection", "keep-alive"),
+            ("x-amzn-RequestId", "PAYMENTS0000000000000000000000000000000000000000000"),
+            ("x-amz-crc32", "2745614147"),
+        ]
+
+    def read(self) -> bytes:
+        """The answer."""
+        return self.body
+
+
+def own_work(rounds: int = 15, payments: int = 200) -> float:
     """CPU milliseconds of the handler for one payment, without what HTTP stands for: the best round, as timeit has
     it."""
     os.environ.update(environment("http://127.0.0.1:9"))
@@ -144,11 +178,7 @@ def own_work(rounds: int = 5, payments: int = 200) -> float:
     from payments import function, http  # noqa: PLC0415 - after the path is set
 
     cloud = InProcess()
-
-    def send(_host: object, request: Any, **_options: Any) -> Any:
-        return cloud.send(request)
-
-    http.Host.send = send  # type: ignore[method-assign, assignment]
+    http.Host._connect = lambda _host, _timeout: Connection(cloud)  # type: ignore[method-assign, assignment, return-value]
     taken = []
     with redirect_stdout(StringIO()):
         for round_ in range(rounds + 1):  # the first warms up
@@ -167,3 +197,7 @@ def run(handler: Callable[..., Any], first: int, count: int) -> None:
         answer = handler(event)
         if answer["statusCode"] != 201:
             raise RuntimeError(f"payment {number} was answered {answer}")
+
+
+if __name__ == "__main__":
+    print(own_work())

@@ -1,6 +1,9 @@
 """The few AWS calls of the functions: signed, with short timeouts, never retried, each an answer or an error with a
 code.
 
+A call is an Exchange: a generator that yields what is to be sent, signed, and is sent the reply. So whoever runs it
+chooses how to wait: for one at a time (`run`), or for several at once (`replies.py`).
+
 Signature Version 4 as in the IAM User Guide, "Create a signed AWS API request"; the tests hold it against botocore's
 own.
 """
@@ -11,12 +14,12 @@ import json
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import lru_cache
 from http.client import HTTPException
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
-from payments.http import Host, HttpRequest, Reply
+from payments.http import Flight, Host, HttpRequest, Reply
 
 TARGETS: Final = {
     "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
@@ -49,6 +52,40 @@ class Credentials(NamedTuple):
         return cls(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"], environ.get("AWS_SESSION_TOKEN", ""))
 
 
+class Sending(NamedTuple):
+    """A signed request, and the host it goes to."""
+
+    host: Host
+    request: HttpRequest
+
+    def reply(self, flight: Flight | None = None) -> Reply:
+        """Send it and wait, or only wait for what is under way. Raises AwsError "NoAnswer"."""
+        try:
+            return flight.land() if flight else self.host.send(self.request)
+        except (OSError, HTTPException) as error:
+            raise AwsError("NoAnswer") from error
+
+
+T = TypeVar("T")
+Exchange = Generator[Sending, Reply, T]
+
+
+def run(exchange: Exchange[T]) -> T:
+    """Do all of an exchange in this thread. Raises what it raises."""
+    try:
+        sending = next(exchange)
+        while True:
+            try:
+                reply = sending.reply()
+            except AwsError as error:
+                sending = exchange.throw(error)
+            else:
+                sending = exchange.send(reply)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
 class Aws:
     """AWS as seen from one function. `endpoint` "" is AWS itself; else everything goes there, the Region by
     signature."""
@@ -60,12 +97,16 @@ class Aws:
         self._lock = threading.Lock()
 
     def call(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """One JSON call, done here and now. Raises AwsError."""
+        return run(self.calling(service, region, action, fields))
+
+    def calling(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> Exchange[dict[str, Any]]:
         """One JSON call. Raises AwsError."""
         prefix, media_type = TARGETS[service]
         body = ENCODE(fields).encode()
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
-        request = HttpRequest("POST", "/", headers, body)
-        reply = self._send(service, region, self._url(service, region), request)
+        url = self._url(service, region)
+        reply = yield self._signed(service, region, url, HttpRequest("POST", "/", headers, body))
         try:
             answer: dict[str, Any] = json.loads(reply.body.decode() or "{}")
         except ValueError:  # something between us and the service answered
@@ -74,12 +115,12 @@ class Aws:
             return answer
         raise AwsError(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)
 
-    def put_object(self, region: str, bucket: str, key: str, body: str) -> bool:
+    def putting(self, region: str, bucket: str, key: str, body: str) -> Exchange[bool]:
         """Put an object unless its key exists; whether it was put. `key` needs no escaping. Raises AwsError."""
         url = self._url("s3", region, bucket)
         path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
         headers = {"content-type": "application/json", "if-none-match": "*"}
-        reply = self._send("s3", region, url, HttpRequest("PUT", path, headers, body.encode()))
+        reply = yield self._signed("s3", region, url, HttpRequest("PUT", path, headers, body.encode()))
         if reply.status in (200, 412):
             return reply.status == 200
         raise AwsError(str(reply.status))
@@ -90,31 +131,27 @@ class Aws:
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         return f"https://{bucket + '.' if bucket else ''}{service}.{region}.{suffix}"
 
-    def _send(self, service: str, region: str, url: str, request: HttpRequest) -> Reply:
+    def _signed(self, service: str, region: str, url: str, request: HttpRequest) -> Sending:
         # Each Region its own connections, also where all share one endpoint.
         with self._lock:
             host = self._hosts.get(f"{region} {url}") or self._hosts.setdefault(f"{region} {url}", Host(url))
-        place = request._replace(path=host.path + request.path)
-        signed = sign(self.credentials, service, region, host.name, place)
-        try:
-            return host.send(request._replace(headers=signed))
-        except (OSError, HTTPException) as error:
-            raise AwsError("NoAnswer") from error
+        signed = sign(self.credentials, service, region, host, request)
+        return Sending(host, request._replace(headers=signed))
 
 
 def sign(
     credentials: Credentials,
     service: str,
     region: str,
-    host: str,
+    host: Host,
     request: HttpRequest,
     *,
     moment: float | None = None,
 ) -> dict[str, str]:
     """The headers of the request with its signature, as of `moment` (now)."""
-    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+    stamp = stamp_of(int(time.time() if moment is None else moment))
     payload = hashlib.sha256(request.body).hexdigest()
-    signed = {**request.headers, "host": host, "x-amz-date": stamp}
+    signed = {**request.headers, "host": host.name, "x-amz-date": stamp}
     if service == "s3":
         signed["x-amz-content-sha256"] = payload
     if credentials.token:
@@ -122,7 +159,7 @@ def sign(
     names = sorted(signed)
     listed = ";".join(names)
     lines = "".join(f"{name}:{signed[name]}\n" for name in names)
-    whole = f"{request.method}\n{request.path}\n\n{lines}\n{listed}\n{payload}"
+    whole = f"{request.method}\n{host.path}{request.path}\n\n{lines}\n{listed}\n{payload}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(whole.encode()).hexdigest()}"
     signature = hmac.digest(signing_key(credentials.secret, stamp[:8], region, service), text.encode(), "sha256").hex()
@@ -130,6 +167,12 @@ def sign(
         f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}, Signature={signature}"
     )
     return signed
+
+
+@lru_cache(maxsize=2)
+def stamp_of(second: int) -> str:
+    """A moment as signatures have it."""
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 @lru_cache(maxsize=32)

@@ -72,6 +72,8 @@ def _any(values: Iterable[Any]) -> bool:
 
 def _plain_digits(text: str) -> str:
     """The text with digits of every script as 0-9, and without the signs one does not see."""
+    if text.isascii():
+        return text
     return "".join(
         str(unicodedata.decimal(sign)) if sign.isdecimal() else sign
         for sign in unicodedata.normalize("NFKC", text)

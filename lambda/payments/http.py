@@ -8,6 +8,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import NamedTuple
@@ -52,13 +53,24 @@ class Host:
     def send(self, request: HttpRequest, *, connect: float = 1.0, read: float = 1.0, again: bool = True) -> Reply:
         """One request. `again`: send it once more when a kept connection turns out to be closed, as the HTTP layer may
         for requests that bear repetition. Raises NotSentError, OSError or HTTPException."""
-        connection = self._kept() if again else None
+        flight = self.begin(request, read=read) if again else None
+        if flight:
+            with suppress(ConnectionError, HTTPException):
+                return flight.land()
+        return self._begin(self._connect(connect), request, read).land()
+
+    def begin(self, request: HttpRequest, *, read: float = 1.0) -> "Flight | None":
+        """Send a request that bears repetition on a kept connection, and do not wait. None where none is kept."""
+        connection = self._kept()
         if connection:
-            try:
-                return self._exchange(connection, request, read)
-            except (ConnectionError, HTTPException):
-                connection.close()
-        return self._exchange(self._connect(connect), request, read)
+            with suppress(OSError, HTTPException):
+                return self._begin(connection, request, read)
+        return None
+
+    def keep(self, connection: HTTPConnection) -> None:
+        """Take back a connection that has nothing under way."""
+        with self._lock:
+            self._idle.append((time.monotonic(), connection))
 
     def _connect(self, timeout: float) -> HTTPConnection:
         connection = (
@@ -73,19 +85,14 @@ class Host:
             raise NotSentError(*error.args) from error
         return connection
 
-    def _exchange(self, connection: HTTPConnection, request: HttpRequest, read: float) -> Reply:
+    def _begin(self, connection: HTTPConnection, request: HttpRequest, read: float) -> "Flight":
         try:
             connection.sock.settimeout(read)
             connection.request(request.method, self.path + request.path, request.body, dict(request.headers))
-            answer = connection.getresponse()
-            reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         except BaseException:
             connection.close()
             raise
-        if not answer.will_close:
-            with self._lock:
-                self._idle.append((time.monotonic(), connection))
-        return reply
+        return Flight(self, connection)
 
     def _kept(self) -> HTTPConnection | None:
         """A kept connection that was used not long ago."""
@@ -97,6 +104,30 @@ class Host:
             if time.monotonic() - since < IDLE_SECONDS:
                 return connection
             connection.close()
+
+
+class Flight:
+    """A request under way. One thread at a time."""
+
+    def __init__(self, host: Host, connection: HTTPConnection) -> None:
+        self._host = host
+        self._connection = connection
+
+    def fileno(self) -> int:
+        """What becomes readable when the answer begins."""
+        return self._connection.sock.fileno()
+
+    def land(self) -> Reply:
+        """Wait for the answer. Raises OSError or HTTPException."""
+        try:
+            answer = self._connection.getresponse()
+            reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+        except BaseException:
+            self._connection.close()
+            raise
+        if not answer.will_close:
+            self._host.keep(self._connection)
+        return reply
 
 
 @cache

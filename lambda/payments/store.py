@@ -9,12 +9,11 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
-from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from payments.attributes import names_in, plain, typed
-from payments.aws import Aws, AwsError
+from payments.aws import Aws, AwsError, Exchange, run
+from payments.http import Reply as HttpReply
 from payments.ports import (
     BARRED,
     LOST,
@@ -39,6 +38,7 @@ from payments.ports import (
     WriteReceipt,
 )
 from payments.rail import Processor, Secret
+from payments.replies import Replies
 from payments.settings import Settings
 from payments.workers import Workers
 
@@ -102,19 +102,28 @@ class Driver:
         """Do a batch in parallel; the answers in its order."""
         if len(batch) == 1:
             return [self._do(batch[0], until)]
-        heard: SimpleQueue[tuple[int, Any]] = SimpleQueue()
-        for index, request in enumerate(batch):
-            self._workers.start(partial(self._tell, heard, index, request, until))
         answers: list[Any] = [LOST] * len(batch)
-        patience = min(until, time.monotonic() + CALL_SECONDS)
-        for _ in batch:
+        waiting: dict[int, Exchange[Any]] = {}
+        replies = Replies(self._workers)
+        for index, request in enumerate(batch):
+            exchange = self._doing(request, until)
             try:
-                index, answer = heard.get(timeout=max(0.0, patience - time.monotonic()))
-            except Empty:
+                replies.ask(index, next(exchange))
+                waiting[index] = exchange
+            except StopIteration as end:  # not to be asked
+                answers[index] = end.value
+        patience = min(until, time.monotonic() + CALL_SECONDS)
+        while waiting:
+            heard = replies.next(max(0.0, patience - time.monotonic()))
+            if heard is None:
                 break
-            answers[index] = answer
+            index, reply = heard
+            answers[index] = concluded(waiting.pop(index), reply)
             if sum(map(good, answers)) == 2:
                 patience = min(patience, time.monotonic() + GRACE_SECONDS)
+        replies.leave()
+        for index in waiting:
+            self._silent(batch[index], "late")
         return answers
 
     def _look_for_barred(self, until: float) -> None:
@@ -126,50 +135,56 @@ class Driver:
             self._barred = frozenset(str(cell["lost"]) for region, cell in heard if cell.get("lost", region) != region)
             self._look_again = time.monotonic() + BARRED_SECONDS
 
-    def _tell(self, heard: "SimpleQueue[tuple[int, Any]]", index: int, request: Request, until: float) -> None:
-        heard.put((index, self._do(request, until)))
-
     def _do(self, request: Request, until: float) -> Any:
-        """One request, now. Never raises: what fails is LOST."""
+        """One request, now, in this thread. Never raises: what fails is LOST."""
+        return run(self._doing(request, until))
+
+    def _doing(self, request: Request, until: float) -> Exchange[Any]:
+        """One request. Never raises: what fails is LOST."""
         telling = isinstance(request, StartWorkflow | PutEvent)
         if time.monotonic() > until - (0 if telling else TELLING_SECONDS):
             return NOT_SENT if isinstance(request, Charge) else LOST
         if isinstance(request, Update | Read) and request.region in self._barred and request.id != BARRED:
             return LOST
         try:
-            return self._ask(request, until)
+            return (yield from self._asking(request, until))
         except AwsError as error:
             code = error.code
             if code == "ResourceNotFoundException" and not self._operator:
                 self._look_again = 0.0  # a register is gone: before it is back, look who is barred
         except Exception as error:  # noqa: BLE001 - an answer that cannot be read is none
             code = type(error).__name__
-        peer = getattr(request, "region", self.settings.region)
-        self.log("no answer", request=type(request).__name__, peer=peer, code=code)
+        self._silent(request, code)
         return LOST
 
-    def _ask(self, request: Request, until: float) -> Any:  # noqa: PLR0911 - one return a kind of request
+    def _silent(self, request: Request, code: str) -> None:
+        peer = getattr(request, "region", self.settings.region)
+        self.log("no answer", request=type(request).__name__, peer=peer, code=code)
+
+    def _asking(self, request: Request, until: float) -> Exchange[Any]:  # noqa: PLR0911 - one return a kind of request
         own = self.settings.region
         match request:
             case Update(region, key, action, values):
-                return self._update(region, self.settings.register(region), key, action, values)
+                return (yield from self._updating(region, self.settings.register(region), key, action, values))
             case Read(region, key):
-                return self._read(region, self.settings.register(region), key)
+                return (yield from self._reading(region, self.settings.register(region), key))
             case Publish(key, action, values):
-                return self._update(own, self.settings.table, key, action, values)
+                return (yield from self._updating(own, self.settings.table, key, action, values))
             case ReadRecord(key):
-                return self._read(own, self.settings.table, key)
+                return (yield from self._reading(own, self.settings.table, key))
             case WriteReceipt(key, body):
-                self.aws.put_object(own, self.settings.bucket, key, body)
+                yield from self.aws.putting(own, self.settings.bucket, key, body)
                 return True
             case StartWorkflow(name, text):
-                return self._start(name, text)
+                return (yield from self._starting(name, text))
             case PutEvent(detail):
-                return self._put_event(detail)
+                return (yield from self._putting_event(detail))
             case _:
                 return self._ask_processor(request, until)
 
-    def _update(self, region: str, table: str, key: str, action: Action, values: Mapping[str, Plain]) -> Answer:
+    def _updating(
+        self, region: str, table: str, key: str, action: Action, values: Mapping[str, Plain]
+    ) -> Exchange[Answer]:
         fields: dict[str, Any] = {
             "TableName": table,
             "Key": {"TransactionId": {"S": key}},
@@ -186,7 +201,7 @@ class Driver:
         if values:
             fields["ExpressionAttributeValues"] = {f":{name}": typed(value) for name, value in values.items()}
         try:
-            answer = self.aws.call("dynamodb", region, "UpdateItem", fields)
+            answer = yield from self.aws.calling("dynamodb", region, "UpdateItem", fields)
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
@@ -195,27 +210,28 @@ class Driver:
             self.capacity += answer.get("ConsumedCapacity", {}).get("CapacityUnits", 0.0)
         return Answer(True, plain(answer.get("Attributes", {})))
 
-    def _read(self, region: str, table: str, key: str) -> Cell:
+    def _reading(self, region: str, table: str, key: str) -> Exchange[Cell]:
         fields = {"TableName": table, "Key": {"TransactionId": {"S": key}}, "ConsistentRead": True}
-        return plain(self.aws.call("dynamodb", region, "GetItem", fields).get("Item", {}))
+        answer = yield from self.aws.calling("dynamodb", region, "GetItem", fields)
+        return plain(answer.get("Item", {}))
 
-    def _start(self, name: str, text: str) -> bool:
+    def _starting(self, name: str, text: str) -> Exchange[bool]:
         fields = {"stateMachineArn": self.settings.state_machine, "name": name, "input": text}
         try:
-            self.aws.call("states", self.settings.region, "StartExecution", fields)
+            yield from self.aws.calling("states", self.settings.region, "StartExecution", fields)
         except AwsError as error:
             if error.code != "ExecutionAlreadyExists":
                 raise
         return True
 
-    def _put_event(self, detail: str) -> bool:
+    def _putting_event(self, detail: str) -> Exchange[bool]:
         entry = {
             "EventBusName": self.settings.bus,
             "Source": "payment.processing",
             "DetailType": "Payment Transaction",
             "Detail": detail,
         }
-        answer = self.aws.call("events", self.settings.region, "PutEvents", {"Entries": [entry]})
+        answer = yield from self.aws.calling("events", self.settings.region, "PutEvents", {"Entries": [entry]})
         if answer.get("FailedEntryCount"):
             raise AwsError(str(answer["Entries"][0].get("ErrorCode", "FailedEntry")))
         return True
@@ -252,6 +268,18 @@ class Driver:
         }
         items = self.aws.call("dynamodb", region, "Query", fields)["Items"]
         return [str(item["TransactionId"]["S"]) for item in items]
+
+
+def concluded(exchange: Exchange[Any], reply: HttpReply | Exception) -> Any:
+    """What an exchange of one call makes of its reply."""
+    try:
+        if isinstance(reply, Exception):
+            exchange.throw(reply)
+        else:
+            exchange.send(reply)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("a request of a batch takes one call")
 
 
 def good(answer: Any) -> bool:

@@ -2,11 +2,6 @@
 
 import datetime
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any
 from unittest import mock
 
 import pytest
@@ -15,8 +10,10 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
-from payments.aws import Aws, AwsError, Credentials, sign
+from payments.aws import Aws, AwsError, Credentials, run, sign
 from payments.http import Host, HttpRequest, NotSentError
+
+from tests.payments.server import Server, serving
 
 MOMENT = 1_760_000_000
 text = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789/+=", min_size=1, max_size=60)
@@ -54,51 +51,8 @@ def test_signs_as_botocore_does(  # noqa: PLR0917 - drawn by name
         if service == "s3"
         else HttpRequest("POST", "/", {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"T.{key}"}, body)
     )
-    ours = sign(credentials, service, region, host, request, moment=MOMENT)
+    ours = sign(credentials, service, region, Host(f"https://{host}"), request, moment=MOMENT)
     assert ours["authorization"] == botocore_signature(credentials, service, region, host, request)
-
-
-class Server:
-    """Answers with what `reply` says; counts connections and requests."""
-
-    def __init__(self) -> None:
-        self.status, self.body, self.close = 200, b"{}", False
-        self.connections = self.requests = 0
-        self.seen: list[dict[str, Any]] = []
-
-
-@contextmanager
-def serving(server: Server) -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def setup(self) -> None:
-            server.connections += 1
-            super().setup()
-
-        def do_POST(self) -> None:
-            server.requests += 1
-            given = self.rfile.read(int(self.headers["Content-Length"]))
-            server.seen.append({"headers": dict(self.headers), "body": given, "path": self.path})
-            self.send_response(server.status)
-            self.send_header("Content-Length", str(len(server.body)))
-            self.end_headers()
-            self.wfile.write(server.body)
-            # Closed without telling, as a service does with a connection that was idle for long.
-            self.close_connection = server.close
-
-        do_PUT = do_POST
-
-        def log_message(self, *_: Any) -> None: ...
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=http.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_port}"
-    finally:
-        http.shutdown()
-        http.server_close()
 
 
 def client(url: str) -> Aws:
@@ -159,12 +113,12 @@ def test_errors_carry_the_code(status: int, body: bytes, code: str) -> None:
 def test_an_object_that_exists_is_left_alone() -> None:
     server = Server()
     with serving(server) as url:
-        assert client(url).put_object("us-east-1", "bucket", "receipts/T1.json", "{}") is True
+        assert run(client(url).putting("us-east-1", "bucket", "receipts/T1.json", "{}")) is True
         server.status = 412
-        assert client(url).put_object("us-east-1", "bucket", "receipts/T1.json", "{}") is False
+        assert run(client(url).putting("us-east-1", "bucket", "receipts/T1.json", "{}")) is False
         server.status = 403
         with pytest.raises(AwsError):
-            client(url).put_object("us-east-1", "bucket", "receipts/T1.json", "{}")
+            run(client(url).putting("us-east-1", "bucket", "receipts/T1.json", "{}"))
     assert server.seen[0]["path"] == "/bucket/receipts/T1.json"
     assert server.seen[0]["headers"]["if-none-match"] == "*"
 

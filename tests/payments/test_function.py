@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from payments import function, health, janitor, runtime
-from payments.aws import Aws, AwsError
+from payments.aws import Aws, AwsError, Exchange
 from payments.task import IdTaken, InvalidTransaction, NotSettled
 
 from tests.payments.conftest import Site
@@ -55,14 +55,14 @@ def task(given: Any) -> dict[str, Any]:
 
 
 def silence(monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:
-    call = Aws.call
+    calling = Aws.calling
 
-    def silent(self: Aws, service: str, region: str, action: str, fields: Any) -> Any:
+    def silent(self: Aws, service: str, region: str, action: str, fields: Any) -> Exchange[dict[str, Any]]:
         if region in regions and "register" in str(fields.get("TableName")):
             raise AwsError("NoAnswer")
-        return call(self, service, region, action, fields)
+        return (yield from calling(self, service, region, action, fields))
 
-    monkeypatch.setattr(Aws, "call", silent)
+    monkeypatch.setattr(Aws, "calling", silent)
 
 
 @pytest.mark.usefixtures("here")
@@ -126,16 +126,16 @@ def test_without_two_regions_the_outcome_is_said_to_be_unknown(monkeypatch: pyte
 
 @pytest.mark.usefixtures("here")
 def test_accepted_says_where_to_look_and_when(monkeypatch: pytest.MonkeyPatch) -> None:
-    call = Aws.call
+    calling = Aws.calling
 
-    def no_votes(self: Aws, service: str, region: str, action: str, fields: Any) -> Any:
+    def no_votes(self: Aws, service: str, region: str, action: str, fields: Any) -> Exchange[dict[str, Any]]:
         if "accepted_ballot" in fields.get("UpdateExpression", ""):
             raise AwsError("NoAnswer")
-        return call(self, service, region, action, fields)
+        return (yield from calling(self, service, region, action, fields))
 
     given = transaction()
     with monkeypatch.context() as trouble:
-        trouble.setattr(Aws, "call", no_votes)
+        trouble.setattr(Aws, "calling", no_votes)
         code, body, headers = ask(event(given))
     assert (code, body["status"], headers["Location"]) == (202, "PENDING", f"/prod/payments/{given['id']}")
     assert int(headers["Retry-After"]) > 0

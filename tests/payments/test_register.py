@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from payments import register
+from payments.aws import run
 from payments.ports import LOST, Action, Answer, Cell, Context, Update
 from payments.record import PUBLISH
 from payments.register import Intent, Opened, authorize, choose, decided, next_number, propose, take_over
@@ -241,6 +242,6 @@ def test_later_moves_only_what_was_seen(table: Table) -> None:
 def test_a_record_is_published_once(table: Table, site: Site) -> None:
     name = f"payments-{site.environment}"
     values: dict[str, str | int] = {"amount": 1, "currency": "USD", "timestamp": 1, "status": "SETTLED", "region": HOME}
-    first = table.driver._update(HOME, name, table.intent.id, PUBLISH, values | {"result": "R1"})
-    second = table.driver._update(HOME, name, table.intent.id, PUBLISH, values | {"result": "R2"})
+    first = run(table.driver._updating(HOME, name, table.intent.id, PUBLISH, values | {"result": "R1"}))
+    second = run(table.driver._updating(HOME, name, table.intent.id, PUBLISH, values | {"result": "R2"}))
     assert (first.done, second.done, second.cell["Content"]) == (True, False, "R1")

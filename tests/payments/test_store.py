@@ -1,15 +1,13 @@
 """The driver against the emulator: the same flows on real requests, what they cost, and what it makes of trouble."""
 
-import threading
 import time
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from payments import register, store
 from payments.attributes import plain
-from payments.aws import Aws, AwsError
+from payments.aws import Exchange
 from payments.operations import bar, rejoin, unbar
 from payments.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
 from payments.processor import Reply, get, submit
@@ -168,54 +166,6 @@ def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     assert intent.id not in driver.due(shard, int(time.time()), region=SECOND)
 
 
-@pytest.fixture
-def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
-    """Regions whose DynamoDB is late ("seconds" by Region), or fails (an error code)."""
-    trouble: dict[str, Any] = {}
-    released = threading.Event()
-    call = Aws.call
-
-    def troubled(self: Aws, service: str, region: str, action: str, fields: Any) -> Any:
-        fate = trouble.get(region)
-        if isinstance(fate, str):
-            raise AwsError(fate)
-        if fate:
-            released.wait(fate)
-        return call(self, service, region, action, fields)
-
-    monkeypatch.setattr(Aws, "call", troubled)
-    yield trouble
-    released.set()
-
-
-def timed(driver: Driver, intent: Intent) -> tuple[int, float]:
-    started = time.monotonic()
-    code = post(driver, intent).code
-    return code, time.monotonic() - started
-
-
-def test_the_third_region_gets_a_short_grace_only(site: Site, slow: dict[str, Any]) -> None:
-    slow[THIRD] = 30
-    code, seconds = timed(site.driver(), new())
-    assert code == 201
-    assert seconds < 2 * (store.GRACE_SECONDS + 1)
-
-
-@pytest.mark.parametrize("error", ["ProvisionedThroughputExceededException", "InternalServerError", "NoAnswer", "500"])
-def test_a_region_in_trouble_is_one_that_does_not_answer(site: Site, slow: dict[str, Any], error: str) -> None:
-    slow[SECOND] = error
-    assert post(site.driver(), new()).code == 201
-    slow[THIRD] = error
-    assert post(site.driver(), new()).code == 503
-
-
-def test_two_silent_regions_are_503_in_time(site: Site, slow: dict[str, Any]) -> None:
-    slow[SECOND] = slow[THIRD] = 30
-    code, seconds = timed(site.driver(), new())
-    assert code == 503
-    assert seconds < 8
-
-
 def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:
     driver, over = site.driver(), time.monotonic() - 1
     intent = new()
@@ -234,7 +184,12 @@ def test_another_address_is_never_called(site: Site) -> None:
 
 def test_the_last_second_is_for_telling_the_workflow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = site.driver()
-    monkeypatch.setattr(Driver, "_ask", lambda *_: "asked")
+
+    def asked(*_: Any) -> Exchange[str]:
+        yield from ()
+        return "asked"
+
+    monkeypatch.setattr(Driver, "_starting", asked)
     soon = time.monotonic() + store.TELLING_SECONDS / 2
     assert driver._do(Read(HOME, "T1"), soon) is LOST
     assert driver._do(StartWorkflow("n", "{}"), soon) == "asked"

@@ -1,0 +1,127 @@
+"""Regions that answer late, wrongly or not at all, on real sockets: what a payment makes of them, and what it costs."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from payments import register, store
+from payments.aws import Aws
+from payments.ports import Cell
+from payments.store import Driver
+
+from tests.localcloud.conftest import eventually
+from tests.payments.conftest import Site
+from tests.payments.memory import HOME, SECOND, THIRD
+from tests.payments.server import Server, serving
+from tests.payments.test_store import context, new, post
+
+
+@pytest.fixture
+def instead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+    """Put a server of ours in the place of these Regions' DynamoDB."""
+    original = Aws._url
+    with ExitStack() as servers:
+
+        def replace(*regions: str) -> Server:
+            server = Server()
+            address = servers.enter_context(serving(server))
+
+            def url(self: Aws, service: str, region: str, bucket: str = "") -> str:
+                return (
+                    address if region in regions and service == "dynamodb" else original(self, service, region, bucket)
+                )
+
+            monkeypatch.setattr(Aws, "_url", url)
+            return server
+
+        yield replace
+
+
+def read(driver: Driver) -> dict[str, Cell]:
+    """The cells that were heard of."""
+    return driver.run(register.read_cells(context(driver.settings), "T1"), 8.0)
+
+
+def warmed(site: Site) -> Driver:
+    """A driver that keeps a connection to each Region."""
+    driver = site.driver()
+    assert len(read(driver)) == 3
+    return driver
+
+
+def fastest(driver: Driver, expected: int, times: int = 3) -> float:
+    """Seconds that a payment takes, other work of this machine aside."""
+    seconds = []
+    for _ in range(times):
+        started = time.monotonic()
+        assert post(driver, new()).code == expected
+        seconds.append(time.monotonic() - started)
+    return min(seconds)
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_the_third_region_gets_a_short_grace_only(site: Site, instead: Callable[..., Server], warm: bool) -> None:
+    third = instead(THIRD)
+    driver = warmed(site) if warm else site.driver()
+    third.answering.clear()
+    assert fastest(driver, 201) < 2 * store.GRACE_SECONDS + 1  # a silent Region is given up after a second, twice
+
+
+def test_a_slow_region_keeps_its_connection(site: Site, instead: Callable[..., Server]) -> None:
+    third = instead(THIRD)
+    driver = warmed(site)
+    before = third.connections
+    third.answering.clear()
+    assert read(driver).keys() == {HOME, SECOND}
+    third.answering.set()
+    host = driver.aws._hosts[f"{THIRD} {driver.aws._url('dynamodb', THIRD)}"]
+    eventually(lambda: host._idle)
+    assert len(read(driver)) == 3
+    assert third.connections == before
+
+
+@pytest.mark.parametrize("how", ["close", "drop"])
+def test_a_connection_that_was_closed_is_made_anew(site: Site, instead: Callable[..., Server], how: str) -> None:
+    third = instead(THIRD)
+    setattr(third, how, True)
+    driver = site.driver()
+    for _ in range(4):
+        assert len(read(driver)) == 3
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_half_an_answer_is_none(site: Site, instead: Callable[..., Server], warm: bool) -> None:
+    third = instead(THIRD)
+    driver = warmed(site) if warm else site.driver()
+    third.half = True
+    assert post(driver, new()).code == 201
+
+
+def test_no_thread_works_for_a_payment_on_kept_connections(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = warmed(site)
+    monkeypatch.setattr(driver._workers, "start", lambda _: pytest.fail("a worker was started"))
+    assert post(driver, new()).code == 201
+
+
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("code", ["ProvisionedThroughputExceededException", "InternalServerError", ""])
+def test_a_region_in_trouble_is_one_that_does_not_answer(
+    site: Site, instead: Callable[..., Server], code: str, warm: bool
+) -> None:
+    trouble = instead(SECOND)
+    driver = warmed(site) if warm else site.driver()
+    trouble.status, trouble.body = 500, json.dumps({"__type": f"com.amazonaws#{code}"} if code else []).encode()
+    assert post(driver, new()).code == 201
+    trouble = instead(SECOND, THIRD)
+    trouble.status, trouble.body = 500, json.dumps({"__type": f"com.amazonaws#{code}"} if code else []).encode()
+    assert post(driver, new()).code == 503
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_two_silent_regions_are_503_in_time(site: Site, instead: Callable[..., Server], warm: bool) -> None:
+    others = instead(SECOND, THIRD)
+    driver = warmed(site) if warm else site.driver()
+    others.answering.clear()
+    assert fastest(driver, 503, times=1) < 8
