@@ -43,7 +43,7 @@ class Reply:
 def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> dict[str, Any]:
     """A transaction; id and time are made up where they are "". The API judges the rest, not this tool."""
     return {
-        "id": payment_id or f"PAY-{uuid.uuid4().hex[:16]}",
+        "id": payment_id or str(uuid.uuid4()),
         "amount": amount,
         "currency": currency,
         "timestamp": timestamp or datetime.now(UTC).isoformat(timespec="seconds"),

@@ -15,6 +15,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from http.client import HTTPException
 from typing import Any, Final, NamedTuple, TypeVar
@@ -59,9 +60,13 @@ class Sending(NamedTuple):
     request: HttpRequest
 
     def reply(self, flight: Flight | None = None) -> Reply:
-        """Send it and wait, or only wait for what is under way. Raises AwsError "NoAnswer"."""
+        """Send it and wait, or only wait for what is under way, unless its connection was closed. Raises AwsError
+        "NoAnswer"."""
         try:
-            return flight.land() if flight else self.host.send(self.request)
+            if flight:
+                with suppress(ConnectionError, HTTPException):
+                    return flight.land()
+            return self.host.send(self.request)
         except (OSError, HTTPException) as error:
             raise AwsError("NoAnswer") from error
 

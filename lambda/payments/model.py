@@ -14,8 +14,10 @@ from payments.record import EPOCH, Payment
 
 BODY_BYTES: Final = 16 * 1024
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-# With hex letters, so that it cannot be digits in disguise.
-UUID: Final = re.compile(r"(?=.*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
+# With hex letters, so that it cannot be digits in disguise; one in 500 would look like a card number without dashes.
+UUID: Final = re.compile(
+    r"(?=.*[a-f])[0-9a-f]{8}(-?)[0-9a-f]{4}\1[1-8][0-9a-f]{3}\1[89ab][0-9a-f]{3}\1[0-9a-f]{12}", re.IGNORECASE
+)
 AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
 LARGEST: Final = Decimal(10) ** 12
 MOMENT: Final = re.compile(

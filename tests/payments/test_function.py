@@ -31,7 +31,7 @@ def here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def transaction(**changed: Any) -> dict[str, Any]:
     good = {"amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
-    return {"id": f"T{uuid.uuid4().hex[:16]}x", **good, **changed}
+    return {"id": str(uuid.uuid4()), **good, **changed}
 
 
 def event(body: Any, account: str = OWNER, **more: Any) -> dict[str, Any]:

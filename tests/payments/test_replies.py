@@ -84,8 +84,7 @@ def test_a_slow_region_keeps_its_connection(site: Site, instead: Callable[..., S
 
 @pytest.mark.parametrize("how", ["close", "drop"])
 def test_a_connection_that_was_closed_is_made_anew(site: Site, instead: Callable[..., Server], how: str) -> None:
-    third = instead(THIRD)
-    setattr(third, how, True)
+    setattr(instead(SECOND, THIRD), how, True)
     driver = site.driver()
     for _ in range(4):
         assert len(read(driver)) == 3
