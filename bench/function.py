@@ -63,20 +63,26 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 class Empty(BaseHTTPRequestHandler):
-    """Answers every call with an empty JSON object, and keeps the connection."""
+    """Answers every call with what an empty register says, and keeps the connection."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Read the call, say nothing."""
-        self.rfile.read(int(self.headers["Content-Length"]))
+        """Read the call, say next to nothing."""
+        body = json.dumps(found(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))).encode()
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(b"{}")
+        self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
         """Quiet."""
+
+
+def found(call: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a read: a register knows whom it serves, and nothing else."""
+    region = call["TableName"].removeprefix("payment-register-").removesuffix("-bench")
+    return {"Item": {"serves": {"S": region}}} if call["Key"]["TransactionId"]["S"] == ":register" else {}
 
 
 def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every module of the bench is asked so
@@ -125,9 +131,9 @@ class InProcess:
         return answer
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Set what is to be set, without asking whether it may be; a read finds nothing."""
+        """Set what is to be set, without asking whether it may be; a read finds no payment."""
         if "UpdateExpression" not in call:
-            return {}
+            return found(call)
         item = self.items.setdefault((call["TableName"], call["Key"]["TransactionId"]["S"]), {})
         assignments = re.findall(r"#?(\w+) = (?:if_not_exists\(#?\w+, )?(:\w+)", call["UpdateExpression"])
         item.update({name: call["ExpressionAttributeValues"][value] for name, value in assignments})

@@ -120,6 +120,11 @@ def find_due(table: Any) -> Statement:
     return allow("dynamodb:Query", Sub("${Table}/index/due", Table=GetAtt(table, "Arn")))
 
 
+def identify(table: Any) -> Statement:
+    """See whether the own Region's register is still the table that it was."""
+    return allow("dynamodb:DescribeTable", GetAtt(table, "Arn"))
+
+
 def publish_record() -> Statement:
     """Read and write the public record in the local replica of the global table."""
     return allow(("dynamodb:GetItem", "dynamodb:UpdateItem"), arn("dynamodb", f"table/{TABLE}"))

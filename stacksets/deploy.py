@@ -76,6 +76,7 @@ class Deployment:
                 return Deployed(steps=tuple(self.steps), health={}, finished=False)
             self._global()
             self._link()
+        self._enrol()
         report.phase("Verify")
         return Deployed(steps=tuple(self.steps), health=verify.health(environment))
 
@@ -164,6 +165,13 @@ class Deployment:
         for region in lost:
             Registers(self.environment).bar(region)
         wait_until_barred(self.environment, self.options.bar_seconds)
+
+    def _enrol(self) -> None:
+        """Have the registers of a new environment used; say which are not."""
+        from stacksets import members  # noqa: PLC0415 - as above
+
+        for region, reason in members.enrol_new(self.environment).items():
+            self.environment.report.note(f"the register of {region} is not in use: {reason}; {members.remedy(region)}")
 
     def _upload(self) -> None:
         report = self.environment.report

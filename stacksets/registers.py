@@ -26,13 +26,14 @@ from payments.attributes import plain
 from payments.aws import Aws, Credentials
 from payments.cards import in_text
 from payments.operations import Done, Ruling, Standing
-from payments.ports import BARRED, LEDGER, LOST, Action, Context, Flow, Read, Update
+from payments.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
 from payments.runtime import context_of
 from payments.settings import Settings
 from payments.store import BARRED_SECONDS, Driver
 
 __all__ = [
     "BARRED_SECONDS",
+    "REGISTER",
     "Context",
     "Done",
     "Registers",
@@ -219,9 +220,17 @@ class Registers:
                 break
             self.environment.report.line(region, "RUNNING", f"{known + taught} of {len(payments)} payments")
         if not refused:
+            self.enrol(region)
             self.unbar(region)
             self.environment.report.line(region, "COMPLETE", f"{known + taught} payments")
         return Rejoined(taught=taught, known=known, refused=refused)
+
+    def enrol(self, region: str) -> None:
+        """Have the table that is a Region's register now be served. Raises PayctlError unless it takes that."""
+        table = self.environment.names.register(region)
+        made = self.environment.cloud.dynamodb(region).describe_table(TableName=table)["Table"]["TableId"]
+        if not self.run(operations.enrol(region, made)):
+            raise PayctlError(f"{region}: table {table} does not answer", remedy="repeat the command")
 
     def _untaught(self, region: str) -> dict[str, bool]:
         """Every payment of the other Regions, and whether all three registers show the same end of it already: a
@@ -260,7 +269,7 @@ def _silent(context: Context) -> Flow[list[str]]:
     """The Regions whose registers do not answer, in two tries."""
     silent = list(context.regions)
     for _ in range(2):
-        answers = yield tuple(Read(region, BARRED) for region in silent)
+        answers = yield tuple(Read(region, REGISTER) for region in silent)
         silent = [region for region, answer in zip(silent, answers, strict=True) if answer is LOST]
         if not silent:
             break
@@ -271,7 +280,7 @@ def _known_for(context: Context, lost: str) -> Flow[float]:
     """For how long both others have known the bar, by this computer's clock; 0 where one does not say."""
     now = context.now()
     answers = yield tuple(
-        Update(region, BARRED, SINCE, {"region": lost, "now": now}) for region in context.regions if region != lost
+        Update(region, REGISTER, SINCE, {"region": lost, "now": now}) for region in context.regions if region != lost
     )
     if LOST in answers:
         return 0.0
@@ -280,4 +289,4 @@ def _known_for(context: Context, lost: str) -> Flow[float]:
 
 def _forget(context: Context, lost: str) -> Flow[None]:
     """The next bar starts a minute of its own."""
-    yield tuple(Update(region, BARRED, FORGET, {}) for region in context.regions if region != lost)
+    yield tuple(Update(region, REGISTER, FORGET, {}) for region in context.regions if region != lost)

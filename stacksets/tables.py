@@ -124,7 +124,7 @@ def tended(found: Sequence["Tended"]) -> None:
             Text(str(each.dead_letters), "red" if each.dead_letters else "green"),
             str(each.open),
             Text(str(each.parked), "red" if each.parked else "green"),
-            Text(each.trouble, "red"),
+            Text(each.trouble or (f"register not in use: {each.register}" if each.register else ""), "red"),
         )
         for each in found
     ]

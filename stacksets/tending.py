@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stacksets import alarms
+from stacksets import alarms, members
 from stacksets.environment import Environment
 from stacksets.errors import explain
 from stacksets.registers import Registers
@@ -16,11 +16,12 @@ LOOKED_AT = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Tended:
-    """One Region; `trouble` is why it could not be asked, "" where it answered."""
+    """One Region; `register` is why its register is not in use, `trouble` why it could not be asked; "" is all well."""
 
     region: str
     alarms: tuple[str, ...] = ()
     dead_letters: int = 0
+    register: str = ""
     open: int = 0
     parked: int = 0
     trouble: str = ""
@@ -28,7 +29,7 @@ class Tended:
     @property
     def calm(self) -> bool:
         """Whether nothing waits for anybody."""
-        return not (self.alarms or self.dead_letters or self.parked or self.trouble)
+        return not (self.alarms or self.dead_letters or self.register or self.parked or self.trouble)
 
 
 def tend(environment: Environment) -> tuple[Tended, ...]:
@@ -42,6 +43,7 @@ def tend(environment: Environment) -> tuple[Tended, ...]:
                 region=region,
                 alarms=tuple(sorted(alarms.firing(environment, region))),
                 dead_letters=dead_letters(environment, region),
+                register=members.reason(environment, region),
                 open=len(due),
             )
         except (ClientError, BotoCoreError) as error:

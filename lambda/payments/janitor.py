@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from payments import metrics, runtime
+from payments.aws import AwsError
 from payments.health import SWITCH
 from payments.log import log, payment_tag
+from payments.operations import withdraw
 from payments.ports import LOST, Flow, Read
 from payments.settlement import State
 from payments.sweep import Swept, sweep
@@ -24,11 +26,25 @@ SHARDS: Final = "0123456789abcdef"
 def handler(_event: Any = None, _context: object = None) -> dict[str, int]:
     """One run. Raises when this Region's own register does not answer: then nothing beats, and an alarm says so."""
     until = time.monotonic() + RUN_SECONDS
+    check_own()
     silent = runtime.driver().run(silent_peers(), RUN_SECONDS)
     payments = find_due()
     swept = take_further(payments, until)
     report(payments, swept, silent)
     return {"due": len(payments), "swept": len(swept), "silent": silent}
+
+
+def check_own() -> None:
+    """A register that was restored from a backup is asked no more: it has forgotten what happened since."""
+    driver = runtime.driver()
+    try:
+        withdrawn = driver.run(withdraw(runtime.context(), driver.table_id()), SWEEP_SECONDS)
+    except AwsError as error:  # the control plane may be away; the payments go on without it
+        log("unchecked", error=error.code)
+        return
+    if withdrawn:
+        log("withdrawn", region=runtime.settings().region)
+        driver.look_again()
 
 
 def find_due() -> list[str]:

@@ -2,9 +2,9 @@
 
     state = run(inspect(context, payment))               # read only
     done = run(resolve(context, payment, Ruling(...)))   # by the same quorum as everything else, write once
-    run(bar(context, region))                            # before a lost register is made anew
+    run(bar(context, region))                            # a register was lost, or is about to be replaced
     done = run(rejoin(context, region, payment))         # for each payment of both other registers
-    run(unbar(context, region))                          # once all are done
+    run(enrol(region, table)); run(unbar(context, region))     # once all are done
 
 Ids that begin with ":" are no payments. The driver that runs this must be made with `operator=True`.
 """
@@ -13,7 +13,21 @@ from collections.abc import Mapping, Set
 from typing import Final, NamedTuple
 
 from payments import register
-from payments.ports import BARRED, LEDGER, LOST, Action, Answer, Cancel, Cell, Context, Flow, Lookup, Update, Verdict
+from payments.ports import (
+    LEDGER,
+    LOST,
+    REGISTER,
+    Action,
+    Answer,
+    Cancel,
+    Cell,
+    Context,
+    Flow,
+    Lookup,
+    Read,
+    Update,
+    Verdict,
+)
 from payments.processor import standing
 from payments.record import IN_DOUBT, SETTLED, VOID, VOID_TEXT, Result, conclude, key
 from payments.register import (
@@ -35,6 +49,12 @@ QUIET_SECONDS: Final = 3600
 """How long after its last possible call a payment may be closed as not charged without the processor's word."""
 BAR: Final = Action("BAR", "SET lost = :region", "attribute_not_exists(lost) OR lost = :region")
 UNBAR: Final = Action("UNBAR", "REMOVE lost", "attribute_not_exists(lost) OR lost = :region")
+ENROL: Final = Action(
+    "ENROL",
+    "SET serves = :region, table_id = :table",
+    "attribute_not_exists(serves) OR serves <> :region OR table_id <> :table",
+)
+WITHDRAW: Final = Action("WITHDRAW", "REMOVE serves", "attribute_exists(serves) AND table_id <> :table")
 MARK: Final = "rejoined"
 """The ATTEMPT of a cell whose own was lost: nobody holds this token, so nobody charges on it."""
 CONTESTED: Final = "CONTESTED"
@@ -169,7 +189,7 @@ def bar(ctx: Context, lost: str, *, action: Action = BAR) -> Flow[Done]:
     Both others hold the bar, so either suffices; functions look each minute, and whenever a register was missing: wait
     a minute (`store.BARRED_SECONDS`) between the bar and the new table."""
     others = [region for region in ctx.regions if region != lost]
-    answers = yield tuple(Update(region, BARRED, action, {"region": lost}) for region in others)
+    answers = yield tuple(Update(region, REGISTER, action, {"region": lost}) for region in others)
     if LOST in answers:
         return Done(False, "both other Regions must answer")
     if not all(answer.done for answer in answers):
@@ -180,6 +200,24 @@ def bar(ctx: Context, lost: str, *, action: Action = BAR) -> Flow[Done]:
 def unbar(ctx: Context, lost: str) -> Flow[Done]:
     """Use it again. Only after `rejoin` was done for every payment that either of the others holds."""
     return (yield from bar(ctx, lost, action=UNBAR))
+
+
+def enrol(region: str, table: str) -> Flow[bool]:
+    """Have a register served: it is new in a new environment, or has been taught every payment. `table` is its
+    DynamoDB TableId, which no other table ever has: a restored one shows the id of the table that it was copied from.
+    Whether it is served now, but for a bar."""
+    (answer,) = yield (Update(region, REGISTER, ENROL, {"region": region, "table": table}),)
+    return answer is not LOST
+
+
+def withdraw(ctx: Context, table: str) -> Flow[bool]:
+    """Have this Region's register served no more if it was made for another table than it is in (restored, or copied
+    from elsewhere). Whether that was so."""
+    (cell,) = yield (Read(ctx.region, REGISTER),)
+    if cell is LOST or "serves" not in cell or cell["table_id"] == table:
+        return False
+    (answer,) = yield (Update(ctx.region, REGISTER, WITHDRAW, {"table": table}),)
+    return answer is not LOST and answer.done
 
 
 def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:

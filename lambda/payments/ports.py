@@ -12,8 +12,10 @@ from enum import Enum
 from typing import Any, Final, NamedTuple, TypeVar
 
 LEDGER: Final = "ledger"
-BARRED: Final = ":barred"
-"""The item of a register, with a key no payment can have, that names in `lost` a peer that must not be asked."""
+REGISTER: Final = ":register"
+"""The item of a register about itself, with a key no payment can have. `serves`: the Region whose cells
+it holds, written when the environment was made or when it had been taught every payment; without, it may have lost its
+memory and is not asked. `lost`: a peer that must not be asked either."""
 
 Plain = str | int | Decimal
 Cell = Mapping[str, Plain]

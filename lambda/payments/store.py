@@ -15,9 +15,9 @@ from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, run
 from payments.http import Reply as HttpReply
 from payments.ports import (
-    BARRED,
     LOST,
     NOT_SENT,
+    REGISTER,
     Action,
     Answer,
     Batch,
@@ -53,7 +53,9 @@ TELLING_SECONDS: Final = 1.0
 RAIL_SECONDS: Final = 30.0
 
 BARRED_SECONDS: Final = 60.0
-"""How long it is believed which registers serve. Shorter than a table takes to be deleted and made anew."""
+"""How long it is believed which registers serve."""
+UNHEARD_SECONDS: Final = 5.0
+"""When to look again where a register did not say."""
 
 
 class Driver:
@@ -79,7 +81,7 @@ class Driver:
         self._lock = threading.Lock()
         self._workers = Workers()
         self._processor: Processor | None = None
-        self._barred: frozenset[str] = frozenset()
+        self._barred = frozenset() if operator else frozenset(settings.regions)
         self._look_again = float("inf") if operator else 0.0
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
@@ -127,13 +129,16 @@ class Driver:
         return answers
 
     def _look_for_barred(self, until: float) -> None:
-        """Learn from the registers which of the others lost its memory and must not be asked (see operations.bar)."""
+        """Learn from the registers which of them lost its memory and must not be asked (see operations.py). Of one
+        that does not answer it is believed what was known."""
         regions = self.settings.regions
-        answers = self._all(tuple(Read(region, BARRED) for region in regions), until)
-        heard = [(region, cell) for region, cell in zip(regions, answers, strict=True) if cell is not LOST]
-        if heard:
-            self._barred = frozenset(str(cell["lost"]) for region, cell in heard if cell.get("lost", region) != region)
-            self._look_again = time.monotonic() + BARRED_SECONDS
+        answers = self._all(tuple(Read(region, REGISTER) for region in regions), until)
+        heard = {region: cell for region, cell in zip(regions, answers, strict=True) if cell is not LOST}
+        strange = {region for region, cell in heard.items() if cell.get("serves") != region}
+        lost = {str(cell["lost"]) for region, cell in heard.items() if cell.get("lost", region) != region}
+        self._barred = frozenset((self._barred - heard.keys()) | strange | lost)
+        known = len(heard) == len(regions)
+        self._look_again = time.monotonic() + (BARRED_SECONDS if known else UNHEARD_SECONDS)
 
     def _do(self, request: Request, until: float) -> Any:
         """One request, now, in this thread. Never raises: what fails is LOST."""
@@ -144,14 +149,16 @@ class Driver:
         telling = isinstance(request, StartWorkflow | PutEvent)
         if time.monotonic() > until - (0 if telling else TELLING_SECONDS):
             return NOT_SENT if isinstance(request, Charge) else LOST
-        if isinstance(request, Update | Read) and request.region in self._barred and request.id != BARRED:
+        if isinstance(request, Update | Read) and request.region in self._barred and request.id != REGISTER:
             return LOST
         try:
             return (yield from self._asking(request, until))
         except AwsError as error:
             code = error.code
-            if code == "ResourceNotFoundException" and not self._operator:
-                self._look_again = 0.0  # a register is gone: before it is back, look who is barred
+            gone = code == "ResourceNotFoundException" and not self._operator
+            if gone and isinstance(request, Update | Read):  # when it is back, it is another one
+                self._barred |= {request.region}
+                self.look_again()
         except Exception as error:  # noqa: BLE001 - an answer that cannot be read is none
             code = type(error).__name__
         self._silent(request, code)
@@ -255,6 +262,16 @@ class Driver:
             return ""
         fields = {"SecretId": self.settings.secret}
         return str(self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)["SecretString"])
+
+    def table_id(self) -> str:
+        """Which table this Region's register is: a table made anew has another id. Raises AwsError."""
+        fields = {"TableName": self.settings.register(self.settings.region)}
+        answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
+        return str(answer["Table"]["TableId"])
+
+    def look_again(self) -> None:
+        """Believe nothing about which registers serve."""
+        self._look_again = 0.0
 
     def due(self, shard: str, now: int, limit: int = 100, region: str = "") -> list[str]:
         """Overdue payments of one shard of this Region (or another), oldest first. Raises AwsError."""

@@ -335,16 +335,16 @@ def bar(environment: Environment, region: str) -> None:
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - one call only
     ) as running:
-        eventually(lambda: all("since" in environment.cell(":barred", other) for other in others))
+        eventually(lambda: all("since" in environment.cell(":register", other) for other in others))
         running.send_signal(signal.SIGINT)
         _, says = running.communicate(timeout=30)
     assert running.returncode == 130, says
     assert f"{region} stays barred" in says
     for other in others:
-        assert environment.cell(":barred", other)["lost"] == {"S": region}
+        assert environment.cell(":register", other)["lost"] == {"S": region}
         environment.client("dynamodb", other).update_item(
             TableName=f"payment-register-{other}-{environment.name}",
-            Key={"TransactionId": {"S": ":barred"}},
+            Key={"TransactionId": {"S": ":register"}},
             UpdateExpression="SET since = since - :ended",
             ExpressionAttributeValues={":ended": {"N": "960"}},
         )

@@ -10,6 +10,7 @@ import pytest
 from payments import runtime
 from payments.aws import Aws, Credentials
 from payments.log import log
+from payments.operations import enrol
 from payments.settings import Settings
 from payments.store import Driver
 
@@ -33,6 +34,7 @@ class Site:
             self.table(
                 region, f"payment-register-{region}-{self.environment}", "due", ("due_shard", "S"), ("due_at", "N")
             )
+            self.enrol(region)
             self.table(region, f"payments-{self.environment}", "TimestampIndex", ("Timestamp", "N"))
             place = {} if region == REGIONS[0] else {"CreateBucketConfiguration": {"LocationConstraint": region}}
             self.client("s3", region).create_bucket(Bucket=self.bucket(region), **place)
@@ -57,6 +59,11 @@ class Site:
                 }
             ],
         )
+
+    def enrol(self, region: str) -> None:
+        """Have the register be one that is in use, as `payctl deploy` does."""
+        made = self.driver(region).table_id()
+        assert self.driver(operator=True).run(enrol(region, made), 8.0)
 
     def client(self, service: str, region: str) -> Any:
         return boto3.client(service, region_name=region, endpoint_url=self.cloud.endpoint, **localcloud.ROOT)  # type: ignore[call-overload]

@@ -149,7 +149,7 @@ class Table:
     """One cell on the emulator, and its writes."""
 
     def __init__(self, site: Site) -> None:
-        self.driver = site.driver()
+        self.driver = site.driver(operator=True)
         self.intent = INTENT._replace(id=f"R{uuid.uuid4().hex}")
         self.context = World().context()
 

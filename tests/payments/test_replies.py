@@ -46,7 +46,7 @@ def read(driver: Driver) -> dict[str, Cell]:
 
 def warmed(site: Site) -> Driver:
     """A driver that keeps a connection to each Region."""
-    driver = site.driver()
+    driver = site.driver(operator=True)
     assert len(read(driver)) == 3
     return driver
 
@@ -64,7 +64,7 @@ def fastest(driver: Driver, expected: int, times: int = 3) -> float:
 @pytest.mark.parametrize("warm", [False, True])
 def test_the_third_region_gets_a_short_grace_only(site: Site, instead: Callable[..., Server], warm: bool) -> None:
     third = instead(THIRD)
-    driver = warmed(site) if warm else site.driver()
+    driver = warmed(site) if warm else site.driver(operator=True)
     third.answering.clear()
     assert fastest(driver, 201) < 2 * store.GRACE_SECONDS + 1  # a silent Region is given up after a second, twice
 
@@ -85,7 +85,7 @@ def test_a_slow_region_keeps_its_connection(site: Site, instead: Callable[..., S
 @pytest.mark.parametrize("how", ["close", "drop"])
 def test_a_connection_that_was_closed_is_made_anew(site: Site, instead: Callable[..., Server], how: str) -> None:
     setattr(instead(SECOND, THIRD), how, True)
-    driver = site.driver()
+    driver = site.driver(operator=True)
     for _ in range(4):
         assert len(read(driver)) == 3
 
@@ -93,7 +93,7 @@ def test_a_connection_that_was_closed_is_made_anew(site: Site, instead: Callable
 @pytest.mark.parametrize("warm", [False, True])
 def test_half_an_answer_is_none(site: Site, instead: Callable[..., Server], warm: bool) -> None:
     third = instead(THIRD)
-    driver = warmed(site) if warm else site.driver()
+    driver = warmed(site) if warm else site.driver(operator=True)
     third.half = True
     assert post(driver, new()).code == 201
 
@@ -110,7 +110,7 @@ def test_a_region_in_trouble_is_one_that_does_not_answer(
     site: Site, instead: Callable[..., Server], code: str, warm: bool
 ) -> None:
     trouble = instead(SECOND)
-    driver = warmed(site) if warm else site.driver()
+    driver = warmed(site) if warm else site.driver(operator=True)
     trouble.status, trouble.body = 500, json.dumps({"__type": f"com.amazonaws#{code}"} if code else []).encode()
     assert post(driver, new()).code == 201
     trouble = instead(SECOND, THIRD)
@@ -121,6 +121,6 @@ def test_a_region_in_trouble_is_one_that_does_not_answer(
 @pytest.mark.parametrize("warm", [False, True])
 def test_two_silent_regions_are_503_in_time(site: Site, instead: Callable[..., Server], warm: bool) -> None:
     others = instead(SECOND, THIRD)
-    driver = warmed(site) if warm else site.driver()
+    driver = warmed(site) if warm else site.driver(operator=True)
     others.answering.clear()
     assert fastest(driver, 503, times=1) < 8

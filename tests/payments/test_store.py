@@ -8,7 +8,6 @@ import pytest
 from payments import register, store
 from payments.attributes import plain
 from payments.aws import Exchange
-from payments.operations import bar, rejoin, unbar
 from payments.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
 from payments.processor import Reply, get, submit
 from payments.record import Payment, intent_of
@@ -17,7 +16,6 @@ from payments.settings import Settings
 from payments.store import Driver
 from payments.sweep import sweep
 
-import localcloud
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 
@@ -70,7 +68,7 @@ def test_a_payment_is_settled_recorded_and_receipted(site: Site) -> None:
 def test_the_emulator_and_the_memory_agree_on_every_write(site: Site) -> None:
     """So that what the flow tests show in memory holds for the expressions as well."""
     intent, rail = new(), "https://processor.example"
-    world, again, driver = World(), World(), site.driver()
+    world, again, driver = World(), World(), site.driver(operator=True)
     world.run(world.context(rail=rail), submit(world.context(rail=rail), intent))
     writes = [request for _, request in world.asked if isinstance(request, Update)]
     done = []
@@ -109,54 +107,6 @@ def size(item: Any) -> int:
     return sum(len(name) + len(str(value)) for name, value in item.items())
 
 
-@pytest.fixture
-def emptied(cloud: localcloud.LocalCloud) -> Site:
-    """An environment whose third register was emptied, and barred before that."""
-    site = Site(cloud)
-    intent = new()
-    post(site.driver(), intent)
-    operator = site.driver(operator=True)
-    assert operator.run(bar(context(operator.settings), THIRD), 8.0).done
-    register_table = f"payment-register-{THIRD}-{site.environment}"
-    site.client("dynamodb", THIRD).delete_table(TableName=register_table)
-    site.table(THIRD, register_table, "due", ("due_shard", "S"), ("due_at", "N"))
-    return site
-
-
-def test_a_barred_register_is_not_asked_until_it_was_taught(emptied: Site) -> None:
-    items = emptied.client("dynamodb", HOME).scan(TableName=emptied.settings().register(HOME))["Items"]
-    (payment,) = (item["TransactionId"]["S"] for item in items if not item["TransactionId"]["S"].startswith(":"))
-    intent = new()
-    for region in (HOME, THIRD):
-        assert post(emptied.driver(region), intent).code in (200, 201)
-    assert not cell(emptied, THIRD, intent.id)
-    operator = emptied.driver(operator=True)
-    here = context(operator.settings)
-    for missing in (payment, intent.id):
-        assert operator.run(rejoin(here, THIRD, missing), 8.0).done
-        assert cell(emptied, THIRD, missing)["result"]
-    assert operator.run(unbar(here, THIRD), 8.0).done
-    later = new()
-    post(emptied.driver(), later)
-    assert cell(emptied, THIRD, later.id)
-
-
-def test_a_missing_register_makes_the_driver_look_again(emptied: Site) -> None:
-    driver = emptied.driver()
-    driver._barred, driver._look_again = frozenset(), float("inf")
-    driver.settings = driver.settings._replace(environment="gone")
-    assert driver._do(Read(THIRD, "T1"), time.monotonic() + 8) is LOST
-    driver.settings = emptied.settings()
-    intent = new()
-    post(driver, intent)
-    assert not cell(emptied, THIRD, intent.id)
-
-
-def test_only_one_register_can_be_barred(emptied: Site) -> None:
-    operator = emptied.driver(operator=True)
-    assert not operator.run(bar(context(operator.settings), HOME), 8.0).done
-
-
 def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     intent, driver = new(), site.driver()
     post(driver, intent)
@@ -183,7 +133,7 @@ def test_another_address_is_never_called(site: Site) -> None:
 
 
 def test_the_last_second_is_for_telling_the_workflow(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    driver = site.driver()
+    driver = site.driver(operator=True)
 
     def asked(*_: Any) -> Exchange[str]:
         yield from ()

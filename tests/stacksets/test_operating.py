@@ -191,7 +191,7 @@ def test_register_that_lost_its_memory_is_taught_every_payment(live: Project, aw
     assert found.refused == {}
     assert set(registers.payments(SECOND)) == held
     barred = aws("dynamodb", HOME).get_item(
-        TableName=live.environment().names.register(HOME), Key={"TransactionId": {"S": ":barred"}}
+        TableName=live.environment().names.register(HOME), Key={"TransactionId": {"S": ":register"}}
     )
     assert "lost" not in barred.get("Item", {}), "it is asked again"
 

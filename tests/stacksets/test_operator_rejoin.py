@@ -46,7 +46,7 @@ def set_since(registers: Registers, aws: Aws, moment: float) -> None:
     for region in (HOME, THIRD):
         aws("dynamodb", region).update_item(
             TableName=registers.environment.names.register(region),
-            Key={"TransactionId": {"S": ":barred"}},
+            Key={"TransactionId": {"S": ":register"}},
             UpdateExpression="SET since = :moment",
             ExpressionAttributeValues={":moment": {"N": str(int(moment))}},
         )
@@ -56,7 +56,7 @@ def barred(registers: Registers, aws: Aws) -> list[str]:
     """Which register the home and the third Region know as barred."""
     items = [
         aws("dynamodb", region).get_item(
-            TableName=registers.environment.names.register(region), Key={"TransactionId": {"S": ":barred"}}
+            TableName=registers.environment.names.register(region), Key={"TransactionId": {"S": ":register"}}
         )["Item"]
         for region in (HOME, THIRD)
     ]

@@ -86,6 +86,11 @@ FUNCTIONS = {
             ("dynamodb:{own}:table/payment-register-{own}-dev/index/due",),
             DYNAMODB + "API_Query.html",
         ),
+        (
+            "dynamodb:DescribeTable",
+            ("dynamodb:{own}:table/payment-register-{own}-dev",),
+            DYNAMODB + "API_DescribeTable.html",
+        ),
     ],
 }
 LOG_DELIVERY = (

@@ -1,0 +1,150 @@
+"""Which registers are asked: never one that may have forgotten what it promised (fault 24)."""
+
+import time
+from typing import Any
+
+import pytest
+from payments import janitor
+from payments.aws import AwsError
+from payments.operations import bar, enrol, rejoin, unbar
+from payments.ports import LOST, REGISTER, Read
+from payments.store import Driver
+
+import localcloud
+from tests.payments.conftest import Site
+from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
+from tests.payments.test_store import cell, context, new, post
+
+
+@pytest.fixture
+def fresh(cloud: localcloud.LocalCloud) -> Site:
+    """An environment of its own, with one payment."""
+    site = Site(cloud)
+    assert post(site.driver(), new()).code == 201
+    return site
+
+
+def make_anew(site: Site, region: str = THIRD) -> None:
+    """Delete a register and make it again by hand, which nobody should."""
+    table = site.settings().register(region)
+    site.client("dynamodb", region).delete_table(TableName=table)
+    site.table(region, table, "due", ("due_shard", "S"), ("due_at", "N"))
+
+
+def about(site: Site, region: str = THIRD) -> dict[str, Any]:
+    return dict(cell(site, region, REGISTER))
+
+
+def change(site: Site, **attributes: str) -> None:
+    """Have the third register say something else about itself."""
+    item = {name: {"S": value} for name, value in {**about(site), **attributes}.items()}
+    site.client("dynamodb", THIRD).put_item(TableName=site.settings().register(THIRD), Item=item)
+
+
+def asked(site: Site, *drivers: Driver) -> bool:
+    """Whether payments reach the third register; the other two settle them in any case."""
+    intents = [new() for _ in drivers or REGIONS]
+    for driver, intent in zip(drivers or map(site.driver, REGIONS), intents, strict=True):
+        own = driver.settings.region == THIRD
+        assert post(driver, intent).code in ((201, 202) if own else (201,))
+    reached = [bool(cell(site, THIRD, intent.id)) for intent in intents]
+    assert len(set(reached)) == 1
+    return reached[0]
+
+
+def test_fault_24_a_register_made_anew_is_not_asked_until_it_was_taught(fresh: Site) -> None:
+    known = [item["TransactionId"]["S"] for item in items(fresh)]
+    assert asked(fresh)
+    make_anew(fresh)
+    assert not asked(fresh)
+    operator = fresh.driver(operator=True)
+    for payment in (item["TransactionId"]["S"] for item in items(fresh)):
+        assert operator.run(rejoin(context(operator.settings), THIRD, payment), 8.0).done
+    assert all(cell(fresh, THIRD, payment)["result"] for payment in known)
+    assert not asked(fresh), "not before it is told to be complete"
+    assert operator.run(enrol(THIRD, fresh.driver(THIRD).table_id()), 8.0)
+    assert asked(fresh)
+
+
+def items(site: Site) -> list[dict[str, Any]]:
+    """The payments of the home register."""
+    found = site.client("dynamodb", HOME).scan(TableName=site.settings().register(HOME))["Items"]
+    return [item for item in found if not item["TransactionId"]["S"].startswith(":")]
+
+
+def test_a_barred_register_is_not_asked(fresh: Site) -> None:
+    operator = fresh.driver(operator=True)
+    here = context(operator.settings)
+    assert operator.run(bar(here, THIRD), 8.0).done
+    assert not asked(fresh)
+    assert not operator.run(bar(here, HOME), 8.0).done, "two lost registers cannot teach each other"
+    assert operator.run(unbar(here, THIRD), 8.0).done
+    assert asked(fresh)
+
+
+def test_who_saw_a_register_missing_never_asks_another_in_its_place(fresh: Site) -> None:
+    driver = fresh.driver()
+    assert asked(fresh, driver)
+    fresh.client("dynamodb", THIRD).delete_table(TableName=fresh.settings().register(THIRD))
+    assert driver._do(Read(THIRD, "T1"), time.monotonic() + 8) is LOST
+    fresh.table(THIRD, fresh.settings().register(THIRD), "due", ("due_shard", "S"), ("due_at", "N"))
+    assert not asked(fresh, driver)
+
+
+def test_fault_24_a_register_with_the_cells_of_another_region_is_not_asked(fresh: Site) -> None:
+    change(fresh, serves=SECOND)
+    assert not asked(fresh)
+
+
+def test_fault_24_the_janitor_withdraws_a_register_that_was_restored(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fresh.use(monkeypatch, THIRD)
+    janitor.handler()
+    assert asked(fresh)
+    change(fresh, table_id="of the table that the backup was taken from")
+    janitor.handler()
+    assert "serves" not in about(fresh)
+    assert not asked(fresh)
+
+
+def test_without_the_control_plane_the_janitor_goes_on(fresh: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: Driver) -> str:
+        raise AwsError("NoAnswer")
+
+    fresh.use(monkeypatch, THIRD)
+    monkeypatch.setattr(Driver, "table_id", away)
+    janitor.handler()
+    assert about(fresh)["serves"] == THIRD
+
+
+def test_of_a_register_that_does_not_say_what_was_known_is_believed(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    knowing, ignorant = fresh.driver(), fresh.driver()
+    assert asked(fresh, knowing)
+    with monkeypatch.context() as trouble:
+        silent(trouble)
+        for driver in (knowing, ignorant):
+            driver.look_again()
+            driver.run(nothing(), 8.0)
+    assert (THIRD in knowing._barred, THIRD in ignorant._barred) == (False, True)
+    for driver in (knowing, ignorant):
+        assert 0 < driver._look_again - time.monotonic() < 10, "it is asked again soon"
+
+
+def silent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the third register not answer."""
+    reading = Driver._reading
+
+    def lost(self: Driver, region: str, table: str, key: str) -> Any:
+        if region == THIRD:
+            raise AwsError("NoAnswer")
+        return (yield from reading(self, region, table, key))
+
+    monkeypatch.setattr(Driver, "_reading", lost)
+
+
+def nothing() -> Any:
+    """A flow that asks for nothing."""
+    yield from ()
