@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stacksets.errors import OperationInProgressError, code_of, failure
+from stacksets.errors import OperationInProgressError, PayctlError, code_of, failure, silent
 from stacksets.model import (
     Definition,
     Instance,
@@ -193,9 +193,18 @@ class StackSetClient:
                 return
             if code_of(error) in IN_PROGRESS:
                 raise OperationInProgressError(f"another operation runs on StackSet {self.name}") from error
-            raise failure(verb, f"StackSet {self.name}", error) from error
+            raise self._failure(verb, error) from error
         except BotoCoreError as error:
-            raise failure(verb, f"StackSet {self.name}", error) from error
+            raise self._failure(verb, error) from error
+
+    def _failure(self, verb: str, error: Exception) -> PayctlError:
+        refused = failure(verb, f"StackSet {self.name}", error)
+        if silent(error):
+            refused.remedy = (
+                "it needs the home Region: repeat it when that is back; `payctl status`, `pay`, `parked`, `resolve`, "
+                "`redrive` work without it"
+            )
+        return refused
 
 
 def parameter_list(parameters: Mapping[str, str]) -> list[Any]:

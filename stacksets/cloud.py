@@ -15,11 +15,11 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
 from builder.settings import Settings
-from stacksets.errors import PayctlError
+from stacksets.errors import PayctlError, silent
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -74,9 +74,22 @@ class Cloud:
         return cls(settings, session=session, endpoint=endpoint)
 
     @cached_property
+    def _identity(self) -> tuple[str, Mapping[str, Any]]:
+        """Who the credentials are, and the Region that says so: home, or the next that answers."""
+        *others, last = sorted(self.settings.regions, key=lambda region: region != self.settings.home)
+        for region in others:
+            try:
+                return region, self._client("sts", region, target=False).get_caller_identity()
+            except (ClientError, BotoCoreError) as error:
+                everything = self.endpoint and isinstance(error, EndpointConnectionError)  # all Regions are one address
+                if everything or not silent(error):
+                    raise
+        return last, self._client("sts", last, target=False).get_caller_identity()
+
+    @property
     def administrator(self) -> str:
         """The account of the credentials, which owns the StackSet."""
-        return str(self._client("sts", self.settings.home, target=False).get_caller_identity()["Account"])
+        return str(self._identity[1]["Account"])
 
     @cached_property
     def account(self) -> str:
@@ -86,7 +99,7 @@ class Cloud:
     @property
     def caller(self) -> str:
         """Who runs this, as an ARN."""
-        return str(self._client("sts", self.settings.home, target=False).get_caller_identity()["Arn"])
+        return str(self._identity[1]["Arn"])
 
     @property
     def administration_role_arn(self) -> str:
@@ -209,7 +222,7 @@ class Cloud:
             )
 
         def create_client(service: str, **arguments: Any) -> Any:
-            where = {"region_name": self.settings.home, "endpoint_url": self.endpoint or None}
+            where = {"region_name": self._identity[0], "endpoint_url": self.endpoint or None}
             return operator.create_client(service, **{**arguments, **where})
 
         operator = Session()

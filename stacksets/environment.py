@@ -1,18 +1,21 @@
 """One environment, as a run of this tool sees it: its names, its clients, and what is there now."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 from stacksets.client import StackSetClient
 from stacksets.cloud import Cloud, together
-from stacksets.errors import PayctlError
+from stacksets.errors import PayctlError, silent
 from stacksets.model import Instance, Stack, StackSet, StackStatus
 from stacksets.names import Names
 from stacksets.operation import Runner
 from stacksets.progress import Reporter
 from stacksets.stack import Stacks
 from stacksets.wait import Pace
+
+Answer = TypeVar("Answer")
 
 
 class Environment:
@@ -77,8 +80,59 @@ class Environment:
         """The outputs again, read once a run."""
         return self.outputs()
 
+    @cached_property
+    def parameters(self) -> Mapping[str, str]:
+        """What the regional stacks were last given. Raises PayctlError where there are none. Read only."""
+
+        def at_home() -> Mapping[str, str]:
+            held = self.stack_set.describe()
+            if held is None:
+                raise PayctlError(f"{self.names.stack_set} does not exist", remedy="see `payctl status`")
+            return held.parameters
+
+        return self.unless_home_is_silent(at_home, lambda: next(iter(self.survivors.values())).parameters)
+
+    def unless_home_is_silent(self, ask: Callable[[], Answer], otherwise: Callable[[], Answer]) -> Answer:
+        """What the home Region says; without it, what can be known. Raises what `ask` raises for other reasons."""
+        if "survivors" not in vars(self):  # else it is known to be silent
+            try:
+                return ask()
+            except PayctlError as error:
+                if not silent(error.__cause__):
+                    raise
+        return otherwise()
+
+    @cached_property
+    def survivors(self) -> Mapping[str, Stack]:
+        """The regional stacks of the other Regions that answer: the home Region alone knows the StackSet. Raises
+        PayctlError where no Region answers. Read only."""
+
+        def find(region: str) -> Stack | None:
+            try:
+                return self.stacks(region).instance_of(self.names.stack_set)
+            except PayctlError as error:
+                if not silent(error.__cause__):
+                    raise
+                return None
+
+        others = [region for region in self.regions if region != self.home]
+        found = {region: stack for region, stack in together(find, others).items() if stack}
+        if not found:
+            raise PayctlError(
+                f"{self.home} does not answer, and no other Region knows environment {self.settings.environment}",
+                remedy="check the network and the credentials",
+            )
+        self.report.note(f"{self.home} (home) does not answer: {' and '.join(found)} tell what is deployed")
+        return found
+
     def outputs(self) -> Mapping[str, Mapping[str, str]]:
-        """The regional stacks' outputs by Region. Raises PayctlError where a Region has none. Read only."""
+        """The regional stacks' outputs by Region; without the home Region's where that is silent. Raises PayctlError
+        where a Region has none. Read only."""
+        return self.unless_home_is_silent(
+            self._outputs, lambda: Outputs({region: stack.outputs for region, stack in self.survivors.items()})
+        )
+
+    def _outputs(self) -> Mapping[str, Mapping[str, str]]:
         survey = self.survey()
         if survey.stack_set is None:
             raise PayctlError(
@@ -93,6 +147,13 @@ class Environment:
                     remedy="see `payctl status`, then `payctl deploy`",
                 )
         return {region: stack.outputs for region, stack in survey.stacks.items()}
+
+
+class Outputs(dict[str, Mapping[str, str]]):
+    """Those of the Regions that answer."""
+
+    def __missing__(self, region: str) -> Mapping[str, str]:
+        raise PayctlError(f"{region} does not answer", remedy=f"name others with --region: {', '.join(self)}")
 
 
 @dataclass(frozen=True, kw_only=True)

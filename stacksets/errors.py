@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
     NoCredentialsError,
@@ -17,6 +18,10 @@ from botocore.exceptions import (
 EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
 FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AccessDeniedError"}
 THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
+
+
+UNREACHED = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError)
+SERVER_ERROR = 500  # and above: AWS could not, whoever asked for whatever
 
 
 class PayctlError(Exception):
@@ -71,6 +76,13 @@ def reason_of(error: ClientError) -> str:
     return " ".join(str(error.response.get("Error", {}).get("Message", "")).split()) or code_of(error)
 
 
+def silent(error: BaseException | None) -> bool:
+    """Whether an error of the SDK says that a Region does not answer, or is ill: another one may do better."""
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= SERVER_ERROR
+    return isinstance(error, UNREACHED)
+
+
 def failure(verb: str, thing: str, error: Exception) -> PayctlError:
     """`cannot VERB THING: CAUSE; REMEDY` for an error of the SDK."""
     return PayctlError(f"cannot {verb} {thing}: {_cause(error)}", remedy=_remedy(error))
@@ -86,7 +98,7 @@ def explain(error: Exception) -> PayctlError:
 def _cause(error: Exception) -> str:
     if isinstance(error, ClientError):
         return f"{reason_of(error)} ({code_of(error)})"
-    if isinstance(error, EndpointConnectionError | ConnectTimeoutError | ReadTimeoutError):
+    if isinstance(error, UNREACHED):
         return f"{error.kwargs.get('endpoint_url', 'the endpoint')} does not answer"
     return " ".join(str(error).split())
 
@@ -113,7 +125,7 @@ REMEDIES: tuple[tuple[Callable[[Exception], bool], str], ...] = (
     ),
     (_is(ProfileNotFound), "see `aws configure list-profiles`, or unset AWS_PROFILE"),
     (
-        _is(EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError),
+        _is(*UNREACHED),
         "check the network and the Region's name; for the local cloud start it with `make up`",
     ),
     (_answers(EXPIRED), "renew the credentials (`aws sso login` or a new session), then repeat the command"),

@@ -84,8 +84,10 @@ def chosen(environment: Environment, wanted: Sequence[str]) -> tuple[str, ...]:
 
 
 def _ask(environment: Environment, method: str, path: str, region: str, body: Any) -> Reply:
-    url = request.address(environment.cloud, region, environment.api_outputs[region]) + path
-    return _send(environment, method, url, region, body)
+    known = environment.api_outputs.get(region)
+    if known is None:
+        return Reply(region=region, status=0, meaning="", body=f"{region} does not answer; try another with --region")
+    return _send(environment, method, request.address(environment.cloud, region, known) + path, region, body)
 
 
 def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:

@@ -71,17 +71,9 @@ class Registers:
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
 
-    @cached_property
-    def _parameters(self) -> dict[str, str]:
-        """What is deployed decides the rail, not what the settings file says by now."""
-        held = self.environment.stack_set.describe()
-        if held is None:
-            raise PayctlError(f"{self.environment.names.stack_set} does not exist", remedy="see `payctl status`")
-        return dict(held.parameters)
-
     def settings(self, region: str) -> Settings:
-        """What the function of a Region would be told."""
-        environment, names, given = self.environment, self.environment.names, self._parameters
+        """What the function of a Region would be told: by what is deployed, not by the settings file of now."""
+        environment, names, given = self.environment, self.environment.names, self.environment.parameters
         return Settings(
             environment=environment.settings.environment,
             region=region,

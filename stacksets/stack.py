@@ -62,6 +62,17 @@ class Stacks:
             outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
         )
 
+    def instance_of(self, stack_set: str) -> Stack | None:
+        """The stack that a StackSet made in this Region, by the name that StackSets gives; None where there is none.
+        Read only."""
+        with self._doing("list", "the stacks"):
+            for page in self.api.get_paginator("list_stacks").paginate():
+                for found in page["StackSummaries"]:
+                    ours = found["StackName"].startswith(f"StackSet-{stack_set}-")
+                    if ours and found["StackStatus"] != StackStatus.DELETE_COMPLETE:
+                        return self.describe(found["StackId"])
+        return None
+
     def template(self, name: str) -> str:
         """The text of the template that the stack was last given. Read only."""
         with self._doing("read the template of", name):

@@ -6,7 +6,41 @@ from stacksets.environment import Environment
 
 
 def status(environment: Environment) -> dict[str, Any]:
-    """What is there, as plain values. `deployed`: every Region and the global stack are current. Read only."""
+    """What is there, as plain values. `deployed`: every Region and the global stack are current; `home_answers`: that
+    is known. Read only."""
+    return environment.unless_home_is_silent(lambda: _at_home(environment), lambda: _without_home(environment))
+
+
+def _without_home(environment: Environment) -> dict[str, Any]:
+    """What the other Regions know: the state of their own stacks."""
+    known = environment.survivors
+    instances = [
+        {
+            "region": region,
+            "status": "UNKNOWN",
+            "stack_status": str(known[region].status) if region in known else "SILENT",
+            "detail": "",
+            "reason": "" if region in known else "does not answer",
+            "stack_id": known[region].id if region in known else "",
+            "code": known[region].parameters.get("CodeHash", "")[:12] if region in known else "",
+        }
+        for region in environment.regions
+    ]
+    return {
+        "environment": environment.settings.environment,
+        "account": environment.cloud.account,
+        "home": environment.home,
+        "home_answers": False,
+        "stack_set": environment.names.stack_set,
+        "linked": bool(environment.parameters.get("KeyArns")),
+        "operation": None,
+        "instances": instances,
+        "global_stack": {"name": environment.names.global_stack, "status": "UNKNOWN", "reason": "its Region is silent"},
+        "deployed": False,
+    }
+
+
+def _at_home(environment: Environment) -> dict[str, Any]:
     survey = environment.survey()
     operation = next(iter(environment.stack_set.operations()), None)
     instances = [
@@ -27,6 +61,7 @@ def status(environment: Environment) -> dict[str, Any]:
         "environment": environment.settings.environment,
         "account": environment.cloud.account,
         "home": environment.home,
+        "home_answers": True,
         "stack_set": environment.names.stack_set if survey.stack_set else "",
         "linked": survey.linked,
         "operation": None

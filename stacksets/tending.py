@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from stacksets import alarms, members
 from stacksets.environment import Environment
-from stacksets.errors import explain
+from stacksets.errors import PayctlError, explain
 from stacksets.registers import Registers
 
 # Looking at a payment asks three Regions: a status is no place to do that thousands of times.
@@ -48,6 +48,8 @@ def tend(environment: Environment) -> tuple[Tended, ...]:
             )
         except (ClientError, BotoCoreError) as error:
             return Tended(region=region, trouble=explain(error).message), []
+        except PayctlError as error:
+            return Tended(region=region, trouble=error.message), []
         return found, due
 
     found = environment.cloud.everywhere(look)
