@@ -92,6 +92,12 @@ class Environment:
 
         return self.unless_home_is_silent(at_home, lambda: next(iter(self.survivors.values())).parameters)
 
+    @cached_property
+    def nearest(self) -> str:
+        """Where to work from: the home Region, or the next that answers. Raises PayctlError where none does."""
+        known_silent = self.parameters and "survivors" in vars(self)  # asking for parameters finds out
+        return next(iter(self.survivors)) if known_silent else self.home
+
     def unless_home_is_silent(self, ask: Callable[[], Answer], otherwise: Callable[[], Answer]) -> Answer:
         """What the home Region says; without it, what can be known. Raises what `ask` raises for other reasons."""
         if "survivors" not in vars(self):  # else it is known to be silent

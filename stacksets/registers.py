@@ -91,12 +91,12 @@ class Registers:
         )
 
     def context(self, region: str = "") -> Context:
-        """Where a flow runs: the home Region unless another is named."""
-        return context_of(self.settings(region or self.environment.home))
+        """Where a flow runs: the home Region, or the next that answers, unless another is named."""
+        return context_of(self.settings(region or self.environment.nearest))
 
     def run(self, flow: Flow[Answer], region: str = "") -> Answer:
         """Drive a flow of the functions' code. What does not answer is LOST to it, never an error."""
-        return self._driver(region or self.environment.home).run(flow, FLOW_SECONDS)
+        return self._driver(region or self.environment.nearest).run(flow, FLOW_SECONDS)
 
     def _driver(self, region: str) -> Driver:
         if region not in self._drivers:

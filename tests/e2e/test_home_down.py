@@ -4,10 +4,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
-
 from tests.e2e.support import REGIONS, Environment
-from tests.e2e.test_operator import PENDING_SECONDS, die_after, entry, janitors_finish, passes, reference
+from tests.e2e.test_operator import PENDING_SECONDS, die_after, janitors_finish, passes, reference
 
 HOME, SECOND, THIRD = REGIONS
 
@@ -26,10 +24,10 @@ def test_operators_work_without_the_home_region(forgetful: Environment, payment:
     die_after(forgetful, "CHARGE", doubtful, SECOND)
     passes(forgetful, doubtful, 2 * PENDING_SECONDS)
     with region_down(forgetful, HOME):
-        status = forgetful.payctl("status", check=False)
+        status = forgetful.payctl("status", "--json", check=False)
         assert status.returncode == 1
-        assert f"{HOME} does not answer: payments go on in the other Regions" in status.stdout
-        told = json.loads(forgetful.payctl("status", "--json", check=False).stdout)
+        assert f"{HOME} (home) does not answer: {SECOND} and {THIRD} tell what is deployed" in status.stderr
+        told = json.loads(status.stdout)
         stacks = {each["region"]: each["stack_status"] for each in told["instances"]}
         assert stacks == {HOME: "SILENT", SECOND: "UPDATE_COMPLETE", THIRD: "UPDATE_COMPLETE"}
         tended = {each["region"]: each for each in told["regions"]}
@@ -41,22 +39,18 @@ def test_operators_work_without_the_home_region(forgetful: Environment, payment:
         both = forgetful.payctl("pay", "--status", fresh, "--everywhere", "--json", check=False)
         assert [reply["status"] for reply in json.loads(both.stdout)] == [0, 200, 200]
 
-        assert entry(forgetful, doubtful)
         charge = reference(forgetful, doubtful)
         forgetful.payctl("resolve", doubtful, "--settled", charge, "--yes")
         assert forgetful.call("GET", f"/payments/{doubtful}", region=THIRD).body["status"] == "SETTLED"
-        assert forgetful.payctl("redrive", "--list", "--region", SECOND, check=False).returncode in (0, 2)
     for each in (doubtful, fresh):
         janitors_finish(forgetful, each)
         forgetful.settled_everywhere(each)
         assert forgetful.charges(each) == 1
 
 
-@pytest.mark.parametrize("command", ["deploy", "plan", "outputs"])
-def test_what_needs_the_home_region_says_so_on_one_line(forgetful: Environment, command: str) -> None:
+def test_what_needs_the_home_region_says_so_on_one_line(forgetful: Environment) -> None:
     with region_down(forgetful, HOME):
-        done = forgetful.payctl(command, *(["--yes"] if command == "deploy" else []), check=False)
+        done = forgetful.payctl("deploy", "--yes", check=False)
     assert done.returncode == 1
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert "Traceback" not in done.stderr
-    assert "home Region" in line or HOME in line
+    assert "it needs the home Region: repeat it when that is back" in line
