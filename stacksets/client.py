@@ -201,8 +201,8 @@ class StackSetClient:
         refused = failure(verb, f"StackSet {self.name}", error)
         if silent(error):
             refused.remedy = (
-                "it needs the home Region: repeat it when that is back; `payctl status`, `pay`, `parked`, `resolve`, "
-                "`redrive` work without it"
+                "it needs the home Region: repeat it when that is back; `payctl status`, `pay`, `parked`, `resolve` "
+                "and `redrive --region` work without it"
             )
         return refused
 

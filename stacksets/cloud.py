@@ -204,9 +204,10 @@ class Cloud:
 
     def _config(self, service: str) -> Config:
         # The first call of all is to STS: a wrong address or network shall not take half a minute to be told.
-        attempts = 2 if service == "sts" else 5
-        retries: Any = {"mode": "standard", "total_max_attempts": attempts}
-        config = Config(connect_timeout=5, read_timeout=60, retries=retries, max_pool_connections=32)
+        first = service == "sts"
+        retries: Any = {"mode": "standard", "total_max_attempts": 2 if first else 5}
+        read_timeout = 10 if first else 60
+        config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
         if self.endpoint and service == "s3":
             config = config.merge(Config(s3={"addressing_style": "path"}))
         return config

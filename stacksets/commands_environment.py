@@ -117,7 +117,7 @@ def status(run: Run) -> None:
 
     with run.open() as environment:
         found = looking.status(environment)
-        regions = tending.tend(environment) if found["deployed"] or not found["home_answers"] else ()
+        regions = tending.tend(environment) if found["deployed"] or found["silent"] else ()
     if run.as_json:
         render.as_json(found | {"regions": [asdict(region) for region in regions]})
     else:

@@ -221,7 +221,12 @@ def holds_payments(cloud: Any, region: str, table: str) -> bool:
     pages = (
         cloud.dynamodb(region)
         .get_paginator("scan")
-        .paginate(TableName=table, ProjectionExpression="TransactionId", PaginationConfig={"PageSize": 10})
+        .paginate(
+            TableName=table,
+            ProjectionExpression="TransactionId",
+            ConsistentRead=True,
+            PaginationConfig={"PageSize": 10},
+        )
     )
     try:
         return any(not item["TransactionId"]["S"].startswith(":") for page in pages for item in page["Items"])

@@ -57,8 +57,9 @@ class Environment:
         """The target account's stacks of a Region."""
         return Stacks(self.cloud.cloudformation(region), region, self.pace)
 
-    def survey(self) -> "Survey":
-        """Look at everything once. Read only."""
+    def survey(self, *, tolerant: bool = False) -> "Survey":
+        """Look at everything once. `tolerant`: the stack of a Region that does not answer is SILENT, no error; not for
+        what changes anything by it. Read only."""
         stack_set = self.stack_set.describe()
         instances = {instance.region: instance for instance in self.stack_set.instances()}
 
@@ -66,7 +67,12 @@ class Environment:
             instance = instances.get(region)
             if not instance or not instance.stack_id:
                 return Stack(name="", region=region, status=StackStatus.MISSING)
-            return self.stacks(region).describe(instance.stack_id)
+            try:
+                return self.stacks(region).describe(instance.stack_id)
+            except PayctlError as error:
+                if not tolerant or not silent(error.__cause__):
+                    raise
+                return Stack(name="", region=region, status=StackStatus.SILENT)
 
         return Survey(
             stack_set=stack_set,
@@ -132,34 +138,36 @@ class Environment:
         return found
 
     def outputs(self) -> Mapping[str, Mapping[str, str]]:
-        """The regional stacks' outputs by Region; without the home Region's where that is silent. Raises PayctlError
-        where a Region has none. Read only."""
-        return self.unless_home_is_silent(
-            self._outputs, lambda: Outputs({region: stack.outputs for region, stack in self.survivors.items()})
-        )
+        """The regional stacks' outputs by Region that answers. Raises PayctlError where a Region has none, and for
+        whoever looks up a Region that does not answer. Read only."""
+        stacks = self.unless_home_is_silent(self._stacks, lambda: self.survivors)
+        for region, stack in stacks.items():
+            if not stack.outputs and stack.status is not StackStatus.SILENT:
+                raise PayctlError(
+                    f"{region}: the stack of {self.names.stack_set} is {stack.status} and has no outputs",
+                    remedy="see `payctl status`, then `payctl deploy`",
+                )
+        return Outputs({region: stack.outputs for region, stack in stacks.items() if stack.outputs})
 
-    def _outputs(self) -> Mapping[str, Mapping[str, str]]:
-        survey = self.survey()
+    def _stacks(self) -> Mapping[str, Stack]:
+        survey = self.survey(tolerant=True)
         if survey.stack_set is None:
             raise PayctlError(
                 f"environment {self.settings.environment} does not exist in account {self.cloud.account} "
                 f"(home {self.home})",
                 remedy="make it with `payctl deploy`",
             )
-        for region, stack in survey.stacks.items():
-            if not stack.outputs:
-                raise PayctlError(
-                    f"{region}: the stack of {self.names.stack_set} is {stack.status} and has no outputs",
-                    remedy="see `payctl status`, then `payctl deploy`",
-                )
-        return {region: stack.outputs for region, stack in survey.stacks.items()}
+        return survey.stacks
 
 
 class Outputs(dict[str, Mapping[str, str]]):
     """Those of the Regions that answer."""
 
     def __missing__(self, region: str) -> Mapping[str, str]:
-        raise PayctlError(f"{region} does not answer", remedy=f"name others with --region: {', '.join(self)}")
+        raise PayctlError(
+            f"{region} does not answer",
+            remedy=f"repeat the command when it does, or name others with --region: {', '.join(self)}",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -98,6 +98,7 @@ class StackStatus(Status):
     """Of a stack: only those this tool decides by are named; the shape of the name decides the rest."""
 
     MISSING = "MISSING"
+    SILENT = "SILENT"  # its Region does not answer
     CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
     CREATE_FAILED = "CREATE_FAILED"
     CREATE_COMPLETE = "CREATE_COMPLETE"

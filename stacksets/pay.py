@@ -74,13 +74,17 @@ def good(replies: Sequence[Reply]) -> bool:
 
 
 def chosen(environment: Environment, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The Regions to ask: those named, else the home Region. Raises PayctlError for one that is not ours."""
+    """The Regions to ask: those named, else the home Region, or the next that answers. Raises PayctlError for one that
+    is not ours."""
     for region in wanted:
         if region not in environment.regions:
             raise PayctlError(
                 f"{region} is not a Region of this environment", remedy=f"use one of {', '.join(environment.regions)}"
             )
-    return tuple(wanted) or (environment.home,)
+    if wanted:
+        return tuple(wanted)
+    known = environment.api_outputs
+    return (environment.home if environment.home in known else next(iter(known)),)
 
 
 def _ask(environment: Environment, method: str, path: str, region: str, body: Any) -> Reply:

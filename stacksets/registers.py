@@ -218,11 +218,19 @@ class Registers:
         return Rejoined(taught=taught, known=known, refused=refused)
 
     def enrol(self, region: str) -> None:
-        """Have the table that is a Region's register now be served. Raises PayctlError unless it takes that."""
-        table = self.environment.names.register(region)
-        made = self.environment.cloud.dynamodb(region).describe_table(TableName=table)["Table"]["TableId"]
-        if not self.run(operations.enrol(region, made)):
-            raise PayctlError(f"{region}: table {table} does not answer", remedy="repeat the command")
+        """Have the table that is a Region's register now be asked. DynamoDB gives no two tables the same TableId: a
+        restored one shows the id of the table that it was copied from. Raises PayctlError."""
+        dynamodb, table = self.environment.cloud.dynamodb(region), self.environment.names.register(region)
+        try:
+            made = dynamodb.describe_table(TableName=table)["Table"]["TableId"]
+            dynamodb.update_item(
+                TableName=table,
+                Key={"TransactionId": {"S": REGISTER}},
+                UpdateExpression="SET serves = :region, table_id = :table",
+                ExpressionAttributeValues={":region": {"S": region}, ":table": {"S": made}},
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise failure("enrol", f"table {table} in {region}", error) from error
 
     def _untaught(self, region: str) -> dict[str, bool]:
         """Every payment of the other Regions, and whether all three registers show the same end of it already: a

@@ -10,6 +10,7 @@ Why the 900 s: docs/decisions/rejoin-waits.md.
 
 from botocore.exceptions import ClientError
 
+from stacksets import members
 from stacksets.data import GONE
 from stacksets.environment import Environment
 from stacksets.errors import InterruptedRunError, PayctlError, code_of, failure
@@ -21,6 +22,12 @@ LIFE_SECONDS = 900.0  # of a function at most, by its own timeout and by Lambda'
 def rejoin(environment: Environment, region: str) -> Rejoined:
     """Teach the register of a Region every payment. Raises PayctlError where a peer does not answer or it is gone."""
     registers, report = Registers(environment), environment.report
+    for peer, reason in members.idle(environment).items():
+        if peer != region and reason != members.BARRED:  # a second bar is refused below
+            raise PayctlError(
+                f"{region} cannot be taught: the register of {peer} is not in use either: {reason}",
+                remedy='two of three have forgotten: see docs/operations.md, "Two registers are lost"',
+            )
     report.phase(f"Bar the register of {region}")
     barred_for = registers.bar(region)
     try:

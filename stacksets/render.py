@@ -65,10 +65,10 @@ def status(found: Mapping[str, Any]) -> None:
     table("", ("Region", "instance", "stack", "code", "reason"), rows)
     shared = found["global_stack"]
     out.print(f"{shared['name']} ", state(shared["status"]), f" {shared['reason']}")
-    if found["home_answers"]:
-        out.print("deployed" if found["deployed"] else "not fully deployed: `payctl deploy` goes on where it stopped")
+    if found["silent"]:
+        out.print(f"no answer from {' and '.join(found['silent'])}: two of three Regions take payments; do not deploy")
     else:
-        out.print(f"{found['home']} does not answer: payments go on in the other Regions, deployments wait")
+        out.print("deployed" if found["deployed"] else "not fully deployed: `payctl deploy` goes on where it stopped")
 
 
 def replies(found: Sequence[Reply]) -> None:

@@ -1,6 +1,7 @@
 """Plain stacks: create, update and delete one and wait for it, with its events."""
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from stacksets.wait import Pace
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
+UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 Watcher = Callable[[str, str], None]  # (status, detail) of the stack, whenever it is looked at
 
 
@@ -65,10 +67,10 @@ class Stacks:
     def instance_of(self, stack_set: str) -> Stack | None:
         """The stack that a StackSet made in this Region, by the name that StackSets gives; None where there is none.
         Read only."""
-        with self._doing("list", "the stacks"):
+        with self._doing("list", f"StackSet-{stack_set}-*"):
             for page in self.api.get_paginator("list_stacks").paginate():
                 for found in page["StackSummaries"]:
-                    ours = found["StackName"].startswith(f"StackSet-{stack_set}-")
+                    ours = re.fullmatch(rf"StackSet-{re.escape(stack_set)}-{UUID}", found["StackName"])
                     if ours and found["StackStatus"] != StackStatus.DELETE_COMPLETE:
                         return self.describe(found["StackId"])
         return None

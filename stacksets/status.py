@@ -3,11 +3,12 @@
 from typing import Any
 
 from stacksets.environment import Environment
+from stacksets.model import StackStatus
 
 
 def status(environment: Environment) -> dict[str, Any]:
-    """What is there, as plain values. `deployed`: every Region and the global stack are current; `home_answers`: that
-    is known. Read only."""
+    """What is there, as plain values. `deployed`: every Region and the global stack are current; `silent`: the
+    Regions that do not answer. Read only."""
     return environment.unless_home_is_silent(lambda: _at_home(environment), lambda: _without_home(environment))
 
 
@@ -18,7 +19,7 @@ def _without_home(environment: Environment) -> dict[str, Any]:
         {
             "region": region,
             "status": "UNKNOWN",
-            "stack_status": str(known[region].status) if region in known else "SILENT",
+            "stack_status": str(known[region].status if region in known else StackStatus.SILENT),
             "detail": "",
             "reason": "" if region in known else "does not answer",
             "stack_id": known[region].id if region in known else "",
@@ -30,7 +31,7 @@ def _without_home(environment: Environment) -> dict[str, Any]:
         "environment": environment.settings.environment,
         "account": environment.cloud.account,
         "home": environment.home,
-        "home_answers": False,
+        "silent": [region for region in environment.regions if region not in known],
         "stack_set": environment.names.stack_set,
         "linked": bool(environment.parameters.get("KeyArns")),
         "operation": None,
@@ -41,7 +42,7 @@ def _without_home(environment: Environment) -> dict[str, Any]:
 
 
 def _at_home(environment: Environment) -> dict[str, Any]:
-    survey = environment.survey()
+    survey = environment.survey(tolerant=True)
     operation = next(iter(environment.stack_set.operations()), None)
     instances = [
         {
@@ -56,12 +57,13 @@ def _at_home(environment: Environment) -> dict[str, Any]:
         for region in environment.regions
     ]
     shared = survey.global_stack.status
-    current = all(entry["status"] == "CURRENT" for entry in instances) and not survey.broken
+    silent = [region for region, stack in survey.stacks.items() if stack.status is StackStatus.SILENT]
+    current = all(entry["status"] == "CURRENT" for entry in instances) and not survey.broken and not silent
     return {
         "environment": environment.settings.environment,
         "account": environment.cloud.account,
         "home": environment.home,
-        "home_answers": True,
+        "silent": silent,
         "stack_set": environment.names.stack_set if survey.stack_set else "",
         "linked": survey.linked,
         "operation": None

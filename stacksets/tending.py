@@ -36,14 +36,16 @@ def tend(environment: Environment) -> tuple[Tended, ...]:
     """Look into every Region at once. Parked payments are counted where they were decided to be charged."""
     registers = Registers(environment)
 
+    idle = members.idle(environment)
+
     def look(region: str) -> tuple[Tended, list[str]]:
         try:
-            due = registers.due(region)
+            due = [] if idle.get(region) == members.MISSING else registers.due(region)
             found = Tended(
                 region=region,
                 alarms=tuple(sorted(alarms.firing(environment, region))),
                 dead_letters=dead_letters(environment, region),
-                register=members.reason(environment, region),
+                register=idle.get(region, ""),
                 open=len(due),
             )
         except (ClientError, BotoCoreError) as error:

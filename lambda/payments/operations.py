@@ -4,7 +4,7 @@
     done = run(resolve(context, payment, Ruling(...)))   # by the same quorum as everything else, write once
     run(bar(context, region))                            # a register was lost, or is about to be replaced
     done = run(rejoin(context, region, payment))         # for each payment of both other registers
-    run(enrol(region, table)); run(unbar(context, region))     # once all are done
+    run(unbar(context, region))                          # once all are done, and it says again whom it serves
 
 Ids that begin with ":" are no payments. The driver that runs this must be made with `operator=True`.
 """
@@ -49,11 +49,6 @@ QUIET_SECONDS: Final = 3600
 """How long after its last possible call a payment may be closed as not charged without the processor's word."""
 BAR: Final = Action("BAR", "SET lost = :region", "attribute_not_exists(lost) OR lost = :region")
 UNBAR: Final = Action("UNBAR", "REMOVE lost", "attribute_not_exists(lost) OR lost = :region")
-ENROL: Final = Action(
-    "ENROL",
-    "SET serves = :region, table_id = :table",
-    "attribute_not_exists(serves) OR serves <> :region OR table_id <> :table",
-)
 WITHDRAW: Final = Action("WITHDRAW", "REMOVE serves", "attribute_exists(serves) AND table_id <> :table")
 MARK: Final = "rejoined"
 """The ATTEMPT of a cell whose own was lost: nobody holds this token, so nobody charges on it."""
@@ -200,14 +195,6 @@ def bar(ctx: Context, lost: str, *, action: Action = BAR) -> Flow[Done]:
 def unbar(ctx: Context, lost: str) -> Flow[Done]:
     """Use it again. Only after `rejoin` was done for every payment that either of the others holds."""
     return (yield from bar(ctx, lost, action=UNBAR))
-
-
-def enrol(region: str, table: str) -> Flow[bool]:
-    """Have a register served: it is new in a new environment, or has been taught every payment. `table` is its
-    DynamoDB TableId, which no other table ever has: a restored one shows the id of the table that it was copied from.
-    Whether it is served now, but for a bar."""
-    (answer,) = yield (Update(region, REGISTER, ENROL, {"region": region, "table": table}),)
-    return answer is not LOST
 
 
 def withdraw(ctx: Context, table: str) -> Flow[bool]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from payments import janitor
 from payments.aws import AwsError
-from payments.operations import bar, enrol, rejoin, unbar
+from payments.operations import bar, rejoin, unbar
 from payments.ports import LOST, REGISTER, Read
 from payments.store import Driver
 
@@ -62,7 +62,7 @@ def test_fault_24_a_register_made_anew_is_not_asked_until_it_was_taught(fresh: S
         assert operator.run(rejoin(context(operator.settings), THIRD, payment), 8.0).done
     assert all(cell(fresh, THIRD, payment)["result"] for payment in known)
     assert not asked(fresh), "not before it is told to be complete"
-    assert operator.run(enrol(THIRD, fresh.driver(THIRD).table_id()), 8.0)
+    fresh.enrol(THIRD)
     assert asked(fresh)
 
 

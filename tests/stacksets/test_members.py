@@ -9,8 +9,10 @@ from payments.processor import submit
 from stacksets import members
 from stacksets.deploy import Options, deploy
 from stacksets.environment import Environment
+from stacksets.errors import PayctlError
 from stacksets.progress import Silent
 from stacksets.registers import Registers, record
+from stacksets.rejoin import rejoin
 from tests.stacksets.conftest import REGIONS, Project
 
 HOME, SECOND, THIRD = REGIONS
@@ -91,6 +93,29 @@ def test_a_restored_or_swapped_register_is_told_apart(
     assert members.enrol_new(environment) == {SECOND: reason}
     Registers(environment).rejoin(SECOND)
     assert members.idle(environment) == {}
+
+
+def test_a_register_that_is_barred_is_told(environment: Environment) -> None:
+    Registers(environment).bar(SECOND)
+    assert members.idle(environment) == {SECOND: "it is barred"}
+
+
+def test_an_environment_whose_record_holds_payments_is_not_new(environment: Environment, aws: Aws) -> None:
+    item = {"TransactionId": {"S": "T1"}}
+    aws("dynamodb", HOME).put_item(TableName=environment.names.table, Item=item)
+    for region in REGIONS:
+        empty(environment, aws, region)
+    assert members.enrol_new(environment) == dict.fromkeys(REGIONS, "it was made anew, or emptied")
+
+
+def test_two_registers_that_forgot_cannot_teach_each_other(environment: Environment, aws: Aws) -> None:
+    pay(environment)
+    empty(environment, aws, SECOND)
+    empty(environment, aws, THIRD)
+    with pytest.raises(PayctlError, match=f"the register of {THIRD} is not in use either: it was made anew") as raised:
+        rejoin(environment, SECOND)
+    assert "Two registers are lost" in raised.value.remedy
+    assert set(members.idle(environment)) == {SECOND, THIRD}
 
 
 def test_a_missing_table_is_told(environment: Environment, aws: Aws) -> None:
