@@ -61,6 +61,9 @@ class Deployment:
         preflight.refuse_changed_regions(environment, survey)
         self._refuse_lost_regions(survey)
         self._refuse_half_destroyed(survey)
+        whole = survey.linked and survey.complete
+        if whole:
+            self._enrol()
         if planned := self.planned(survey):
             report.phase("Preflight")
             preflight.require(environment)
@@ -74,9 +77,10 @@ class Deployment:
             self._regional(survey)
             if not self.options.wait:
                 return Deployed(steps=tuple(self.steps), health={}, finished=False)
+            if not whole:
+                self._enrol()
             self._global()
             self._link()
-        self._enrol()
         report.phase("Verify")
         return Deployed(steps=tuple(self.steps), health=verify.health(environment))
 
@@ -167,10 +171,16 @@ class Deployment:
         wait_until_barred(self.environment, self.options.bar_seconds)
 
     def _enrol(self) -> None:
-        """Have the registers of a new environment used; say which are not."""
+        """Have the registers of a new environment used; say which are not. Raises PayctlError where two are not."""
         from stacksets import members  # noqa: PLC0415 - as above
 
-        for region, reason in members.enrol_new(self.environment).items():
+        idle = members.enrol_new(self.environment)
+        if len(idle) > 1:
+            raise PayctlError(
+                "no payment can be taken: " + "; ".join(f"{region}: {reason}" for region, reason in idle.items()),
+                remedy='two of three registers have forgotten: see docs/operations.md, "Two registers are lost"',
+            )
+        for region, reason in idle.items():
             self.environment.report.note(f"the register of {region} is not in use: {reason}; {members.remedy(region)}")
 
     def _upload(self) -> None:

@@ -25,11 +25,12 @@ from payments import operations, record
 from payments.attributes import plain
 from payments.aws import Aws, Credentials
 from payments.cards import in_text
+from payments.members import BARRED_SECONDS
 from payments.operations import Done, Ruling, Standing
 from payments.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
 from payments.runtime import context_of
 from payments.settings import Settings
-from payments.store import BARRED_SECONDS, Driver
+from payments.store import Driver
 
 __all__ = [
     "BARRED_SECONDS",
@@ -226,7 +227,7 @@ class Registers:
             dynamodb.update_item(
                 TableName=table,
                 Key={"TransactionId": {"S": REGISTER}},
-                UpdateExpression="SET serves = :region, table_id = :table",
+                UpdateExpression="SET serves = :region, table_id = :table REMOVE lost, since",
                 ExpressionAttributeValues={":region": {"S": region}, ":table": {"S": made}},
             )
         except (ClientError, BotoCoreError) as error:

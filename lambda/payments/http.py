@@ -57,7 +57,7 @@ class Host:
         if flight:
             with suppress(ConnectionError, HTTPException):
                 return flight.land()
-        return self._begin(self._connect(connect), request, read).land()
+        return self._begin(self._connect(connect), request, read, keep=again).land()
 
     def begin(self, request: HttpRequest, *, read: float = 1.0) -> "Flight | None":
         """Send a request that bears repetition on a kept connection, and do not wait. None where none is kept."""
@@ -85,14 +85,14 @@ class Host:
             raise NotSentError(*error.args) from error
         return connection
 
-    def _begin(self, connection: HTTPConnection, request: HttpRequest, read: float) -> "Flight":
+    def _begin(self, connection: HTTPConnection, request: HttpRequest, read: float, *, keep: bool = True) -> "Flight":
         try:
             connection.sock.settimeout(read)
             connection.request(request.method, self.path + request.path, request.body, dict(request.headers))
         except BaseException:
             connection.close()
             raise
-        return Flight(self, connection)
+        return Flight(self, connection, keep=keep)
 
     def _kept(self) -> HTTPConnection | None:
         """A kept connection that was used not long ago."""
@@ -109,24 +109,29 @@ class Host:
 class Flight:
     """A request under way. One thread at a time."""
 
-    def __init__(self, host: Host, connection: HTTPConnection) -> None:
+    def __init__(self, host: Host, connection: HTTPConnection, *, keep: bool) -> None:
         self._host = host
         self._connection = connection
+        self._keep = keep
 
     def fileno(self) -> int:
         """What becomes readable when the answer begins."""
         return self._connection.sock.fileno()
 
-    def land(self) -> Reply:
-        """Wait for the answer. Raises OSError or HTTPException."""
+    def land(self, seconds: float = 0.0) -> Reply:
+        """Wait for the answer; so long for each part of it, if given. Raises OSError or HTTPException."""
         try:
+            if seconds:
+                self._connection.sock.settimeout(seconds)
             answer = self._connection.getresponse()
             reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         except BaseException:
             self._connection.close()
             raise
-        if not answer.will_close:
+        if self._keep and not answer.will_close:
             self._host.keep(self._connection)
+        else:
+            self._connection.close()
         return reply
 
 

@@ -44,7 +44,7 @@ def check_own() -> None:
         return
     if withdrawn:
         log("withdrawn", region=runtime.settings().region)
-        driver.look_again()
+        driver.members.forget()
 
 
 def find_due() -> list[str]:

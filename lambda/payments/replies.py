@@ -2,7 +2,8 @@
 
 On kept connections this thread sends all and then waits for whichever answers: no other thread is woken, and none
 contends for the interpreter (that was half of a payment's own work, see `make bench`). Where a connection has to be
-made first, threads do that and the waiting. An answer that has begun is read to its end, which a second bounds.
+made first, threads do that and the waiting. An answer that has begun is read to its end here: whatever part of it is
+late is waited for a moment only.
 """
 
 import select
@@ -10,11 +11,13 @@ from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
 from queue import Empty, SimpleQueue
+from typing import Final
 
 from payments.aws import AwsError, Sending
 from payments.http import Flight, Reply
 from payments.workers import Workers
 
+PART_SECONDS: Final = 0.2
 Heard = tuple[int, Reply | Exception]
 
 
@@ -47,7 +50,7 @@ class Replies:
             self._poll.unregister(descriptor)
             index, sending, flight = self._flights.pop(descriptor)
             try:
-                return index, flight.land()
+                return index, flight.land(PART_SECONDS)
             except (ConnectionError, HTTPException):  # it was closed: once more, on a new one
                 self._delegate(index, sending.reply)
             except OSError:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, run
 from payments.http import Reply as HttpReply
+from payments.members import Members
 from payments.ports import (
     LOST,
     NOT_SENT,
@@ -52,11 +53,6 @@ TELLING_SECONDS: Final = 1.0
 """Kept back from everything for telling the workflow, before a 202."""
 RAIL_SECONDS: Final = 30.0
 
-BARRED_SECONDS: Final = 60.0
-"""How long it is believed which registers serve."""
-UNHEARD_SECONDS: Final = 5.0
-"""When to look again where a register did not say."""
-
 
 class Driver:
     """One function's hands. `log` hears (what, fields) for whoever reads the logs; an `operator` also works on a
@@ -81,14 +77,13 @@ class Driver:
         self._lock = threading.Lock()
         self._workers = Workers()
         self._processor: Processor | None = None
-        self._barred = frozenset() if operator else frozenset(settings.regions)
-        self._look_again = float("inf") if operator else 0.0
+        self.members = Members(settings.regions)
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
         """Take a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
         until = time.monotonic() + seconds
-        if time.monotonic() >= self._look_again:
-            self._look_for_barred(until)
+        if self.members.doubtful and not self._operator:
+            self._look(until)
         try:
             batch = next(flow)
             while True:
@@ -100,7 +95,7 @@ class Driver:
             result: T = end.value
             return result
 
-    def _all(self, batch: Batch, until: float) -> list[Any]:
+    def _all(self, batch: Batch, until: float, grace: float = GRACE_SECONDS) -> list[Any]:
         """Do a batch in parallel; the answers in its order."""
         if len(batch) == 1:
             return [self._do(batch[0], until)]
@@ -122,23 +117,24 @@ class Driver:
             index, reply = heard
             answers[index] = concluded(waiting.pop(index), reply)
             if sum(map(good, answers)) == 2:
-                patience = min(patience, time.monotonic() + GRACE_SECONDS)
+                patience = min(patience, time.monotonic() + grace)
         replies.leave()
         for index in waiting:
             self._silent(batch[index], "late")
         return answers
 
-    def _look_for_barred(self, until: float) -> None:
-        """Learn from the registers which of them lost its memory and must not be asked (see operations.py). Of one
-        that does not answer it is believed what was known."""
+    def _look(self, until: float) -> None:
+        """Learn from the registers which of them serve."""
         regions = self.settings.regions
-        answers = self._all(tuple(Read(region, REGISTER) for region in regions), until)
-        heard = {region: cell for region, cell in zip(regions, answers, strict=True) if cell is not LOST}
-        strange = {region for region, cell in heard.items() if cell.get("serves") != region}
-        lost = {str(cell["lost"]) for region, cell in heard.items() if cell.get("lost", region) != region}
-        self._barred = frozenset((self._barred - heard.keys()) | strange | lost)
-        known = len(heard) == len(regions)
-        self._look_again = time.monotonic() + (BARRED_SECONDS if known else UNHEARD_SECONDS)
+        reads = tuple(Read(region, REGISTER) for region in regions)
+        answers = self._all(reads, until, CALL_SECONDS if self.members.patient() else GRACE_SECONDS)
+        self.members.learn({region: cell for region, cell in zip(regions, answers, strict=True) if cell is not LOST})
+
+    def _asks(self, request: Request) -> bool:
+        """Whether a request may go out: to a register only if that one serves."""
+        if self._operator or not isinstance(request, Update | Read) or request.id == REGISTER:
+            return True
+        return self.members.asks(request.region)
 
     def _do(self, request: Request, until: float) -> Any:
         """One request, now, in this thread. Never raises: what fails is LOST."""
@@ -149,16 +145,14 @@ class Driver:
         telling = isinstance(request, StartWorkflow | PutEvent)
         if time.monotonic() > until - (0 if telling else TELLING_SECONDS):
             return NOT_SENT if isinstance(request, Charge) else LOST
-        if isinstance(request, Update | Read) and request.region in self._barred and request.id != REGISTER:
+        if not self._asks(request):
             return LOST
         try:
             return (yield from self._asking(request, until))
         except AwsError as error:
             code = error.code
-            gone = code == "ResourceNotFoundException" and not self._operator
-            if gone and isinstance(request, Update | Read):  # when it is back, it is another one
-                self._barred |= {request.region}
-                self.look_again()
+            if code == "ResourceNotFoundException" and isinstance(request, Update | Read):
+                self.members.missing(request.region)
         except Exception as error:  # noqa: BLE001 - an answer that cannot be read is none
             code = type(error).__name__
         self._silent(request, code)
@@ -268,10 +262,6 @@ class Driver:
         fields = {"TableName": self.settings.register(self.settings.region)}
         answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
         return str(answer["Table"]["TableId"])
-
-    def look_again(self) -> None:
-        """Believe nothing about which registers serve."""
-        self._look_again = 0.0
 
     def due(self, shard: str, now: int, limit: int = 100, region: str = "") -> list[str]:
         """Overdue payments of one shard of this Region (or another), oldest first. Raises AwsError."""

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from payments.cards import in_text
-from payments.model import ID, InvalidTransactionError, read_transaction
+from payments.model import ID, InvalidTransactionError, card_in_id, read_transaction
 from payments.record import intent_of
 from payments.register import Intent
 from payments.settlement import Outcome, State
@@ -30,7 +29,7 @@ def read_input(given: Any, own_account: str) -> tuple[str, Intent | None]:
         raise InvalidTransaction("input: must be an object with `transaction` or `transactionId`")
     if "transaction" not in given:
         payment = given.get("transactionId")
-        if not isinstance(payment, str) or not ID.fullmatch(payment) or in_text(payment):
+        if not isinstance(payment, str) or not ID.fullmatch(payment) or card_in_id(payment):
             raise InvalidTransaction("transactionId: must be the id of an accepted payment")
         return payment, None
     account = str(given.get("account") or own_account)

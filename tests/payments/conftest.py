@@ -2,7 +2,8 @@
 it."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from payments.store import Driver
 
 import localcloud
 from tests.payments.memory import REGIONS
+from tests.payments.server import Server, serving
 
 
 @pytest.fixture(scope="session")
@@ -123,3 +125,24 @@ class Site:
 @pytest.fixture(scope="session")
 def site(cloud: localcloud.LocalCloud) -> Site:
     return Site(cloud)
+
+
+@pytest.fixture
+def instead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
+    """Put a server of ours in the place of these Regions' DynamoDB."""
+    original = Aws._url
+    with ExitStack() as servers:
+
+        def replace(*regions: str) -> Server:
+            server = Server()
+            address = servers.enter_context(serving(server))
+
+            def url(self: Aws, service: str, region: str, bucket: str = "") -> str:
+                return (
+                    address if region in regions and service == "dynamodb" else original(self, service, region, bucket)
+                )
+
+            monkeypatch.setattr(Aws, "_url", url)
+            return server
+
+        yield replace

@@ -1,6 +1,7 @@
 """An HTTP server that stands for a service which answers late, wrongly or not at all."""
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,11 +12,12 @@ from typing import Any
 class Server:
     """Answers with `status` and `body`, while `answering`; counts connections and requests. `close`: it closes a
     connection after an answer; `drop`: in the place of a connection's second answer; `half`: it stops in the middle of
-    each answer."""
+    each answer. `delay` in seconds."""
 
     def __init__(self) -> None:
         self.status, self.body = 200, b"{}"
         self.close = self.drop = self.half = False
+        self.delay = 0.0
         self.connections = self.requests = 0
         self.answering = Event()
         self.answering.set()
@@ -54,6 +56,7 @@ def serving(server: Server) -> Iterator[str]:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                 server.answering.clear()
             server.answering.wait()
+            time.sleep(server.delay)
             self.send_response(server.status)
             self.send_header("Content-Length", str(len(server.body)))
             self.end_headers()

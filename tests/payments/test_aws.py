@@ -85,6 +85,7 @@ def test_what_must_not_be_sent_twice_takes_a_fresh_connection() -> None:
         host = Host(url)
         for _ in range(3):
             host.send(HttpRequest("POST", "/", {}, b"{}"), again=False)
+        assert not host._idle, "nobody would take it again"
     assert (server.connections, server.requests) == (3, 3)
 
 

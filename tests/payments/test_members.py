@@ -1,10 +1,12 @@
 """Which registers are asked: never one that may have forgotten what it promised (fault 24)."""
 
+import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from payments import janitor
+from payments import janitor, members, store
 from payments.aws import AwsError
 from payments.operations import bar, rejoin, unbar
 from payments.ports import LOST, REGISTER, Read
@@ -13,6 +15,7 @@ from payments.store import Driver
 import localcloud
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
+from tests.payments.server import Server
 from tests.payments.test_store import cell, context, new, post
 
 
@@ -87,6 +90,7 @@ def test_who_saw_a_register_missing_never_asks_another_in_its_place(fresh: Site)
     assert asked(fresh, driver)
     fresh.client("dynamodb", THIRD).delete_table(TableName=fresh.settings().register(THIRD))
     assert driver._do(Read(THIRD, "T1"), time.monotonic() + 8) is LOST
+    driver.run(nothing(), 8.0)
     fresh.table(THIRD, fresh.settings().register(THIRD), "due", ("due_shard", "S"), ("due_at", "N"))
     assert not asked(fresh, driver)
 
@@ -124,21 +128,61 @@ def test_of_a_register_that_does_not_say_what_was_known_is_believed(
     knowing, ignorant = fresh.driver(), fresh.driver()
     assert asked(fresh, knowing)
     with monkeypatch.context() as trouble:
-        silent(trouble)
+        silent(trouble, THIRD)
         for driver in (knowing, ignorant):
-            driver.look_again()
+            driver.members.forget()
             driver.run(nothing(), 8.0)
-    assert (THIRD in knowing._barred, THIRD in ignorant._barred) == (False, True)
+    assert (knowing.members.asks(THIRD), ignorant.members.asks(THIRD)) == (True, False)
     for driver in (knowing, ignorant):
-        assert 0 < driver._look_again - time.monotonic() < 10, "it is asked again soon"
+        assert 0 < driver.members._look_at - time.monotonic() < 10, "it is asked again soon"
+    knowing.members._served = {THIRD: time.monotonic() - members.BARRED_SECONDS}
+    assert not knowing.members.asks(THIRD), "nothing is believed for ever"
 
 
-def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the third register not answer."""
+def test_a_far_register_is_heard_by_a_cold_function(fresh: Site, instead: Callable[..., Server]) -> None:
+    far = instead(THIRD)
+    far.body = json.dumps({"Item": {"serves": {"S": THIRD}}}).encode()
+    far.delay = 2 * store.GRACE_SECONDS
+    driver = fresh.driver()
+    driver.run(nothing(), 8.0)
+    assert all(map(driver.members.asks, REGIONS))
+
+
+def test_a_bar_is_not_forgotten_when_only_the_barred_one_answers(fresh: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    operator = fresh.driver(operator=True)
+    assert operator.run(bar(context(operator.settings), THIRD), 8.0).done
+    driver = fresh.driver(THIRD)
+    driver.run(nothing(), 8.0)
+    with monkeypatch.context() as trouble:
+        silent(trouble, HOME, SECOND)
+        driver.members.forget()
+        driver.run(nothing(), 8.0)
+    assert [driver.members.asks(region) for region in REGIONS] == [True, True, False]
+
+
+def test_a_register_that_does_not_serve_bars_nobody(fresh: Site) -> None:
+    change(fresh, serves=HOME, lost=SECOND)
+    driver = fresh.driver()
+    driver.run(nothing(), 8.0)
+    assert [driver.members.asks(region) for region in REGIONS] == [True, True, False]
+
+
+def test_with_fewer_than_two_registers_each_payment_looks_again(fresh: Site) -> None:
+    for region in (SECOND, THIRD):
+        make_anew(fresh, region)
+    driver = fresh.driver()
+    assert post(driver, new()).code == 503
+    for region in (SECOND, THIRD):
+        fresh.enrol(region)
+    assert post(driver, new()).code == 201
+
+
+def silent(monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:
+    """Have these registers not answer."""
     reading = Driver._reading
 
     def lost(self: Driver, region: str, table: str, key: str) -> Any:
-        if region == THIRD:
+        if region in regions:
             raise AwsError("NoAnswer")
         return (yield from reading(self, region, table, key))
 

@@ -2,41 +2,18 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 
 import pytest
 from payments import register, store
-from payments.aws import Aws
 from payments.ports import Cell
 from payments.store import Driver
 
 from tests.localcloud.conftest import eventually
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, SECOND, THIRD
-from tests.payments.server import Server, serving
+from tests.payments.server import Server
 from tests.payments.test_store import context, new, post
-
-
-@pytest.fixture
-def instead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
-    """Put a server of ours in the place of these Regions' DynamoDB."""
-    original = Aws._url
-    with ExitStack() as servers:
-
-        def replace(*regions: str) -> Server:
-            server = Server()
-            address = servers.enter_context(serving(server))
-
-            def url(self: Aws, service: str, region: str, bucket: str = "") -> str:
-                return (
-                    address if region in regions and service == "dynamodb" else original(self, service, region, bucket)
-                )
-
-            monkeypatch.setattr(Aws, "_url", url)
-            return server
-
-        yield replace
 
 
 def read(driver: Driver) -> dict[str, Cell]:

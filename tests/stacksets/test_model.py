@@ -61,6 +61,7 @@ STACKS = {
     "IMPORT_ROLLBACK_FAILED": (True, True, False, False),
     "IMPORT_ROLLBACK_COMPLETE": (True, True, False, False),
     "MISSING": (True, False, True, False),
+    "SILENT": (True, False, False, False),
 }
 TABLES = [
     ("StackSetOperationStatus", OperationStatus, OPERATIONS),
@@ -91,7 +92,7 @@ def test_status_knows_done_and_failed(kind: type[Status], word: str, expected: t
 
 
 def test_stack_statuses_are_what_the_api_can_answer() -> None:
-    assert {*api_values("StackStatus"), "MISSING"} == set(STACKS) == set(StackStatus)
+    assert {*api_values("StackStatus"), "MISSING", "SILENT"} == set(STACKS) == set(StackStatus)
 
 
 @pytest.mark.parametrize(("word", "expected"), STACKS.items())
