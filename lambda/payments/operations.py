@@ -181,8 +181,8 @@ def quiet_from(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> float:
 
 def bar(ctx: Context, lost: str, *, action: Action = BAR) -> Flow[Done]:
     """Have nobody ask a register that was lost, from before it is made anew until it has been taught every payment.
-    Both others hold the bar, so either suffices; functions look each minute, and whenever a register was missing: wait
-    a minute (`members.BARRED_SECONDS`) between the bar and the new table."""
+    Both others hold the bar, so either suffices; functions believe for a minute what a register said: wait so long
+    (`members.BARRED_SECONDS`) between the bar and the new table."""
     others = [region for region in ctx.regions if region != lost]
     answers = yield tuple(Update(region, REGISTER, action, {"region": lost}) for region in others)
     if LOST in answers:
