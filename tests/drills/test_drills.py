@@ -12,7 +12,7 @@ from tests.drills.test_report import figures
 
 SMALL = ("--payments", "150", "--rate", "15", "--window", "4s", "--hurry")
 # Half of the clients post to two Regions at once: where a Region is cut off, both may take it.
-PARTITION = ("--payments", "90", "--rate", "10", "--window", "5s", "--impatient", "0.5", "--hurry")
+PARTITION = ("--payments", "120", "--rate", "10", "--window", "8s", "--impatient", "0.5", "--hurry")
 
 
 def passed(told: dict[str, Any]) -> bool:
