@@ -118,11 +118,9 @@ class Flight:
         """What becomes readable when the answer begins."""
         return self._connection.sock.fileno()
 
-    def land(self, seconds: float = 0.0) -> Reply:
-        """Wait for the answer; so long for each part of it, if given. Raises OSError or HTTPException."""
+    def land(self) -> Reply:
+        """Wait for the answer. Raises OSError or HTTPException."""
         try:
-            if seconds:
-                self._connection.sock.settimeout(seconds)
             answer = self._connection.getresponse()
             reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
         except BaseException:

@@ -2,8 +2,8 @@
 
 On kept connections this thread sends all and then waits for whichever answers: no other thread is woken, and none
 contends for the interpreter (that was half of a payment's own work, see `make bench`). Where a connection has to be
-made first, threads do that and the waiting. An answer that has begun is read to its end here: whatever part of it is
-late is waited for a moment only.
+made first, threads do that and the waiting. An answer that has begun is read to its end here, each part of it within
+the host's time to answer.
 """
 
 import select
@@ -11,13 +11,11 @@ from collections.abc import Callable
 from functools import partial
 from http.client import HTTPException
 from queue import Empty, SimpleQueue
-from typing import Final
 
 from payments.aws import AwsError, Sending
 from payments.http import Flight, Reply
 from payments.workers import Workers
 
-PART_SECONDS: Final = 0.2
 Heard = tuple[int, Reply | Exception]
 
 
@@ -50,7 +48,7 @@ class Replies:
             self._poll.unregister(descriptor)
             index, sending, flight = self._flights.pop(descriptor)
             try:
-                return index, flight.land(PART_SECONDS)
+                return index, flight.land()
             except (ConnectionError, HTTPException):  # it was closed: once more, on a new one
                 self._delegate(index, sending.reply)
             except OSError:
