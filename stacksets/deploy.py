@@ -181,7 +181,7 @@ class Deployment:
                 remedy='two of three registers have forgotten: see docs/operations.md, "Two registers are lost"',
             )
         for region, reason in idle.items():
-            self.environment.report.note(f"the register of {region} is not in use: {reason}; {members.remedy(region)}")
+            self.environment.report.note(f"the register of {region} is not in use: {reason}; `payctl rejoin {region}`")
 
     def _upload(self) -> None:
         report = self.environment.report

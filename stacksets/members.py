@@ -36,11 +36,6 @@ def enrol_new(environment: Environment) -> dict[str, str]:
     return idle(environment)
 
 
-def remedy(region: str) -> str:
-    """What to do about an idle register."""
-    return f"`payctl rejoin {region}`"
-
-
 def _look(environment: Environment, region: str) -> tuple[str, str]:
     """Why nobody should ask a Region's register, by itself ("" where that is fine), and the peer that it bars."""
     dynamodb, table = environment.cloud.dynamodb(region), environment.names.register(region)
