@@ -44,14 +44,14 @@ templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
 docs: setup ## Write the commands' part of docs/operations.md from their help
-	$(BIN)/python -m stacksets.manual
+	$(BIN)/python -m payctl.commands.manual
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg anew on a local cloud
 	$(BIN)/python docs/record.py
 
 check: setup lint ## Fail when templates/*.json or docs/operations.md are stale
 	$(BIN)/python -m builder --check
-	$(BIN)/python -m stacksets.manual --check
+	$(BIN)/python -m payctl.commands.manual --check
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet

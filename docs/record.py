@@ -67,7 +67,7 @@ def run(screen: Screen, folder: Path, endpoint: str, command: str, *, answer: st
     environ |= dict(assignment.split("=", 1) for assignment in name.split())
     environ |= {"TERM": "xterm-256color", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     process = subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, "-m", "stacksets.cli", *words.split(), "--endpoint", endpoint],
+        [sys.executable, "-m", "payctl.commands.main", *words.split(), "--endpoint", endpoint],
         cwd=folder,
         env=environ | {"PYTHONPATH": str(ROOT)},
         stdin=far,

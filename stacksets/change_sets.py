@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from stacksets.client import CAPABILITIES, parameter_list, tag_list, template_argument
-from stacksets.errors import PayctlError, failure
+from stacksets.errors import ToolError, failure
 from stacksets.model import Definition, Stack
 from stacksets.stack import Stacks
 
@@ -56,7 +56,7 @@ class Change:
 def preview(stacks: Stacks, stack: Stack, definition: Definition, place: str) -> tuple[Change, ...]:
     """What an update of the stack would change, () for nothing. The change set is deleted whatever happens.
 
-    Raises PayctlError where CloudFormation refuses to make one.
+    Raises ToolError where CloudFormation refuses to make one.
     """
     api, name = stacks.api, f"payctl-plan-{uuid.uuid4().hex[:8]}"
     try:
@@ -84,11 +84,11 @@ def _changes(stacks: Stacks, stack: Stack, made: str) -> Iterator[Any]:
         if page["Status"] == "FAILED" and any(words in page.get("StatusReason", "") for words in NOTHING):
             return
         if page["Status"] == "FAILED":
-            raise PayctlError(f"cannot preview stack {stack.name} in {stacks.region}: {page.get('StatusReason')}")
+            raise ToolError(f"cannot preview stack {stack.name} in {stacks.region}: {page.get('StatusReason')}")
         if page["Status"] == "CREATE_COMPLETE":
             break
     else:
-        raise PayctlError(f"the change set of stack {stack.name} in {stacks.region} was not made in {LIMIT:.0f} s")
+        raise ToolError(f"the change set of stack {stack.name} in {stacks.region} was not made in {LIMIT:.0f} s")
     while True:
         yield from page.get("Changes", [])
         if "NextToken" not in page:

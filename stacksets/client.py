@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stacksets.errors import OperationInProgressError, PayctlError, code_of, failure, silent
+from stacksets.errors import OperationInProgressError, ToolError, code_of, failure, silent
 from stacksets.model import (
     Definition,
     Instance,
@@ -37,7 +37,7 @@ class StackSetClient:
     """One StackSet, by name, through a boto3 CloudFormation client of the administrator account's home Region.
 
     Every call that starts an operation takes its id: repeating a call whose reply was lost starts nothing twice.
-    Raises OperationInProgressError where another operation runs, PayctlError for every other refusal.
+    Raises OperationInProgressError where another operation runs, ToolError for every other refusal.
     """
 
     def __init__(self, api: "CloudFormationClient", name: str) -> None:
@@ -197,7 +197,7 @@ class StackSetClient:
         except BotoCoreError as error:
             raise self._failure(verb, error) from error
 
-    def _failure(self, verb: str, error: Exception) -> PayctlError:
+    def _failure(self, verb: str, error: Exception) -> ToolError:
         refused = failure(verb, f"StackSet {self.name}", error)
         if silent(error):
             refused.remedy = (

@@ -24,7 +24,7 @@ UNREACHED = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, Con
 SERVER_ERROR = 500  # and above: AWS could not, whoever asked for whatever
 
 
-class PayctlError(Exception):
+class ToolError(Exception):
     """An error for the operator. `remedy` says what to type or to change; "" where nothing is known."""
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
@@ -50,7 +50,7 @@ class Cause:
         return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
 
 
-class RegionsFailedError(PayctlError):
+class RegionsFailedError(ToolError):
     """An operation failed in some Regions; `causes` has one entry for each."""
 
     def __init__(self, message: str, causes: Sequence[Cause], *, remedy: str = "") -> None:
@@ -58,11 +58,11 @@ class RegionsFailedError(PayctlError):
         self.causes = tuple(causes)
 
 
-class OperationInProgressError(PayctlError):
+class OperationInProgressError(ToolError):
     """Another operation runs on the StackSet: wait for it, then try again."""
 
 
-class InterruptedRunError(PayctlError):
+class InterruptedRunError(ToolError):
     """The operator pressed Ctrl-C; the message says what is true now and what to type."""
 
 
@@ -83,16 +83,16 @@ def silent(error: BaseException | None) -> bool:
     return isinstance(error, UNREACHED)
 
 
-def failure(verb: str, thing: str, error: Exception) -> PayctlError:
+def failure(verb: str, thing: str, error: Exception) -> ToolError:
     """`cannot VERB THING: CAUSE; REMEDY` for an error of the SDK."""
-    return PayctlError(f"cannot {verb} {thing}: {_cause(error)}", remedy=_remedy(error))
+    return ToolError(f"cannot {verb} {thing}: {_cause(error)}", remedy=_remedy(error))
 
 
-def explain(error: Exception) -> PayctlError:
+def explain(error: Exception) -> ToolError:
     """An SDK error that no command gave a verb and an object: its operation is the verb."""
     if isinstance(error, ClientError):
-        return PayctlError(f"AWS refused {error.operation_name}: {_cause(error)}", remedy=_remedy(error))
-    return PayctlError(_cause(error), remedy=_remedy(error))
+        return ToolError(f"AWS refused {error.operation_name}: {_cause(error)}", remedy=_remedy(error))
+    return ToolError(_cause(error), remedy=_remedy(error))
 
 
 def _cause(error: Exception) -> str:

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from stacksets import causes
 from stacksets.client import StackSetClient, operation_id
-from stacksets.errors import Cause, InterruptedRunError, OperationInProgressError, PayctlError, RegionsFailedError
+from stacksets.errors import Cause, InterruptedRunError, OperationInProgressError, RegionsFailedError, ToolError
 from stacksets.model import Operation, Result, ResultStatus
 from stacksets.progress import Reporter
 from stacksets.stack import Stacks
-from stacksets.wait import Pace
+from stacksets.waiting import Pace
 
 # Called with the Regions that have finished whenever the operation is looked at; a text stops it, with that reason.
 Guard = Callable[[Sequence[str]], str]
@@ -126,7 +126,7 @@ class Runner:
             f"{f': {unfinished}' if unfinished else ''}; Ctrl-C stops it"
         )
 
-    def _interrupt(self, token: str, *, own: bool) -> PayctlError:
+    def _interrupt(self, token: str, *, own: bool) -> ToolError:
         if not own:
             return InterruptedRunError(
                 f"interrupted; operation {token} goes on", remedy="watch it with `payctl status`"

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from stacksets.client import CAPABILITIES, operation_id, parameter_list, tag_list, template_argument
-from stacksets.errors import PayctlError, code_of, failure, reason_of
+from stacksets.errors import ToolError, code_of, failure, reason_of
 from stacksets.model import Definition, Stack, StackStatus
-from stacksets.wait import Pace
+from stacksets.waiting import Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -106,7 +106,7 @@ class Stacks:
         stack = self.wait(name, watch)
         if stack.status is StackStatus.DELETE_FAILED:
             # Unlike a failed creation it may still hold data: that is not deleted by the way.
-            raise PayctlError(
+            raise ToolError(
                 f"stack {name} in {self.region} is half deleted: {stack.reason or stack.status}",
                 remedy="finish deleting it (`payctl destroy`, if it is an environment's), then repeat the command",
             )
@@ -114,7 +114,7 @@ class Stacks:
             self.delete(name, watch)
             stack = self.describe(name)
         if stack.status is StackStatus.UPDATE_ROLLBACK_FAILED:
-            raise PayctlError(
+            raise ToolError(
                 f"stack {name} in {self.region} is in UPDATE_ROLLBACK_FAILED: {stack.reason}",
                 remedy=f"correct that, then `aws cloudformation continue-update-rollback --stack-name {name} "
                 f"--region {self.region}` and repeat the command",

@@ -2,7 +2,7 @@
 
 import pytest
 
-CLOUDS = ("drills", "e2e", "localcloud", "stacksets")
+CLOUDS = ("drills", "e2e", "localcloud", "payctl", "stacksets")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from payments.processor import Reply
-from payments.record import body
+from payments.protocol.flows import Reply
+from payments.protocol.record import body
 
 Response = dict[str, Any]
 

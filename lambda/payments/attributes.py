@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final
 
-from payments.ports import Action, Plain
+from payments.protocol.ports import Action, Plain
 
 NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
 """Reserved words among the attributes, written with # in the expressions."""

@@ -12,10 +12,10 @@ from payments import metrics, runtime
 from payments.aws import AwsError
 from payments.health import SWITCH
 from payments.log import log, payment_tag
-from payments.operations import withdraw
-from payments.ports import LOST, Flow, Read
-from payments.settlement import State
-from payments.sweep import Swept, sweep
+from payments.protocol.operations import withdraw
+from payments.protocol.ports import LOST, Flow, Read
+from payments.protocol.settlement import State
+from payments.protocol.sweep import Swept, sweep
 
 RUN_SECONDS: Final = 50.0
 SWEEP_SECONDS: Final = 15.0

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Final
 
-from payments import cards
+from payments.protocol import cards
 
 FIELDS: Final = frozenset(
     (

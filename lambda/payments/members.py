@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from payments.ports import Cell
+from payments.protocol.ports import Cell
 
 LOOK_SECONDS: Final = 30.0
 """When to look again."""

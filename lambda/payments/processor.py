@@ -1,220 +1,115 @@
-"""The flows of one payment: submit it (POST), take it one step further (janitor, workflow), look at it (GET). No
-I/O."""
+"""The external payment processor over HTTP: charge, look up, cancel. What is not certain is told as unknown.
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+The contract, with the idempotency key in each path or header (see also `localcloud/processor.py`):
 
-from payments import register
-from payments.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
-from payments.record import (
-    IN_DOUBT,
-    PENDING,
-    VOID,
-    VOID_TEXT,
-    Result,
-    key,
-    payment_of,
-    read_record,
-    read_result,
-    transaction,
-)
-from payments.register import (
-    Intent,
-    authorize,
-    canonical,
-    decided,
-    next_number,
-    open_ballot,
-    read_cells,
-    read_value,
-    take_over,
-)
-from payments.settlement import Outcome, State, ended, finish, intent_with, settle, written
+    POST {rail}/charges              201 charged, 402 declined: final, and the same again for the same key
+    GET  {rail}/charges/{key}        200 with "status" (also "cancelled"); 404: it never saw the key
+    POST {rail}/charges/{key}/cancel 200: it never will be charged; 409: it has been
+"""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from http.client import HTTPException
+from typing import Any, Final
+
+from payments.aws import AwsError
+from payments.http import Host, HttpRequest, NotSentError, Reply
+from payments.protocol.ports import LOST, NOT_SENT, Cancel, Charge, Lookup, Silence, Verdict
+
+SECRET_SECONDS: Final = 300
+CONNECT_SECONDS: Final = 2.0
+LOOKUP_SECONDS: Final = 3.0
+NOTHING_DONE: Final = (400, 401, 403, 404, 413, 415, 429)
+"""Refused before any work: with these the processor takes nothing."""
+VERDICTS: Final = {"succeeded": True, "declined": False}
 
 
-class Reply(NamedTuple):
-    """An answer to a caller, before HTTP: status code, and what it is about."""
+class Secret:
+    """The processor's secret: read when first needed, kept five minutes. `read` fetches it."""
 
-    code: int
-    intent: Intent | None = None
-    result: Result | None = None
-    status: str = PENDING
-    outcome: Outcome | None = None
-    """Where the code is 202: why it is not final, for the log."""
+    def __init__(self, read: Callable[[], str]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._value = ""
+        self._until = 0.0
 
-
-def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
-    """POST: hold the payment in two Regions, decide who charges, and settle it if that is us."""
-    opened = yield from open_ballot(ctx, intent, 1)
-    cells = list(opened.cells.values())
-    result = written(cells)
-    if result:
-        return (yield from replay(ctx, intent, result, cells))
-    refusal = refused(cells, intent)
-    if refusal:
-        return Reply(refusal)
-    # Two cells hold it: accepted, whatever happens from here on.
-    value = yield from authorize(ctx, opened)
-    if value is None:
-        return (yield from later(ctx, intent, Outcome(State.UNFINISHED)))
-    outcome = yield from settle(ctx, intent, value)
-    if outcome.result is None:
-        return (yield from later(ctx, intent, outcome))
-    return Reply(201, intent, outcome.result, outcome.result.status, outcome)
+    def get(self, *, refused: str = "") -> str:
+        """The secret; a new one when `refused` is the one we have. Raises AwsError."""
+        with self._lock:
+            if time.monotonic() >= self._until or self._value == refused:
+                self._value = self._read()
+                self._until = time.monotonic() + SECRET_SECONDS
+            return self._value
 
 
-def replay(ctx: Context, intent: Intent, result: Result, cells: Sequence[Cell]) -> Flow[Reply]:
-    """A cell shows how it ended: the same answer again, once it cannot be lost any more."""
-    if result.hash != intent.hash:
-        return Reply(422)
-    if result.rail != LEDGER and sum(cell.get("result") == result.text for cell in cells) < 2:
-        outcome = yield from finish(ctx, intent, result)
-        if outcome.result is None:
-            return (yield from later(ctx, intent, outcome))
-    return Reply(200, intent, result, result.status)
+class Processor:
+    """One processor at one address."""
+
+    def __init__(self, url: str, secret: Secret) -> None:
+        self.host = Host(url)
+        self.secret = secret
+
+    def charge(self, charge: Charge, seconds: float) -> Verdict | Silence:
+        """Take the money, waiting so long for the answer."""
+        fields = {"amount": charge.amount, "currency": charge.currency, "reference": charge.id}
+        headers = {"content-type": "application/json", "idempotency-key": charge.key}
+        reply = self._ask("POST", "/charges", headers, json.dumps(fields).encode(), seconds)
+        if isinstance(reply, Silence):
+            return reply
+        if reply.status in (201, 402):
+            return read_verdict(reply)
+        return NOT_SENT if reply.status in NOTHING_DONE else LOST
+
+    def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
+        """What was done under a key; None when nothing was, or it was cancelled and nothing ever will be."""
+        reply = self._ask("GET", f"/charges/{lookup.key}", {}, b"", LOOKUP_SECONDS)
+        if isinstance(reply, Silence) or reply.status not in (200, 404):
+            return LOST
+        return None if reply.status == 404 or status_in(reply) == "cancelled" else read_verdict(reply)
+
+    def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
+        """Have a key refused from now on."""
+        reply = self._ask("POST", f"/charges/{cancel.key}/cancel", {}, b"", LOOKUP_SECONDS)
+        if isinstance(reply, Silence) or reply.status not in (200, 409):
+            return LOST
+        return None if reply.status == 200 else read_verdict(reply)
+
+    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Silence:
+        """One request, with a fresh secret if the first is refused. NOT_SENT only when nothing can have left."""
+        refused = ""
+        while True:
+            try:
+                secret = self.secret.get(refused=refused)
+                bearer = {**headers, "authorization": f"Bearer {secret}"} if secret else headers
+                request = HttpRequest(method, path, bearer, body)
+                reply = self.host.send(request, connect=CONNECT_SECONDS, read=seconds, again=method == "GET")
+            except (NotSentError, AwsError):
+                return NOT_SENT
+            except (OSError, HTTPException):
+                return LOST
+            if reply.status != 401 or secret == refused:
+                return reply
+            refused = secret
 
 
-def refused(cells: Sequence[Cell], intent: Intent) -> int:
-    """The code that refuses a payment which two cells do not hold; 0 when they do."""
-    if len(cells) < 2:
-        return 503
-    hashes = Counter(cell["hash"] for cell in cells if "hash" in cell)
-    mine = hashes.pop(intent.hash, 0)
-    others = list(hashes.values())
-    taken = any(read_value(str(cell["accepted"])).hash != intent.hash for cell in cells if "accepted" in cell)
-    if taken or max(others, default=0) >= 2 or len(others) + bool(mine) == 3:
-        return 422
-    if mine >= 2:
-        return 0
-    return 409 if others else 503
+def read_verdict(reply: Reply) -> Verdict | Silence:
+    """The final word in an answer; LOST when there is none (still "processing", or not what it should be)."""
+    fields = members(reply)
+    status = fields.get("status")
+    return Verdict(VERDICTS[status], str(fields.get("id", ""))) if status in VERDICTS else LOST
 
 
-def later(ctx: Context, intent: Intent, outcome: Outcome) -> Flow[Reply]:
-    """202. Whoever is to finish it is told; should that be lost, the janitors find it all the same."""
-    told = LOST
-    if outcome.state is State.ELSEWHERE and outcome.value:
-        (told,) = yield (hand_over(ctx, intent, outcome.value.region, [ctx.region], "decided there"),)
-    if told is LOST:
-        fields = {"transaction": transaction(intent), "account": payment_of(intent).account, "hash": intent.hash}
-        yield (StartWorkflow(key(intent), canonical(fields)),)
-    status = IN_DOUBT if outcome.state is State.IN_DOUBT else PENDING
-    return Reply(202, intent, status=status, outcome=outcome)
+def status_in(reply: Reply) -> object:
+    """What an answer calls the charge."""
+    return members(reply).get("status")
 
 
-def hand_over(ctx: Context, intent: Intent, target: str, tried: Sequence[str], reason: str) -> PutEvent:
-    """The event that makes another Region's workflow take the payment."""
-    fields = {
-        "region": ctx.region,
-        "failover": "true",
-        "next": target,
-        "tried": list(tried),
-        "transaction": transaction(intent),
-        "transactionId": intent.id,
-        "account": payment_of(intent).account,
-        "hash": intent.hash,
-        "reason": reason,
-    }
-    return PutEvent(canonical(fields))
-
-
-def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
-    """The workflow's task: what is public here is over, whatever cells are lost since; else recover."""
-    (shown,) = yield (ReadRecord(payment),)
-    if shown is not LOST and shown:
-        _, result = read_record(shown)
-        return Outcome(State.FINAL, result)
-    return (yield from recover(ctx, payment, mine))
-
-
-def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
-    """Read the cells and take the payment one step further, whatever state it is in. `mine` is driven when no cell
-    holds it."""
-    cells = yield from read_cells(ctx, payment)
-    if len(cells) < 2:
-        return Outcome(State.UNFINISHED)
-    held = list(cells.values())
-    result = written(held)
-    if result:
-        return (yield from complete(ctx, payment, result, held, mine))
-    value = decided(held)
-    intent = intent_with(value.hash, held, payment) if value else None
-    if value and intent and heard(cells, value.region):
-        return (yield from settle(ctx, intent, value))
-    return (yield from hold_ballot(ctx, payment, cells, mine))
-
-
-def hold_ballot(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Intent | None) -> Flow[Outcome]:
-    """Drive the payload that the cells say is to be driven, in a ballot above all they have seen, and settle what is
-    decided."""
-    drive = take_over(ctx, cells, mine, payment)
-    if drive.void:
-        return (yield from void(ctx, payment))
-    if drive.intent is None:
-        held = any("hash" in cell for cell in cells.values())
-        return Outcome(State.CONTESTED if held else State.EMPTY)
-    opened = yield from open_ballot(ctx, drive.intent, next_number(cells.values()), proven=drive.proven)
-    value = yield from authorize(ctx, opened)
-    if value is None:
-        return Outcome(State.UNFINISHED)
-    intent: Intent | None = drive.intent
-    if value.hash != drive.intent.hash:  # it lost meanwhile: two cells have accepted the other payload
-        intent = intent_with(value.hash, list(opened.cells.values()), payment)
-    return (yield from settle(ctx, intent, value)) if intent else Outcome(State.UNFINISHED, value=value)
-
-
-def heard(cells: Mapping[str, Cell], region: str) -> bool:
-    """Whether the Region that is to charge knows of the payment, as far as one can see; else one more ballot tells
-    it."""
-    return region not in cells or "due_at" in cells[region]
-
-
-def complete(ctx: Context, payment: str, result: Result, cells: Sequence[Cell], mine: Intent | None) -> Flow[Outcome]:
-    """A cell shows how it ended: make that final and public."""
-    if result.status == VOID:
-        return (yield from void(ctx, payment))
-    intent = intent_with(result.hash, cells, payment)
-    if intent is None and mine and mine.hash == result.hash:
-        intent = mine
-    if intent is None:
-        return Outcome(State.UNFINISHED)
-    return (yield from finish(ctx, intent, result))
-
-
-def void(ctx: Context, payment: str) -> Flow[Outcome]:
-    """Close the own cell of a payment that can never be accepted; the other Regions close theirs."""
-    yield (Update(ctx.region, payment, register.FINISH, {"result": VOID_TEXT}),)
-    return Outcome(State.FINAL, read_result(VOID_TEXT), resting=True)
-
-
-def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
-    """GET: this Region's replica of the public record; what it does not have yet, from the cells."""
-    (shown,) = yield (ReadRecord(payment),)
-    if shown is not LOST and shown:
-        intent, result = read_record(shown)
-        return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
-    answers = yield from read_cells(ctx, payment)
-    cells = list(answers.values())
-    if len(cells) < 2:
-        return Reply(503)
-    final = ended(cells, payment)
-    if final:
-        intent, result = final
-        return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
-    held = [register.held_intent(payment, cell) for cell in cells if "hash" in cell]
-    own = next((intent for intent in held if payment_of(intent).account == account), None)
-    if own is None or sum(not cell for cell in cells) >= 2:
-        return Reply(404)
-    return Reply(200, own, status=standing(ctx, answers))
-
-
-def standing(ctx: Context, cells: Mapping[str, Cell]) -> str:
-    """What an unfinished payment is waiting for, from the cells that answered."""
-    if any(cell.get("result") == VOID_TEXT for cell in cells.values()):
-        return VOID
-    value = decided(cells.values())
-    if value is None or value.rail == LEDGER or ctx.deduplicates:
-        return PENDING
-    cell = cells.get(value.region, {})
-    quiet = ctx.now() - int(cell.get("attempted_at", ctx.now())) > register.DUE_AFTER
-    return IN_DOUBT if quiet else PENDING
+def members(reply: Reply) -> dict[str, Any]:
+    """The members of an answer's JSON object; none when it is no such thing."""
+    try:
+        fields = json.loads(reply.body)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}

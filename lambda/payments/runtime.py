@@ -6,7 +6,7 @@ from functools import cache
 
 from payments.aws import Aws, Credentials
 from payments.log import log
-from payments.ports import Context
+from payments.protocol.ports import Context
 from payments.settings import Settings, read
 from payments.store import Driver
 

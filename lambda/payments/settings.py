@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from payments.ports import LEDGER
+from payments.protocol.ports import LEDGER
 
 
 class Settings(NamedTuple):

@@ -15,7 +15,8 @@ from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, run
 from payments.http import Reply as HttpReply
 from payments.members import Members
-from payments.ports import (
+from payments.processor import Processor, Secret
+from payments.protocol.ports import (
     LOST,
     NOT_SENT,
     REGISTER,
@@ -38,7 +39,6 @@ from payments.ports import (
     Update,
     WriteReceipt,
 )
-from payments.rail import Processor, Secret
 from payments.replies import Replies
 from payments.settings import Settings
 from payments.workers import Workers

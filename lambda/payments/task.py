@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from payments.model import ID, InvalidTransactionError, card_in_id, read_transaction
-from payments.record import intent_of
-from payments.register import Intent
-from payments.settlement import Outcome, State
+from payments.protocol.record import intent_of
+from payments.protocol.register import Intent
+from payments.protocol.settlement import Outcome, State
+from payments.protocol.transactions import ID, InvalidTransactionError, card_in_id, read_transaction
 
 
 class InvalidTransaction(Exception):

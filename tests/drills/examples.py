@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from stacksets.drills.books import Books
-from stacksets.drills.drill import Drill, Options
-from stacksets.drills.record import Answer, Payment, Record
-from stacksets.drills.scenarios import Outage
-from stacksets.drills.verdict import Aftermath, judge
+from payctl.drills.books import Books
+from payctl.drills.drill import Drill, Options
+from payctl.drills.record import Answer, Payment, Record
+from payctl.drills.scenarios import Outage
+from payctl.drills.verdict import Aftermath, judge
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 OUTAGE = Outage(start=3.0, end=5.0, regions=REGIONS[:1], what="us-east-1 is down")

@@ -9,14 +9,14 @@ from typing import Any
 import boto3
 import pytest
 from botocore.credentials import Credentials
-from payments.ports import NOT_SENT, Charge, Request, Update
-from payments.processor import submit
-from payments.record import Payment, intent_of
-from payments.settlement import State
-from payments.sweep import sweep
+from payments.protocol.flows import submit
+from payments.protocol.ports import NOT_SENT, Charge, Request, Update
+from payments.protocol.record import Payment, intent_of
+from payments.protocol.settlement import State
+from payments.protocol.sweep import sweep
 
 import localcloud
-from stacksets import request
+from payctl import http as request
 from tests.drills.support import REGIONS, ROOT, Site
 from tests.drills.test_drills import SMALL, passed
 from tests.localcloud.conftest import eventually

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stacksets.drills.caller import Heard
-from stacksets.drills.load import Load, Plan
-from stacksets.drills.record import REFUSED, Record
-from stacksets.drills.routing import Router
+from payctl.drills.caller import Heard
+from payctl.drills.load import Load, Plan
+from payctl.drills.record import REFUSED, Record
+from payctl.drills.routing import Router
 
 REGIONS = ("a", "b", "c")
 Answers = Callable[[str, str, int], Heard]

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from builder import settings
-from stacksets.cloud import Cloud
-from stacksets.drills import hands
-from stacksets.drills.local import LocalCloud
-from stacksets.drills.scenarios import Outage
-from stacksets.environment import Environment
-from stacksets.errors import PayctlError
+from payctl.cloud import Cloud
+from payctl.drills import hands
+from payctl.drills.local import LocalCloud
+from payctl.drills.scenarios import Outage
+from payctl.environment import Environment
+from stacksets.errors import ToolError
 from stacksets.progress import Silent
-from stacksets.wait import Pace
+from stacksets.waiting import Pace
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = settings.load(ROOT / "deployment.toml", {})
@@ -26,14 +26,14 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Cloud:
 
 
 def test_faults_are_refused_on_aws(aws: Cloud) -> None:
-    with pytest.raises(PayctlError, match=r"local cloud only.*add --local"):
+    with pytest.raises(ToolError, match=r"local cloud only.*add --local"):
         LocalCloud.of(aws, "faults")
 
 
 def test_a_drill_on_aws_needs_consent_and_the_means(aws: Cloud) -> None:
-    with pytest.raises(PayctlError, match=r"this is AWS.*--i-know-this-breaks-things"):
+    with pytest.raises(ToolError, match=r"this is AWS.*--i-know-this-breaks-things"):
         hands.require_consent(aws, "region-loss", consent=False)
-    with pytest.raises(PayctlError, match="partition is for the local cloud only; on AWS there is region-loss"):
+    with pytest.raises(ToolError, match="partition is for the local cloud only; on AWS there is region-loss"):
         hands.require_consent(aws, "partition", consent=True)
     hands.require_consent(aws, "region-loss", consent=True)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stacksets.drills import report
+from payctl.drills import report
 from tests.drills import browser
 from tests.drills.examples import example
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from stacksets.drills.books import Letter
-from stacksets.drills.verdict import Verdict, judge
+from payctl.drills.books import Letter
+from payctl.drills.verdict import Verdict, judge
 from tests.drills.examples import OUTAGE, PAYMENTS, REGIONS, aftermath, books, example, identify, record
 
 FIRST = identify(0)

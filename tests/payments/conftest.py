@@ -11,7 +11,7 @@ import pytest
 from payments import runtime
 from payments.aws import Aws, Credentials
 from payments.log import log
-from payments.ports import REGISTER
+from payments.protocol.ports import REGISTER
 from payments.settings import Settings
 from payments.store import Driver
 

@@ -6,7 +6,7 @@ The expressions themselves are proved against the emulator's DynamoDB in `test_e
 from collections.abc import Callable
 from typing import Any
 
-from payments.ports import (
+from payments.protocol.ports import (
     LOST,
     Answer,
     Batch,

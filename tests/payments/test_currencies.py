@@ -2,7 +2,7 @@
 
 import iso4217
 import pytest
-from payments.currencies import MINOR_UNITS, minor_units
+from payments.protocol.currencies import MINOR_UNITS, minor_units
 
 
 def test_every_currency_with_a_minor_unit_is_known_with_it() -> None:

@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from payments.ports import NOT_SENT, Request, Update
-from payments.processor import Reply, get, pursue, recover, submit
-from payments.record import Payment, conclude, intent_of
-from payments.register import DUE_AFTER, Intent, propose
-from payments.settlement import State, settle
-from payments.sweep import sweep
+from payments.protocol.flows import Reply, get, pursue, recover, submit
+from payments.protocol.ports import NOT_SENT, Request, Update
+from payments.protocol.record import Payment, conclude, intent_of
+from payments.protocol.register import DUE_AFTER, Intent, propose
+from payments.protocol.settlement import State, settle
+from payments.protocol.sweep import sweep
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 

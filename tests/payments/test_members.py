@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from payments import janitor, members, store
 from payments.aws import AwsError
-from payments.operations import bar, rejoin, unbar
-from payments.ports import LOST, REGISTER, Read
+from payments.protocol.operations import bar, rejoin, unbar
+from payments.protocol.ports import LOST, REGISTER, Read
 from payments.store import Driver
 
 import localcloud

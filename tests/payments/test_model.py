@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from payments import cards
-from payments.currencies import MINOR_UNITS
-from payments.model import InvalidTransactionError, card_in_id, read_request, read_transaction
-from payments.record import Payment, intent_of, read_record, transaction
+from payments.protocol import cards
+from payments.protocol.currencies import MINOR_UNITS
+from payments.protocol.record import Payment, intent_of, read_record, transaction
+from payments.protocol.transactions import InvalidTransactionError, card_in_id, read_request, read_transaction
 
 GOOD: dict[str, Any] = {"id": "TXN001", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 ACCOUNT = "123456789012"

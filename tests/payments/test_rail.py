@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from payments.aws import AwsError
-from payments.ports import LOST, NOT_SENT, Cancel, Charge, Lookup, Verdict
-from payments.rail import Processor, Secret
+from payments.processor import Processor, Secret
+from payments.protocol.ports import LOST, NOT_SENT, Cancel, Charge, Lookup, Verdict
 
 import localcloud
 

@@ -6,11 +6,11 @@ import uuid
 from typing import Any
 
 import pytest
-from payments import register
 from payments.aws import run
-from payments.ports import LOST, Action, Answer, Cell, Context, Update
-from payments.record import PUBLISH
-from payments.register import Intent, Opened, authorize, choose, decided, next_number, propose, take_over
+from payments.protocol import register
+from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Update
+from payments.protocol.record import PUBLISH
+from payments.protocol.register import Intent, Opened, authorize, choose, decided, next_number, propose, take_over
 
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World

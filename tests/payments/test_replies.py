@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 
 import pytest
-from payments import register, store
-from payments.ports import Cell
+from payments import store
+from payments.protocol import register
+from payments.protocol.ports import Cell
 from payments.store import Driver
 
 from tests.localcloud.conftest import eventually

@@ -5,16 +5,17 @@ import uuid
 from typing import Any
 
 import pytest
-from payments import register, store
+from payments import store
 from payments.attributes import plain
 from payments.aws import Exchange
-from payments.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
-from payments.processor import Reply, get, submit
-from payments.record import Payment, intent_of
-from payments.register import Intent
+from payments.protocol import register
+from payments.protocol.flows import Reply, get, submit
+from payments.protocol.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
+from payments.protocol.record import Payment, intent_of
+from payments.protocol.register import Intent
+from payments.protocol.sweep import sweep
 from payments.settings import Settings
 from payments.store import Driver
-from payments.sweep import sweep
 
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World

@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import count, permutations
 from typing import NamedTuple
 
-from payments.ports import Request
+from payments.protocol.ports import Request
 
 from tests.simulation.dice import Dice
 from tests.simulation.fates import Aftermath, Fate

@@ -9,9 +9,19 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from payments.ports import LEDGER
-from payments.record import DECLINED, NOT_CHARGED, SETTLED, VOID, Result, key, payment_of, read_record, read_result
-from payments.register import Intent, read_value
+from payments.protocol.ports import LEDGER
+from payments.protocol.record import (
+    DECLINED,
+    NOT_CHARGED,
+    SETTLED,
+    VOID,
+    Result,
+    key,
+    payment_of,
+    read_record,
+    read_result,
+)
+from payments.protocol.register import Intent, read_value
 
 from tests.simulation.rail import Taken
 from tests.simulation.world import REGIONS, Item, World

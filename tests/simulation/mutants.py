@@ -1,7 +1,8 @@
 """The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no
 harm."""
 
-from payments import operations, processor, record, register, settlement, sweep
+from payments.protocol import flows as processor
+from payments.protocol import operations, record, register, settlement, sweep
 
 from tests.simulation.mutation import Edit, Mutant
 from tests.simulation.options import Options

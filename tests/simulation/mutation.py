@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
-from payments.ports import Action
+from payments.protocol.ports import Action
 
 from tests.simulation import world
 from tests.simulation.judge import Violation

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from payments.ports import (
+from payments.protocol.ports import (
     LOST,
     NOT_SENT,
     Charge,

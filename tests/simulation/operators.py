@@ -1,8 +1,8 @@
 """Operators: they close what is in doubt, rightly or wrongly, and bring back a register that lost its memory."""
 
-from payments import operations
-from payments.ports import Verdict
-from payments.record import NOT_CHARGED, SETTLED, key
+from payments.protocol import operations
+from payments.protocol.ports import Verdict
+from payments.protocol.record import NOT_CHARGED, SETTLED, key
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge

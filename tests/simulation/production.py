@@ -5,8 +5,10 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from payments import processor, record, register, settlement, sweep, task  # noqa: F401  # all that flows are made of
-from payments.ports import Action
+from payments import task  # all that flows are made of
+from payments.protocol import flows as processor  # noqa: F401  # all that flows are made of
+from payments.protocol import record, register
+from payments.protocol.ports import Action
 
 PURE = (
     "due_shard",

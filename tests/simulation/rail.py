@@ -4,7 +4,7 @@ asked."""
 from collections.abc import Callable
 from typing import NamedTuple
 
-from payments.ports import LOST, Charge, Silence, Verdict
+from payments.protocol.ports import LOST, Charge, Silence, Verdict
 
 from tests.simulation.dice import Dice
 

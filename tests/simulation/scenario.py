@@ -5,8 +5,8 @@ import random
 import traceback
 from collections.abc import Callable
 
-from payments.ports import LEDGER, WriteReceipt
-from payments.record import publish, read_record
+from payments.protocol.ports import LEDGER, WriteReceipt
+from payments.protocol.record import publish, read_record
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import RESTING, Judge

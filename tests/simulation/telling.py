@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from payments.ports import Answer, Cell, Charge, Publish, Request, Update
+from payments.protocol.ports import Answer, Cell, Charge, Publish, Request, Update
 
 
 def describe(request: Request) -> str:

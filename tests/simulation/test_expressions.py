@@ -16,7 +16,7 @@ from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from payments.ports import Action
+from payments.protocol.ports import Action
 
 from tests.simulation.expressions import ExpressionError, Item, Scalar, Values, compile_update
 from tests.simulation.production import ACTIONS

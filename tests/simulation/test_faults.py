@@ -3,8 +3,9 @@
 from contextlib import nullcontext
 
 import pytest
-from payments import processor, register
-from payments.record import NOT_CHARGED, VOID, VOID_TEXT, transaction
+from payments.protocol import flows as processor
+from payments.protocol import register
+from payments.protocol.record import NOT_CHARGED, VOID, VOID_TEXT, transaction
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice

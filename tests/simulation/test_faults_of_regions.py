@@ -3,8 +3,8 @@
 from random import Random
 
 import pytest
-from payments.ports import LEDGER
-from payments.record import read_result
+from payments.protocol.ports import LEDGER
+from payments.protocol.record import read_result
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice

@@ -9,10 +9,12 @@ import json
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from payments import processor, sweep, task
-from payments.record import Payment, intent_of
-from payments.register import Intent
-from payments.settlement import Outcome
+from payments import task
+from payments.protocol import flows as processor
+from payments.protocol import sweep
+from payments.protocol.record import Payment, intent_of
+from payments.protocol.register import Intent
+from payments.protocol.settlement import Outcome
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import NO_REGION_LEFT, Judge

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from payments.ports import LEDGER
+from payments.protocol.ports import LEDGER
 
 from tests.simulation.dice import Dice
 from tests.simulation.network import Network

@@ -10,7 +10,7 @@ same way, version by version.
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from payments.ports import (
+from payments.protocol.ports import (
     LEDGER,
     Action,
     Answer,

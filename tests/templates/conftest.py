@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builder.resolve import ACCOUNT, Resolved, resolve
+from builder.lint.evaluate import ACCOUNT, Resolved, resolve
 from builder.settings import load
 
 ROOT = Path(__file__).parents[2]

@@ -8,8 +8,8 @@ import pytest
 from troposphere import Template
 
 from builder import api
+from builder.lint.evaluate import Resolved, resolve
 from builder.regional_template import regional_template
-from builder.resolve import Resolved, resolve
 from builder.settings import Settings
 
 SETTINGS = Settings(environment="dev", home="us-east-1", regions=("us-east-1", "eu-west-1", "ap-southeast-1"))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from builder.crossregion import lint, lint_before_link
-from builder.resolve import Resolved
+from builder.lint.cross_region import lint, lint_before_link
+from builder.lint.evaluate import Resolved
 
 Resources = dict[str, dict[str, Any]]
 HOME, STANDBY, THIRD = "us-east-1", "eu-west-1", "ap-southeast-1"

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from builder.crossregion import check_failover, check_rule_targets
-from builder.resolve import Resolved
-from builder.statements import grants, role_statements
+from builder.lint.cross_region import check_failover, check_rule_targets
+from builder.lint.evaluate import Resolved
+from builder.lint.statements import grants, role_statements
 
 # Lambda developer guide, "Defined runtime environment variables" (FACTS F40).
 RESERVED = (

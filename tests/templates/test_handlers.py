@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
-from builder.resolve import Resolved
-from builder.statements import allowed, grants, listed, role_statements
+from builder.lint.evaluate import Resolved
+from builder.lint.statements import allowed, grants, listed, role_statements
 
 HANDLERS = ("create", "read", "update", "delete")
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from builder.resolve import Resolved
-from builder.statements import grants, role_statements, trusted_services
+from builder.lint.evaluate import Resolved
+from builder.lint.statements import grants, role_statements, trusted_services
 
 ROOT = Path(__file__).parents[2]
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from payments.sweep import PATIENCE
+from payments.protocol.sweep import PATIENCE
 
-from builder.resolve import Resolved
+from builder.lint.evaluate import Resolved
 
 HOUR = 60
 

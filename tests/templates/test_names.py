@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from builder.lint.evaluate import Resolved, resolve
 from builder.names import longest_names
-from builder.resolve import Resolved, resolve
 
 LONGEST = "e" * 16
 # Property that holds the name, its limit (the services' API references), by type.

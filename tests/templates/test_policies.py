@@ -7,8 +7,8 @@ from typing import Any
 import parliament
 import pytest
 
-from builder.resolve import Resolved
-from builder.statements import allowed, grants, role_statements
+from builder.lint.evaluate import Resolved
+from builder.lint.statements import allowed, grants, role_statements
 
 # Actions without a resource type (Service Authorization Reference), the only ones that may have resource "*".
 NO_RESOURCE_TYPE = {

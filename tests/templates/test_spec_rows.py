@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from builder.resolve import Resolved, resolve
+from builder.lint.evaluate import Resolved, resolve
 
 
 def only(stack: Resolved, kind: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import jsonata  # type: ignore[import-untyped]  # comes with the emulator, without types
 import pytest
 
-from builder.resolve import Resolved
+from builder.lint.evaluate import Resolved
 
 EXECUTION = "arn:aws:states:us-east-1:123456789012:execution:payment-workflow-us-east-1-dev:x"
 

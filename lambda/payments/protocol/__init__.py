@@ -1,0 +1,1 @@
+"""The protocol that decides who may charge, as flows and values. Nothing here does I/O."""

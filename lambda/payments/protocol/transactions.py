@@ -1,0 +1,194 @@
+"""A transaction as callers send it: read, judged by every rule at once, and made into a Payment. Nothing given is
+echoed."""
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final, NoReturn, TypeVar
+
+from payments.protocol import cards
+from payments.protocol.currencies import MINOR_UNITS
+from payments.protocol.record import EPOCH, Payment
+
+BODY_BYTES: Final = 16 * 1024
+ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+# With hex letters, so that it cannot be digits in disguise.
+UUID: Final = re.compile(r"(?=.*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
+# Without dashes, of which one in 500 holds what looks like a card number; a card number with a tail must not pass.
+PLAIN_UUID: Final = re.compile(r"(?=.*[a-f])[0-9a-f]{12}[47][0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE)
+AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
+LARGEST: Final = Decimal(10) ** 12
+MOMENT: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)(Z|[+-]\d\d:?\d\d)", re.ASCII | re.IGNORECASE
+)
+LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+MICROS_OF_LAST: Final = (LAST - EPOCH) // timedelta(microseconds=1)
+FIELDS: Final = ("id", "amount", "currency", "timestamp")
+Read = TypeVar("Read")
+CARD: Final = "must not hold card data"
+
+
+class InvalidTransactionError(ValueError):
+    """`faults`: (field, what is wrong) of every fault, fit to be told; `field` "" is the whole."""
+
+    def __init__(self, *faults: tuple[str, str]) -> None:
+        self.faults = faults
+        super().__init__("; ".join(f"{field or 'body'} {fault}" for field, fault in faults))
+
+
+def read_request(text: str, account: str) -> Payment:
+    """The payment that a request body asks for. Raises InvalidTransactionError with every fault."""
+    if len(text.encode("utf-8", "surrogatepass")) > BODY_BYTES:
+        raise InvalidTransactionError(("", f"must be at most {BODY_BYTES} bytes"))
+    body = read_json(text)
+    if not isinstance(body, dict):
+        raise InvalidTransactionError(("", "must be a JSON object with the member `transaction`"))
+    faults = unknown(body, ("transaction",))
+    try:
+        payment = read_transaction(body.get("transaction"), account)
+    except InvalidTransactionError as error:
+        raise InvalidTransactionError(*faults, *error.faults) from None
+    if faults:
+        raise InvalidTransactionError(*faults)
+    return payment
+
+
+def read_json(text: str) -> Any:
+    """Strict JSON: no NaN, no Infinity, no key twice; numbers are exact decimals. Raises InvalidTransactionError."""
+    try:
+        return json.loads(
+            text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_once
+        )
+    except InvalidTransactionError:
+        raise
+    except (ValueError, RecursionError, InvalidOperation):
+        raise InvalidTransactionError(("", "must be JSON")) from None
+
+
+def read_transaction(given: Any, account: str) -> Payment:
+    """The payment that a transaction asks for. Raises InvalidTransactionError with every fault."""
+    if not isinstance(given, dict):
+        raise InvalidTransactionError(("transaction", "must be an object"))
+    faults = [(name, "is missing") for name in FIELDS if name not in given]
+    faults += unknown(given, FIELDS)
+
+    def read(name: str, reader: Callable[[Any], Read]) -> Read | None:
+        try:
+            return reader(given[name]) if name in given else None
+        except InvalidTransactionError as error:
+            faults.extend(error.faults)
+            return None
+
+    key = read("id", _id)
+    currency = read("currency", _currency)
+    amount = read("amount", lambda value: _amount(value, currency))
+    timestamp = read("timestamp", _timestamp)
+    if faults or key is None or currency is None or amount is None or timestamp is None:
+        raise InvalidTransactionError(*faults)
+    return Payment(key, amount, currency, timestamp, account)
+
+
+def unknown(given: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
+    """A fault for each member that has no business here; its name only when that is harmless."""
+    faults = []
+    for name, value in given.items():
+        if name in known:
+            continue
+        shown = name if re.fullmatch(r"[A-Za-z_]{1,32}", name) else "(a member)"
+        faults.append((shown, CARD if cards.in_name(name) or cards.inside(value) else "is unknown"))
+    return faults
+
+
+def _id(given: Any) -> str:
+    if not isinstance(given, str) or not ID.fullmatch(given):
+        raise InvalidTransactionError(("id", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"))
+    if card_in_id(given):
+        raise InvalidTransactionError(("id", CARD))
+    return given
+
+
+def card_in_id(text: str) -> bool:
+    """Whether an id holds a card number."""
+    if UUID.fullmatch(text):
+        return False
+    if PLAIN_UUID.fullmatch(text):
+        return any(cards.is_card(part) for n in cards.LENGTHS for part in (text[:n], text[-n:]) if part.isdecimal())
+    return cards.in_text(text)
+
+
+def _currency(given: Any) -> str:
+    if not isinstance(given, str) or given not in MINOR_UNITS:
+        raise InvalidTransactionError(("currency", "must be an ISO 4217 code such as USD"))
+    return given
+
+
+def _amount(given: Any, currency: str | None) -> int:
+    """Minor units. Without a valid currency only what can be said without it is checked."""
+    if cards.inside(given):
+        raise InvalidTransactionError(("amount", CARD))
+    if isinstance(given, str) and AMOUNT.fullmatch(given):
+        given = Decimal(given)
+    if isinstance(given, bool) or not isinstance(given, int | Decimal):
+        raise InvalidTransactionError(("amount", "must be a decimal number"))
+    if not _exact(given) or not 0 < given < LARGEST:
+        raise InvalidTransactionError(("amount", "must be above 0 and below 10^12"))
+    if currency is None:
+        return 0
+    units = Decimal(given).scaleb(MINOR_UNITS[currency])
+    if units != units.to_integral_value():
+        raise InvalidTransactionError(("amount", f"must have at most {MINOR_UNITS[currency]} decimals in its currency"))
+    return int(units)
+
+
+def _timestamp(given: Any) -> int:
+    """Microseconds since 1970, from ISO 8601 with a zone or from seconds since 1970."""
+    moment = _moment(given)
+    if moment is None:
+        fault = CARD if cards.inside(given) else "must be ISO 8601 with a zone, or seconds since 1970 with 6 decimals"
+        raise InvalidTransactionError(("timestamp", fault))
+    if not EPOCH <= moment < LAST:
+        raise InvalidTransactionError(("timestamp", "must be in 1970 to 2199"))
+    return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def _moment(given: Any) -> datetime | None:
+    if isinstance(given, str):
+        parts = MOMENT.fullmatch(given)
+        try:
+            return datetime.fromisoformat(f"{parts[1]}T{parts[2]}{parts[3].upper()}").astimezone(UTC) if parts else None
+        except (ValueError, OverflowError):
+            return None
+    if isinstance(given, bool) or not isinstance(given, int | Decimal) or cards.in_number(given):
+        return None
+    seconds = Decimal(given)
+    if not _exact(seconds) or not 0 <= seconds < LARGEST:
+        return None
+    micros = seconds.scaleb(6)
+    if micros != micros.to_integral_value() or micros >= MICROS_OF_LAST:
+        return None
+    return EPOCH + timedelta(microseconds=int(micros))
+
+
+def _exact(number: int | Decimal) -> bool:
+    """Whether arithmetic on it stays exact: a number, and no more digits than decimals are computed with."""
+    return Decimal(number).is_finite() and len(Decimal(number).as_tuple().digits) <= 28
+
+
+def _integer(digits: str) -> int:
+    """Long ones are refused before they cost anything; nothing here needs them."""
+    if len(digits) > 40:
+        raise InvalidTransactionError(("", "must not hold numbers of more than 40 digits"))
+    return int(digits)
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise InvalidTransactionError(("", "must not hold NaN or Infinity"))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise InvalidTransactionError(("", "must not name a member twice"))
+    return members

@@ -1,0 +1,256 @@
+"""Where AWS calls go: credentials, accounts, Regions and the endpoint, as one factory of boto3 clients."""
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import boto3
+from botocore.config import Config
+from botocore.credentials import (
+    AssumeRoleCredentialFetcher,
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.session import Session
+
+from builder.settings import Settings
+from stacksets.errors import ToolError, silent
+
+if TYPE_CHECKING:
+    from mypy_boto3_apigateway import APIGatewayClient
+    from mypy_boto3_cloudformation import CloudFormationClient
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_logs import CloudWatchLogsClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+LOCAL_ENDPOINT = "http://127.0.0.1:4566"
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Cloud:
+    """The clients of one run. Those of `administrator` see the StackSet, all others the target account.
+
+    They are the same account unless the settings name another target; then `accounts.access_role_arn` is assumed.
+    """
+
+    def __init__(self, settings: Settings, *, session: boto3.Session, endpoint: str = "") -> None:
+        self.settings = settings
+        self.endpoint = endpoint
+        self._session = session
+        self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._lock = threading.Lock()  # a session may not make two clients at once
+
+    @classmethod
+    def of(
+        cls, settings: Settings, *, local: bool = False, endpoint: str = "", environ: Mapping[str, str] = os.environ
+    ) -> "Cloud":
+        """The cloud that the options, the settings and the environment name, in this order. Raises ToolError."""
+        if local:
+            endpoint = endpoint or environ.get("AWS_ENDPOINT_URL") or LOCAL_ENDPOINT
+        endpoint = (endpoint or settings.endpoint or environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
+        base = Session()
+        if local and not environ.get("AWS_ACCESS_KEY_ID"):
+            # Never a profile's keys: the local cloud is no place for them.
+            base.set_credentials("test", "test")
+        session = boto3.Session(botocore_session=base)
+        known = set(session.get_available_regions("cloudformation"))
+        for region in settings.regions:
+            if region not in known:
+                raise ToolError(
+                    f"{region} is not a Region that the installed AWS SDK knows",
+                    remedy="correct `regions` in the settings file",
+                )
+        return cls(settings, session=session, endpoint=endpoint)
+
+    @cached_property
+    def _identity(self) -> tuple[str, Mapping[str, Any]]:
+        """Who the credentials are, and the Region that says so: home, or the next that answers."""
+        *others, last = sorted(self.settings.regions, key=lambda region: region != self.settings.home)
+        for region in others:
+            try:
+                return region, self._client("sts", region, target=False).get_caller_identity()
+            except (ClientError, BotoCoreError) as error:
+                everything = self.endpoint and isinstance(error, EndpointConnectionError)  # all Regions are one address
+                if everything or not silent(error):
+                    raise
+        return last, self._client("sts", last, target=False).get_caller_identity()
+
+    @property
+    def administrator(self) -> str:
+        """The account of the credentials, which owns the StackSet."""
+        return str(self._identity[1]["Account"])
+
+    @cached_property
+    def account(self) -> str:
+        """The account that the environment lives in."""
+        return self.settings.accounts.target or self.administrator
+
+    @property
+    def caller(self) -> str:
+        """Who runs this, as an ARN."""
+        return str(self._identity[1]["Arn"])
+
+    @property
+    def administration_role_arn(self) -> str:
+        """The role that StackSets assumes first."""
+        own = f"arn:aws:iam::{self.administrator}:role/payment-stackset-administration"
+        return self.settings.accounts.administration_role_arn or own
+
+    @property
+    def execution_role_name(self) -> str:
+        """The role in the target account that the administration role assumes."""
+        return self.settings.accounts.execution_role_name or "payment-stackset-execution"
+
+    @property
+    def two_accounts(self) -> bool:
+        """Whether the environment lives in another account than the StackSet."""
+        return self.account != self.administrator
+
+    @property
+    def _foreign(self) -> bool:
+        """As two_accounts, without a call where the settings name no target: even STS is a client of this class."""
+        return bool(self.settings.accounts.target) and self.two_accounts
+
+    @property
+    def stack_sets(self) -> "CloudFormationClient":
+        """CloudFormation of the administrator account, home Region."""
+        client: CloudFormationClient = self._client("cloudformation", self.settings.home, target=False)
+        return client
+
+    def administrator_client(self, service: str, region: str) -> Any:
+        """Any service of the administrator account."""
+        return self._client(service, region, target=False)
+
+    def target_client(self, service: str, region: str) -> Any:
+        """Any service of the target account."""
+        return self._client(service, region)
+
+    def cloudformation(self, region: str) -> "CloudFormationClient":
+        client: CloudFormationClient = self._client("cloudformation", region)
+        return client
+
+    def s3(self, region: str) -> "S3Client":
+        client: S3Client = self._client("s3", region)
+        return client
+
+    def dynamodb(self, region: str) -> "DynamoDBClient":
+        client: DynamoDBClient = self._client("dynamodb", region)
+        return client
+
+    def cloudwatch(self, region: str) -> "CloudWatchClient":
+        client: CloudWatchClient = self._client("cloudwatch", region)
+        return client
+
+    def stepfunctions(self, region: str) -> "SFNClient":
+        client: SFNClient = self._client("stepfunctions", region)
+        return client
+
+    def sqs(self, region: str) -> "SQSClient":
+        client: SQSClient = self._client("sqs", region)
+        return client
+
+    def logs(self, region: str) -> "CloudWatchLogsClient":
+        client: CloudWatchLogsClient = self._client("logs", region)
+        return client
+
+    def functions(self, region: str) -> "LambdaClient":
+        client: LambdaClient = self._client("lambda", region)
+        return client
+
+    def apigateway(self, region: str) -> "APIGatewayClient":
+        client: APIGatewayClient = self._client("apigateway", region)
+        return client
+
+    def credentials(self) -> Any:
+        """Credentials of the target account, whose API admits no other account's; None where there are none."""
+        return (self._target_session if self._foreign else self._session).get_credentials()
+
+    def target_keys(self) -> tuple[str, str, str]:
+        """Access key, secret and token ("" for none) of the target account, as they are now."""
+        credentials = self.credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        frozen = credentials.get_frozen_credentials()
+        return str(frozen.access_key), str(frozen.secret_key), frozen.token or ""
+
+    def everywhere(self, call: Callable[[str], Answer], regions: Iterable[str] = ()) -> dict[str, Answer]:
+        """Call for every Region at once; answers in rank order. The first error is raised after all have ended."""
+        return together(call, tuple(regions) or self.settings.regions)
+
+    def _client(self, service: str, region: str, *, target: bool = True) -> Any:
+        foreign = target and self._foreign
+        with self._lock:
+            key = (service, region, foreign)
+            if key not in self._clients:
+                session = self._target_session if foreign else self._session
+                self._clients[key] = session.client(
+                    service,  # type: ignore[call-overload]  # the callers above give each name its type
+                    region_name=region,
+                    endpoint_url=self.endpoint or None,
+                    config=self._config(service),
+                )
+            return self._clients[key]
+
+    def _config(self, service: str) -> Config:
+        # The first call of all is to STS: a wrong address or network shall not take half a minute to be told.
+        first = service == "sts"
+        retries: Any = {"mode": "standard", "total_max_attempts": 2 if first else 5}
+        read_timeout = 10 if first else 60
+        config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
+        if self.endpoint and service == "s3":
+            config = config.merge(Config(s3={"addressing_style": "path"}))
+        return config
+
+    @cached_property
+    def _target_session(self) -> boto3.Session:
+        """A session of the target account."""
+        role = self.settings.accounts.access_role_arn
+        if not role:
+            raise ToolError(
+                f"accounts.target is {self.account}, the credentials are of {self.administrator}",
+                remedy="name a role of the target account in accounts.access_role_arn",
+            )
+
+        def create_client(service: str, **arguments: Any) -> Any:
+            where = {"region_name": self._identity[0], "endpoint_url": self.endpoint or None}
+            return operator.create_client(service, **{**arguments, **where})
+
+        operator = Session()
+        fetcher = AssumeRoleCredentialFetcher(
+            create_client, self._session.get_credentials(), role, extra_args={"RoleSessionName": "payctl"}
+        )
+        session = Session()
+        session.register_component("credential_provider", CredentialResolver([_Assumed(fetcher)]))
+        return boto3.Session(botocore_session=session)
+
+
+class _Assumed(CredentialProvider):
+    """The target account's role, assumed when needed and renewed before it expires."""
+
+    METHOD = "assume-role"
+
+    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
+        super().__init__()
+        self._fetcher = fetcher
+
+    def load(self) -> DeferredRefreshableCredentials:
+        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+
+
+def together(call: Callable[[Item], Answer], items: Iterable[Item]) -> dict[Item, Answer]:
+    """Call for every item at once; answers in the items' order. The first error is raised after all have ended."""
+    items = tuple(items)
+    with ThreadPoolExecutor(max_workers=max(1, len(items)), thread_name_prefix="payctl") as pool:
+        futures = {item: pool.submit(call, item) for item in items}
+    return {item: future.result() for item, future in futures.items()}

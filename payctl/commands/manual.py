@@ -1,0 +1,130 @@
+"""Writes the commands' part of docs/operations.md from their help: `python -m payctl.commands.manual [--check]`."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+import payctl.commands.main  # noqa: F401 - registers the commands
+from payctl.commands.app import app
+from payctl.commands.options import COMMON
+
+FILE = Path("docs/operations.md")
+BEGIN = "<!-- Written by `make docs` from the commands' help: change the help, not this. -->\n"
+END = "<!-- Written by hand again. -->\n"
+
+# Of Typer, which publishes no type information of the command library it carries.
+Command = Any
+Parameter = Any
+
+
+def commands() -> dict[str, Command]:
+    """Every command by what one types, such as `faults set`, in the order of --help."""
+    return dict(_within("", get_command(app)))
+
+
+def _within(prefix: str, group: Command) -> Iterator[tuple[str, Command]]:
+    for name, command in group.commands.items():
+        if command.hidden:
+            continue
+        if hasattr(command, "commands"):
+            for inner, found in _within(f"{prefix}{name} ", command):
+                found.rich_help_panel = command.rich_help_panel
+                yield inner, found
+        else:
+            yield f"{prefix}{name}", command
+
+
+def parameters(command: Command) -> list[Parameter]:
+    """The command's own arguments and options, those that are hidden left out."""
+    common = {name.replace("as_", "") for name in COMMON} | {"help"}
+    return [
+        each
+        for each in command.params
+        if not getattr(each, "hidden", False) and each.opts[0].removeprefix("--") not in common
+    ]
+
+
+def manual() -> str:
+    """The generated part of the page, in Markdown."""
+    panels: dict[str, list[str]] = {}
+    for name, command in commands().items():
+        panels.setdefault(command.rich_help_panel, []).append(_section(name, command))
+    parts = [_common()]
+    parts += [f"## Commands: {panel.lower()}\n\n" + "\n".join(sections) for panel, sections in panels.items()]
+    return "\n".join(parts)
+
+
+def _common() -> str:
+    """What every command takes, once."""
+    command = next(iter(commands().values()))
+    own = {id(each) for each in parameters(command)}
+    lines = [_line(each) for each in command.params if id(each) not in own and "--help" not in each.opts]
+    return "## Options of every command\n\n" + "\n".join(lines) + "\n- `-h`, `--help`: Show help and exit.\n"
+
+
+def _section(name: str, command: Command) -> str:
+    own = parameters(command)
+    text, _, example = " ".join(command.help.split()).partition("Example: ")
+    listed = "\n".join(_line(each) for each in own)
+    return (
+        f"### payctl {name}\n\n    {_synopsis(name, own)}\n\n{text.strip()}\n"
+        + (f"\n{listed}\n" if listed else "")
+        + f"\nExample: {example.strip()}\n"
+    )
+
+
+def _synopsis(name: str, own: list[Parameter]) -> str:
+    """`payctl NAME ARGUMENT... [OPTIONS]`, wrapped so that it can be read."""
+    words = [f"payctl {name}", *(_argument(each) for each in own if each.param_type_name == "argument")]
+    return " ".join([*words, "[OPTION]..."])
+
+
+def _argument(argument: Parameter) -> str:
+    word = str(argument.metavar or argument.name.upper()).strip("[]") + ("..." if argument.nargs == -1 else "")
+    return word if argument.required else f"[{word}]"
+
+
+def _line(parameter: Parameter) -> str:
+    """One line of a list: how it is written, what it says, what it is when not given."""
+    if parameter.param_type_name == "argument":
+        return f"- `{_argument(parameter).strip('[]')}`: {parameter.help}"
+    value = "" if parameter.is_flag else f" {_value(parameter)}"
+    spelled = ", ".join(f"`{flag}{value}`" for flag in [*reversed(parameter.opts), *parameter.secondary_opts])
+    default = parameter.default
+    told = "" if parameter.is_flag or default in (None, "", 0, 0.0) else f" Default: `{default}`."
+    again = " Repeatable." if parameter.multiple else ""
+    return f"- {spelled}: {parameter.help}{told}{again}"
+
+
+def _value(option: Parameter) -> str:
+    return str(option.metavar or ("NUMBER" if option.bare_type() in ("int", "float") else "TEXT"))
+
+
+def page(text: str) -> str:
+    """The page with its generated part made anew. Raises ValueError where the marks of that part are missing."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{FILE}: the lines {BEGIN.strip()} and {END.strip()} are missing")
+    return f"{before}{BEGIN}\n{manual()}\n{END}{after}"
+
+
+def main() -> int:
+    """Write the page, or with --check only say whether it is stale."""
+    held = FILE.read_text(encoding="utf-8")
+    wanted = page(held)
+    if held == wanted:
+        return 0
+    if "--check" in sys.argv[1:]:
+        print(f"{FILE} is not what the commands' help says: run `make docs`", file=sys.stderr)
+        return 1
+    FILE.write_text(wanted, encoding="utf-8")
+    print(f"wrote {FILE}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The load client: payments at a steady rate, repeated with the same id in the next Region until their end is known."""
+
+import heapq
+import random
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from queue import SimpleQueue
+from typing import Final, NamedTuple, Protocol
+
+from payctl.drills.caller import Heard
+from payctl.drills.record import Answer, Payment, Record
+
+# Requests under way at most: what is too slow is then asked less, and does not drown in what it did not answer.
+THREADS: Final = 24
+# Seconds before a request is repeated: soon elsewhere, then ever more patiently, with jitter.
+FIRST_PAUSE: Final = 0.2
+PATIENCE: Final = 3
+LONGEST_PAUSE: Final = 5.0
+# Seconds between looks at a payment that was accepted and is not settled yet (the API's Retry-After).
+LOOK_AGAIN: Final = 2.0
+
+
+class Api(Protocol):
+    """What the client needs of a caller."""
+
+    def call(self, method: str, region: str, path: str, body: object = None) -> Heard: ...
+
+
+class Routes(Protocol):
+    """What the client needs of a router."""
+
+    def order(self, near: str) -> Sequence[str]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """`payments` at `rate` a second, their clients spread over the Regions `near`. `impatient` is the share of payments
+    that their client posts to two Regions at once; `patience` how long a client repeats after its first request."""
+
+    payments: int
+    rate: float
+    near: tuple[str, ...]
+    prefix: str
+    impatient: float = 0.0
+    patience: float = 60.0
+    seed: int = 0
+
+    @property
+    def seconds(self) -> float:
+        """How long new payments are made."""
+        return self.payments / self.rate
+
+    def draw(self) -> list[Payment]:
+        """The payments, the same for the same seed."""
+        dice = random.Random(self.seed)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return [
+            Payment(
+                id=f"{self.prefix}-{number:06d}",
+                near=self.near[number % len(self.near)],
+                due=number / self.rate,
+                transaction={
+                    "id": f"{self.prefix}-{number:06d}",
+                    "amount": f"{dice.randrange(100, 50_000) / 100:.2f}",
+                    "currency": "USD",
+                    "timestamp": now,
+                },
+            )
+            for number in range(self.payments)
+        ]
+
+
+def new_prefix(kind: str) -> str:
+    """What the ids of one run begin with. Letters stand between the digits: nothing may look like a card number."""
+    return f"{kind}{uuid.uuid4().hex[:3]}x{uuid.uuid4().hex[:3]}x"
+
+
+class Step(NamedTuple):
+    """A request to make at `at`; `number` breaks ties. `detour` Regions further than the router says."""
+
+    at: float
+    number: int
+    payment: Payment
+    method: str
+    detour: int
+
+
+class Load:
+    """One run of a plan. `record` is complete once `join` has returned; reading it earlier shows the run so far."""
+
+    def __init__(self, plan: Plan, api: Api, routes: Routes, regions: Sequence[str]) -> None:
+        self.plan = plan
+        self.record = Record(regions=tuple(regions))
+        self._api, self._routes = api, routes
+        self._dice = random.Random(plan.seed)
+        self._steps: list[Step] = []
+        self._numbers = 0
+        self._busy = 0
+        self._changed = threading.Condition()
+        self._due: SimpleQueue[Step | None] = SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name="client", daemon=True) for _ in range(THREADS)]
+        self._threads.append(threading.Thread(target=self._dispatch, name="dispatcher", daemon=True))
+        self._began = 0.0
+
+    def start(self) -> None:
+        """Begin; the clock of the record starts now."""
+        for payment in self.plan.draw():
+            self.record.payments[payment.id] = payment
+            self._plan(payment, payment.due, "POST")
+            if self._dice.random() < self.plan.impatient:
+                self._plan(payment, payment.due, "POST", detour=1)
+        self._began = time.monotonic()
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> Record:
+        """Wait until every client knows the end of its payment or has given up."""
+        for thread in self._threads:
+            thread.join()
+        return self.record
+
+    @property
+    def now(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._began
+
+    def _plan(self, payment: Payment, at: float, method: str, *, detour: int = 0) -> None:
+        self._numbers += 1
+        heapq.heappush(self._steps, Step(at, self._numbers, payment, method, detour))
+
+    def _dispatch(self) -> None:
+        """Hand each step to the clients when its time has come, until nothing is left and nothing more can come."""
+        with self._changed:
+            while self._steps or self._busy:
+                wait = self._steps[0].at - self.now if self._steps else None
+                if wait is not None and wait <= 0:
+                    self._busy += 1
+                    self._due.put(heapq.heappop(self._steps))
+                else:
+                    self._changed.wait(wait)
+        for _ in range(THREADS):
+            self._due.put(None)
+
+    def _work(self) -> None:
+        while step := self._due.get():
+            answer = None
+            try:
+                answer = self._ask(step)
+            finally:
+                self._done(step, answer)
+
+    def _ask(self, step: Step) -> Answer | None:
+        payment = step.payment
+        if payment.over and not step.detour:
+            return None
+        order = self._routes.order(payment.near)
+        region = order[(payment.errors + step.detour) % len(order)]
+        at = self.now
+        if step.method == "POST":
+            heard = self._api.call("POST", region, "/payments", {"transaction": payment.transaction})
+        else:
+            heard = self._api.call("GET", region, f"/payments/{payment.id}")
+        return Answer(
+            payment=payment.id,
+            method=step.method,
+            region=region,
+            at=at,
+            seconds=self.now - at,
+            status=heard.status,
+            state=str(heard.body.get("status", "")) if heard.status in (200, 201, 202) else "",
+        )
+
+    def _done(self, step: Step, answer: Answer | None) -> None:
+        """Learn from the answer and plan what comes next."""
+        with self._changed:
+            self._busy -= 1
+            payment = step.payment
+            if answer:
+                self.record.answers.append(answer)
+                payment.hear(answer)
+                at = self.now + (self._pause(payment) if answer.error else LOOK_AGAIN)
+                if not payment.over and not step.detour and at < payment.begun + self.plan.patience:
+                    self._plan(payment, at, "POST" if payment.accepted_at is None else "GET")
+            self._changed.notify()
+
+    def _pause(self, payment: Payment) -> float:
+        longest: float = min(FIRST_PAUSE * PATIENCE ** min(payment.errors - 1, 8), LONGEST_PAUSE)
+        return longest * self._dice.uniform(0.5, 1.0)

@@ -1,0 +1,132 @@
+"""A drill's report: one HTML file with everything in it, for screens of both kinds and for paper."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any, Final
+
+from payctl.drills import charts
+from payctl.drills.drill import Drill
+
+STYLE: Final = Path(__file__).with_name("report.css")
+# The figures on top, in this order: what --json calls them, and what the page does.
+FIGURES: Final[Mapping[str, str]] = {
+    "accepted": "accepted",
+    "settled": "settled",
+    "declined": "declined",
+    "parked": "parked",
+    "lost": "lost",
+    "charged_twice": "charged twice",
+    "recovery_seconds": "s until service as usual",
+    "last_settled_seconds": "s after healing until the last settled",
+    "client_errors": "errors seen by clients",
+}
+MUST_BE_ZERO: Final = ("lost", "charged_twice")
+MORE: Final[Mapping[str, str]] = {
+    "payments": "payments made",
+    "unknown": "payments whose client gave up before an answer",
+    "refused": "payments refused",
+    "payments_with_errors": "payments that met an error on their way",
+    "longest_settle_seconds": "seconds that the slowest payment took until settled",
+    "charged_wrongly": "charged and not settled, or settled and not charged",
+    "differing": "shown differently by two Regions",
+    "receipts_missing": "receipts missing in a Region",
+    "dead_letters": "dead letters",
+    "dead_letters_unexplained": "dead letters that nothing explains",
+}
+
+
+def html(drill: Drill) -> str:
+    """The whole page."""
+    told = drill.as_dict()
+    verdict = told["verdict"]
+    word = "passed" if verdict["passed"] else "failed"
+    pictures = (
+        ("timeline", "Payments accepted in each Region", charts.timeline(drill), "Shaded: what was broken, where."),
+        ("outcomes", "Requests by outcome", charts.outcomes(drill), "Every request of every client, repeats included."),
+        ("latency", "How long a POST took", charts.latency(drill), "Percentiles of each second, answers only."),
+        ("payments", "Each payment, until it was settled", charts.payments(drill), "One mark a payment."),
+    )
+    parts = [
+        f'<header class="{word}"><h1>{escape(drill.options.name)}</h1><p class="verdict">{word}</p>',
+        f"<p>{escape(_sentence(told))}</p></header>",
+        _list("failures", verdict["failures"]),
+        f'<dl class="figures">{"".join(_figure(verdict, name, text) for name, text in FIGURES.items())}</dl>',
+        *(_picture(*picture) for picture in pictures),
+        "<section><h2>Where accepted, for whom decided</h2>",
+        _matrix(drill),
+        "</section><section><h2>What was broken</h2>",
+        _table(
+            ("from", "to", "what"),
+            [(f"{o['from']:.1f} s", f"{o['to']:.1f} s", o["what"]) for o in told["outages"]],
+        ),
+        "</section><section><h2>More figures</h2><table>",
+        *(_row(verdict, name, text) for name, text in MORE.items()),
+        "</table></section>",
+        f'<script type="application/json" id="drill">{_embedded(told)}</script>',
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="icon" href="data:,">'
+        f"<title>Drill {escape(drill.options.name)}: {word}</title><style>{STYLE.read_text()}</style></head>"
+        f"<body><main>{''.join(parts)}</main></body></html>\n"
+    )
+
+
+def _sentence(told: Mapping[str, Any]) -> str:
+    broken = "; ".join(dict.fromkeys(outage["what"] for outage in told["outages"]))
+    hurried = " The janitors were called after healing instead of waiting for their minute." if told["hurried"] else ""
+    return (
+        f"Environment {told['environment']}: {told['verdict']['payments']} payments at {told['rate']:g} a second, "
+        f"{broken}. The drill took {told['seconds']:g} s, seed {told['seed']}.{hurried}"
+    )
+
+
+def _value(verdict: Mapping[str, Any], name: str) -> str:
+    value = verdict[name]
+    return "never" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _figure(verdict: Mapping[str, Any], name: str, text: str) -> str:
+    wrong = ' class="wrong"' if name in MUST_BE_ZERO and verdict[name] else ""
+    return f'<div{wrong}><dt>{text}</dt><dd data-figure="{name}">{_value(verdict, name)}</dd></div>'
+
+
+def _row(verdict: Mapping[str, Any], name: str, text: str) -> str:
+    return f'<tr><th scope="row">{text}</th><td data-figure="{name}">{_value(verdict, name)}</td></tr>'
+
+
+def _picture(name: str, title: str, spec: charts.Spec, caption: str) -> str:
+    svg = charts.draw(name, spec).replace("<svg", f'<svg aria-label="{escape(title)}"', 1)
+    return (
+        f"<section><h2>{escape(title)}</h2><figure>{svg}<figcaption>{escape(caption)}</figcaption></figure></section>"
+    )
+
+
+def _matrix(drill: Drill) -> str:
+    """How many payments were accepted in one Region (row) and decided for one (column)."""
+    counts: Counter[tuple[str, str]] = Counter()
+    for payment in drill.record.accepted:
+        record = drill.books.record(payment.id)
+        counts[payment.accepted_by, str(record["Region"]) if record else "no record"] += 1
+    columns = (*drill.regions, *(["no record"] if any(to == "no record" for _, to in counts) else []))
+    rows = [(f"in {region}", *(str(counts[region, to]) for to in columns)) for region in drill.regions]
+    return _table(("accepted", *(f"for {column}" if column != "no record" else column for column in columns)), rows)
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
+    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _list(name: str, lines: Sequence[str]) -> str:
+    return f'<ul class="{name}">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>' if lines else ""
+
+
+def _embedded(told: Mapping[str, Any]) -> str:
+    """JSON that cannot end the element it stands in."""
+    return json.dumps(told).replace("<", "\\u003c")

@@ -1,0 +1,1 @@
+"""An environment as a whole: deploy, preview, look into, destroy."""

@@ -1,0 +1,236 @@
+"""The data an environment holds: its receipts buckets and tables, and what is still open in them."""
+
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from payctl.cloud import together
+from payctl.environment import Environment
+from stacksets.errors import ToolError, code_of, failure, reason_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+GONE = {"NoSuchBucket", "404", "ResourceNotFoundException", "NoSuchBucketPolicy", "StateMachineDoesNotExist"}
+SHARDS = "0123456789abcdef"  # of the register's index `due` (DESIGN 3)
+DENY = "PayctlDestroysThisBucket"
+
+
+def held(environment: Environment) -> tuple[str, ...]:
+    """Every bucket and table of the environment that is not empty, in words. Read only."""
+    names, cloud = environment.names, environment.cloud
+
+    def look(region: str) -> list[str]:
+        found = []
+        if _bucket_holds(cloud.s3(region), names.receipts(region)):
+            found.append(f"{region}: bucket {names.receipts(region)} holds receipts")
+        tables = [names.register(region), *([names.table] if region == environment.home else [])]
+        found += [f"{region}: table {table} holds payments" for table in tables if holds_payments(cloud, region, table)]
+        return found
+
+    return tuple(line for lines in cloud.everywhere(look).values() for line in lines)
+
+
+def open_payments(environment: Environment) -> dict[str, int]:
+    """How many payments each Region's register still has to finish. Read only."""
+    names, cloud = environment.names, environment.cloud
+
+    def count(region: str) -> int:
+        api, table = cloud.dynamodb(region), names.register(region)
+
+        def shard(digit: str) -> int:
+            pages = api.get_paginator("query").paginate(
+                TableName=table,
+                IndexName="due",
+                KeyConditionExpression="due_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": digit}},
+                Select="COUNT",
+            )
+            return sum(page["Count"] for page in pages)
+
+        try:
+            return sum(together(shard, SHARDS).values())
+        except ClientError as error:
+            if code_of(error) in GONE:
+                return 0
+            raise failure("count the open payments of", f"table {table} in {region}", error) from error
+
+    return cloud.everywhere(count)
+
+
+def bring_forward(environment: Environment) -> None:
+    """Make every open payment due now. Harmless at any time: `due_at` says when to look, never what is true."""
+    names, cloud = environment.names, environment.cloud
+
+    def hasten(region: str) -> None:
+        api, table, now = cloud.dynamodb(region), names.register(region), int(time.time())
+        for digit in SHARDS:
+            page = api.query(
+                TableName=table,
+                IndexName="due",
+                KeyConditionExpression="due_shard = :shard AND due_at > :now",
+                ExpressionAttributeValues={":shard": {"S": digit}, ":now": {"N": str(now)}},
+            )
+            for cell in page["Items"]:
+                _look_now(api, table, cell, now)
+
+    cloud.everywhere(hasten)
+
+
+def _look_now(api: "DynamoDBClient", table: str, cell: Any, now: int) -> None:
+    try:
+        api.update_item(
+            TableName=table,
+            Key={"TransactionId": cell["TransactionId"]},
+            UpdateExpression="SET due_at = :now",
+            ConditionExpression="due_at = :seen",
+            ExpressionAttributeValues={":now": {"N": str(now)}, ":seen": cell["due_at"]},
+        )
+    except ClientError as error:
+        if code_of(error) != "ConditionalCheckFailedException":  # else a janitor moved it: all the better
+            raise failure("bring a payment forward in", f"table {table}", error) from error
+
+
+def call_janitors(environment: Environment, regions: Sequence[str]) -> None:
+    """Run the janitor of each of the Regions once, and wait for it."""
+
+    def call(region: str) -> None:
+        name = environment.names.janitor(region)
+        try:
+            answer = environment.cloud.functions(region).invoke(FunctionName=name, Payload=b"{}")
+        except ClientError as error:
+            environment.report.note(f"{region}: {name} cannot be called: {reason_of(error)}")
+            return
+        if answer.get("FunctionError"):
+            environment.report.note(f"{region}: {name} failed: {answer['Payload'].read().decode(errors='replace')}")
+
+    together(call, regions)
+
+
+def running_executions(environment: Environment) -> dict[str, int]:
+    """How many workflow executions run in each Region. Read only."""
+    names, cloud = environment.names, environment.cloud
+
+    def count(region: str) -> int:
+        pages = (
+            cloud.stepfunctions(region)
+            .get_paginator("list_executions")
+            .paginate(stateMachineArn=names.state_machine(region), statusFilter="RUNNING")
+        )
+        try:
+            return sum(len(page["executions"]) for page in pages)
+        except ClientError as error:
+            if code_of(error) in GONE:
+                return 0
+            raise failure("list the executions of", names.state_machine(region), error) from error
+
+    return cloud.everywhere(count)
+
+
+def stop_replication(environment: Environment) -> None:
+    """Take the replication rules off every receipts bucket, so that emptying one fills no other."""
+
+    def stop(region: str) -> None:
+        bucket = environment.names.receipts(region)
+        with_bucket(lambda: environment.cloud.s3(region).delete_bucket_replication(Bucket=bucket), "unlink", bucket)
+
+    environment.cloud.everywhere(stop)
+
+
+def closed(environment: Environment) -> tuple[str, ...]:
+    """The Regions whose receipts bucket a `payctl destroy` closed for good. Read only."""
+
+    def denies(region: str) -> bool:
+        policy: dict[str, Any] = {}
+        api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
+        with_bucket(lambda: policy.update(api.get_bucket_policy(Bucket=bucket)), "read the policy of", bucket)
+        return f'"{DENY}"' in policy.get("Policy", "")
+
+    return tuple(region for region, found in environment.cloud.everywhere(denies).items() if found)
+
+
+def empty(environment: Environment) -> dict[str, int]:
+    """Refuse new objects in every receipts bucket, then delete every version. Returns how many by Region."""
+
+    def clear(region: str) -> int:
+        api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
+        if not with_bucket(lambda: _deny_puts(api, bucket), "deny puts into", bucket):
+            return 0
+        deleted = 0
+        while versions := _versions(api, bucket):
+            answer = api.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
+            if errors := answer.get("Errors"):
+                raise ToolError(f"cannot empty bucket {bucket}: {errors[0].get('Key')}: {errors[0].get('Message')}")
+            deleted += len(versions)
+            environment.report.line(region, "EMPTYING", f"{deleted} versions deleted")
+        environment.report.line(region, "COMPLETE", f"{deleted} versions deleted")
+        return deleted
+
+    return environment.cloud.everywhere(clear)
+
+
+def with_bucket(call: Any, verb: str, bucket: str) -> bool:
+    """Call; False where the bucket is gone already."""
+    try:
+        call()
+    except ClientError as error:
+        if code_of(error) in GONE:
+            return False
+        raise failure(verb, f"bucket {bucket}", error) from error
+    return True
+
+
+def _deny_puts(api: Any, bucket: str) -> None:
+    """Add a statement to the bucket's policy; what it says already stays."""
+    try:
+        policy = json.loads(api.get_bucket_policy(Bucket=bucket)["Policy"])
+    except ClientError as error:
+        if code_of(error) != "NoSuchBucketPolicy":
+            raise
+        policy = {"Version": "2012-10-17", "Statement": []}
+    statement = {
+        "Sid": DENY,
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:PutObject", "s3:ReplicateObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+    }
+    kept = [old for old in policy["Statement"] if old.get("Sid") != DENY]
+    api.put_bucket_policy(Bucket=bucket, Policy=json.dumps({**policy, "Statement": [*kept, statement]}))
+
+
+def _versions(api: Any, bucket: str) -> Sequence[Any]:
+    """Up to 1,000 versions and delete markers: as many as one call deletes."""
+    page = api.list_object_versions(Bucket=bucket, MaxKeys=1000)
+    found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+    return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in found]
+
+
+def _bucket_holds(api: Any, bucket: str) -> bool:
+    page: dict[str, Any] = {}
+    with_bucket(lambda: page.update(api.list_object_versions(Bucket=bucket, MaxKeys=1)), "list", bucket)
+    return bool(page.get("Versions") or page.get("DeleteMarkers"))
+
+
+def holds_payments(cloud: Any, region: str, table: str) -> bool:
+    """Whether a table holds any payment; what a register says about itself, by an id that begins with ":", is none.
+    False where there is no such table. Read only."""
+    pages = (
+        cloud.dynamodb(region)
+        .get_paginator("scan")
+        .paginate(
+            TableName=table,
+            ProjectionExpression="TransactionId",
+            ConsistentRead=True,
+            PaginationConfig={"PageSize": 10},
+        )
+    )
+    try:
+        return any(not item["TransactionId"]["S"].startswith(":") for page in pages for item in page["Items"])
+    except ClientError as error:
+        if code_of(error) in GONE:
+            return False
+        raise failure("look into", f"table {table} in {region}", error) from error

@@ -1,0 +1,289 @@
+"""Deploys an environment: regional StackSet, global stack, link, verification; resumable."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from payctl.environment import Environment, Survey
+from payctl.environments import alarms, instances, package, preflight, templates
+from payctl.environments import contents as data
+from payctl.environments import health as verify
+from payctl.environments.lint import lint
+from payctl.environments.package import Package
+from payctl.environments.templates import Template
+from stacksets import causes
+from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.model import Definition, StackStatus
+from stacksets.stack import differences, same_template
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to deploy. `confirm` is asked once with what would be done; False ends the run."""
+
+    parallel: bool = False
+    wait: bool = True
+    lint: bool = True
+    test_faults: bool = False
+    recreate: tuple[str, ...] = ()
+    bar_seconds: float = 60.0
+    confirm: Callable[[Sequence[str]], bool] = field(default=lambda _: True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployed:
+    """What a deployment did, step by step; () where nothing was to do. `finished` is False after --no-wait."""
+
+    steps: tuple[str, ...]
+    health: dict[str, str]
+    finished: bool = True
+
+
+def deploy(environment: Environment, options: Options) -> Deployed:
+    """Bring the environment to what templates/, lambda/ and the settings say. Raises ToolError."""
+    return Deployment(environment, options).run()
+
+
+class Deployment:
+    """One run of `deploy`. Each phase looks at what is there first, so that a repeated run goes on where one ended."""
+
+    def __init__(self, environment: Environment, options: Options) -> None:
+        self.environment = environment
+        self.options = options
+        self.settings = environment.settings
+        self.regional: Template = templates.read("regional")
+        self.world: Template = templates.read("global")
+        self.package: Package = package.build()
+        self.steps: list[str] = []
+
+    def run(self) -> Deployed:
+        environment, report = self.environment, self.environment.report
+        report.phase("Look at what is there")
+        environment.runner.settle()
+        survey = environment.survey()
+        preflight.refuse_changed_regions(environment, survey)
+        self._refuse_lost_regions(survey)
+        self._refuse_half_destroyed(survey)
+        whole = survey.linked and survey.complete
+        if whole:
+            self._enrol()
+        if planned := self.planned(survey):
+            report.phase("Preflight")
+            preflight.require(environment)
+            if self.options.lint:
+                report.phase("Lint the templates")
+                lint((self.regional, self.world), self.settings.regions, note=report.note)
+            if not self.options.confirm(planned):
+                raise ToolError("nothing was changed", remedy="")
+            self._upload()
+            self._bar_recreated(survey)
+            self._regional(survey)
+            if not self.options.wait:
+                return Deployed(steps=tuple(self.steps), health={}, finished=False)
+            if not whole:
+                self._enrol()
+            self._global()
+            self._link()
+        report.phase("Verify")
+        return Deployed(steps=tuple(self.steps), health=verify.health(environment))
+
+    def planned(self, survey: Survey) -> tuple[str, ...]:
+        """What a deployment would do, as sentences; () where nothing. Read only."""
+        if survey.stack_set is None or not survey.instances:
+            return (
+                f"create {self.environment.names.stack_set} in {', '.join(self.settings.regions)}, all at once",
+                f"create {self.environment.names.global_stack} in {self.environment.home}",
+                "link the Regions",
+            )
+        steps = []
+        if survey.broken:
+            steps.append(f"delete the failed stacks in {', '.join(survey.broken)}")
+        if changed := self._changed(survey):
+            order = "all at once" if self.options.parallel else "one after another"
+            regions = [region for region in self.environment.update_order if region in survey.usable]
+            steps.append(f"update {', '.join(regions)}, {order} ({', '.join(changed)})")
+        elif survey.outdated:
+            steps.append(f"update {', '.join(survey.outdated)}, not current since the last operation")
+        if gone := (*survey.broken, *survey.missing):
+            steps.append(f"create {self.environment.names.stack_set} in {', '.join(gone)}")
+        if gone or not survey.linked or self._global_differs(survey):
+            verb = "create" if survey.global_stack.status.absent else "update"
+            steps.append(f"{verb} {self.environment.names.global_stack} in {self.environment.home}")
+        if not survey.linked:
+            steps.append("link the Regions")
+        return tuple(steps)
+
+    def _changed(self, survey: Survey) -> tuple[str, ...]:
+        """What of the StackSet's definition differs: names of parameters, "template", "tags", "roles"."""
+        held = survey.stack_set
+        if held is None:
+            return ()
+        wanted = self.regional_definition(survey, url="")
+        roles = (self.environment.cloud.administration_role_arn, self.environment.cloud.execution_role_name)
+        return (
+            *(("template",) if not same_template(held.template, self.regional.text) else ()),
+            *differences(held.parameters, wanted.parameters),
+            *(("tags",) if differences(held.tags, wanted.tags) else ()),
+            *(("roles",) if roles != (held.administration_role_arn, held.execution_role_name) else ()),
+        )
+
+    def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
+        """What the StackSet shall be: with the Regions' keys once they are linked."""
+        linked = link or (survey.linked and survey.complete)
+        parameters = templates.regional_parameters(
+            self.settings,
+            code_hash=self.package.hash,
+            key_arns=survey.key_arns() if linked else (),
+            test_faults=self.options.test_faults,
+        )
+        return templates.definition(self.regional, url, parameters, templates.tags(self.settings))
+
+    def _refuse_lost_regions(self, survey: Survey) -> None:
+        """A Region's stack that is gone took its register along: making it anew would forget who may charge."""
+        if not survey.linked or not survey.usable:
+            return
+        lost = [region for region in (*survey.missing, *survey.broken) if region not in self.options.recreate]
+        if lost:
+            raise ToolError(
+                f"{lost[0]}: its stack is gone from a linked environment, and its payment register with it",
+                remedy=f"finish a `payctl destroy`, or make the Region anew with `payctl deploy --recreate {lost[0]}` "
+                f"and then run `payctl rejoin {lost[0]}`",
+            )
+
+    def _refuse_half_destroyed(self, survey: Survey) -> None:
+        """Destroying puts the intake off first, and closes buckets behind CloudFormation's back later: it would not
+        open them again."""
+        off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
+        if off and (closed := data.closed(self.environment)):
+            raise ToolError(
+                f"{closed[0]}: a `payctl destroy` has emptied and closed the receipts bucket",
+                remedy="finish it with `payctl destroy --delete-data`, then deploy anew",
+            )
+
+    def _bar_recreated(self, survey: Survey) -> None:
+        """Nobody may ask an empty register before it was taught: all must know that before there is one."""
+        lost = [region for region in self.options.recreate if region in (*survey.missing, *survey.broken)]
+        if not (lost and survey.linked):
+            return
+        # The functions' code is needed by this and by the payments' commands only.
+        from payctl.payments.registers import Registers, wait_until_barred  # noqa: PLC0415
+
+        self.environment.report.phase(f"Bar the register of {', '.join(lost)}")
+        for region in lost:
+            Registers(self.environment).bar(region)
+        wait_until_barred(self.environment, self.options.bar_seconds)
+
+    def _enrol(self) -> None:
+        """Have the registers of a new environment used; say which are not. Raises ToolError where two are not."""
+        from payctl.payments import membership as members  # noqa: PLC0415 - as above
+
+        idle = members.enrol_new(self.environment)
+        if len(idle) > 1:
+            raise ToolError(
+                "no payment can be taken: " + "; ".join(f"{region}: {reason}" for region, reason in idle.items()),
+                remedy='two of three registers have forgotten: see docs/operations.md, "Two registers are lost"',
+            )
+        for region, reason in idle.items():
+            self.environment.report.note(f"the register of {region} is not in use: {reason}; `payctl rejoin {region}`")
+
+    def _upload(self) -> None:
+        report = self.environment.report
+        report.phase(f"Upload the code ({self.package.files} files, {self.package.hash[:12]})")
+        fresh = package.upload_code(self.environment.cloud, self.package)
+        for region in self.settings.regions:
+            report.line(region, "COMPLETE", "" if region in fresh else "was there")
+        self._url = package.upload_template(
+            self.environment.cloud, self.regional, region=self.environment.home, administrator=True
+        )
+
+    def _regional(self, survey: Survey) -> None:
+        """Phase 1: one operation that creates all Regions, or one that updates them."""
+        environment = self.environment
+        environment.report.phase("1/3 Regional stacks")
+        if survey.broken:
+            instances.remove(environment, survey.broken)
+            self.steps.append(f"deleted failed stacks: {', '.join(survey.broken)}")
+            survey = environment.survey()
+        if survey.stack_set is not None and not survey.instances:
+            # Without instances there is nothing to keep, and nothing that an update could fail on.
+            environment.stack_set.delete()
+        if survey.stack_set is None or not survey.instances:
+            environment.stack_set.create(
+                self.regional_definition(survey, self._url),
+                administration_role_arn=environment.cloud.administration_role_arn,
+                execution_role_name=environment.cloud.execution_role_name,
+            )
+        elif self._changed(survey):
+            self._update(survey)
+        elif survey.outdated:
+            self._update(survey, only=survey.outdated)
+        if survey.missing:
+            start = partial(self._create, survey.missing)
+            environment.runner.run("create", start, wait=self.options.wait)
+            self.steps.append(f"created: {', '.join(survey.missing)}")
+
+    def _create(self, regions: Sequence[str], token: str) -> None:
+        self.environment.stack_set.create_instances(self.environment.cloud.account, regions, token=token)
+
+    def _update(self, survey: Survey, *, only: Sequence[str] = (), link: bool = False) -> None:
+        """One update operation: in sequence, watched by the alarms; the link of a new environment all at once."""
+        environment = self.environment
+        parallel = link or self.options.parallel
+
+        def start(token: str) -> None:
+            environment.stack_set.update(
+                self.regional_definition(survey, self._url, link=link),
+                token=token,
+                order=environment.update_order,
+                parallel=parallel,
+                account=environment.cloud.account,
+                only=only,
+                administration_role_arn=environment.cloud.administration_role_arn,
+                execution_role_name=environment.cloud.execution_role_name,
+            )
+
+        guard = None if parallel else alarms.guard(environment)
+        environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
+        self.steps.append("linked the Regions" if link else f"updated: {', '.join(only or survey.usable)}")
+
+    def global_definition(self, survey: Survey, url: str) -> Definition:
+        """What the global stack shall be."""
+        parameters = templates.global_parameters(self.settings, survey.key_arns())
+        return templates.definition(self.world, url, parameters, templates.tags(self.settings))
+
+    def _global_differs(self, survey: Survey) -> bool:
+        stack = survey.global_stack
+        if stack.status.absent or (stack.status.failed and stack.status is not StackStatus.UPDATE_ROLLBACK_COMPLETE):
+            return True
+        wanted = self.global_definition(survey, url="")
+        held = self.environment.stacks(self.environment.home).template(stack.name)
+        return bool(
+            not same_template(held, self.world.text)
+            or differences(stack.parameters, wanted.parameters)
+            or differences(stack.tags, wanted.tags)
+        )
+
+    def _global(self) -> None:
+        """Phase 2: what spans Regions, in the home Region."""
+        environment = self.environment
+        survey = environment.survey()
+        environment.report.phase("2/3 Global stack")
+        if not self._global_differs(survey):
+            environment.report.line(environment.home, "COMPLETE", "nothing to change")
+            return
+        url = package.upload_template(environment.cloud, self.world, region=environment.home)
+        name, home = environment.names.global_stack, environment.home
+        watch = partial(environment.report.line, home)
+        stack = environment.stacks(home).apply(name, self.global_definition(survey, url), watch)
+        if stack.status.failed:
+            cause = causes.find(environment.stacks, home, stack_id=stack.id, fallback=stack.reason or stack.status)
+            raise RegionsFailedError(f"stack {name} ended as {stack.status}", (cause,))
+        self.steps.append(f"applied {name}")
+
+    def _link(self) -> None:
+        """Phase 3, once in an environment's life: tell every Region the keys of the others."""
+        survey = self.environment.survey()
+        if survey.linked:
+            return
+        self.environment.report.phase("3/3 Link the Regions")
+        self._update(survey, link=True)

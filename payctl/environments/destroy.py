@@ -1,0 +1,214 @@
+"""Removes an environment in the right order, data last and only when asked. Repeating it goes on where it stopped."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from payctl.environment import Environment, Survey
+from payctl.environments import contents as data
+from payctl.environments import instances, preflight
+from stacksets import causes
+from stacksets.errors import Cause, RegionsFailedError, ToolError
+from stacksets.model import Definition, Stack
+
+IN_FLIGHT_SECONDS = 10.0  # a request that came in before the intake stopped ends within 8 (DESIGN 4)
+REPLICA_SECONDS = 1800.0  # that DynamoDB may take for one replica
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to destroy. `quiet_seconds` is how long open payments may take to finish."""
+
+    delete_data: bool = False
+    discard_open: bool = False
+    quiet_seconds: float = 600.0
+    confirm: Callable[[Sequence[str]], bool] = field(default=lambda _: True)
+
+
+def destroy(environment: Environment, options: Options) -> bool:
+    """Remove the environment; False where there was nothing. Raises ToolError, having said what is true now."""
+    report = environment.report
+    report.phase("Look at what is there")
+    environment.runner.settle()
+    survey = environment.survey()
+    preflight.refuse_changed_regions(environment, survey)
+    if survey.stack_set is None and survey.global_stack.status.absent:
+        return False
+    _refuse_protected(environment, survey)
+    if not options.delete_data:
+        _refuse_data(environment)
+    if not options.confirm(steps(environment, options)):
+        raise ToolError("nothing was changed")
+    if survey.stack_set and survey.usable:
+        report.phase("Stop the intake and finish what is open")
+        _intake(environment, survey, on=False)
+        try:
+            _wait_until_quiet(environment, options)
+            if not options.delete_data:
+                _refuse_data(environment)
+        except (ToolError, KeyboardInterrupt):
+            # Nothing is deleted yet: leave a working environment behind.
+            _intake(environment, environment.survey(), on=True)
+            raise
+    report.phase("Delete the global stack")
+    _delete_global(environment)
+    if options.delete_data:
+        report.phase("Empty the receipts buckets")
+        data.stop_replication(environment)
+        data.empty(environment)
+    report.phase("Delete the regional stacks")
+    instances.remove(environment, tuple(survey.instances))
+    environment.stack_set.delete()
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What destroying would do: steps in order, what stays and why, and what stands in the way."""
+
+    steps: tuple[str, ...]
+    kept: tuple[str, ...]
+    obstacles: tuple[str, ...]
+
+
+def plan(environment: Environment, *, delete_data: bool) -> Plan:
+    """Look, and change nothing. Read only."""
+    survey = environment.survey()
+    obstacles: list[str] = []
+    try:
+        _refuse_protected(environment, survey)
+    except ToolError as error:
+        obstacles.append(str(error))
+    if not delete_data:
+        obstacles += [f"{line}: needs --delete-data" for line in data.held(environment)]
+    waiting = data.open_payments(environment)
+    obstacles += [f"{region}: {count} open payments finish first" for region, count in waiting.items() if count]
+    return Plan(
+        steps=steps(environment, Options(delete_data=delete_data)),
+        kept=(
+            "stack payment-bootstrap with its buckets and roles: the account's other environments use them",
+            "the code packages in the artifact buckets: other environments may run the same code",
+            "the keys, for 7 days: AWS deletes none at once",
+            "DynamoDB's backup of a deleted table with point-in-time recovery, for 35 days: AWS makes it by itself",
+            "CloudWatch metrics, for 15 months: AWS deletes none",
+        ),
+        obstacles=tuple(obstacles),
+    )
+
+
+def steps(environment: Environment, options: Options) -> tuple[str, ...]:
+    """What destroying does, in order, in words."""
+    names, regions = environment.names, ", ".join(environment.regions)
+    stop = "stop here if a bucket or a table holds anything"
+    empty = "turn replication off, deny puts and delete every version in the receipts buckets"
+    return (
+        "stop the intake: API throttled to 0, schedules off",
+        f"wait until no payment is open and no workflow runs, {options.quiet_seconds:.0f} s at most",
+        *(() if options.delete_data else (stop,)),
+        f"delete {names.global_stack} in {environment.home}: table {names.table} with its replicas, dashboard, inbox",
+        *((empty,) if options.delete_data else ()),
+        f"delete the stacks of {names.stack_set} in {regions}: registers, buckets, keys (7 days of grace)",
+        f"delete StackSet {names.stack_set}",
+    )
+
+
+def _refuse_protected(environment: Environment, survey: Survey) -> None:
+    deployed = [
+        parameters.get("Protect") == "true"
+        for parameters in (
+            survey.stack_set.parameters if survey.stack_set else {},
+            survey.global_stack.parameters,
+        )
+    ]
+    if environment.settings.protect or any(deployed):
+        raise ToolError(
+            f"environment {environment.settings.environment} is protected",
+            remedy="set options.protect = false, run `payctl deploy`, then destroy",
+        )
+
+
+def _refuse_data(environment: Environment) -> None:
+    if held := data.held(environment):
+        raise ToolError(
+            f"nothing was deleted: {'; '.join(held)}",
+            remedy="copy what you need, then run `payctl destroy --delete-data`",
+        )
+
+
+def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
+    """One StackSet update of the parameter Intake in the Regions that still work, all at once."""
+    wanted = "on" if on else "off"
+    held = survey.stack_set
+    if held is None or (held.parameters.get("Intake") == wanted and not survey.outdated):
+        return
+    definition = Definition(parameters={**held.parameters, "Intake": wanted}, tags=held.tags)
+    partial_only = () if set(survey.usable) == set(survey.instances) else survey.usable
+
+    def start(token: str) -> None:
+        environment.stack_set.update(
+            definition,
+            token=token,
+            order=environment.update_order,
+            parallel=True,
+            account=environment.cloud.account,
+            only=partial_only,
+        )
+
+    environment.runner.run(f"intake-{wanted}", start)
+
+
+def _wait_until_quiet(environment: Environment, options: Options) -> None:
+    """The schedules are off: the janitors are called from here until they have finished what is open."""
+    report = environment.report
+    for waited in environment.pace.ticks(options.quiet_seconds):
+        waiting, running = data.open_payments(environment), data.running_executions(environment)
+        for region in environment.regions:
+            busy = waiting[region] or running[region]
+            report.line(
+                region, "WAITING" if busy else "QUIET", f"{waiting[region]} open payments, {running[region]} workflows"
+            )
+        if not any(waiting.values()) and not any(running.values()):
+            return
+        if options.discard_open:
+            report.note("open payments are discarded, as asked")
+            return
+        if waited > IN_FLIGHT_SECONDS:
+            data.bring_forward(environment)
+        data.call_janitors(environment, [region for region in environment.regions if waiting[region]])
+    busy_regions = [region for region in environment.regions if waiting[region] or running[region]]
+    raise ToolError(
+        f"nothing was deleted: payments are still open in {', '.join(busy_regions)}",
+        remedy="see `payctl parked`, or give them up with --discard-open",
+    )
+
+
+def _delete_global(environment: Environment) -> None:
+    stacks, name = environment.stacks(environment.home), environment.names.global_stack
+    watch = partial(environment.report.line, environment.home)
+    stack = stacks.delete(name, watch)
+    if not stack.status.absent:
+        # DynamoDB may refuse to delete a table that still has replicas (FACTS F19): take those off first.
+        _drop_replicas(environment)
+        stack = stacks.delete(name, watch)
+    if not stack.status.absent:
+        raise RegionsFailedError(f"stack {name} could not be deleted", (_cause(environment, stack),))
+
+
+def _cause(environment: Environment, stack: Stack) -> Cause:
+    return causes.find(environment.stacks, environment.home, stack_id=stack.id, fallback=stack.reason or stack.status)
+
+
+def _drop_replicas(environment: Environment) -> None:
+    """Remove the peers' replicas of the public record, one at a time as DynamoDB wants it (FACTS F15)."""
+    api, table = environment.cloud.dynamodb(environment.home), environment.names.table
+    for region in environment.update_order[:-1]:
+        environment.report.note(f"removing the replica of {table} in {region}")
+        for _ in environment.pace.ticks(REPLICA_SECONDS):
+            description = api.describe_table(TableName=table)["Table"]
+            replicas = {replica["RegionName"]: replica for replica in description.get("Replicas", [])}
+            if region not in replicas:
+                break
+            if description["TableStatus"] == "ACTIVE" and replicas[region].get("ReplicaStatus") == "ACTIVE":
+                api.update_table(TableName=table, ReplicaUpdates=[{"Delete": {"RegionName": region}}])
+        else:
+            raise ToolError(f"the replica of {table} in {region} was not removed in {REPLICA_SECONDS:.0f} s")

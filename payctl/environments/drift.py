@@ -1,0 +1,105 @@
+"""What was changed behind CloudFormation's back, property by property, by Region."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from payctl.environment import Environment
+from stacksets.errors import ToolError
+from stacksets.model import Stack
+from stacksets.stack import Stacks
+
+GLOBAL = "global"
+LIMIT = 900.0  # seconds that CloudFormation may take to compare one stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One property that is not as the template has it; `path` is "" where the whole resource is gone."""
+
+    path: str
+    expected: str
+    actual: str
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drift:
+    """One resource that is not as its template has it, in a Region or "global"."""
+
+    place: str
+    resource: str
+    kind: str
+    physical_id: str
+    status: str
+    differences: tuple[Difference, ...]
+
+
+def drift(environment: Environment) -> tuple[Drift, ...]:
+    """Have CloudFormation compare every stack with what is there: StackSet drift, and the global stack's.
+
+    Edits that somebody made by CloudFormation on an instance's stack are no drift (FACTS F7): `payctl plan` shows them.
+    """
+    survey = environment.survey()
+    if survey.stack_set is None:
+        raise ToolError(f"environment {environment.settings.environment} does not exist", remedy="see `payctl status`")
+    environment.report.phase("Compare the regional stacks with their template")
+    environment.runner.run(
+        "drift", lambda token: environment.stack_set.detect_drift(token=token, regions=environment.regions)
+    )
+    drifted = {i.region for i in environment.stack_set.instances() if i.drift == "DRIFTED"}
+    found = [
+        each
+        for region in environment.regions
+        if region in drifted
+        for each in _resources(environment.stacks(region), survey.stacks[region], region)
+    ]
+    if not survey.global_stack.status.absent:
+        environment.report.phase("Compare the global stack with its template")
+        found += _global(environment, survey.global_stack)
+    return tuple(found)
+
+
+def _global(environment: Environment, stack: Stack) -> Iterator[Drift]:
+    stacks = environment.stacks(environment.home)
+    detection = stacks.api.detect_stack_drift(StackName=stack.id)["StackDriftDetectionId"]
+    for _ in environment.pace.ticks(LIMIT):
+        answer = stacks.api.describe_stack_drift_detection_status(StackDriftDetectionId=detection)
+        environment.report.line(environment.home, answer["DetectionStatus"])
+        if answer["DetectionStatus"] == "DETECTION_FAILED":
+            raise ToolError(f"drift of {stack.name} not detected: {answer.get('DetectionStatusReason', '')}")
+        if answer["DetectionStatus"] == "DETECTION_COMPLETE":
+            break
+    else:
+        raise ToolError(f"drift of {stack.name} was not detected in {LIMIT:.0f} s")
+    if answer.get("StackDriftStatus") == "DRIFTED":
+        yield from _resources(stacks, stack, GLOBAL)
+
+
+def _resources(stacks: Stacks, stack: Stack, place: str) -> Iterator[Drift]:
+    token = ""
+    while True:
+        more: Any = {"NextToken": token} if token else {}
+        page = stacks.api.describe_stack_resource_drifts(
+            StackName=stack.id, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"], **more
+        )
+        for found in page["StackResourceDrifts"]:
+            yield Drift(
+                place=place,
+                resource=found["LogicalResourceId"],
+                kind=found["ResourceType"],
+                physical_id=found.get("PhysicalResourceId", ""),
+                status=found["StackResourceDriftStatus"],
+                differences=tuple(
+                    Difference(
+                        path=each["PropertyPath"],
+                        expected=each["ExpectedValue"],
+                        actual=each["ActualValue"],
+                        kind=each["DifferenceType"],
+                    )
+                    for each in found.get("PropertyDifferences", [])
+                ),
+            )
+        token = page.get("NextToken", "")
+        if not token:
+            return

@@ -1,0 +1,1 @@
+"""Payments of an environment: make, follow, compare, repair and close them."""

@@ -1,0 +1,98 @@
+"""Payments that wait for the processor or for an operator: why, for how long, and what may be done when."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from payctl.payments.registers import Context, Done, Ruling, Standing, in_text, operations, record
+from stacksets.errors import ToolError
+
+WHY = {
+    record.IN_DOUBT: "in doubt: the processor may have charged it, its answer is missing",
+    operations.CONTESTED: "contested: two payloads hold a cell each, the third Region is silent",
+}
+LONGEST = 200  # characters of a reference or reason: a result must stay a small item
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """A parked payment. `age` in seconds; moments in ISO 8601, "" where unknown; what only a decided payment has
+    (amount, Region, rail, key) is "" while two payloads contest the id.
+
+    `closable_from`: when it may be closed as not charged though the processor did not cancel its key.
+    """
+
+    payment: str
+    status: str
+    why: str
+    amount: str
+    currency: str
+    age: int
+    region: str
+    rail: str
+    idempotency_key: str
+    accepted_at: str
+    attempted_at: str
+    closable_from: str
+
+
+def waiting(context: Context, standing: Standing) -> Waiting:
+    """A parked payment as an operator wants to know it."""
+    value, intent = standing.value, standing.intent
+    payment = record.payment_of(intent) if intent else None
+    return Waiting(
+        payment=standing.payment,
+        status=standing.status,
+        why=WHY.get(standing.status, standing.status.lower()),
+        amount=str(payment.decimal) if payment else "",
+        currency=payment.currency if payment else "",
+        age=max(0, context.now() - standing.accepted_at) if standing.accepted_at else 0,
+        region=value.region if value else "",
+        rail=value.rail if value else "",
+        idempotency_key=record.key(intent) if intent else "",
+        accepted_at=_moment(standing.accepted_at),
+        attempted_at=_moment(standing.attempted_at),
+        closable_from=_moment(closable_from(context, standing)),
+    )
+
+
+def closable_from(context: Context, standing: Standing) -> float:
+    """When the last call that could charge it is surely over, in seconds since 1970; 0 where nobody can tell."""
+    if standing.value is None:
+        return 0
+    cell = {"attempted_at": standing.attempted_at} if standing.attempted_at else {}
+    moment = operations.quiet_from(context, standing.value, {standing.value.region: cell})
+    return 0 if moment == float("inf") else moment
+
+
+def ruling(*, by: str, settled: str, not_charged: bool, reason: str, unchecked: bool) -> Ruling:
+    """The operator's decision. Raises ToolError where it says nothing, too much, or something that is not kept."""
+    if bool(settled) == not_charged:
+        raise ToolError("say how it ended: --settled REFERENCE, or --not-charged --reason TEXT")
+    if not_charged and not reason.strip():
+        raise ToolError("--not-charged needs a reason for the record", remedy="add --reason TEXT")
+    for option, text in (("--settled", settled), ("--reason", reason)):
+        if len(text) > LONGEST:
+            raise ToolError(f"{option} has {len(text)} characters", remedy=f"the record takes {LONGEST}")
+        if in_text(text):
+            raise ToolError(f"{option} holds what looks like a card number", remedy="leave it out: it is never kept")
+    status = record.SETTLED if settled else record.NOT_CHARGED
+    return Ruling(status=status, by=by, reference=settled, reason=reason.strip(), unchecked=unchecked)
+
+
+def refusal(context: Context, standing: Standing, done: Done, secret: str) -> ToolError:
+    """Why a payment was not closed, and what to do about it."""
+    key = f"the processor knows it as {record.key(standing.intent)}" if standing.intent else "see `payctl parked`"
+    if "the processor does not answer" in done.says:
+        needs = f"; you need to read secret {secret}" if secret else ""
+        remedy = f"repeat it when it does, or add --unchecked where it is gone for good{needs}"
+    elif "hour" in done.says:
+        moment, region = closable_from(context, standing), standing.value.region if standing.value else "its Region"
+        unseen = f"{region} must answer first: only its register knows when it was attempted"
+        remedy = f"repeat it after {_moment(moment)}" if moment else unseen
+    else:
+        remedy = key
+    return ToolError(f"{standing.payment} was not closed: {done.says}", remedy=remedy)
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat() if seconds else ""

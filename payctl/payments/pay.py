@@ -1,0 +1,110 @@
+"""Makes a payment: a signed POST to the API of one Region, or of each in turn until one knows the outcome."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from payctl import http as request
+from payctl.environment import Environment
+from payctl.http import Answer
+from stacksets.errors import ToolError
+
+MEANING = {
+    0: "OUTCOME UNKNOWN: the API did not answer. The payment may still be made: repeat it with the same id",
+    200: "the same payment again: this is how it ended",
+    201: "settled",
+    202: "accepted, will be settled: look again with `payctl pay --status ID`",
+    400: "refused: invalid, nothing was written",
+    403: "refused: the signature or the caller's rights; nothing was written",
+    404: "no such payment of this account",
+    409: "a race with another payment of this id: repeat",
+    422: "refused: the id belongs to another payment",
+    429: "too many requests: repeat later, nothing was written",
+    500: "OUTCOME UNKNOWN: repeat with the same id",
+    502: "OUTCOME UNKNOWN: repeat with the same id",
+    503: "OUTCOME UNKNOWN: the payment may still be accepted and charged. Repeat with the same id, in any Region",
+    504: "OUTCOME UNKNOWN: repeat with the same id",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What one Region said of a payment."""
+
+    region: str
+    status: int
+    meaning: str
+    body: Any
+    replayed: bool = False
+
+
+def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> dict[str, Any]:
+    """A transaction; id and time are made up where they are "". The API judges the rest, not this tool."""
+    return {
+        "id": payment_id or str(uuid.uuid4()),
+        "amount": amount,
+        "currency": currency,
+        "timestamp": timestamp or datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def pay(environment: Environment, transaction: dict[str, Any], regions: Sequence[str]) -> list[Reply]:
+    """POST the same payment to each of the Regions in turn: it is settled once, however many are asked."""
+    return [_ask(environment, "POST", "/payments", region, {"transaction": transaction}) for region in regions]
+
+
+def pay_at_domain(environment: Environment, transaction: dict[str, Any]) -> list[Reply]:
+    """POST the payment to the environment's own domain name, signed for any Region: DNS chooses one that is well."""
+    domain = environment.settings.domain.name
+    if not domain:
+        raise ToolError("the settings name no domain", remedy="set domain.name, or pay in a Region with --region")
+    return [_send(environment, "POST", f"https://{domain}/payments", request.ANY_REGION, {"transaction": transaction})]
+
+
+def look(environment: Environment, payment_id: str, regions: Sequence[str]) -> list[Reply]:
+    """GET the payment in each of the Regions. Read only."""
+    return [_ask(environment, "GET", f"/payments/{payment_id}", region, None) for region in regions]
+
+
+def good(replies: Sequence[Reply]) -> bool:
+    """Whether every Region knows the payment as made or accepted."""
+    return bool(replies) and all(reply.status in (200, 201, 202) for reply in replies)
+
+
+def chosen(environment: Environment, wanted: Sequence[str]) -> tuple[str, ...]:
+    """The Regions to ask: those named, else the home Region, or the next that answers. Raises ToolError for one that
+    is not ours."""
+    for region in wanted:
+        if region not in environment.regions:
+            raise ToolError(
+                f"{region} is not a Region of this environment", remedy=f"use one of {', '.join(environment.regions)}"
+            )
+    if wanted:
+        return tuple(wanted)
+    known = environment.api_outputs
+    return (environment.home if environment.home in known else next(iter(known)),)
+
+
+def _ask(environment: Environment, method: str, path: str, region: str, body: Any) -> Reply:
+    known = environment.api_outputs.get(region)
+    if known is None:
+        return Reply(region=region, status=0, meaning="", body=f"{region} does not answer; try another with --region")
+    return _send(environment, method, request.address(environment.cloud, region, known) + path, region, body)
+
+
+def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:
+    credentials = request.require_credentials(environment.cloud)
+    answer: Answer = request.send(method, url, body=body, sign_as=credentials, region=region)
+    return Reply(
+        region=region,
+        status=answer.status,
+        meaning=MEANING.get(answer.status, ""),
+        body=answer.body,
+        replayed=_header(answer, "Idempotent-Replayed") == "true",
+    )
+
+
+def _header(answer: Answer, name: str) -> str:
+    return next((value for key, value in answer.headers.items() if key.lower() == name.lower()), "")

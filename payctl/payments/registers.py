@@ -1,0 +1,287 @@
+"""The functions' own register code, driven by the operator: what is parked, rulings, and registers that come back.
+
+It is the same code that the functions run (lambda/payments/operations.py), against the same three tables.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+from payments.attributes import plain
+from payments.aws import Aws, Credentials
+from payments.members import BARRED_SECONDS
+from payments.protocol import operations, record
+from payments.protocol.cards import in_text
+from payments.protocol.operations import Done, Ruling, Standing
+from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
+from payments.runtime import context_of
+from payments.settings import Settings
+from payments.store import Driver
+
+from payctl.cloud import together
+from payctl.environment import Environment
+from payctl.environments.contents import SHARDS
+from stacksets.errors import ToolError, failure
+
+__all__ = [
+    "BARRED_SECONDS",
+    "REGISTER",
+    "Context",
+    "Done",
+    "Registers",
+    "Ruling",
+    "Standing",
+    "in_text",
+    "operations",
+    "plain",
+    "record",
+]
+
+FLOW_SECONDS = 20.0
+AT_ONCE = 8  # payments; each asks three Regions
+PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would not fare better
+Answer = TypeVar("Answer")
+
+# Since when a bar is known, so that a repeated command waits for the rest of the minute only.
+SINCE = Action("SINCE", "SET since = if_not_exists(since, :now)", "lost = :region")
+FORGET = Action("FORGET", "REMOVE since", "attribute_exists(TransactionId)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rejoined:
+    """What a register was taught: how many payments, how many it knew as final already, and why some could not be
+    taught yet, by payment."""
+
+    taught: int
+    known: int
+    refused: dict[str, str]
+
+
+class Registers:
+    """The three register tables of an environment, and the processor that its settings name."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+
+    def settings(self, region: str) -> Settings:
+        """What the function of a Region would be told: by what is deployed, not by the settings file of now."""
+        environment, names, given = self.environment, self.environment.names, self.environment.parameters
+        return Settings(
+            environment=environment.settings.environment,
+            region=region,
+            regions=environment.regions,
+            account=environment.cloud.account,
+            rail=given.get("ProcessorUrl") or LEDGER,
+            secret=given.get("ProcessorCredentialName", ""),
+            deduplicates=given.get("ProcessorDeduplicates") == "true",
+            key_lifetime=int(given.get("ProcessorKeyLifetimeHours") or 24) * 3600,
+            bucket=names.receipts(region),
+            bus="",
+            state_machine=names.state_machine(region),
+            endpoint=environment.cloud.endpoint,
+            test_faults=False,
+        )
+
+    def context(self, region: str = "") -> Context:
+        """Where a flow runs: the home Region, or the next that answers, unless another is named."""
+        return context_of(self.settings(region or self.environment.nearest))
+
+    def run(self, flow: Flow[Answer], region: str = "") -> Answer:
+        """Drive a flow of the functions' code. What does not answer is LOST to it, never an error."""
+        return self._driver(region or self.environment.nearest).run(flow, FLOW_SECONDS)
+
+    def _driver(self, region: str) -> Driver:
+        if region not in self._drivers:
+            keys = self.environment.cloud.target_keys()
+            note = self.environment.report.note
+
+            def log(what: str, **fields: Any) -> None:
+                note(f"{what}: {', '.join(f'{name} {value}' for name, value in fields.items())}")
+
+            aws = Aws(Credentials(*keys), self.environment.cloud.endpoint)
+            self._drivers[region] = Driver(self.settings(region), aws, log, operator=True)
+        return self._drivers[region]
+
+    @cached_property
+    def _drivers(self) -> dict[str, Driver]:
+        return {}
+
+    def due(self, region: str) -> list[str]:
+        """The payments that a Region's register still has to finish, overdue or not. Read only."""
+        paginator = self.environment.cloud.dynamodb(region).get_paginator("query")
+
+        def shard(digit: str) -> list[str]:
+            pages = paginator.paginate(
+                TableName=self.environment.names.register(region),
+                IndexName="due",
+                KeyConditionExpression="due_shard = :shard",
+                ExpressionAttributeValues={":shard": {"S": digit}},
+            )
+            return [item["TransactionId"]["S"] for page in pages for item in page["Items"]]
+
+        return [payment for found in together(shard, SHARDS).values() for payment in found]
+
+    def payments(self, region: str) -> Iterator[str]:
+        """Every payment that a Region's register holds. Read only."""
+        return iter(self.results(region))
+
+    def results(self, region: str) -> dict[str, int]:
+        """Every payment that a Region's register holds, with the hash of how it ended (0: not yet). Read only."""
+        table = self.environment.names.register(region)
+        pages = (
+            self.environment.cloud.dynamodb(region)
+            .get_paginator("scan")
+            .paginate(
+                TableName=table,
+                ProjectionExpression="TransactionId, #result",
+                ExpressionAttributeNames={"#result": "result"},
+                ConsistentRead=True,
+            )
+        )
+        try:
+            return {
+                item["TransactionId"]["S"]: hash(item["result"]["S"]) if "result" in item else 0
+                for page in pages
+                for item in page["Items"]
+                if not item["TransactionId"]["S"].startswith(":")  # no payment's id begins so
+            }
+        except (ClientError, BotoCoreError) as error:
+            raise failure("read", f"table {table} in {region}", error) from error
+
+    def inspect(self, payment: str) -> Standing:
+        """Where a payment stands. Read only."""
+        return self.run(operations.inspect(self.context(), payment))
+
+    def parked(self) -> list[Standing]:
+        """The payments that wait for the processor or for an operator, in one Region's silence, too: what is parked is
+        due in two Regions, or contested with the silent one. Raises ToolError when fewer than two answer."""
+        silent = self.run(_silent(self.context()))
+        for region in silent:
+            self.environment.report.note(f"{region} does not answer; what is parked is known from the other Regions")
+        if len(silent) > 1:
+            raise ToolError(
+                f"{' and '.join(silent)} do not answer: the list would not be complete", remedy="repeat it later"
+            )
+        answering = [region for region in self.environment.regions if region not in silent]
+        found = self.environment.cloud.everywhere(self.due, answering)
+        payments = sorted({payment for payments in found.values() for payment in payments})
+        return [standing for standing in self._each(self.inspect, payments) if standing.parked]
+
+    def resolve(self, payment: str, ruling: Ruling) -> Done:
+        """Close a payment that is in doubt, as the operator rules, unless the processor says otherwise."""
+        return self.run(operations.resolve(self.context(), payment, ruling))
+
+    def bar(self, region: str) -> float:
+        """Have nobody ask a register that was lost. Returns for how many seconds both others have known it.
+
+        Raises ToolError unless both do."""
+        self._done(operations.bar(self.context(self._other(region)), region), region)
+        return self.run(_known_for(self.context(self._other(region)), region), self._other(region))
+
+    def unbar(self, region: str) -> None:
+        """Have it asked again."""
+        self.run(_forget(self.context(self._other(region)), region), self._other(region))
+        self._done(operations.unbar(self.context(self._other(region)), region), region)
+
+    def rejoin(self, region: str) -> Rejoined:
+        """Teach a register every payment that either of the others holds; it serves only after the last of them."""
+        self.bar(region)
+        taught, refused = 0, dict[str, str]()
+        payments = self._untaught(region)
+        todo = [payment for payment, final in payments.items() if not final]
+        known = len(payments) - len(todo)
+        peer = self._other(region)
+        context = self.context(peer)
+
+        def teach(payment: str) -> Done:
+            return self.run(operations.rejoin(context, region, payment), peer)
+
+        for payment, done in zip(todo, self._each(teach, todo), strict=False):
+            taught += done.done
+            if not done.done:
+                refused[payment] = done.says
+            if len(refused) >= PATIENCE:
+                break
+            self.environment.report.line(region, "RUNNING", f"{known + taught} of {len(payments)} payments")
+        if not refused:
+            self.enrol(region)
+            self.unbar(region)
+            self.environment.report.line(region, "COMPLETE", f"{known + taught} payments")
+        return Rejoined(taught=taught, known=known, refused=refused)
+
+    def enrol(self, region: str) -> None:
+        """Have the table that is a Region's register now be asked. DynamoDB gives no two tables the same TableId: a
+        restored one shows the id of the table that it was copied from. Raises ToolError."""
+        dynamodb, table = self.environment.cloud.dynamodb(region), self.environment.names.register(region)
+        try:
+            made = dynamodb.describe_table(TableName=table)["Table"]["TableId"]
+            dynamodb.update_item(
+                TableName=table,
+                Key={"TransactionId": {"S": REGISTER}},
+                UpdateExpression="SET serves = :region, table_id = :table REMOVE lost, since",
+                ExpressionAttributeValues={":region": {"S": region}, ":table": {"S": made}},
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise failure("enrol", f"table {table} in {region}", error) from error
+
+    def _untaught(self, region: str) -> dict[str, bool]:
+        """Every payment of the other Regions, and whether all three registers show the same end of it already: a
+        result is write once, so such a cell has nothing more to learn."""
+        mine, *others = [self.results(each) for each in (region, *(r for r in self.environment.regions if r != region))]
+        payments = dict.fromkeys(itertools.chain(*others))
+        return {
+            payment: bool(mine.get(payment)) and all(other.get(payment) == mine[payment] for other in others)
+            for payment in sorted(payments)
+        }
+
+    def _other(self, region: str) -> str:
+        return next(other for other in self.environment.regions if other != region)
+
+    def _done(self, flow: Flow[Done], region: str) -> None:
+        done = self.run(flow, self._other(region))
+        if not done.done:
+            raise ToolError(f"the register of {region} cannot be barred: {done.says}", remedy="repeat the command")
+
+    def _each(self, call: Callable[[str], Answer], payments: list[str]) -> Iterator[Answer]:
+        for start in range(0, len(payments), AT_ONCE):
+            yield from together(call, payments[start : start + AT_ONCE]).values()
+
+
+def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS, *, already: float = 0.0) -> None:
+    """Functions look once a minute which registers they may ask: only then is a bar known everywhere.
+
+    `already`: for how long the bar has stood."""
+    for waited in environment.pace.ticks(max(0.0, seconds - already)):
+        left = max(0.0, seconds - already - waited)
+        environment.report.line("functions", "WAITING", f"{left:.0f} s until all know the bar")
+    environment.report.line("functions", "COMPLETE", "all know the bar")
+
+
+def _silent(context: Context) -> Flow[list[str]]:
+    """The Regions whose registers do not answer, in two tries."""
+    silent = list(context.regions)
+    for _ in range(2):
+        answers = yield tuple(Read(region, REGISTER) for region in silent)
+        silent = [region for region, answer in zip(silent, answers, strict=True) if answer is LOST]
+        if not silent:
+            break
+    return silent
+
+
+def _known_for(context: Context, lost: str) -> Flow[float]:
+    """For how long both others have known the bar, by this computer's clock; 0 where one does not say."""
+    now = context.now()
+    answers = yield tuple(
+        Update(region, REGISTER, SINCE, {"region": lost, "now": now}) for region in context.regions if region != lost
+    )
+    if LOST in answers:
+        return 0.0
+    return max(0.0, now - max(int(answer.cell["since"]) for answer in answers))
+
+
+def _forget(context: Context, lost: str) -> Flow[None]:
+    """The next bar starts a minute of its own."""
+    yield tuple(Update(region, REGISTER, FORGET, {}) for region in context.regions if region != lost)

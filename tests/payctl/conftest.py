@@ -1,0 +1,125 @@
+"""One local cloud for all tests of this folder, bootstrapped once; each test has a project folder and environment."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import localcloud
+
+# Commands are listed in the order of registration, which is that of the command line, whichever test comes first.
+import payctl.commands.main  # noqa: F401
+from builder import settings as settings_file
+from payctl.cloud import Cloud
+from payctl.environment import Environment
+from payctl.environments import bootstrap, deploy
+from stacksets.progress import Silent
+from stacksets.waiting import Pace
+from tests.payctl import small
+
+ROOT = Path(__file__).parents[2]
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+CLIENTS: dict[Any, dict[tuple[str, str, bool], Any]] = {}
+QUICK = Pace(first=0.02, longest=0.2)
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[localcloud.LocalCloud]:
+    with localcloud.running() as running:
+        yield running
+
+
+class Project:
+    """A project folder with small templates and an environment of its own on the local cloud."""
+
+    def __init__(self, folder: Path, endpoint: str) -> None:
+        self.folder = folder
+        self.endpoint = endpoint
+        self.suffix = f"t{uuid.uuid4().hex[:8]}"
+        self.environ = {
+            **{key: value for key, value in os.environ.items() if not key.startswith("AWS_")},
+            "ENVIRONMENT_SUFFIX": self.suffix,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "PYTHONPATH": str(ROOT),
+        }
+        (folder / "templates").mkdir()
+        (folder / "lambda" / "payments").mkdir(parents=True)
+        self.code("print('one')")
+        self.write(regional=small.regional(), world=small.world())
+        shutil.copy(ROOT / "templates" / "bootstrap.json", folder / "templates")
+        self.settings((ROOT / "deployment.toml").read_text())
+
+    def write(self, *, regional: dict[str, Any] | None = None, world: dict[str, Any] | None = None) -> None:
+        for name, template in (("regional", regional), ("global", world)):
+            if template is not None:
+                (self.folder / "templates" / f"{name}.json").write_text(json.dumps(template))
+
+    def code(self, text: str) -> None:
+        (self.folder / "lambda" / "payments" / "handler.py").write_text(text)
+
+    def settings(self, text: str) -> None:
+        (self.folder / "deployment.toml").write_text(text)
+
+    def environment(self, report: Any = None) -> Environment:
+        loaded = settings_file.load(self.folder / "deployment.toml", self.environ)
+        cloud = Cloud.of(loaded, endpoint=self.endpoint, environ={"AWS_ACCESS_KEY_ID": "test"})
+        # Making a client takes longer than most calls here: equal ones are shared by the whole session.
+        cloud._clients = CLIENTS.setdefault((self.endpoint, loaded.accounts, loaded.home), cloud._clients)
+        return Environment(cloud, report or Silent(), QUICK)
+
+    def deploy(self, **options: Any) -> deploy.Deployed:
+        # cfn-lint takes longer than everything else here; test_lint.py runs it.
+        return deploy.deploy(self.environment(), deploy.Options(lint=False, **options))
+
+    def payctl(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
+        """As a user types it, without a terminal."""
+        return subprocess.run(
+            [sys.executable, "-m", "payctl.commands.main", *arguments, "--endpoint", self.endpoint],
+            cwd=self.folder,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture(scope="session")
+def bootstrapped(cloud: localcloud.LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> localcloud.LocalCloud:
+    """The local cloud with its account prepared."""
+    folder = tmp_path_factory.mktemp("bootstrap")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.chdir(folder)
+        bootstrap.bootstrap(Project(folder, cloud.endpoint).environment())
+    return cloud
+
+
+@pytest.fixture
+def project(bootstrapped: localcloud.LocalCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path, bootstrapped.endpoint)
+
+
+@pytest.fixture
+def aws(cloud: localcloud.LocalCloud) -> Callable[[str, str], Any]:
+    """A boto3 client of a service and Region of the local cloud."""
+
+    def make(service: str, region: str) -> Any:
+        untyped: Any = boto3.client  # its overloads want the service's name as a literal
+        return untyped(service, region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
+
+    return make

@@ -1,0 +1,40 @@
+"""Alarms that stop an update."""
+
+from collections.abc import Callable
+from typing import Any
+
+from payctl.environments import alarms
+from tests.payctl.conftest import REGIONS, Project
+
+HOME, SECOND, THIRD = REGIONS
+
+
+def set_alarm(aws: Callable[[str, str], Any], region: str, name: str, state: str) -> None:
+    cloudwatch = aws("cloudwatch", region)
+    cloudwatch.put_metric_alarm(
+        AlarmName=name,
+        MetricName="Errors",
+        Namespace="AWS/Lambda",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+        Statistic="Sum",
+    )
+    cloudwatch.set_alarm_state(AlarmName=name, StateValue=state, StateReason="test")
+
+
+def test_only_this_environments_new_alarms_in_finished_regions_stop_an_update(
+    project: Project, aws: Callable[[str, str], Any]
+) -> None:
+    old, new = (f"payment-{kind}-{SECOND}-{project.suffix}" for kind in ("old", "new"))
+    set_alarm(aws, SECOND, old, "ALARM")
+    set_alarm(aws, SECOND, new, "OK")
+    watch = alarms.guard(project.environment())
+    assert watch((SECOND,)) == ""
+    set_alarm(aws, SECOND, f"payment-new-{SECOND}-x{project.suffix}", "ALARM")
+    set_alarm(aws, SECOND, f"payment-made-by-the-update-{SECOND}-{project.suffix}", "ALARM")
+    assert watch((SECOND,)) == "", "the neighbour's alarm, and one that the update made"
+    set_alarm(aws, SECOND, new, "ALARM")
+    assert watch((THIRD,)) == "", "a Region that does not have the update yet"
+    assert watch((THIRD, SECOND)) == f"alarm {new} fires in {SECOND}, which has the update"

@@ -1,0 +1,83 @@
+"""`payctl --help` and the completion of commands and options in a shell."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from payctl.commands import app, manual
+
+BIN = Path(sys.executable).parent
+# What a user's shell does on Tab, in a shell of its own.
+PRESS_TAB = """
+eval "$(_PAYCTL_COMPLETE=source_bash payctl)"
+complete -p payctl > /dev/null
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1))
+_payctl_completion payctl
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+
+
+def run(*command: str, **environ: str) -> str:
+    whole = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "100", **environ}
+    ran = subprocess.run(command, env=whole, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 0, ran
+    return ran.stdout
+
+
+def tab(*words: str) -> list[str]:
+    return run("bash", "--norc", "-euc", PRESS_TAB, "bash", *words).split()
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["payctl", "de"], ["deploy", "destroy"]),
+        (["payctl", "faults", "c"], ["clear"]),
+        (["payctl", "destroy", "--d"], ["--delete-data", "--discard-open", "--debug"]),
+        (["payctl", "deploy", "--rec"], ["--recreate"]),
+    ],
+)
+def test_bash_completes(words: list[str], completed: list[str]) -> None:
+    assert sorted(tab(*words)) == sorted(completed)
+
+
+def test_bash_completes_every_command() -> None:
+    assert set(tab("payctl", "")) == {name.split()[0] for name in manual.commands()}
+
+
+def test_zsh_and_fish_are_told_what_each_command_is_for() -> None:
+    """Their side of the exchange needs no such shell here."""
+    zsh = run("payctl", _PAYCTL_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="payctl prefl")
+    assert '"preflight":"Check in every Region' in zsh
+    fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": "payctl prefl"}
+    assert run("payctl", _PAYCTL_COMPLETE="complete_fish", **fish).startswith("preflight\tCheck in every Region")
+
+
+def test_hidden_options_are_not_offered() -> None:
+    assert tab("payctl", "deploy", "--test") == []
+
+
+def test_help_groups_every_command_by_what_one_works_on() -> None:
+    """Panels in the order in which an operator meets their objects, none of them Typer's own for what has no group."""
+    text = run("payctl", "--help")
+    titles = [title for title in (app.ENVIRONMENT, app.OPERATIONS, app.PAYMENTS) if f"─ {title} ─" in text]
+    assert titles == [app.ENVIRONMENT, app.OPERATIONS, app.PAYMENTS]
+    assert "─ Commands ─" not in text
+    places = [text.index(f"─ {title} ─") for title in titles]
+    assert places == sorted(places)
+    for name, command in manual.commands().items():
+        assert command.rich_help_panel in titles, name
+        panel = text[text.index(f"─ {command.rich_help_panel} ─") :].partition("╰")[0]
+        assert f"│ {name.split()[0]} " in panel, name
+
+
+@pytest.mark.parametrize("name", ["deploy", "faults set"])
+def test_help_of_a_command_needs_no_settings_no_network_and_no_functions_code(name: str, tmp_path: Path) -> None:
+    ran = subprocess.run(
+        [BIN / "payctl", *name.split(), "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ran.returncode == 0, ran
+    assert "Usage: payctl" in ran.stdout

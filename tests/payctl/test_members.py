@@ -1,0 +1,123 @@
+"""Which registers are in use: enrolled with a new environment, never silently again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from payments.protocol.flows import submit
+
+from payctl.environment import Environment
+from payctl.environments.deploy import Options, deploy
+from payctl.payments import membership as members
+from payctl.payments.registers import Registers, record
+from payctl.payments.rejoin import rejoin
+from stacksets.errors import ToolError
+from stacksets.progress import Silent
+from tests.payctl.conftest import REGIONS, Project
+
+HOME, SECOND, THIRD = REGIONS
+Aws = Callable[[str, str], Any]
+
+
+@pytest.fixture
+def environment(project: Project) -> Environment:
+    project.deploy()
+    return project.environment()
+
+
+def empty(environment: Environment, aws: Aws, region: str) -> None:
+    table = environment.names.register(region)
+    for item in aws("dynamodb", region).scan(TableName=table)["Items"]:
+        aws("dynamodb", region).delete_item(TableName=table, Key={"TransactionId": item["TransactionId"]})
+
+
+def change(environment: Environment, aws: Aws, name: str, value: str) -> None:
+    aws("dynamodb", SECOND).update_item(
+        TableName=environment.names.register(SECOND),
+        Key={"TransactionId": {"S": ":register"}},
+        UpdateExpression=f"SET {name} = :value",
+        ExpressionAttributeValues={":value": {"S": value}},
+    )
+
+
+class Notes(Silent):
+    """What was noted."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.heard.append(text)
+
+
+def pay(environment: Environment) -> None:
+    registers = Registers(environment)
+    intent = record.intent_of(record.Payment("T1", 100, "USD", 0, "000000000000"))
+    assert registers.run(submit(registers.context(), intent)).code == 201
+
+
+def test_a_new_environment_uses_its_registers(environment: Environment) -> None:
+    assert members.idle(environment) == {}
+
+
+def test_without_any_payment_a_register_made_anew_is_used(environment: Environment, project: Project, aws: Aws) -> None:
+    empty(environment, aws, SECOND)
+    assert members.idle(environment) == {SECOND: "it was made anew, or emptied"}
+    project.deploy()
+    assert members.idle(environment) == {}
+
+
+def test_an_emptied_register_is_not_used_before_it_rejoined(environment: Environment, aws: Aws) -> None:
+    pay(environment)
+    empty(environment, aws, SECOND)
+    notes = Notes()
+    environment.report = notes
+    deploy(environment, Options(lint=False))
+    assert members.idle(environment) == {SECOND: "it was made anew, or emptied"}
+    assert notes.heard == [
+        f"the register of {SECOND} is not in use: it was made anew, or emptied; `payctl rejoin {SECOND}`"
+    ]
+    assert Registers(environment).rejoin(SECOND).taught == 1
+    assert members.idle(environment) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [("table_id", "another", "it was restored from a backup"), ("serves", THIRD, f"it holds the cells of {THIRD}")],
+)
+def test_a_restored_or_swapped_register_is_told_apart(
+    environment: Environment, aws: Aws, name: str, value: str, reason: str
+) -> None:
+    pay(environment)
+    change(environment, aws, name, value)
+    assert members.enrol_new(environment) == {SECOND: reason}
+    Registers(environment).rejoin(SECOND)
+    assert members.idle(environment) == {}
+
+
+def test_a_register_that_is_barred_is_told(environment: Environment) -> None:
+    Registers(environment).bar(SECOND)
+    assert members.idle(environment) == {SECOND: "it is barred"}
+
+
+def test_an_environment_whose_record_holds_payments_is_not_new(environment: Environment, aws: Aws) -> None:
+    item = {"TransactionId": {"S": "T1"}}
+    aws("dynamodb", HOME).put_item(TableName=environment.names.table, Item=item)
+    for region in REGIONS:
+        empty(environment, aws, region)
+    assert members.enrol_new(environment) == dict.fromkeys(REGIONS, "it was made anew, or emptied")
+
+
+def test_two_registers_that_forgot_cannot_teach_each_other(environment: Environment, aws: Aws) -> None:
+    pay(environment)
+    empty(environment, aws, SECOND)
+    empty(environment, aws, THIRD)
+    with pytest.raises(ToolError, match=f"the register of {THIRD} is not in use either: it was made anew") as raised:
+        rejoin(environment, SECOND)
+    assert "Two registers are lost" in raised.value.remedy
+    assert set(members.idle(environment)) == {SECOND, THIRD}
+
+
+def test_a_missing_table_is_told(environment: Environment, aws: Aws) -> None:
+    aws("dynamodb", SECOND).delete_table(TableName=environment.names.register(SECOND))
+    assert members.enrol_new(environment) == {SECOND: "its table is missing"}

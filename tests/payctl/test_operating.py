@@ -1,0 +1,206 @@
+"""What an operator does with payments, on the real system: the committed templates and functions, deployed once."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+import localcloud
+from payctl.environments import bootstrap, destroy
+from payctl.payments import logs, pay, reconcile, redrive
+from payctl.payments.pay import Reply
+from payctl.payments.registers import Registers, Ruling
+from tests.localcloud.conftest import eventually
+from tests.payctl.conftest import REGIONS, ROOT, Project
+
+HOME, SECOND, THIRD = REGIONS
+SECRET = "processor-secret"
+Aws = Callable[[str, str], Any]
+
+
+@pytest.fixture(scope="module")
+def live(cloud: localcloud.LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """The real system with the sandbox processor."""
+    folder = tmp_path_factory.mktemp("live")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.chdir(folder)
+        project = Project(folder, cloud.endpoint)
+        shutil.copytree(ROOT / "templates", folder / "templates", dirs_exist_ok=True)
+        shutil.rmtree(folder / "lambda")
+        shutil.copytree(ROOT / "lambda", folder / "lambda")
+        text = (folder / "deployment.toml").read_text()
+        text = text.replace('url = ""', f'url = "{cloud.admin_url}/processor"', 1)
+        project.settings(text.replace('secret_name = ""', f'secret_name = "{SECRET}"', 1))
+        bootstrap.bootstrap(project.environment())
+        for region in REGIONS:
+            project.environment().cloud.target_client("secretsmanager", region).create_secret(
+                Name=SECRET, SecretString="sandbox-secret"
+            )
+        project.deploy()
+        yield project
+
+
+@pytest.fixture
+def processor(cloud: localcloud.LocalCloud) -> Iterator[Callable[..., Any]]:
+    """Tells the sandbox processor how to behave; it behaves well again afterwards."""
+    yield lambda **behaviour: cloud.admin("PUT", "/processor/admin", behaviour)
+    cloud.admin("PUT", "/processor/admin", {"lose_reply_share": 0.0, "delay": 0.0, "secret": "sandbox-secret"})
+
+
+def post(project: Project, payment: str, region: str = HOME) -> Reply:
+    transaction = pay.payment(payment_id=payment, amount="12.50", currency="EUR", timestamp="2024-01-15T10:30:00Z")
+    (reply,) = pay.pay(project.environment(), transaction, (region,))
+    return reply
+
+
+def settled_books(project: Project) -> bool:
+    """Whether all is where it belongs; what is not is printed for a test that fails."""
+    found = reconcile.reconcile(project.environment())
+    print(*found.findings, sep="\n")
+    return found.clean
+
+
+def status(project: Project, payment: str, region: str = HOME) -> str:
+    (reply,) = pay.look(project.environment(), payment, (region,))
+    return str(reply.body.get("status"))
+
+
+def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Project) -> None:
+    reply = post(live, "PAID")
+    assert (reply.status, reply.meaning) == (201, "settled"), reply
+    again = post(live, "PAID", SECOND)
+    assert (again.status, again.replayed) == (200, True), again
+    # Records and receipts reach the other Regions in a moment.
+    eventually(lambda: settled_books(live))
+    assert reconcile.reconcile(live.environment()).payments == 1
+
+
+def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
+    live: Project, processor: Callable[..., Any], cloud: localcloud.LocalCloud, aws: Aws
+) -> None:
+    """Its answer is lost, and while the function asks what became of the charge, it does not know the secret."""
+    processor(lose_reply_share=1.0, delay=2.0, only="DOUBT")
+    before = cloud.admin("GET", "/processor/admin")["calls"]
+    with ThreadPoolExecutor(1) as pool:
+        posted = pool.submit(post, live, "DOUBT")
+        eventually(lambda: cloud.admin("GET", "/processor/admin")["calls"] > before)
+        processor(secret="changed")
+        assert posted.result().status == 202
+    registers = Registers(live.environment())
+    assert registers.parked() == [], "for half a minute the call may still be under way"
+    aws("dynamodb", HOME).update_item(
+        TableName=live.environment().names.register(HOME),
+        Key={"TransactionId": {"S": "DOUBT"}},
+        UpdateExpression="SET attempted_at = attempted_at - :seconds",
+        ExpressionAttributeValues={":seconds": {"N": "60"}},
+    )
+    assert [standing.payment for standing in registers.parked()] == ["DOUBT"]
+    assert [f.kind for f in reconcile.reconcile(live.environment()).findings if f.payment == "DOUBT"] == ["parked"]
+
+    processor(secret="sandbox-secret", lose_reply_share=0.0, delay=0.0)
+    refused = registers.resolve("DOUBT", Ruling(status="SETTLED", by="test", reference="ch_wrong"))
+    assert not refused.done
+    assert "reference is" in refused.says
+    not_charged = registers.resolve("DOUBT", Ruling(status="NOT_CHARGED", by="test", reason="a guess"))
+    assert "the processor says it was charged" in not_charged.says
+    right = refused.says.rsplit(" ", 1)[-1]
+    ran = live.payctl("resolve", "DOUBT", "--settled", right, "--yes")
+    assert ran.returncode == 0, ran
+    assert registers.parked() == []
+    assert status(live, "DOUBT") == "SETTLED"
+    assert cloud.admin("GET", "/processor/admin")["twice"] == []
+
+
+def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Project, aws: Aws) -> None:
+    url = live.environment().outputs()[SECOND]["DeadLetterQueueUrl"]
+    poison = {"reason": "InvalidTransaction", "transaction": {"id": "POISON", "amount": -1, "currency": "EUR"}}
+    aws("sqs", SECOND).send_message(QueueUrl=url, MessageBody=json.dumps(poison))
+    (letter,) = redrive.look(live.environment(), REGIONS)
+    assert (letter.region, letter.payment, letter.reason) == (SECOND, "POISON", "InvalidTransaction")
+    books = reconcile.reconcile(live.environment())
+    assert [(f.kind, f.region) for f in books.findings if f.kind == "dead letter"] == [("dead letter", SECOND)]
+
+    repaired = {"id": "POISON", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
+    (done,) = redrive.redrive(live.environment(), REGIONS, only=letter.message_id, repaired=repaired)
+    assert done.state == "redriven"
+    eventually(lambda: status(live, "POISON", SECOND) == "SETTLED")
+    assert redrive.look(live.environment(), REGIONS) == []
+
+
+def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws: Aws) -> None:
+    transaction = {"id": "EVENT", "amount": "2.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
+    event = {"source": "payment.processing", "detail": {"transaction": transaction, "tried": [HOME], "next": SECOND}}
+    url = live.environment().outputs()[HOME]["DeadLetterQueueUrl"]
+    aws("sqs", HOME).send_message(QueueUrl=url, MessageBody=json.dumps(event))
+    aws("sqs", HOME).send_message(QueueUrl=url, MessageBody="no payment")
+    done = redrive.redrive(live.environment(), (HOME,))
+    assert sorted(letter.state.split(":")[0] for letter in done) == ["kept", "redriven"]
+    eventually(lambda: status(live, "EVENT") == "SETTLED")
+    (kept,) = redrive.look(live.environment(), (HOME,))
+    aws("sqs", HOME).purge_queue(QueueUrl=url)
+    assert kept.input is None
+
+
+def test_missing_record_and_receipt_are_found_and_repaired_with_the_same_bytes(live: Project, aws: Aws) -> None:
+    post(live, "COPIED")
+    eventually(lambda: settled_books(live))
+    names = live.environment().names
+    table = {"TableName": names.table, "Key": {"TransactionId": {"S": "COPIED"}}}
+    receipt = {"Bucket": names.receipts(THIRD), "Key": "receipts/COPIED.json"}
+    record = aws("dynamodb", HOME).get_item(**table)["Item"]
+    body = aws("s3", HOME).get_object(Bucket=names.receipts(HOME), Key=receipt["Key"])["Body"].read()
+    # Behind replication's back: as in a Region that was lost before it had sent everything.
+    for region in (SECOND, THIRD):
+        aws("dynamodb", region).delete_item(**table)
+    aws("dynamodb", HOME).put_item(TableName=names.table, Item=record)
+    version = aws("s3", THIRD).head_object(**receipt)["VersionId"]
+    aws("s3", THIRD).delete_object(**receipt, VersionId=version)
+
+    kinds = {(finding.kind, finding.region) for finding in reconcile.reconcile(live.environment()).findings}
+    assert ("missing receipt", THIRD) in kinds, kinds
+    repaired = reconcile.reconcile(live.environment(), repair=True)
+    assert repaired.clean, repaired
+    eventually(lambda: settled_books(live))
+    assert aws("s3", THIRD).get_object(**receipt)["Body"].read() == body
+
+
+def test_logs_follow_a_payment_by_what_functions_call_it(live: Project) -> None:
+    post(live, "LOGGED", THIRD)
+    environment = live.environment()
+    intent = Registers(environment).inspect("LOGGED").intent
+    assert intent is not None
+    lines = eventually(lambda: logs.of(environment, "LOGGED", intent.hash, since=0))
+    assert {line.region for line in lines} == {THIRD}
+    assert all("LOGGED" not in line.text for line in lines), "logs hold no ids"
+
+
+def test_register_that_lost_its_memory_is_taught_every_payment(live: Project, aws: Aws) -> None:
+    post(live, "TAUGHT")
+    registers = Registers(live.environment())
+    held = set(registers.payments(HOME))
+    table = live.environment().names.register(SECOND)
+    for payment in registers.payments(SECOND):
+        aws("dynamodb", SECOND).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
+    assert list(registers.payments(SECOND)) == []
+
+    found = registers.rejoin(SECOND)
+    assert found.refused == {}
+    assert set(registers.payments(SECOND)) == held
+    barred = aws("dynamodb", HOME).get_item(
+        TableName=live.environment().names.register(HOME), Key={"TransactionId": {"S": ":register"}}
+    )
+    assert "lost" not in barred.get("Item", {}), "it is asked again"
+
+
+def test_destroy_finishes_what_is_open_and_removes_everything(live: Project) -> None:
+    """The last test: the janitors are called, for their schedules are off."""
+    post(live, "OPEN", THIRD)
+    assert destroy.destroy(live.environment(), destroy.Options(delete_data=True, quiet_seconds=120)) is True
+    survey = live.environment().survey()
+    assert survey.stack_set is None
+    assert survey.global_stack.status.absent

@@ -1,0 +1,148 @@
+"""Teaching a register again: what is skipped, how long a bar is waited for, when it gives up."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from payments.protocol.flows import submit
+
+import localcloud
+from payctl.payments import registers as module
+from payctl.payments.registers import PATIENCE, Registers, record
+from payctl.payments.rejoin import rejoin, require_table
+from stacksets.errors import ToolError
+from stacksets.waiting import Pace
+from tests.payctl.conftest import REGIONS, Project
+
+HOME, SECOND, THIRD = REGIONS
+Aws = Callable[[str, str], Any]
+
+
+@pytest.fixture
+def registers(project: Project) -> Registers:
+    """Of an environment without functions, which settles by ledger."""
+    project.deploy()
+    return Registers(project.environment())
+
+
+def pay(registers: Registers, count: int) -> list[str]:
+    """Payments settled by the functions' own code."""
+    names = [f"PAID-{number:03}" for number in range(count)]
+    for name in names:
+        intent = record.intent_of(record.Payment(name, 100, "USD", 0, "000000000000"))
+        assert registers.run(submit(registers.context(), intent)).code == 201
+    return names
+
+
+def empty(registers: Registers, aws: Aws, region: str) -> None:
+    table = registers.environment.names.register(region)
+    for payment in registers.payments(region):
+        aws("dynamodb", region).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
+
+
+def set_since(registers: Registers, aws: Aws, moment: float) -> None:
+    for region in (HOME, THIRD):
+        aws("dynamodb", region).update_item(
+            TableName=registers.environment.names.register(region),
+            Key={"TransactionId": {"S": ":register"}},
+            UpdateExpression="SET since = :moment",
+            ExpressionAttributeValues={":moment": {"N": str(int(moment))}},
+        )
+
+
+def barred(registers: Registers, aws: Aws) -> list[str]:
+    """Which register the home and the third Region know as barred."""
+    items = [
+        aws("dynamodb", region).get_item(
+            TableName=registers.environment.names.register(region), Key={"TransactionId": {"S": ":register"}}
+        )["Item"]
+        for region in (HOME, THIRD)
+    ]
+    return [item.get("lost", {"S": ""})["S"] for item in items]
+
+
+def test_a_repeated_rejoin_teaches_only_what_is_not_final_everywhere(registers: Registers, aws: Aws) -> None:
+    paid = pay(registers, 5)
+    empty(registers, aws, SECOND)
+    first = registers.rejoin(SECOND)
+    assert (first.taught, first.known, first.refused) == (5, 0, {})
+    assert sorted(registers.payments(SECOND)) == paid
+    empty(registers, aws, SECOND)
+    again = registers.rejoin(SECOND)
+    assert (again.taught, again.known) == (5, 0), "an emptied register knows nothing"
+    assert (registers.rejoin(SECOND).taught, registers.rejoin(SECOND).known) == (0, 5)
+
+
+def test_a_bar_is_as_old_as_the_first_command_says(registers: Registers, aws: Aws) -> None:
+    assert registers.bar(SECOND) == 0
+    set_since(registers, aws, time.time() - 45)
+    assert 45 <= registers.bar(SECOND) < 60, "the repeated command waits for the rest only"
+    registers.unbar(SECOND)
+    assert registers.bar(SECOND) < 45, "a new bar starts a minute of its own"
+
+
+def test_two_lost_registers_cannot_teach_each_other(registers: Registers) -> None:
+    registers.bar(SECOND)
+    with pytest.raises(ToolError, match="another Region is barred"):
+        registers.bar(THIRD)
+
+
+def test_nothing_is_taught_before_those_that_asked_the_old_register_have_ended(
+    registers: Registers, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(registers, 1)
+    empty(registers, aws, SECOND)
+    registers.bar(SECOND)
+    set_since(registers, aws, time.time() - 300)
+    slept = 0.0
+
+    def sleep(seconds: float) -> None:
+        nonlocal slept
+        assert list(registers.payments(SECOND)) == []
+        slept += seconds
+
+    pace = Pace(first=10, longest=10, sleep=sleep, clock=lambda: slept)
+    monkeypatch.setattr(registers.environment, "pace", pace)
+    assert rejoin(registers.environment, SECOND).taught == 1
+    assert slept == pytest.approx(60 + 900 - 300, abs=20)
+
+
+def test_a_register_without_a_table_stays_barred(registers: Registers, aws: Aws) -> None:
+    table = registers.environment.names.register(SECOND)
+    require_table(registers.environment, SECOND)
+    registers.bar(SECOND)
+    set_since(registers, aws, time.time() - 61)
+    aws("dynamodb", SECOND).delete_table(TableName=table)
+    with pytest.raises(ToolError, match=f"{SECOND} stays barred: table {table} is missing") as raised:
+        rejoin(registers.environment, SECOND)
+    assert f"payctl deploy --recreate {SECOND}" in raised.value.remedy
+    assert barred(registers, aws) == [SECOND, SECOND]
+
+
+def test_it_gives_up_early_where_a_region_takes_nothing_and_stays_barred(
+    registers: Registers, aws: Aws, cloud: localcloud.LocalCloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 3)
+    assert PATIENCE > 3
+    pay(registers, 6)
+    empty(registers, aws, SECOND)
+    with refusing(cloud, SECOND):
+        found = registers.rejoin(SECOND)
+    assert len(found.refused) == 3
+    assert all("all three Regions" in says for says in found.refused.values()), found
+    assert list(registers.payments(SECOND)) == []
+    assert barred(registers, aws) == [SECOND, SECOND]
+    assert registers.rejoin(SECOND).taught == 6
+    assert barred(registers, aws) == ["", ""]
+
+
+@contextmanager
+def refusing(cloud: localcloud.LocalCloud, region: str) -> Iterator[None]:
+    fault = {"kind": "errors", "share": 1, "how": "fail", "service": "dynamodb", "operation": "UpdateItem"}
+    name = cloud.admin("POST", "/faults", fault | {"region": region})["id"]
+    try:
+        yield
+    finally:
+        cloud.admin("DELETE", f"/faults/{name}")

@@ -1,0 +1,105 @@
+"""What an operator is shown of a parked payment, and which rulings are taken at all."""
+
+import json
+
+import pytest
+from payments.protocol.register import Value
+
+from payctl.commands.registers import duration
+from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
+from payctl.payments.registers import Context, Done, Standing, operations, record
+from stacksets.errors import ToolError
+
+HOME, SECOND, THIRD = "us-east-1", "eu-west-1", "ap-southeast-1"
+NOW = 1_700_000_000
+RAIL = "https://processor.example"
+INTENT = record.intent_of(record.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
+VALUE = Value("", SECOND, INTENT.hash, NOW, RAIL)
+DOUBTFUL = Standing("T1", record.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
+
+
+def context(*, now: int = NOW + 7300, deduplicates: bool = False) -> Context:
+    return Context(HOME, (HOME, SECOND, THIRD), RAIL, deduplicates, 86400, lambda: now, lambda _: 0, lambda: "")
+
+
+def test_a_payment_in_doubt_shows_amount_age_region_and_the_key_the_processor_saw() -> None:
+    shown = waiting(context(), DOUBTFUL)
+    assert (shown.amount, shown.currency, shown.age, shown.region) == ("99.99", "USD", 7300, SECOND)
+    assert shown.idempotency_key == record.key(INTENT)
+    assert shown.rail == RAIL
+    assert shown.why.startswith("in doubt")
+    assert shown.attempted_at == "2023-11-14T22:13:21+00:00"
+
+
+def test_contested_payments_have_no_amount_yet_and_say_why() -> None:
+    shown = waiting(context(), Standing("T1", operations.CONTESTED, 2, accepted_at=NOW))
+    assert (shown.amount, shown.region, shown.idempotency_key, shown.closable_from) == ("", "", "", "")
+    assert "two payloads" in shown.why
+
+
+@pytest.mark.parametrize(
+    ("standing", "deduplicates", "expected"),
+    [
+        (DOUBTFUL, False, NOW + 1 + 3600),
+        (DOUBTFUL, True, NOW + 43200 + 3600),
+        (DOUBTFUL._replace(attempted_at=0), False, 0),
+        (DOUBTFUL._replace(value=None), False, 0),
+    ],
+)
+def test_when_it_may_be_closed_without_the_processors_word(
+    standing: Standing, deduplicates: bool, expected: int
+) -> None:
+    assert closable_from(context(deduplicates=deduplicates), standing) == expected
+
+
+@pytest.mark.parametrize(
+    ("settled", "not_charged", "reason", "says"),
+    [
+        ("", False, "", "say how it ended"),
+        ("ch_1", True, "x", "say how it ended"),
+        ("", True, " ", "needs a reason"),
+        ("x" * (LONGEST + 1), False, "", f"{LONGEST + 1} characters"),
+        ("", True, "paid by 4111 1111 1111 1111", "card number"),
+    ],
+)
+def test_rulings_that_are_not_taken(settled: str, not_charged: bool, reason: str, says: str) -> None:
+    with pytest.raises(ToolError, match=says):
+        ruling(by="me", settled=settled, not_charged=not_charged, reason=reason, unchecked=False)
+
+
+def test_a_ruling_names_who_decided() -> None:
+    made = ruling(by="arn:me", settled="", not_charged=True, reason=" lost ", unchecked=False)
+    assert (made.status, made.by, made.reason, made.reference) == (record.NOT_CHARGED, "arn:me", "lost", "")
+    assert ruling(by="me", settled="ch_1", not_charged=False, reason="", unchecked=False).status == record.SETTLED
+
+
+@pytest.mark.parametrize(
+    ("says", "remedy"),
+    [
+        ("the processor does not answer", "--unchecked where it is gone for good; you need to read secret psp"),
+        ("the processor did not cancel it: wait until an hour after the attempt", "after 2023-11-14T23:13:21"),
+        ("the processor says it was charged: ch_1", f"knows it as {record.key(INTENT)}"),
+    ],
+)
+def test_a_refusal_says_what_to_do(says: str, remedy: str) -> None:
+    error = refusal(context(), DOUBTFUL, Done(done=False, says=says), "psp")
+    assert str(error).startswith(f"T1 was not closed: {says}; ")
+    assert remedy in error.remedy
+
+
+def test_a_refusal_about_an_attempt_that_nobody_sees_names_what_must_answer() -> None:
+    unseen = DOUBTFUL._replace(attempted_at=0)
+    error = refusal(context(), unseen, Done(done=False, says="wait until an hour after the attempt"), "")
+    assert error.remedy == f"{SECOND} must answer first: only its register knows when it was attempted"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (3700, "1 h 1 min"), (90000, "1 d 1 h"), (86400, "1 d")],
+)
+def test_durations(seconds: int, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_what_is_shown_is_plain_json() -> None:
+    assert json.loads(json.dumps(waiting(context(), DOUBTFUL).__dict__))["payment"] == "T1"
