@@ -12,7 +12,9 @@ from xml.etree import ElementTree
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import s3
 
-from localcloud import deliveries, metrics, patching
+from localcloud import cloud as metrics
+from localcloud import deliveries
+from localcloud.gaps import patching
 from localcloud.network import NETWORK
 
 Rule = dict[str, Any]

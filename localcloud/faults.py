@@ -29,7 +29,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from localcloud import deliveries, event_buses, functions, workflows
+from localcloud import deliveries
+from localcloud.gaps import eventbridge as event_buses
+from localcloud.gaps import lambda_ as functions
+from localcloud.gaps import stepfunctions as workflows
 from localcloud.http import Request, Send, respond
 from localcloud.network import NETWORK, pair
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from localcloud import functions
 from localcloud.faults import FAULTS
+from localcloud.gaps import lambda_ as functions
 from localcloud.http import Application, Receive, Scope, Send, drop
 from localcloud.network import NETWORK, pair
 

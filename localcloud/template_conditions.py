@@ -9,7 +9,7 @@ from typing import Any
 from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import changesets, engine
 
-from localcloud import patching
+from localcloud.gaps import patching
 
 
 def install() -> None:

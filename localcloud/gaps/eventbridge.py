@@ -14,7 +14,9 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
-from localcloud import deliveries, metrics, patching
+from localcloud import cloud as metrics
+from localcloud import deliveries
+from localcloud.gaps import patching
 from localcloud.network import NETWORK
 
 Event = dict[str, Any]

@@ -13,10 +13,10 @@ from typing import Any, Final
 from ministack.core.responses import request_scope
 from ministack.services.cloudformation import handlers
 
-from localcloud import stack_templates
 from localcloud.network import NETWORK
-from localcloud.query_protocol import ApiError, from_answer, to_form
-from localcloud.stacksets_model import parameter_list
+from localcloud.stacksets import templates as stack_templates
+from localcloud.stacksets.model import parameter_list
+from localcloud.stacksets.query_protocol import ApiError, from_answer, to_form
 
 POLL_SECONDS: Final = 0.05
 UNREACHABLE: Final = "ServiceUnavailable"

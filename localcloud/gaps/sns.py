@@ -7,7 +7,8 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import request_scope
 from ministack.services import sns
 
-from localcloud import deliveries, patching
+from localcloud import deliveries
+from localcloud.gaps import patching
 
 _deliver_to_sqs = sns._deliver_to_sqs
 

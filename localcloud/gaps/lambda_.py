@@ -15,7 +15,9 @@ from ministack.core import lambda_runtime
 from ministack.core.responses import get_region
 from ministack.services import lambda_svc
 
-from localcloud import emulator, metrics, patching
+from localcloud import cloud as metrics
+from localcloud import emulator
+from localcloud.gaps import patching
 from localcloud.network import NETWORK
 
 # How the emulator's worker reports an exception, and how it shall: as an answer, since the emulator ends a process that

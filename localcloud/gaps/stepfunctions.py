@@ -8,7 +8,7 @@ from typing import Any, Final
 from ministack.core.responses import get_region
 from ministack.services import stepfunctions
 
-from localcloud import logs, patching
+from localcloud.gaps import logs, patching
 from localcloud.network import NETWORK
 
 POLL_SECONDS: Final = 0.05

@@ -9,7 +9,7 @@ from ministack.core.responses import request_scope
 from ministack.services.cloudformation import helpers
 from ministack.services.cloudformation.engine import _parse_template
 
-from localcloud.query_protocol import ApiError, Parameters, from_answer
+from localcloud.stacksets.query_protocol import ApiError, Parameters, from_answer
 
 HELD: Final = "https://stacksets.localcloud/"
 VIRTUAL_HOST: Final = re.compile(r"(?P<bucket>.+?)\.s3[.-].*")

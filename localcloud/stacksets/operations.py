@@ -8,9 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-from localcloud import regional_stacks, stacksets_checks
-from localcloud.regional_stacks import StackFailedError, Wanted
-from localcloud.stacksets_model import Instance, Operation, Place, StackSet, now, unique
+from localcloud.stacksets import checks as stacksets_checks
+from localcloud.stacksets import stacks as regional_stacks
+from localcloud.stacksets.model import Instance, Operation, Place, StackSet, now, unique
+from localcloud.stacksets.stacks import StackFailedError, Wanted
 
 OVER_TOLERANCE: Final = "Cancelled since failure tolerance has exceeded"
 STOPPED: Final = "Cancelled since the operation was stopped"

@@ -8,7 +8,7 @@ from typing import Any, Final
 from ministack.core.responses import request_scope
 from ministack.services import cloudwatch, sqs, stepfunctions
 
-from localcloud import patching
+from localcloud.gaps import patching
 
 RESOLUTION: Final = 60
 _lock = threading.Lock()  # invocations end on threads of their own

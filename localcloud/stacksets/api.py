@@ -11,11 +11,13 @@ from typing import Final
 from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import handlers
 
-from localcloud import regional_stacks, stack_templates, stacksets_checks
-from localcloud import stacksets_state as state
-from localcloud.query_protocol import Answer, ApiError, Parameters, read_input, write_error, write_output
-from localcloud.stacksets_model import Instance, StackSet
-from localcloud.stacksets_state import Input, Output
+from localcloud.stacksets import checks as stacksets_checks
+from localcloud.stacksets import stacks as regional_stacks
+from localcloud.stacksets import state
+from localcloud.stacksets import templates as stack_templates
+from localcloud.stacksets.model import Instance, StackSet
+from localcloud.stacksets.query_protocol import Answer, ApiError, Parameters, read_input, write_error, write_output
+from localcloud.stacksets.state import Input, Output
 
 
 def install() -> None:

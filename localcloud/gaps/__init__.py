@@ -2,24 +2,19 @@
 
 import asyncio
 
-from localcloud import (
-    alarms,
-    api_gateway,
-    bucket_replication,
-    buckets,
-    deliveries,
-    event_buses,
-    functions,
-    global_tables,
-    metrics,
-    notifications,
-    replacements,
-    stacksets_api,
-    template_conditions,
-    template_properties,
-    transport,
-    workflows,
-)
+from localcloud import bucket_replication, deliveries, template_conditions, template_properties
+from localcloud import cloud as metrics
+from localcloud.gaps import apigateway as api_gateway
+from localcloud.gaps import cloudformation as replacements
+from localcloud.gaps import cloudwatch as alarms
+from localcloud.gaps import dynamodb as global_tables
+from localcloud.gaps import eventbridge as event_buses
+from localcloud.gaps import iam as transport
+from localcloud.gaps import lambda_ as functions
+from localcloud.gaps import s3 as buckets
+from localcloud.gaps import sns as notifications
+from localcloud.gaps import stepfunctions as workflows
+from localcloud.stacksets import api as stacksets_api
 
 
 def fill() -> None:

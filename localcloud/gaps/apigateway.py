@@ -16,7 +16,8 @@ from ministack.core.iam_evaluator import AuthError
 from ministack.core.responses import get_request_client_ip, request_scope
 from ministack.services import apigateway_v1
 
-from localcloud import logs, metrics, patching
+from localcloud import cloud as metrics
+from localcloud.gaps import logs, patching
 
 Answer = tuple[int, dict[str, str], bytes]
 DENIED: Final = "AccessDeniedException"

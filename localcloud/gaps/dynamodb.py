@@ -13,7 +13,9 @@ from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import dynamodb
 from ministack.services.cloudformation import provisioners
 
-from localcloud import deliveries, metrics, patching
+from localcloud import cloud as metrics
+from localcloud import deliveries
+from localcloud.gaps import patching
 from localcloud.network import NETWORK
 
 Properties = dict[str, Any]

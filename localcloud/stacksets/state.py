@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region
 
-from localcloud import stacksets_checks, stacksets_operations
-from localcloud.query_protocol import ApiError
-from localcloud.stacksets_model import Instance, Operation, Place, Result, StackSet
+from localcloud.stacksets import checks as stacksets_checks
+from localcloud.stacksets import operations as stacksets_operations
+from localcloud.stacksets.model import Instance, Operation, Place, Result, StackSet
+from localcloud.stacksets.query_protocol import ApiError
 
 PAGE: Final = 100
 Input = dict[str, Any]

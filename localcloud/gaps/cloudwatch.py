@@ -15,7 +15,8 @@ from ministack.core.responses import request_scope
 from ministack.services import cloudwatch
 from ministack.services.cloudformation import provisioners
 
-from localcloud import metric_math, metrics, patching
+from localcloud import cloud as metrics
+from localcloud.gaps import metric_math, patching
 from localcloud.network import NETWORK
 
 EVERY_SECONDS: Final = 5.0

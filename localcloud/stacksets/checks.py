@@ -8,9 +8,9 @@ from ministack.core.responses import request_scope
 from ministack.services import iam
 from ministack.services.cloudformation import handlers
 
-from localcloud.query_protocol import ApiError, Parameters, from_answer
-from localcloud.regional_stacks import StackFailedError
-from localcloud.stacksets_model import StackSet, unique
+from localcloud.stacksets.model import StackSet, unique
+from localcloud.stacksets.query_protocol import ApiError, Parameters, from_answer
+from localcloud.stacksets.stacks import StackFailedError
 
 ADMINISTRATION_ROLE: Final = "AWSCloudFormationStackSetAdministrationRole"
 EXECUTION_ROLE: Final = "AWSCloudFormationStackSetExecutionRole"
