@@ -1,4 +1,4 @@
-"""API Gateway's answers where the emulator's differ: refusals, failing functions; its logs and metrics.
+"""API Gateway: answers where the emulator's differ (refusals, failing functions), logs, metrics, settings left out.
 
 A REST API answers what IAM denies, and a function that is throttled or fails, through its gateway responses
 (ACCESS_DENIED, DEFAULT_5XX), and never shows an exception's text.
@@ -8,7 +8,7 @@ import re
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from functools import wraps
+from functools import partial
 from typing import Any, Final
 
 from ministack import app
@@ -16,8 +16,9 @@ from ministack.core.iam_evaluator import AuthError
 from ministack.core.responses import get_request_client_ip, request_scope
 from ministack.services import apigateway_v1
 
-from localcloud import cloud as metrics
+from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import logs, patching
+from localcloud.gaps.patching import Properties, is_true
 
 Answer = tuple[int, dict[str, str], bytes]
 DENIED: Final = "AccessDeniedException"
@@ -33,81 +34,73 @@ class FunctionFailedError(Exception):
         self.status = status
 
 
-def install() -> None:
-    """Wrap authorization, proxy integration and the data plane as a whole."""
+def install(cloud: Cloud) -> None:
+    """Wrap authorization, proxy integration and the data plane as a whole; complete what templates set."""
     apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS[DENIED] = ("ACCESS_DENIED", DENIED)
-    patching.replace(app, "_enforce_execute_api", _refusing(app._enforce_execute_api))
-    patching.replace(apigateway_v1, "_lambda_proxy_response", _checked(apigateway_v1._lambda_proxy_response))
-    patching.replace(apigateway_v1, "_execute_in_scope", _answering_failures(apigateway_v1._execute_in_scope))
-    patching.replace(app, "_handle_execute_api_request", _observed(app._handle_execute_api_request))
+    patching.wrap(app, "_enforce_execute_api", _authorize)
+    patching.wrap(apigateway_v1, "_lambda_proxy_response", _proxy_response)
+    patching.wrap(apigateway_v1, "_execute_in_scope", _execute)
+    patching.wrap(app, "_handle_execute_api_request", partial(_handle, cloud.metrics))
+    patching.wrap_resource("AWS::ApiGateway::Method", _complete_method)
+    patching.wrap_resource("AWS::ApiGateway::RequestValidator", _complete_request_validator)
+    patching.wrap_resource("AWS::ApiGateway::Stage", _complete_stage)
 
 
-def _refusing(enforce: Any) -> Any:
+def _authorize(  # noqa: PLR0917 - the emulator's signature
+    enforce: Any,
+    api: str,
+    stage: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    query: dict[str, Any],
+    **more: Any,
+) -> Answer | None:
     """What IAM denies is answered by the API's gateway response."""
-
-    @wraps(enforce)
-    def refuse(  # noqa: PLR0917 - the emulator's signature
-        api: str, stage: str, method: str, path: str, headers: dict[str, str], query: dict[str, Any], **more: Any
-    ) -> Answer | None:
-        denied: Answer | None = enforce(api, stage, method, path, headers, query, **more)
-        if denied is None or denied[1].get("x-amzn-errortype") != DENIED:
-            return denied
-        message = "User is not authorized to perform: execute-api:Invoke"
-        error = AuthError(DENIED, message)
-        return apigateway_v1.authentication_error_response(api, stage, error, headers, query) or denied
-
-    return refuse
+    denied: Answer | None = enforce(api, stage, method, path, headers, query, **more)
+    if denied is None or denied[1].get("x-amzn-errortype") != DENIED:
+        return denied
+    error = AuthError(DENIED, "User is not authorized to perform: execute-api:Invoke")
+    return apigateway_v1.authentication_error_response(api, stage, error, headers, query) or denied
 
 
-def _checked(shape: Any) -> Any:
+def _proxy_response(shape: Any, result: dict[str, Any]) -> Any:
     """Only a well-formed answer of a function that ran passes through."""
-
-    @wraps(shape)
-    def check(result: dict[str, Any]) -> Any:
-        if result.get("throttle"):
-            raise FunctionFailedError(500)
-        body = result.get("body")
-        if result.get("error") or not isinstance(body, dict) or "statusCode" not in body:
-            raise FunctionFailedError(502)
-        return shape(result)
-
-    return check
+    if result.get("throttle"):
+        raise FunctionFailedError(500)
+    body = result.get("body")
+    if result.get("error") or not isinstance(body, dict) or "statusCode" not in body:
+        raise FunctionFailedError(502)
+    return shape(result)
 
 
-def _answering_failures(execute: Any) -> Any:
-    @wraps(execute)
-    async def answer(request: dict[str, Any], *arguments: Any) -> Any:
-        try:
-            return await execute(request, *arguments)
-        except FunctionFailedError as failure:
-            error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error", "InternalServerErrorException")
-            status, headers, body = apigateway_v1._gateway_error_response(error, request)
-            return (failure.status if status == 500 else status), headers, body
-
-    return answer
+async def _execute(execute: Any, request: dict[str, Any], *arguments: Any) -> Any:
+    """A function that fails is answered by the API's gateway response."""
+    try:
+        return await execute(request, *arguments)
+    except FunctionFailedError as failure:
+        error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error", "InternalServerErrorException")
+        status, headers, body = apigateway_v1._gateway_error_response(error, request)
+        return (failure.status if status == 500 else status), headers, body
 
 
 # --- access logs and metrics
 
 
-def _observed(handle: Any) -> Any:
-    @wraps(handle)
-    async def observe(
-        host: str, path: str, method: str, headers: dict[str, str], *arguments: Any, **more: Any
-    ) -> Answer | None:
-        begun = time.monotonic()
-        called = app._parse_execute_api_url(host, path)
-        scope = _owner(called[0]) if called else None
-        # The emulator looks for an API in its caller's account. Who does not sign has none: they reach every API.
-        anonymous = scope is not None and "authorization" not in headers
-        with request_scope(*scope) if scope and anonymous else nullcontext():
-            answer: Answer | None = await handle(host, path, method, headers, *arguments, **more)
-        if answer is not None and called and scope:
-            with request_scope(*scope):
-                _record(called, method, answer, (time.monotonic() - begun) * 1000)
-        return answer
-
-    return observe
+async def _handle(  # noqa: PLR0917 - the emulator's signature
+    metrics: Metrics, handle: Any, host: str, path: str, method: str, headers: dict[str, str], *more: Any, **named: Any
+) -> Answer | None:
+    started = time.monotonic()
+    called = app._parse_execute_api_url(host, path)
+    scope = _owner(called[0]) if called else None
+    # The emulator looks for an API in its caller's account. Who does not sign has none: they reach every API.
+    anonymous = scope is not None and "authorization" not in headers
+    with request_scope(*scope) if scope and anonymous else nullcontext():
+        answer: Answer | None = await handle(host, path, method, headers, *more, **named)
+    if answer is not None and called and scope:
+        with request_scope(*scope):
+            _record(metrics, called, method, answer, (time.monotonic() - started) * 1000)
+    return answer
 
 
 def _owner(api_id: str) -> tuple[str, str] | None:
@@ -118,7 +111,7 @@ def _owner(api_id: str) -> tuple[str, str] | None:
     )
 
 
-def _record(called: tuple[str, str, str], method: str, answer: Answer, latency: float) -> None:
+def _record(metrics: Metrics, called: tuple[str, str, str], method: str, answer: Answer, latency: float) -> None:
     """The stage's metrics, and its access log if it has one."""
     api_id, stage_name, path = called
     api, stage = apigateway_v1._rest_apis.get(api_id), apigateway_v1.stages_for_api(api_id).get(stage_name)
@@ -144,5 +137,30 @@ def _record(called: tuple[str, str, str], method: str, answer: Answer, latency: 
         "status": str(status),
         "responseLatency": str(int(latency)),
     }
-    line = CONTEXT_VARIABLE.sub(lambda found: variables.get(found[1], "-"), settings.get("format", ""))
+    line = CONTEXT_VARIABLE.sub(lambda match: variables.get(match[1], "-"), settings.get("format", ""))
     logs.write(settings["destinationArn"], LOG_STREAM, line)
+
+
+# --- CloudFormation
+
+
+def _complete_method(_physical_id: str, properties: Properties, _old: Properties) -> None:
+    methods = apigateway_v1._resources[properties["RestApiId"]][properties["ResourceId"]]["resourceMethods"]
+    methods[properties["HttpMethod"]]["requestValidatorId"] = properties.get("RequestValidatorId")
+
+
+def _complete_request_validator(physical_id: str, properties: Properties, _old: Properties) -> None:
+    apigateway_v1._request_validators.setdefault(properties["RestApiId"], {})[physical_id] = {
+        "id": physical_id,
+        "name": properties.get("Name", ""),
+        "validateRequestBody": is_true(properties.get("ValidateRequestBody")),
+        "validateRequestParameters": is_true(properties.get("ValidateRequestParameters")),
+    }
+
+
+def _complete_stage(_physical_id: str, properties: Properties, _old: Properties) -> None:
+    log = properties.get("AccessLogSetting") or {}
+    stage = apigateway_v1._stages_v1[properties["RestApiId"]][properties["StageName"]]
+    stage["accessLogSettings"] = (
+        {"destinationArn": log["DestinationArn"], "format": log.get("Format", "")} if log else {}
+    )

@@ -1,11 +1,18 @@
-"""Which changed properties make a resource anew, for change sets. The emulator knows some types, and of all others says
-"perhaps". The properties are the `createOnlyProperties` of the types' public schemas; a test compares them.
+"""CloudFormation: pseudo parameters in conditions, and what change sets show.
+
+The emulator leaves pseudo parameters unresolved in conditions; its change sets list resources that are off, and call a
+replacement of most types merely possible.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from ministack.services.cloudformation import provisioners
+from ministack.core.responses import get_account_id, get_region
+from ministack.services.cloudformation import changesets, engine, provisioners
 
+from localcloud.gaps import patching
+
+# Which changed properties replace a resource: the `createOnlyProperties` of the types' public schemas (a test compares
+# them), for the types that the emulator does not know.
 REPLACING: Final[dict[str, tuple[str, ...]]] = {
     "AWS::ApiGateway::Account": (),
     "AWS::ApiGateway::BasePathMapping": ("BasePath", "DomainName"),
@@ -49,6 +56,38 @@ REPLACING: Final[dict[str, tuple[str, ...]]] = {
 
 
 def install() -> None:
-    """Add the types that the emulator does not know."""
+    """Wrap the evaluation of conditions and the comparison of templates, and complete the table of replacements."""
+    patching.wrap(engine, "_evaluate_conditions", _evaluate_conditions)
+    patching.wrap(changesets, "_resolve_props_for_diff", _leave_out_what_is_off)
     for kind, properties in REPLACING.items():
         provisioners._REPLACING_PROPERTIES.setdefault(kind, properties)
+
+
+def _evaluate_conditions(evaluate: Any, template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, bool]:
+    """The emulator's own evaluation, with the pseudo parameters' values.
+
+    It stays the emulator's, not that of the lints: the local cloud judges a template independently of who wrote it.
+    """
+    pseudo = {
+        "AWS::Region": get_region(),
+        "AWS::AccountId": get_account_id(),
+        "AWS::Partition": "aws",
+        "AWS::URLSuffix": "amazonaws.com",
+    }
+    values = {name: {"Value": value, "NoEcho": False} for name, value in pseudo.items()}
+    result: dict[str, bool] = evaluate(template, parameters | values)
+    return result
+
+
+def _leave_out_what_is_off(
+    resolve: Any, template: dict[str, Any], parameters: dict[str, Any], *stack: str
+) -> dict[str, Any]:
+    """For a change set: a resource whose condition turns true is an Add, one that stays off is no change."""
+    resolved: dict[str, Any] = resolve(template, parameters, *stack)
+    conditions = engine._evaluate_conditions(template, parameters)
+    present = {
+        name: resource
+        for name, resource in resolved.get("Resources", {}).items()
+        if conditions.get(resource.get("Condition"), True)
+    }
+    return {**resolved, "Resources": present}

@@ -1,4 +1,4 @@
-"""Alarms evaluated as CloudWatch does: every Region's, by dimensions, with metric math and the rule for missing data.
+"""CloudWatch: every Region's alarms evaluated as AWS does, by dimensions, with metric math and missing data.
 
 The emulator evaluates when data is put, over all dimensions, without metric math. Here every alarm is looked at every
 few seconds: each of the last `EvaluationPeriods` periods is a data point, the present one as soon as it has data.
@@ -7,71 +7,73 @@ few seconds: each of the last `EvaluationPeriods` periods is a data point, the p
 import asyncio
 import contextlib
 import logging
+import operator
 import time
-from functools import wraps
 from typing import Any, Final
 
 from ministack.core.responses import request_scope
-from ministack.services import cloudwatch
+from ministack.services import cloudwatch, sqs
 from ministack.services.cloudformation import provisioners
 
-from localcloud import cloud as metrics
+from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import metric_math, patching
-from localcloud.network import NETWORK
+from localcloud.gaps.metric_math import Series
+from localcloud.gaps.patching import Properties
+from localcloud.network import Network
 
 EVERY_SECONDS: Final = 5.0
 logger = logging.getLogger("localcloud.alarms")
 Alarm = dict[str, Any]
-Series = dict[int, float]
 
 _COMPARISONS: Final = {
-    "GreaterThanOrEqualToThreshold": lambda value, threshold: value >= threshold,
-    "GreaterThanThreshold": lambda value, threshold: value > threshold,
-    "LessThanThreshold": lambda value, threshold: value < threshold,
-    "LessThanOrEqualToThreshold": lambda value, threshold: value <= threshold,
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
 }
-_tasks: set["asyncio.Task[None]"] = set()
 
 
-def install() -> None:
-    """Accept metric math in templates, and evaluate in this way only."""
-    original = provisioners._cw_metric_alarm_record
+def install(cloud: Cloud) -> None:
+    """Accept metric math in templates, and evaluate alarms in this way only, for as long as the server runs."""
+    patching.wrap(provisioners, "_cw_metric_alarm_record", _record)
+    patching.wrap(cloudwatch, "_evaluate_all_alarms", lambda _evaluate_all: None)
+    loop = asyncio.get_running_loop()
 
-    @wraps(original)
-    def record(name: str, properties: dict[str, Any]) -> Alarm:
-        queries = properties.get("Metrics")
-        if not queries:
-            plain: Alarm = original(name, properties)
-            return plain
-        # The emulator's record needs a metric; the queries stand in for it.
-        stand_in = {"MetricName": "-", "Namespace": "-", **{k: v for k, v in properties.items() if k != "Metrics"}}
-        alarm: Alarm = original(name, stand_in)
-        for field in ("MetricName", "Namespace", "Statistic", "Dimensions"):
-            alarm.pop(field, None)
-        alarm["Metrics"] = queries
-        return alarm
+    def look() -> None:
+        loop.call_later(EVERY_SECONDS, look)
+        _publish_queue_depths(cloud.metrics)
+        _evaluate_all(cloud.network, time.time())
 
-    patching.replace(provisioners, "_cw_metric_alarm_record", record)
-    patching.replace(cloudwatch, "_evaluate_all_alarms", lambda: None)
+    loop.call_later(EVERY_SECONDS, look)
 
 
-def start(loop: asyncio.AbstractEventLoop) -> None:
-    """Look at the alarms for as long as the server runs."""
-    task = loop.create_task(_watch())
-    _tasks.add(task)
+def _record(record: Any, name: str, properties: Properties) -> Alarm:
+    """An alarm as the emulator keeps it."""
+    queries = properties.get("Metrics")
+    if not queries:
+        plain: Alarm = record(name, properties)
+        return plain
+    # The emulator's record needs a metric; a stand-in takes the queries' place.
+    stand_in = {"MetricName": "-", "Namespace": "-", **{k: v for k, v in properties.items() if k != "Metrics"}}
+    alarm: Alarm = record(name, stand_in)
+    for field in ("MetricName", "Namespace", "Statistic", "Dimensions"):
+        alarm.pop(field, None)
+    return alarm | {"Metrics": queries}
 
 
-async def _watch() -> None:
-    while True:
-        await asyncio.sleep(EVERY_SECONDS)
-        metrics.publish_queue_depths()
-        evaluate_all(time.time())
+def _publish_queue_depths(metrics: Metrics) -> None:
+    """The visible messages of every queue, as SQS publishes them by itself."""
+    now = time.time()
+    for (account, region, _), queue in list(sqs._queues._data.items()):
+        visible = sum(message.get("visible_at", 0) <= now for message in list(queue["messages"]))
+        with request_scope(account, region):
+            metrics.count("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue["name"]}, visible)
 
 
-def evaluate_all(moment: float) -> None:
+def _evaluate_all(network: Network, moment: float) -> None:
     """Evaluate every alarm of every account and Region."""
     for (account, region, name), alarm in list(cloudwatch._alarms._data.items()):
-        if not NETWORK.up(region, "monitoring"):
+        if not network.up(region, "monitoring"):
             continue
         with request_scope(account, region):
             try:
@@ -92,18 +94,19 @@ def _evaluate(alarm: Alarm, moment: float) -> None:
     if breaches is None:
         return
     threshold = float(alarm["Threshold"])
-    treat = alarm.get("TreatMissingData", "missing")
-    since = alarm.get("AlarmConfigurationUpdatedTimestamp", 0)  # what is missing before that says nothing
-    judged = [
-        breaches(series[start], threshold) if start in series else treat == "breaching"
+    missing = alarm.get("TreatMissingData", "missing")
+    since = alarm.get("AlarmConfigurationUpdatedTimestamp", 0)  # missing data before that means nothing
+    verdicts = [
+        breaches(series[start], threshold) if start in series else missing == "breaching"
         for start in starts
-        if start in series or (treat in ("breaching", "notBreaching") and (treat == "notBreaching" or start >= since))
+        if start in series
+        or (missing in ("breaching", "notBreaching") and (missing == "notBreaching" or start >= since))
     ]
-    if sum(judged) >= needed:
+    if sum(verdicts) >= needed:
         state = "ALARM"
-    elif judged:
+    elif verdicts:
         state = "OK"
-    elif treat == "ignore":
+    elif missing == "ignore":
         return
     else:
         state = "INSUFFICIENT_DATA"
@@ -126,14 +129,11 @@ def _series(alarm: Alarm, moment: float, periods: int) -> tuple[Series, int]:
     if "Metrics" not in alarm:
         period = int(alarm.get("Period", 60))
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
-        return read(alarm, statistic=statistic, period=period, since=moment - (periods + 2) * period), period
-    stats = [query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query]
-    period = max((int(stat.get("Period", 60)) for stat in stats), default=60)
-    values = {}
-    for query in alarm["Metrics"]:
-        if stat := query.get("MetricStat"):
-            since = moment - (periods + 2) * period
-            values[query["Id"]] = read(stat["Metric"], statistic=stat["Stat"], period=period, since=since)
+        return _read(alarm, statistic, period, since=moment - (periods + 2) * period), period
+    stats = {query["Id"]: query["MetricStat"] for query in alarm["Metrics"] if "MetricStat" in query}
+    period = max((int(stat.get("Period", 60)) for stat in stats.values()), default=60)
+    since = moment - (periods + 2) * period
+    values = {name: _read(stat["Metric"], stat["Stat"], period, since=since) for name, stat in stats.items()}
     result = next(query for query in alarm["Metrics"] if query.get("ReturnData", True) not in (False, "false"))
     if "Expression" not in result:
         return values[result["Id"]], period
@@ -142,7 +142,7 @@ def _series(alarm: Alarm, moment: float, periods: int) -> tuple[Series, int]:
     return metric_math.evaluate(result["Expression"], values, times), period
 
 
-def read(metric: dict[str, Any], *, statistic: str, period: int, since: float) -> Series:
+def _read(metric: dict[str, Any], statistic: str, period: int, *, since: float) -> Series:
     """A metric's statistic by period, of exactly the metric's dimensions."""
     dimensions = cloudwatch._dims_from_list(metric.get("Dimensions") or [])
     key = (metric["Namespace"], metric["MetricName"], cloudwatch._dims_key(dimensions))

@@ -1,6 +1,6 @@
-"""The loopback connection stands for AWS's TLS endpoints, so that policies which deny insecure transport can be tried.
+"""IAM: loopback stands for AWS's TLS endpoints, so that policies which deny insecure transport can be tried.
 
-Requests are marked as https by the application; what services do by themselves is secure too.
+The application marks requests as https; what services do by themselves is secure too.
 """
 
 import contextvars

@@ -1,27 +1,27 @@
-"""Lambda as AWS reports it: the exception's class name, metrics of every invocation, and metrics embedded in logs.
+"""Lambda: an exception's class name, metrics of every invocation, metrics embedded in logs, settings left out.
 
-The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, and
-leaves embedded metric format (EMF) lines in the log.
+The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, leaves
+embedded metric format (EMF) lines in the log, and ignores some properties of a template's functions.
 """
 
 import json
 import threading
 import time
 from collections.abc import Iterator
-from functools import wraps
+from functools import partial
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
 from ministack.core.responses import get_region
 from ministack.services import lambda_svc
 
-from localcloud import cloud as metrics
-from localcloud import emulator
+from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import patching
-from localcloud.network import NETWORK
+from localcloud.gaps.patching import Properties
+from localcloud.network import Network
 
-# How the emulator's worker reports an exception, and how it shall: as an answer, since the emulator ends a process that
-# reports an error, which AWS does not do, and forgets the exception's type.
+# How the emulator's worker reports an exception, and how it is made to: as an answer, since the emulator ends a process
+# that reports an error, which AWS does not do, and forgets the exception's type.
 REPORTED: Final = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 RAISED: Final = "localcloud:raised"
 REPORTED_WITH_TYPE: Final = (
@@ -29,83 +29,17 @@ REPORTED_WITH_TYPE: Final = (
     '{"type": type(e).__name__, "error": str(e), "trace": traceback.format_exc()}}}'
 )
 POLL_SECONDS: Final = 0.05
-# The Region of each function, by the access key of its role session.
-_regions: dict[str, str] = {}
-# The type of the exception that ended this thread's last invocation.
-_last = threading.local()
 
 
-def install() -> None:
+def install(cloud: Cloud) -> None:
     """Wrap the worker's report and the dispatch of an invocation."""
-    if REPORTED not in lambda_runtime._PYTHON_WORKER_SCRIPT:
-        raise emulator.missing("the report of an exception in lambda_runtime._PYTHON_WORKER_SCRIPT")
     lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(REPORTED, REPORTED_WITH_TYPE)
-    invoke = lambda_runtime.Worker.invoke
-
-    @wraps(invoke)
-    def read_exception(self: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = invoke(self, *arguments, **options)
-        result = answer.get("result")
-        if not isinstance(result, dict) or RAISED not in result:
-            return answer
-        raised = result[RAISED]
-        _last.error_type = raised["type"]
-        return {**answer, "status": "error", "error": raised["error"], "trace": raised["trace"]}
-
-    lambda_runtime.Worker.invoke = read_exception
-    patching.replace(lambda_runtime, "execution_credentials", _remembering(lambda_runtime.execution_credentials))
-    patching.replace(lambda_svc, "_emit_lambda_metrics", _count_throttle)
-    patching.replace(lambda_svc, "_execute_function_dispatch", _reporting(lambda_svc._execute_function_dispatch))
-
-
-def _count_throttle(function: str, duration_ms: float, error: bool, throttle: bool) -> None:  # noqa: ARG001
-    """Keep only the throttles of the emulator's own counting (it reports one twice, then with a duration)."""
-    if throttle and not duration_ms:
-        metrics.count("AWS/Lambda", "Throttles", {"FunctionName": function})
-
-
-def _reporting(dispatch: Any) -> Any:
-    @wraps(dispatch)
-    def report(function: Any, config: dict[str, Any], *arguments: Any) -> dict[str, Any]:
-        region = get_region()
-        while region in NETWORK.down:  # what a workflow calls waits until the Region is back
-            time.sleep(POLL_SECONDS)
-        if not NETWORK.up(region, "lambda"):
-            return {"body": {"errorMessage": "Service unavailable", "errorType": "ServiceException"}, "error": True}
-        _last.error_type = None
-        begun = time.monotonic()
-        result: dict[str, Any] = dispatch(function, config, *arguments)
-        failed = bool(result.get("error"))
-        dimensions = {"FunctionName": config.get("FunctionName", "")}
-        metrics.count("AWS/Lambda", "Invocations", dimensions)
-        metrics.count("AWS/Lambda", "Errors", dimensions, float(failed))
-        elapsed = (time.monotonic() - begun) * 1000
-        metrics.count("AWS/Lambda", "Duration", dimensions, elapsed, "Milliseconds")
-        if failed and _last.error_type and isinstance(result.get("body"), dict):
-            result["body"]["errorType"] = _last.error_type
-        for line in embedded_metrics(result.get("log") or ""):
-            publish(line)
-        return result
-
-    return report
-
-
-# --- Regions of functions
-
-
-def _remembering(credentials: Any) -> Any:
-    @wraps(credentials)
-    def remember(config: dict[str, Any]) -> dict[str, str]:
-        made: dict[str, str] = credentials(config)
-        _regions[made["AWS_ACCESS_KEY_ID"]] = config["FunctionArn"].split(":")[3]
-        return made
-
-    return remember
-
-
-def region_of(access_key: str) -> str | None:
-    """The Region of the function that has this key; None for callers that are no function."""
-    return _regions.get(access_key)
+    raised = threading.local()  # `error_type`: of the exception that ended this thread's last invocation
+    patching.wrap(lambda_runtime.Worker, "invoke", partial(_read_exception, raised))
+    patching.wrap(lambda_runtime, "execution_credentials", partial(_remember_region, cloud.network))
+    patching.wrap(lambda_svc, "_emit_lambda_metrics", partial(_count_throttle, cloud.metrics))
+    patching.wrap(lambda_svc, "_execute_function_dispatch", partial(_dispatch, cloud, raised))
+    patching.wrap_resource("AWS::Lambda::Function", _complete)
 
 
 def kill(region: str) -> None:
@@ -119,10 +53,58 @@ def kill(region: str) -> None:
     lambda_runtime.kill_workers(workers)
 
 
+def _read_exception(raised: threading.local, invoke: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = invoke(*arguments, **options)
+    result = answer.get("result")
+    if not isinstance(result, dict) or RAISED not in result:
+        return answer
+    exception = result[RAISED]
+    raised.error_type = exception["type"]
+    return {**answer, "status": "error", "error": exception["error"], "trace": exception["trace"]}
+
+
+def _remember_region(network: Network, credentials: Any, config: dict[str, Any]) -> dict[str, str]:
+    keys: dict[str, str] = credentials(config)
+    network.callers[keys["AWS_ACCESS_KEY_ID"]] = config["FunctionArn"].split(":")[3]
+    return keys
+
+
+def _count_throttle(
+    metrics: Metrics, _emit: Any, function: str, *, duration_ms: float, throttle: bool, **_rest: Any
+) -> None:
+    """Keep only the throttles of the emulator's own counting (it reports one twice, then with a duration)."""
+    if throttle and not duration_ms:
+        metrics.count("AWS/Lambda", "Throttles", {"FunctionName": function})
+
+
+def _dispatch(
+    cloud: Cloud, raised: threading.local, dispatch: Any, function: Any, config: dict[str, Any], *arguments: Any
+) -> dict[str, Any]:
+    region = get_region()
+    while region in cloud.network.down:  # what a workflow calls waits until the Region is back
+        time.sleep(POLL_SECONDS)
+    if not cloud.network.up(region, "lambda"):
+        return {"body": {"errorMessage": "Service unavailable", "errorType": "ServiceException"}, "error": True}
+    raised.error_type = None
+    started = time.monotonic()
+    result: dict[str, Any] = dispatch(function, config, *arguments)
+    elapsed = (time.monotonic() - started) * 1000
+    failed = bool(result.get("error"))
+    dimensions = {"FunctionName": config.get("FunctionName", "")}
+    cloud.metrics.count("AWS/Lambda", "Invocations", dimensions)
+    cloud.metrics.count("AWS/Lambda", "Errors", dimensions, float(failed))
+    cloud.metrics.count("AWS/Lambda", "Duration", dimensions, elapsed, "Milliseconds")
+    if failed and raised.error_type and isinstance(result.get("body"), dict):
+        result["body"]["errorType"] = raised.error_type
+    for line in _embedded_metrics(result.get("log") or ""):
+        _publish(cloud.metrics, line)
+    return result
+
+
 # --- embedded metric format
 
 
-def embedded_metrics(log: str) -> Iterator[dict[str, Any]]:
+def _embedded_metrics(log: str) -> Iterator[dict[str, Any]]:
     """The log lines that are metrics: JSON objects with `_aws.CloudWatchMetrics`."""
     for line in log.splitlines():
         start = line.find("{")
@@ -136,7 +118,7 @@ def embedded_metrics(log: str) -> Iterator[dict[str, Any]]:
             yield content
 
 
-def publish(content: dict[str, Any]) -> None:
+def _publish(metrics: Metrics, content: dict[str, Any]) -> None:
     """One line's metrics, once for each set of dimensions."""
     for directive in content["_aws"].get("CloudWatchMetrics", []):
         for names in directive.get("Dimensions") or [[]]:
@@ -147,3 +129,17 @@ def publish(content: dict[str, Any]) -> None:
                     if isinstance(number, int | float):
                         unit = metric.get("Unit", "None")
                         metrics.count(directive["Namespace"], metric["Name"], dimensions, number, unit)
+
+
+# --- CloudFormation
+
+
+def _complete(physical_id: str, properties: Properties, _old: Properties) -> None:
+    function = lambda_svc._functions[physical_id]
+    reserved = properties.get("ReservedConcurrentExecutions")
+    function["concurrency"] = None if reserved is None else int(reserved)
+    for name, source in (("KMSKeyArn", "KmsKeyArn"), ("DeadLetterConfig", "DeadLetterConfig")):
+        if properties.get(source):
+            function["config"][name] = properties[source]
+        else:
+            function["config"].pop(name, None)

@@ -1,4 +1,4 @@
-"""Log lines that AWS services write and the emulator does not."""
+"""CloudWatch Logs: lines that AWS services write and the emulator does not."""
 
 import time
 

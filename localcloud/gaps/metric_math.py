@@ -118,9 +118,13 @@ class _Evaluation(ast.NodeVisitor):
         return self._fill_one(value, filling)
 
     def _fill_one(self, value: Value, filling: Value) -> Series:
-        filled = {time: self._at(value, time) for time in self.times}
-        result = {time: self._at(filling, time) if found is None else found for time, found in filled.items()}
-        return {time: found for time, found in result.items() if found is not None}
+        result = {}
+        for time in self.times:
+            own = self._at(value, time)
+            number = self._at(filling, time) if own is None else own
+            if number is not None:
+                result[time] = number
+        return result
 
     def _reduce(self, function: Callable[[list[float]], float], value: Value) -> Value:
         """Over several series by time; over one series, one number."""
@@ -128,7 +132,7 @@ class _Evaluation(ast.NodeVisitor):
             return function(list(value.values())) if isinstance(value, dict) and value else 0.0
         result = {}
         for time in self.times:
-            present = [found for series in value if (found := self._at(series, time)) is not None]
+            present = [number for series in value if (number := self._at(series, time)) is not None]
             if present:
                 result[time] = function(present)
         return result

@@ -1,59 +1,169 @@
-"""Bucket settings that the emulator's CloudFormation leaves out, set through its S3 API, which checks them as S3 does.
+"""S3: bucket settings that the emulator's CloudFormation leaves out, and replication across the network.
 
-Encryption, replication, ownership, access logging and lifecycle; and a bucket that holds anything is not deleted.
+Encryption, replication, ownership, access logging and lifecycle are set through the emulator's S3 API, which checks
+them as S3 does; a bucket that holds anything is not deleted. The emulator copies to the first matching rule's bucket,
+at once, and accepts a destination that does not exist; here replication reaches several buckets, under the
+destination's key, and refuses what S3 refuses.
 """
 
+import contextvars
+import time
 from collections.abc import Callable
-from functools import cache, wraps
+from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import Any, Final
+from xml.etree import ElementTree
 
 import botocore.session
 from botocore.serialize import create_serializer
+from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import s3
-from ministack.services.cloudformation import provisioners
 
-from localcloud import bucket_replication
+from localcloud.cloud import Cloud
+from localcloud.gaps import patching
+from localcloud.gaps.patching import Properties, is_true
 
-Properties = dict[str, Any]
-
-
-def install() -> None:
-    """Wrap the bucket resource type."""
-    handlers = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
-    create, update, delete = handlers["create"], handlers["update"], handlers["delete"]
-
-    @wraps(create)
-    def create_bucket(logical_id: str, properties: Properties, stack_name: str) -> Any:
-        created = create(logical_id, properties, stack_name)
-        try:
-            _apply(created[0], properties, {})
-        except ValueError:
-            delete(created[0], properties)  # CloudFormation does not know it yet and would leave it behind
-            raise
-        return created
-
-    @wraps(update)
-    def update_bucket(physical_id: str, old: Properties, new: Properties, *more: Any) -> Any:
-        updated = update(physical_id, old, new, *more)
-        _apply(updated[0], new, old)
-        return updated
-
-    @wraps(delete)
-    def delete_bucket(physical_id: str, properties: Properties) -> Any:
-        if physical_id in s3._buckets:
-            _check(s3._delete_bucket(physical_id), physical_id)
-        return delete(physical_id, properties)
-
-    handlers.update(create=create_bucket, update=update_bucket, delete=delete_bucket)
+Rule = dict[str, Any]
+Tags = dict[str, str] | None
+ALGORITHM: Final = "x-amz-server-side-encryption"
+KEY: Final = "x-amz-server-side-encryption-aws-kms-key-id"
 
 
-def _apply(name: str, new: Properties, old: Properties) -> None:
-    """Put every setting of the template; take away what an update dropped."""
+def install(cloud: Cloud) -> None:
+    """Wrap the bucket resource type, the setting of a replication configuration and the copying of an object."""
+    replication = Replication(cloud)
+    patching.wrap(s3, "_put_bucket_replication", _put_bucket_replication)
+    patching.wrap(s3, "_replication_rule_for", replication.rule_for)
+    patching.wrap(s3, "_maybe_replicate", replication.replicate)
+    patching.wrap_resource("AWS::S3::Bucket", _complete, _delete_bucket)
+
+
+# --- replication
+
+
+def _put_bucket_replication(put: Any, bucket: str, body: bytes) -> Any:
+    """Refuse a destination that is missing; the emulator refuses one without versioning."""
+    for element in ElementTree.fromstring(body).iter():  # noqa: S314 - from the emulator's own users
+        if element.tag.endswith("Destination"):
+            arn = next((child.text or "" for child in element if child.tag.endswith("Bucket")), "")
+            if s3._bucket_owner_account(arn.rpartition(":")[2]) is None:
+                return s3._error("InvalidRequest", "Destination bucket must exist.", 400, f"/{bucket}")
+    return put(bucket, body)
+
+
+@dataclass(frozen=True)
+class Replication:
+    """Copies new objects; `chosen` is the rule, and its role, that the emulator's copying is to follow."""
+
+    cloud: Cloud
+    chosen: contextvars.ContextVar[tuple[Rule, str] | None] = field(
+        default_factory=lambda: contextvars.ContextVar("chosen", default=None)
+    )
+
+    def rule_for(self, find: Any, bucket: str, key: str, tags: Tags) -> tuple[Rule | None, str]:
+        rule: tuple[Rule | None, str] = self.chosen.get() or find(bucket, key, tags)
+        return rule
+
+    def replicate(  # noqa: PLR0917 - the emulator's signature
+        self, copy: Any, bucket: str, key: str, item: dict[str, Any], data: Any, tags: Tags = None
+    ) -> None:
+        """Copy a new object to every destination that has a matching rule, when the network allows."""
+        if item.get("replication_status") == "REPLICA":
+            return
+        configuration = s3._bucket_replication.get(bucket) or {}
+        rules = [rule for rule in _matching(configuration, bucket, key, tags) if _copies_encrypted(rule, item)]
+        if not rules:
+            return
+        account, source = get_account_id(), _region_of(bucket)
+        written = time.monotonic()
+        statuses = {_destination(rule): "PENDING" for rule in rules}
+        item["replication_status"] = "PENDING"
+
+        def arrive(rule: Rule) -> None:
+            variant = _encrypted_for(rule, item)
+            token = self.chosen.set((rule, configuration.get("Role", "")))
+            try:
+                with request_scope(account, source):
+                    copy(bucket, key, variant, data, tags)
+            finally:
+                self.chosen.reset(token)
+            status = statuses[_destination(rule)] = variant["replication_status"]
+            self._count(rule, bucket, status, time.monotonic() - written)
+            _show_status(bucket, key, item, set(statuses.values()))
+
+        for rule in rules:
+            self.cloud.deliveries.deliver("object", source, _region_of(_destination(rule)), partial(arrive, rule))
+
+    def _count(self, rule: Rule, bucket: str, status: str, latency: float) -> None:
+        count = self.cloud.metrics.count
+        dimensions = {"SourceBucket": bucket, "DestinationBucket": _destination(rule), "RuleId": rule.get("ID", "")}
+        count("AWS/S3", "OperationsFailedReplication", dimensions, float(status == "FAILED"))
+        count("AWS/S3", "ReplicationLatency", dimensions, latency, "Seconds")
+
+
+def _encrypted_for(rule: Rule, item: dict[str, Any]) -> dict[str, Any]:
+    """The object as the destination stores it: under the key that the rule names, of the destination's Region."""
+    key_arn = rule.get("Destination", {}).get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID")
+    if not key_arn:
+        return dict(item)
+    return {**item, "preserved_headers": {**item.get("preserved_headers", {}), ALGORITHM: "aws:kms", KEY: key_arn}}
+
+
+def _show_status(bucket: str, key: str, item: dict[str, Any], statuses: set[str]) -> None:
+    """The source shows COMPLETED when every destination has it."""
+    status = next((status for status in ("FAILED", "PENDING") if status in statuses), "COMPLETED")
+    item["replication_status"] = status
+    for entry in s3._object_versions.get((bucket, key), []):
+        if entry["version_id"] == item.get("version_id"):
+            entry["replication_status"] = status
+
+
+def _matching(configuration: Rule, bucket: str, key: str, tags: Tags) -> list[Rule]:
+    """The enabled rules that select the object; of several for one destination that of the highest priority."""
+    if s3._bucket_versioning.get(bucket) != "Enabled":
+        return []
+    by_destination: dict[str, Rule] = {}
+    for rule in sorted(configuration.get("Rules", []), key=lambda rule: rule.get("Priority", 0)):
+        required = s3._replication_rule_tags(rule)
+        selected = key.startswith(s3._replication_rule_prefix(rule)) and required.items() <= (tags or {}).items()
+        if rule.get("Status") == "Enabled" and selected:
+            by_destination[_destination(rule)] = rule
+    return list(by_destination.values())
+
+
+def _copies_encrypted(rule: Rule, item: dict[str, Any]) -> bool:
+    """Objects under a customer's key are copied only by rules that include them."""
+    if item.get("preserved_headers", {}).get(ALGORITHM) != "aws:kms":
+        return True
+    selection = rule.get("SourceSelectionCriteria", {}).get("SseKmsEncryptedObjects", {})
+    return bool(selection.get("Status") == "Enabled")
+
+
+def _destination(rule: Rule) -> str:
+    name: str = rule.get("Destination", {}).get("Bucket", "").rpartition(":")[2]
+    return name
+
+
+def _region_of(bucket: str) -> str:
+    region: str | None = s3._replication_destination_region(bucket)
+    return region or get_region()
+
+
+# --- CloudFormation
+
+
+def _complete(name: str, new: Properties, old: Properties) -> None:
+    """Put every setting of the template; remove those that an update dropped."""
     for setting, (operation, convert, put, delete) in SETTINGS.items():
         if new.get(setting):
-            _check(put(name, _body(operation, name, convert(new[setting], name))), name)
+            _check(getattr(s3, put)(name, _body(operation, name, convert(new[setting], name))), name)
         elif old.get(setting) and delete:
-            delete(name)
+            getattr(s3, delete)(name)
+
+
+def _delete_bucket(name: str) -> None:
+    if name in s3._buckets:
+        _check(s3._delete_bucket(name), name)
 
 
 def _check(answer: Any, name: str) -> None:
@@ -77,14 +187,11 @@ def _s3_model() -> Any:
     return botocore.session.Session().get_service_model("s3")
 
 
-# --- from CloudFormation's words to those of the S3 API
-
-
 def _encryption(value: Properties, _bucket: str) -> Properties:
     rules = [
         {
             "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
-            "BucketKeyEnabled": _boolean(rule.get("BucketKeyEnabled", False)),
+            "BucketKeyEnabled": is_true(rule.get("BucketKeyEnabled")),
         }
         for rule in value["ServerSideEncryptionConfiguration"]
     ]
@@ -94,22 +201,17 @@ def _encryption(value: Properties, _bucket: str) -> Properties:
 def _replication(value: Properties, _bucket: str) -> Properties:
     rules = []
     for rule in value["Rules"]:
-        converted = {("ID" if key == "Id" else key): part for key, part in rule.items()}
-        if "Priority" in converted:
-            converted["Priority"] = int(converted["Priority"])
-        selection = dict(converted.get("Filter", {}))
-        if "TagFilter" in selection:
-            selection["Tag"] = selection.pop("TagFilter")
-        if "Filter" in converted:
-            converted["Filter"] = selection
-        rules.append(_numbers(converted))
+        converted = {("ID" if key == "Id" else key): part for key, part in _numbers(rule).items()}
+        if "TagFilter" in converted.get("Filter", {}):
+            converted["Filter"] = {("Tag" if key == "TagFilter" else key): v for key, v in converted["Filter"].items()}
+        rules.append(converted)
     return {"ReplicationConfiguration": {"Role": value["Role"], "Rules": rules}}
 
 
 def _numbers(value: Any) -> Any:
-    """Minutes may come as text from parameters."""
+    """Minutes and priorities may come as text from parameters."""
     if isinstance(value, dict):
-        return {key: int(part) if key == "Minutes" else _numbers(part) for key, part in value.items()}
+        return {key: int(v) if key in ("Minutes", "Priority") else _numbers(v) for key, v in value.items()}
     return value
 
 
@@ -143,26 +245,22 @@ def _lifecycle(value: Properties, _bucket: str) -> Properties:
     return {"LifecycleConfiguration": {"Rules": rules}}
 
 
-def _boolean(value: object) -> bool:
-    return value in (True, "true")
-
-
-Setting = tuple[str, Callable[[Properties, str], Properties], Callable[..., Any], Callable[[str], Any] | None]
+Setting = tuple[str, Callable[[Properties, str], Properties], str, str | None]
 # By property: the operation that sets it, its arguments, and the emulator's functions that set and remove it.
 SETTINGS: Final[dict[str, Setting]] = {
-    "BucketEncryption": ("PutBucketEncryption", _encryption, s3._put_bucket_encryption, s3._delete_bucket_encryption),
-    "OwnershipControls": ("PutBucketOwnershipControls", _ownership, s3._put_bucket_ownership_controls, None),
-    "LoggingConfiguration": ("PutBucketLogging", _logging, s3._put_bucket_logging, None),
+    "BucketEncryption": ("PutBucketEncryption", _encryption, "_put_bucket_encryption", "_delete_bucket_encryption"),
+    "OwnershipControls": ("PutBucketOwnershipControls", _ownership, "_put_bucket_ownership_controls", None),
+    "LoggingConfiguration": ("PutBucketLogging", _logging, "_put_bucket_logging", None),
     "LifecycleConfiguration": (
         "PutBucketLifecycleConfiguration",
         _lifecycle,
-        s3._put_bucket_lifecycle,
-        s3._delete_bucket_lifecycle,
+        "_put_bucket_lifecycle",
+        "_delete_bucket_lifecycle",
     ),
     "ReplicationConfiguration": (
         "PutBucketReplication",
         _replication,
-        bucket_replication.put_configuration,
-        s3._delete_bucket_replication,
+        "_put_bucket_replication",
+        "_delete_bucket_replication",
     ),
 }

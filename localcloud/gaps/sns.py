@@ -1,4 +1,4 @@
-"""SNS to queues of other Regions, over the network between them."""
+"""SNS: deliveries to queues of other Regions, over the network between them."""
 
 from functools import partial
 from typing import Any
@@ -7,20 +7,18 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import request_scope
 from ministack.services import sns
 
-from localcloud import deliveries
+from localcloud.cloud import Cloud
 from localcloud.gaps import patching
 
-_deliver_to_sqs = sns._deliver_to_sqs
 
-
-def install() -> None:
+def install(cloud: Cloud) -> None:
     """Wrap SNS's delivery to a queue."""
-    patching.replace(sns, "_deliver_to_sqs", deliver)
+    patching.wrap(sns, "_deliver_to_sqs", partial(_deliver, cloud))
 
 
-def deliver(endpoint: str, *arguments: Any, topic_arn: str = "", **options: Any) -> None:
+def _deliver(cloud: Cloud, deliver: Any, endpoint: str, *arguments: Any, topic_arn: str = "", **options: Any) -> None:
     """Deliver to the queue when its Region can be reached."""
-    act = partial(_deliver_to_sqs, endpoint, *arguments, topic_arn=topic_arn, **options)
+    act = partial(deliver, endpoint, *arguments, topic_arn=topic_arn, **options)
     try:
         topic, queue = parse_arn(topic_arn), parse_arn(endpoint)
     except ArnParseError:
@@ -31,4 +29,4 @@ def deliver(endpoint: str, *arguments: Any, topic_arn: str = "", **options: Any)
         with request_scope(topic.account_id, topic.region):
             act()
 
-    deliveries.deliver("notification", topic.region, queue.region, arrive)
+    cloud.deliveries.deliver("notification", topic.region, queue.region, arrive)

@@ -1,15 +1,16 @@
-"""What the StackSets API checks before an operation starts, and what it fills in."""
+"""What the StackSets API checks before an operation starts, and the defaults that it adds."""
 
 import json
 import re
+from math import inf
 from typing import Any, Final
 
 from ministack.core.responses import request_scope
 from ministack.services import iam
 from ministack.services.cloudformation import handlers
 
-from localcloud.stacksets.model import StackSet, unique
-from localcloud.stacksets.query_protocol import ApiError, Parameters, from_answer
+from localcloud.stacksets.model import Place, StackSet, unique
+from localcloud.stacksets.query_protocol import ApiError, from_answer
 from localcloud.stacksets.stacks import StackFailedError
 
 ADMINISTRATION_ROLE: Final = "AWSCloudFormationStackSetAdministrationRole"
@@ -20,7 +21,7 @@ REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 
 
 def invalid(message: str) -> ApiError:
-    """The error of a request that cannot be carried out as it is."""
+    """The error of a request that is wrong."""
     return ApiError("ValidationError", message)
 
 
@@ -34,21 +35,23 @@ def stack_set_name(name: str) -> str:
     return name
 
 
-def capabilities(template: dict[str, Any], form: Parameters) -> None:
-    """A template with named IAM resources needs CAPABILITY_NAMED_IAM, and so on, as CreateStack has it."""
+def capabilities(template: dict[str, Any], request: dict[str, Any]) -> None:
+    """A template with named IAM resources needs CAPABILITY_NAMED_IAM, and so on, as for CreateStack."""
+    form = {f"Capabilities.member.{n}": [name] for n, name in enumerate(request.get("Capabilities", []), 1)}
     refusal = handlers._check_capabilities(template, template, form)
     if refusal:
         from_answer("CreateStackSet", refusal)  # raises what was refused
 
 
-def parameters(template: dict[str, Any], given: list[dict[str, Any]], previous: dict[str, str]) -> dict[str, str]:
-    """A stack set's parameters: those given, `UsePreviousValue` from before, the others revert to their defaults.
+def parameters(template: dict[str, Any], request: dict[str, Any], previous: dict[str, str]) -> dict[str, str]:
+    """A stack set's parameters: a request's values, earlier ones with `UsePreviousValue`, defaults for the others.
 
-    Only values that were given are kept; the stacks fill in the defaults.
+    Only explicit values are kept; the stacks fill in the defaults.
     """
+    items = request.get("Parameters", [])
     declared = template.get("Parameters", {})
-    values = _taken(template, given, previous)
-    for key in (item["ParameterKey"] for item in given):
+    values = _values(template, items, previous)
+    for key in (item["ParameterKey"] for item in items):
         if key not in values and "Default" not in declared[key]:
             raise invalid(
                 f"Invalid input for parameter key {key}. Cannot specify usePreviousValue as true for a "
@@ -60,21 +63,19 @@ def parameters(template: dict[str, Any], given: list[dict[str, Any]], previous: 
     return values
 
 
-def overrides(template: dict[str, Any], given: list[dict[str, Any]] | None, previous: dict[str, str]) -> dict[str, str]:
+def overrides(template: dict[str, Any], request: dict[str, Any], previous: dict[str, str]) -> dict[str, str]:
     """An instance's overrides: no list keeps all; in a list `UsePreviousValue` keeps one; what is absent reverts."""
-    if given is None:
-        return dict(previous)
-    return _taken(template, given, previous)
+    items = request.get("ParameterOverrides")
+    return dict(previous) if items is None else _values(template, items, previous)
 
 
-def _taken(template: dict[str, Any], given: list[dict[str, Any]], previous: dict[str, str]) -> dict[str, str]:
-    """The values given, and those kept from before. Refuses parameters that the template does not have."""
-    declared = template.get("Parameters", {})
-    unknown = [item["ParameterKey"] for item in given if item["ParameterKey"] not in declared]
+def _values(template: dict[str, Any], items: list[dict[str, Any]], previous: dict[str, str]) -> dict[str, str]:
+    """The values in a list, and the earlier ones that it keeps. Refuses parameters that the template does not have."""
+    unknown = [item["ParameterKey"] for item in items if item["ParameterKey"] not in template.get("Parameters", {})]
     if unknown:
         raise invalid(f"Parameters: [{', '.join(unknown)}] do not exist in the template")
     values = {}
-    for item in given:
+    for item in items:
         key = item["ParameterKey"]
         if not item.get("UsePreviousValue"):
             values[key] = item.get("ParameterValue", "")
@@ -83,7 +84,7 @@ def _taken(template: dict[str, Any], given: list[dict[str, Any]], previous: dict
     return values
 
 
-def places(request: dict[str, Any]) -> list[tuple[str, str]]:
+def places(request: dict[str, Any]) -> list[Place]:
     """The accounts and Regions that a request names, Region by Region."""
     if "DeploymentTargets" in request and "Accounts" not in request:
         request = request | {"Accounts": request["DeploymentTargets"].get("Accounts", [])}
@@ -101,30 +102,42 @@ def places(request: dict[str, Any]) -> list[tuple[str, str]]:
     return [(account, region) for region in regions for account in accounts]
 
 
-def preferences(request: dict[str, Any], *, must_name: list[str] | None = None) -> dict[str, Any]:
-    """The operation preferences with their defaults. RegionOrder may name no Region outside `must_name`."""
-    given: dict[str, Any] = dict(request.get("OperationPreferences", {}))
+def existing(stack_set: StackSet, request: dict[str, Any]) -> list[Place]:
+    """The places that a request names, all of which must be instances."""
+    requested = places(request)
+    absent = [f"{account} / {region}" for account, region in requested if (account, region) not in stack_set.instances]
+    if absent:
+        raise ApiError(
+            "StackInstanceNotFoundException",
+            f"Stack instances not found for stack set {stack_set.name}: {', '.join(absent)}",
+        )
+    return requested
+
+
+def preferences(request: dict[str, Any], places: list[Place]) -> dict[str, Any]:
+    """The operation preferences with their defaults. RegionOrder may name only the request's Regions, if it has any."""
+    chosen: dict[str, Any] = dict(request.get("OperationPreferences", {}))
     for limit in ("FailureTolerance", "MaxConcurrent"):
-        if f"{limit}Count" in given and f"{limit}Percentage" in given:
+        if f"{limit}Count" in chosen and f"{limit}Percentage" in chosen:
             raise invalid(f"You can specify either {limit}Count or {limit}Percentage, but not both")
     for name, least, most in (
-        ("FailureToleranceCount", 0, None),
+        ("FailureToleranceCount", 0, inf),
         ("FailureTolerancePercentage", 0, 100),
-        ("MaxConcurrentCount", 1, None),
+        ("MaxConcurrentCount", 1, inf),
         ("MaxConcurrentPercentage", 1, 100),
     ):
-        if name in given and (given[name] < least or (most is not None and given[name] > most)):
-            raise invalid(f"{name} {given[name]} is outside its range")
-    order = given.get("RegionOrder", [])
-    outside = [region for region in order if must_name is not None and region not in must_name]
+        if name in chosen and not least <= chosen[name] <= most:
+            raise invalid(f"{name} {chosen[name]} is outside its range")
+    order = chosen.get("RegionOrder", [])
+    outside = "Regions" in request and set(order) - {region for _, region in places}
     if outside or len(set(order)) != len(order):
         raise invalid(f"RegionOrder {order} must name each Region of the operation at most once, and no other")
-    given.setdefault("RegionConcurrencyType", "SEQUENTIAL")
-    if "FailureTolerancePercentage" not in given:
-        given.setdefault("FailureToleranceCount", 0)
-    if "MaxConcurrentPercentage" not in given:
-        given.setdefault("MaxConcurrentCount", 1)
-    return given
+    chosen.setdefault("RegionConcurrencyType", "SEQUENTIAL")
+    if "FailureTolerancePercentage" not in chosen:
+        chosen.setdefault("FailureToleranceCount", 0)
+    if "MaxConcurrentPercentage" not in chosen:
+        chosen.setdefault("MaxConcurrentCount", 1)
+    return chosen
 
 
 def administration_role(request: dict[str, Any], account: str) -> str:
@@ -134,7 +147,7 @@ def administration_role(request: dict[str, Any], account: str) -> str:
 
 
 def roles(stack_set: StackSet, account: str) -> None:
-    """Both roles must exist and trust the one before; else StackFailedError with the reason shown on the instance."""
+    """Both roles must exist, and each trust its caller; else StackFailedError with the reason of the instance."""
     role_name = stack_set.administration_role.rsplit("/", 1)[-1]
     if not _trusts(stack_set.account, role_name, {"cloudformation.amazonaws.com"}):
         raise StackFailedError(
@@ -161,8 +174,8 @@ def _trusts(account: str, role_name: str, principals: set[str]) -> bool:
         if statement.get("Effect") != "Allow":
             continue
         principal = statement.get("Principal", {})
-        named = principal.values() if isinstance(principal, dict) else [principal]
-        flat = {item for value in named for item in ([value] if isinstance(value, str) else value)}
-        if flat & (principals | {"*"}):
+        values = principal.values() if isinstance(principal, dict) else [principal]
+        trusted = {item for value in values for item in ([value] if isinstance(value, str) else value)}
+        if trusted & (principals | {"*"}):
             return True
     return False

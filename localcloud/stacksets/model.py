@@ -1,16 +1,18 @@
-"""What the StackSets API keeps: stack sets, their instances and their operations, and how the API shows them."""
+"""The StackSets API's stack sets, their instances and their operations, and how the API shows them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from localcloud.stacksets.query_protocol import ApiError
+
 # Field names follow the API: see StackSet, StackInstance and StackSetOperation in the CloudFormation API reference.
 Place = tuple[str, str]  # account, Region
 
 
 def now() -> datetime:
-    """The present, as the API's timestamps have it."""
+    """The present, as in the API's timestamps."""
     return datetime.now(UTC)
 
 
@@ -34,7 +36,7 @@ class Instance:
         return self.account, self.region
 
     def settle(self, status: str, detailed_status: str, reason: str | None = None) -> None:
-        """Set the three statuses together."""
+        """Set status, detailed status and reason together."""
         self.status, self.detailed_status, self.status_reason = status, detailed_status, reason
 
     def summary(self, stack_set_id: str) -> dict[str, Any]:
@@ -59,7 +61,7 @@ class Instance:
 
 @dataclass
 class Result:
-    """What became of one place in one operation."""
+    """The result of one operation at one place."""
 
     account: str
     region: str
@@ -68,8 +70,8 @@ class Result:
 
     def summary(self) -> dict[str, Any]:
         """As ListStackSetOperationResults shows it."""
-        shown = {"Account": self.account, "Region": self.region, "Status": self.status, "StatusReason": self.reason}
-        return shown | {"AccountGateResult": {"Status": "SKIPPED", "StatusReason": "Function not found"}}
+        summary = {"Account": self.account, "Region": self.region, "Status": self.status, "StatusReason": self.reason}
+        return summary | {"AccountGateResult": {"Status": "SKIPPED", "StatusReason": "Function not found"}}
 
 
 @dataclass
@@ -130,8 +132,8 @@ class StackSet:
 
     name: str
     id: str
-    arn: str
     account: str
+    region: str
     description: str | None
     template: str
     parameters: dict[str, str]
@@ -146,9 +148,37 @@ class StackSet:
     drift: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def arn(self) -> str:
+        return f"arn:aws:cloudformation:{self.region}:{self.account}:stackset/{self.id}"
+
+    @property
     def running(self) -> Operation | None:
         """An operation that has not ended, if there is one."""
         return next((operation for operation in self.operations.values() if operation.active), None)
+
+    def instance(self, request: dict[str, Any]) -> Instance:
+        """The stack instance that a request names; raises ApiError."""
+        place = (request["StackInstanceAccount"], request["StackInstanceRegion"])
+        if place not in self.instances:
+            raise ApiError(
+                "StackInstanceNotFoundException",
+                f"Stack instance not found for stack set {self.name} in account {place[0]} and Region {place[1]}",
+            )
+        return self.instances[place]
+
+    def operation(self, request: dict[str, Any]) -> Operation:
+        """The operation that a request names; raises ApiError."""
+        if request["OperationId"] not in self.operations:
+            raise ApiError("OperationNotFoundException", f"Operation {request['OperationId']} not found")
+        return self.operations[request["OperationId"]]
+
+    def require_idle(self) -> None:
+        """Raise OperationInProgressException while an operation runs."""
+        if self.running:
+            raise ApiError(
+                "OperationInProgressException",
+                f"Another Operation on StackSet {self.arn} is in progress: {self.running.id}",
+            )
 
     def summary(self) -> dict[str, Any]:
         """As ListStackSets shows it."""
@@ -169,7 +199,7 @@ class StackSet:
             "TemplateBody": self.template,
             "Parameters": parameter_list(self.parameters),
             "Capabilities": self.capabilities,
-            "Tags": [{"Key": key, "Value": value} for key, value in self.tags.items()],
+            "Tags": tag_list(self.tags),
             "StackSetARN": self.arn,
             "AdministrationRoleARN": self.administration_role,
             "ExecutionRoleName": self.execution_role,
@@ -182,6 +212,11 @@ class StackSet:
 def parameter_list(values: dict[str, str]) -> list[dict[str, str]]:
     """Parameters in the API's shape."""
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def tag_list(tags: dict[str, str]) -> list[dict[str, str]]:
+    """Tags in the API's shape."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def unique(values: Iterable[str]) -> list[str]:

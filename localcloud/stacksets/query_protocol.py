@@ -1,7 +1,7 @@
 """The CloudFormation API's wire format (AWS Query) read from and written by botocore's own description of it.
 
-Actions get their input as a dict like boto3's and return one; nothing here knows a single action. `call` is the way
-back: one of the emulator's CloudFormation actions, called with and answering boto3's shapes.
+Actions get their input as a dict like boto3's and return one; nothing here depends on a particular action. `to_form`
+and `from_answer` are the way back: they call the emulator's own CloudFormation actions with boto3's shapes.
 """
 
 from datetime import datetime
@@ -42,8 +42,8 @@ def read_input(action: str, parameters: Parameters) -> dict[str, Any]:
     shape = service().operation_model(action).input_shape
     if shape is None:
         return {}
-    found: dict[str, Any] = _read(shape, "", {key: values[0] for key, values in parameters.items()}) or {}
-    missing = [name for name in shape.required_members if name not in found]
+    request: dict[str, Any] = _read(shape, "", {key: values[0] for key, values in parameters.items()}) or {}
+    missing = [name for name in shape.required_members if name not in request]
     if missing:
         count = f"{len(missing)} validation error{'s' if len(missing) > 1 else ''} detected: "
         null = "; ".join(
@@ -51,7 +51,7 @@ def read_input(action: str, parameters: Parameters) -> dict[str, Any]:
             for name in missing
         )
         raise ApiError("ValidationError", count + null)
-    return found
+    return request
 
 
 def _read(shape: Shape, prefix: str, form: dict[str, str]) -> Any:
@@ -69,8 +69,17 @@ def _read(shape: Shape, prefix: str, form: dict[str, str]) -> Any:
     if shape.type_name == "boolean":
         return text.lower() == "true"
     if shape.type_name == "integer":
-        return _integer(prefix, text)
-    _check_enum(shape, prefix, text)
+        try:
+            return int(text)
+        except ValueError:
+            raise ApiError("ValidationError", f"Value '{text}' at '{prefix}' is not a number") from None
+    allowed = getattr(shape, "enum", None)
+    if allowed and text not in allowed:
+        raise ApiError(
+            "ValidationError",
+            f"1 validation error detected: Value '{text}' at '{prefix}' failed to satisfy constraint: "
+            f"Member must satisfy enum value set: [{', '.join(allowed)}]",
+        )
     return text
 
 
@@ -80,23 +89,6 @@ def _read_list(shape: ListShape, prefix: str, form: dict[str, str]) -> list[Any]
         values.append(value)
     # An empty list arrives as "Tags=", and is not the same as none at all.
     return values if values or form.get(prefix) == "" else None
-
-
-def _integer(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise ApiError("ValidationError", f"Value '{text}' at '{name}' is not a number") from None
-
-
-def _check_enum(shape: Shape, name: str, text: str) -> None:
-    allowed = getattr(shape, "enum", None)
-    if allowed and text not in allowed:
-        raise ApiError(
-            "ValidationError",
-            f"1 validation error detected: Value '{text}' at '{name}' failed to satisfy constraint: "
-            f"Member must satisfy enum value set: [{', '.join(allowed)}]",
-        )
 
 
 # --- answers
@@ -123,7 +115,7 @@ def _write(shape: Shape, value: Any, element: ElementTree.Element) -> None:
         for item in value:
             _write(shape.member, item, ElementTree.SubElement(element, "member"))
     elif isinstance(shape, MapShape):
-        raise NotImplementedError(f"no StackSets answer has a map, {shape.name} is one")
+        raise NotImplementedError(f"{shape.name} is a map, and no answer of StackSets has one")
     elif isinstance(value, datetime):
         element.text = value.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
     elif isinstance(value, bool):
@@ -154,11 +146,10 @@ def write_error(action: str, error: ApiError, request_id: str) -> Answer:
 def to_form(action: str, arguments: dict[str, Any]) -> Parameters:
     """Arguments in boto3's shape as the form parameters of a request."""
     serialized = create_serializer("query").serialize_to_request(arguments, service().operation_model(action))
-    return {key: [_text(value)] for key, value in serialized["body"].items()}
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return {
+        key: [str(value).lower() if isinstance(value, bool) else str(value)]
+        for key, value in serialized["body"].items()
+    }
 
 
 def from_answer(action: str, answer: Answer) -> dict[str, Any]:
