@@ -3,11 +3,13 @@
 import json
 
 import pytest
+from payments.protocol import operations, record
+from payments.protocol.operations import Done, Standing, Why
+from payments.protocol.ports import Context
 from payments.protocol.register import Value
 
-from payctl.commands.registers import duration
+from payctl.commands.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
-from payctl.payments.registers import Context, Done, Standing, operations, record
 from stacksets.errors import ToolError
 
 HOME, SECOND, THIRD = "us-east-1", "eu-west-1", "ap-southeast-1"
@@ -55,8 +57,8 @@ def test_when_it_may_be_closed_without_the_processors_word(
 @pytest.mark.parametrize(
     ("settled", "not_charged", "reason", "says"),
     [
-        ("", False, "", "say how it ended"),
-        ("ch_1", True, "x", "say how it ended"),
+        ("", False, "", "state how it ended"),
+        ("ch_1", True, "x", "state how it ended"),
         ("", True, " ", "needs a reason"),
         ("x" * (LONGEST + 1), False, "", f"{LONGEST + 1} characters"),
         ("", True, "paid by 4111 1111 1111 1111", "card number"),
@@ -74,22 +76,22 @@ def test_a_ruling_names_who_decided() -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "remedy"),
+    ("why", "remedy"),
     [
-        ("the processor does not answer", "--unchecked where it is gone for good; you need to read secret psp"),
-        ("the processor did not cancel it: wait until an hour after the attempt", "after 2023-11-14T23:13:21"),
-        ("the processor says it was charged: ch_1", f"knows it as {record.key(INTENT)}"),
+        (Why.PROCESSOR_SILENT, "--unchecked where it is gone for good; you need to read secret psp"),
+        (Why.TOO_EARLY, "after 2023-11-14T23:13:21"),
+        (Why.OTHER, f"knows it as {record.key(INTENT)}"),
     ],
 )
-def test_a_refusal_says_what_to_do(says: str, remedy: str) -> None:
-    error = refusal(context(), DOUBTFUL, Done(done=False, says=says), "psp")
-    assert str(error).startswith(f"T1 was not closed: {says}; ")
+def test_a_refusal_says_what_to_do_whatever_its_words_are(why: Why, remedy: str) -> None:
+    error = refusal(context(), DOUBTFUL, Done(done=False, says="any words, in an hour", why=why), "psp")
+    assert str(error).startswith("T1 was not closed: any words, in an hour; ")
     assert remedy in error.remedy
 
 
 def test_a_refusal_about_an_attempt_that_nobody_sees_names_what_must_answer() -> None:
     unseen = DOUBTFUL._replace(attempted_at=0)
-    error = refusal(context(), unseen, Done(done=False, says="wait until an hour after the attempt"), "")
+    error = refusal(context(), unseen, Done(done=False, says="wait", why=Why.TOO_EARLY), "")
     assert error.remedy == f"{SECOND} must answer first: only its register knows when it was attempted"
 
 

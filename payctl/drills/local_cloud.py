@@ -1,4 +1,4 @@
-"""The local cloud's own endpoints: faults, quiet, and the sandbox processor (see localcloud/)."""
+"""The local cloud's admin API: faults, what is under way, and the sandbox processor (see localcloud/)."""
 
 import json
 import urllib.error
@@ -8,20 +8,20 @@ from typing import Any, Final
 from payctl.cloud import Cloud
 from stacksets.errors import ToolError
 
-SECONDS: Final = 30
+TIMEOUT_SECONDS: Final = 30
 
 
 class LocalCloud:
-    """What can be asked of a local cloud and of no other. Errors are ToolError, one line each."""
+    """A local cloud's admin API. Every failure is a ToolError."""
 
     def __init__(self, endpoint: str) -> None:
         self._base = f"{endpoint}/_localcloud"
 
     @classmethod
     def of(cls, cloud: Cloud, what: str) -> "LocalCloud":
-        """That of this run. Raises ToolError on AWS, where there is none."""
+        """The local cloud of this run. Raises ToolError on AWS, with `what` was wanted."""
         if not cloud.endpoint:
-            raise ToolError(f"{what} are of the local cloud only: AWS is not broken on demand", remedy="add --local")
+            raise ToolError(f"{what} are for the local cloud only: AWS is not broken on demand", remedy="add --local")
         return cls(cloud.endpoint)
 
     def faults(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class LocalCloud:
         self._ask("DELETE", "/faults")
 
     def seed(self, seed: int) -> None:
-        """Where the dice of the faults and of the processor begin."""
+        """Seed the random numbers of the faults and of the processor."""
         self._ask("PUT", "/faults/seed", {"seed": seed})
         self._ask("PUT", "/processor/admin", {"seed": seed})
 
@@ -49,10 +49,10 @@ class LocalCloud:
         return self._ask("GET", "/quiet")
 
     def processor(self) -> dict[str, Any]:
-        """The sandbox processor's books and behaviour."""
+        """The sandbox processor's charges and behaviour."""
         return self._ask("GET", "/processor/admin")
 
-    def tell_processor(self, behaviour: dict[str, Any]) -> None:
+    def set_processor(self, behaviour: dict[str, Any]) -> None:
         """Change some of the sandbox processor's behaviour."""
         self._ask("PUT", "/processor/admin", behaviour)
 
@@ -64,19 +64,19 @@ class LocalCloud:
             headers={"Content-Type": "application/json"},
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310
-                found: dict[str, Any] = json.loads(answer.read() or b"{}")
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                parsed: dict[str, Any] = json.loads(answer.read() or b"{}")
         except urllib.error.HTTPError as error:
             raise ToolError(f"the local cloud refused {method} {path}: {_reason(error)}") from None
         except (urllib.error.URLError, OSError) as error:
             raise ToolError(f"{self._base} does not answer: {error}", remedy="start it with `make up`") from None
-        return found
+        return parsed
 
 
 def _reason(error: urllib.error.HTTPError) -> str:
-    """The line that the local cloud gave, else the status."""
+    """The local cloud's own error, else the status."""
     try:
-        told = json.loads(error.read())
+        body = json.loads(error.read())
     except ValueError:
         return f"{error.code} {error.reason}"
-    return str(told.get("error") or told.get("message") or error.code)
+    return str(body.get("error") or body.get("message") or error.code)

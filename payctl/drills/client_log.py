@@ -1,4 +1,4 @@
-"""What a load run remembers: every answer, and what clients know of each payment. Times are seconds since its start."""
+"""What the clients of a load saw: every answer, and the state of each payment. Times are seconds since its start."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -55,7 +55,7 @@ class Payment:
         """Whether its client has nothing left to ask."""
         return self.ended_at is not None
 
-    def hear(self, answer: Answer) -> None:
+    def learn(self, answer: Answer) -> None:
         """Learn from an answer."""
         now = answer.at + answer.seconds
         self.begun_at = answer.at if self.begun_at is None else min(self.begun_at, answer.at)
@@ -71,7 +71,7 @@ class Payment:
 
 
 @dataclass(kw_only=True)
-class Record:
+class ClientLog:
     """Everything that clients did and heard."""
 
     regions: tuple[str, ...]
