@@ -27,6 +27,11 @@ class Answer:
     headers: Mapping[str, str]
     body: Any
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The body where it is a JSON object, else nothing."""
+        return self.body if isinstance(self.body, dict) else {}
+
 
 def address(cloud: Cloud, region: str, outputs: Mapping[str, str]) -> str:
     """Where the API of a Region is reached, without a slash at the end.
@@ -38,8 +43,17 @@ def address(cloud: Cloud, region: str, outputs: Mapping[str, str]) -> str:
     return outputs["ApiEndpoint"]
 
 
-def send(method: str, url: str, *, body: Any = None, sign_as: Any = None, region: str = "") -> Answer:
+def send(
+    method: str,
+    url: str,
+    *,
+    body: Any = None,
+    sign_as: Any = None,
+    region: str = "",
+    session: URLLib3Session | None = None,
+) -> Answer:
     """Send one request, signed with the credentials `sign_as` if given: for `region`, or for any with "*".
+    By `session` where many requests share their connections.
 
     No redirects, no repeats.
     """
@@ -51,7 +65,7 @@ def send(method: str, url: str, *, body: Any = None, sign_as: Any = None, region
     elif sign_as is not None:
         SigV4Auth(sign_as, "execute-api", region).add_auth(request)
     try:
-        answer = URLLib3Session(timeout=TIMEOUT).send(request.prepare())
+        answer = (session or URLLib3Session(timeout=TIMEOUT)).send(request.prepare())
     except BotoCoreError as error:
         return Answer(status=0, headers={}, body=" ".join(str(error).split()))
     return Answer(status=answer.status_code, headers=dict(answer.headers), body=_parsed(answer.content))

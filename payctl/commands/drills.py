@@ -114,11 +114,7 @@ def run_clear(
     Example: `payctl faults clear --local`
     """
     with run.open() as environment:
-        local = LocalCloud.of(environment.cloud, "faults")
-        if fault:
-            local.clear_fault(fault)
-        else:
-            local.clear_faults()
+        LocalCloud.of(environment.cloud, "faults").clear_faults(fault)
     run.answer({"cleared": fault or "all"}, lambda _: print(f"cleared {fault or 'all faults'}"))
 
 

@@ -1,55 +1,30 @@
 """Signed requests to an environment's APIs from many threads: one pool of connections, no repeats of its own."""
 
-import json
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 
 from payctl.environment import Environment
-from payctl.http import address, require_credentials
+from payctl.http import Answer, address, require_credentials, send
 
 CONNECT_SECONDS: Final = 2
 READ_SECONDS: Final = 10  # above the 8 s within which the API answers
-
-
-class Response(NamedTuple):
-    """Status and parsed body; status 0 and no body when there was no answer."""
-
-    status: int
-    body: Mapping[str, Any]
 
 
 class ApiClient:
     """Calls the APIs of an environment. `connections` are kept to each host."""
 
     def __init__(self, environment: Environment, *, connections: int) -> None:
-        credentials = require_credentials(environment.cloud).get_frozen_credentials()
-        self._signers = {r: SigV4Auth(credentials, "execute-api", r) for r in environment.regions}
+        self._credentials = require_credentials(environment.cloud).get_frozen_credentials()
         self._urls = {r: address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions}
-        self._session = URLLib3Session(timeout=(CONNECT_SECONDS, READ_SECONDS), max_pool_connections=connections)  # type: ignore[arg-type]  # takes a pair too
+        pair: Any = (CONNECT_SECONDS, READ_SECONDS)  # which the session takes, though its types want one number
+        self._session = URLLib3Session(timeout=pair, max_pool_connections=connections)
 
-    def call(self, method: str, region: str, path: str, body: Any = None) -> Response:
+    def call(self, method: str, region: str, path: str, body: Any = None) -> Answer:
         """One signed request to a Region's API."""
-        content = b"" if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"} if content else {}
-        request = AWSRequest(method=method, url=self._urls[region] + path, data=content, headers=headers)
-        self._signers[region].add_auth(request)
-        return self._send(request)
+        url = self._urls[region] + path
+        return send(method, url, body=body, sign_as=self._credentials, region=region, session=self._session)
 
     def healthy(self, region: str) -> bool:
         """Whether the Region's health endpoint answers 200."""
-        return self._send(AWSRequest(method="GET", url=f"{self._urls[region]}/health")).status == 200
-
-    def _send(self, request: AWSRequest) -> Response:
-        try:
-            answer = self._session.send(request.prepare())
-            body = json.loads(answer.content or b"{}")
-        except HTTPClientError:
-            return Response(0, {})
-        except ValueError:  # something in between answered, with no JSON
-            return Response(answer.status_code, {})
-        return Response(answer.status_code, body if isinstance(body, dict) else {})
+        return send("GET", f"{self._urls[region]}/health", session=self._session).status == 200

@@ -53,7 +53,7 @@ class LocalInjector:
         if outage.processor:
             self._local.set_processor(outage.processor_well)
         for fault in self._set.pop(outage):
-            self._local.clear_fault(fault)
+            self._local.clear_faults(fault)
 
     def heal(self) -> None:
         for outage in list(self._set):

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Final, NamedTuple, Protocol
 
-from payctl.drills.api_client import ApiClient, Response
+from payctl import http
+from payctl.drills.api_client import ApiClient
 from payctl.drills.client_log import Answer, ClientLog, Payment
 from payctl.drills.routing import AWS_INTERVAL, LOCAL_INTERVAL, Router
 from payctl.environment import Environment
@@ -31,7 +32,7 @@ LOOK_AGAIN: Final = 2.0
 class Api(Protocol):
     """What the load needs of an API client."""
 
-    def call(self, method: str, region: str, path: str, body: object = None) -> Response: ...
+    def call(self, method: str, region: str, path: str, body: object = None) -> http.Answer: ...
 
 
 class Routes(Protocol):
@@ -176,7 +177,7 @@ class Load:
             at=at,
             seconds=self.now - at,
             status=response.status,
-            state=str(response.body.get("status", "")) if response.status in (200, 201, 202) else "",
+            state=str(response.fields.get("status", "")) if response.status in (200, 201, 202) else "",
         )
 
     def _done(self, step: Step, answer: Answer | None) -> None:

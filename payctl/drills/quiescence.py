@@ -76,7 +76,8 @@ class Watch:
 
     def _status(self, payment: str) -> str:
         """What the API says of a payment that is not final."""
-        return str(self._load.api.call("GET", self._environment.home, f"/payments/{payment}").body.get("status", ""))
+        answer = self._load.api.call("GET", self._environment.home, f"/payments/{payment}")
+        return str(answer.fields.get("status", ""))
 
     def _under_way(self, parked: frozenset[str]) -> list[str]:
         """What keeps the system from being quiet, in words."""
