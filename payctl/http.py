@@ -21,7 +21,8 @@ TIMEOUT = 31
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an API answered; `body` is parsed where it is JSON. `status` 0: it did not answer, `body` says why."""
+    """What an API answered; `headers` by name in any case, `body` parsed where it is JSON. `status` 0: it did not
+    answer, `body` says why."""
 
     status: int
     headers: Mapping[str, str]
@@ -68,7 +69,7 @@ def send(
         answer = (session or URLLib3Session(timeout=TIMEOUT)).send(request.prepare())
     except BotoCoreError as error:
         return Answer(status=0, headers={}, body=" ".join(str(error).split()))
-    return Answer(status=answer.status_code, headers=dict(answer.headers), body=_parsed(answer.content))
+    return Answer(status=answer.status_code, headers=answer.headers, body=_parsed(answer.content))
 
 
 def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:

@@ -18,8 +18,8 @@ for module in (deployment, inspection, payments, registers, drills):
     app.add_typer(module.app)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(asked: bool) -> None:
+    if asked:
         project, emulator, commit = version()
         print(f"payctl {project} (commit {commit})\nlocal cloud: ministack {emulator}")
         raise typer.Exit

@@ -98,14 +98,14 @@ def run_status(run: Run) -> None:
     Exit code 1 unless all is deployed. Example: `payctl status --json`
     """
     with run.open() as environment:
-        found = status.status(environment)
-        regions = attention.tend(environment) if found["deployed"] or found["silent"] else ()
+        stacks = status.status(environment)
+        regions = attention.tend(environment) if stacks["deployed"] or stacks["silent"] else ()
     if run.as_json:
-        render.print_json(found | {"regions": regions})
+        render.print_json(stacks | {"regions": regions})
     else:
-        render.status(found)
+        render.status(stacks)
         render.attention(regions)
-    if not found["deployed"]:
+    if not stacks["deployed"]:
         raise typer.Exit(1)
 
 

@@ -102,13 +102,13 @@ def page(text: str) -> str:
 def main() -> int:
     """Write the page; with --check only report whether it is stale, by exit code 1."""
     current = FILE.read_text(encoding="utf-8")
-    wanted = page(current)
-    if current == wanted:
+    new = page(current)
+    if current == new:
         return 0
     if "--check" in sys.argv[1:]:
-        print(f"{FILE} is not what the commands' help says: run `make docs`", file=sys.stderr)
+        print(f"{FILE} does not match the commands' help: run `make docs`", file=sys.stderr)
         return 1
-    FILE.write_text(wanted, encoding="utf-8")
+    FILE.write_text(new, encoding="utf-8")
     print(f"wrote {FILE}")
     return 0
 

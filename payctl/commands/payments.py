@@ -60,7 +60,7 @@ def run_pay(
 
 
 def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str) -> None:
-    """Payments at a rate, each until its end is known. Exit code 1 unless all ended well."""
+    """Payments at a rate, each until its end is known. Exit code 1 unless each is final."""
     with run.open() as environment:
         near = environment.regions if regions == "all" else pay.chosen(environment, regions.split(","))
         log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near)
@@ -78,7 +78,7 @@ def run_logs(
     minutes: Annotated[float, typer.Option(help="How far back, in minutes.", min=0)] = 60.0,
     follow: Annotated[float, typer.Option(help="How long to wait for more lines, in seconds.", min=0)] = 0.0,
 ) -> None:
-    """Show a payment's way through the logs of all Regions, in the order of time. Read only.
+    """Show a payment's path through the logs of all Regions, in chronological order. Read only.
 
     Logs never hold an id, only its hash. Example: `payctl logs TXN001 --follow 60`
     """

@@ -50,9 +50,9 @@ def run_reconcile(
     Example: `payctl reconcile --json`
     """
     with run.open() as environment:
-        found = reconcile.reconcile(environment, repair=repair)
-    run.answer(found, render.reconciliation)
-    if not found.clean:
+        comparison = reconcile.reconcile(environment, repair=repair)
+    run.answer(comparison, render.reconciliation)
+    if not comparison.clean:
         raise typer.Exit(2)
 
 

@@ -63,53 +63,53 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text
     console().print(drawn)
 
 
-def status(found: Mapping[str, Any]) -> None:
+def status(shown: Mapping[str, Any]) -> None:
     """`payctl status` for people."""
     out = console()
-    if not found["stack_set"]:
-        out.print(f"environment {found['environment']} does not exist in account {found['account']}")
+    if not shown["stack_set"]:
+        out.print(f"environment {shown['environment']} does not exist in account {shown['account']}")
         return
-    operation = found["operation"]
-    out.print(f"[bold]{found['stack_set']}[/bold] in account {found['account']}, home {found['home']}")
+    operation = shown["operation"]
+    out.print(f"[bold]{shown['stack_set']}[/bold] in account {shown['account']}, home {shown['home']}")
     if operation:
         out.print(f"last operation {operation['id']} {operation['action']} ", state(operation["status"]))
     rows = [
         (entry["region"], state(entry["status"]), state(entry["stack_status"]), entry["code"], entry["reason"])
-        for entry in found["instances"]
+        for entry in shown["instances"]
     ]
     table("", ("Region", "instance", "stack", "code", "reason"), rows)
-    shared = found["global_stack"]
+    shared = shown["global_stack"]
     out.print(f"{shared['name']} ", state(shared["status"]), f" {shared['reason']}")
-    if found["silent"]:
-        out.print(f"no answer from {' and '.join(found['silent'])}: two of three Regions take payments; do not deploy")
+    if shown["silent"]:
+        out.print(f"no answer from {' and '.join(shown['silent'])}: two of three Regions take payments; do not deploy")
     else:
-        out.print("deployed" if found["deployed"] else "not fully deployed: `payctl deploy` goes on where it stopped")
+        out.print("deployed" if shown["deployed"] else "not fully deployed: `payctl deploy` resumes where it stopped")
 
 
-def plan(found: Plan) -> None:
+def plan(preview: Plan) -> None:
     """`payctl plan`: one row a resource, one column a place; replacements and removals in red, with the property."""
     out = console()
-    if not found.steps:
+    if not preview.steps:
         out.print("nothing to do")
         return
     resources: dict[str, dict[str, Change]] = {}
-    for change in found.changes:
+    for change in preview.changes:
         resources.setdefault(f"{change.resource} ({change.kind})", {})[change.place] = change
     rows: list[tuple[str | Text, ...]] = [
-        (name, *(_symbol(by_place.get(place)) for place in found.places), _details(by_place))
+        (name, *(_symbol(by_place.get(place)) for place in preview.places), _details(by_place))
         for name, by_place in resources.items()
     ]
-    table("", ("resource", *found.places, "property: why"), rows)
+    table("", ("resource", *preview.places, "property: why"), rows)
     out.print("+ made  > changed  - removed  ± replaced  ±? perhaps replaced", style="dim")
-    for change in found.changes:
+    for change in preview.changes:
         if change.loses_data:
             out.print(Text(f"{change.place}: {change.resource} holds data and would be {_fate(change)}", "bold red"))
-    for line in found.refused:
+    for line in preview.refused:
         out.print(Text(f"refused by AWS: {line}", "bold red"))
-    for line in found.notes:
+    for line in preview.notes:
         out.print(Text(f"note: {line}", "yellow"))
     out.print("payctl deploy would:")
-    for step in found.steps:
+    for step in preview.steps:
         out.print(f"  - {step}", highlight=False)
 
 
@@ -132,47 +132,47 @@ def _details(by_place: dict[str, Change]) -> Text:
     return text
 
 
-def checks(found: Sequence[Check]) -> None:
+def checks(results: Sequence[Check]) -> None:
     """`payctl preflight` for people."""
     words = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("note", style="yellow")}
-    rows = [(words[check.ok], check.place, check.subject, check.detail) for check in found]
-    table("", ("", "where", "check", "found"), rows)
-    for check in found:
+    rows = [(words[check.ok], check.place, check.subject, check.detail) for check in results]
+    table("", ("", "where", "check", "result"), rows)
+    for check in results:
         if check.ok is False and check.remedy:
             console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red", highlight=False)
 
 
-def explanation(found: Explanation) -> None:
+def explanation(failed: Explanation) -> None:
     """`payctl why` for people."""
-    if not found.subject:
+    if not failed.subject:
         print("nothing failed: the last operation and the global stack are good")
         return
     out = console()
-    out.print(Text(found.subject, style="bold"))
-    for cause in found.causes:
+    out.print(Text(failed.subject, style="bold"))
+    for cause in failed.causes:
         out.print(Text(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
         out.print(Text(f"    {cause.reason}"))
         if cause.remedy:
             out.print(Text(f"    remedy: {cause.remedy}", style="green"))
 
 
-def destruction(found: Destruction) -> None:
+def destruction(preview: Destruction) -> None:
     """`payctl destroy --plan` for people."""
-    for number, step in enumerate(found.steps, 1):
+    for number, step in enumerate(preview.steps, 1):
         print(f"{number}. {step}")
-    for title, lines in (("kept", found.kept), ("in the way", found.obstacles)):
+    for title, lines in (("kept", preview.kept), ("in the way", preview.obstacles)):
         print(f"{title}: {'' if lines else 'nothing'}")
         for line in lines:
             print(f"  - {line}")
 
 
-def drifts(found: Sequence[Drift]) -> None:
+def drifts(resources: Sequence[Drift]) -> None:
     """`payctl drift`: one row a property."""
-    if not found:
-        print("no drift: every stack is as its template has it")
+    if not resources:
+        print("no drift: every stack matches its template")
         return
     rows: list[tuple[str | Text, ...]] = []
-    for each in found:
+    for each in resources:
         name = f"{each.resource} ({each.kind})"
         rows += [(each.place, name, d.path, Text(d.expected, "green"), Text(d.actual, "red")) for d in each.differences]
         if not each.differences:
@@ -180,9 +180,9 @@ def drifts(found: Sequence[Drift]) -> None:
     table("", ("where", "resource", "property", "expected", "actual"), rows)
 
 
-def attention(found: Sequence[Tended]) -> None:
+def attention(regions: Sequence[Tended]) -> None:
     """The lower half of `payctl status`."""
-    if not found:
+    if not regions:
         return
     rows = [
         (
@@ -193,37 +193,37 @@ def attention(found: Sequence[Tended]) -> None:
             Text(str(each.parked), "red" if each.parked else "green"),
             Text(each.trouble or (f"register not in use: {each.register}" if each.register else ""), "red"),
         )
-        for each in found
+        for each in regions
     ]
     table("", ("Region", "alarms", "dead letters", "open", "parked", ""), rows)
 
 
-def replies(found: Sequence[Reply]) -> None:
+def replies(answers: Sequence[Reply]) -> None:
     """`payctl pay` for people."""
-    for reply in found:
+    for reply in answers:
         replayed = " (replayed)" if reply.replayed else ""
         print(f"{reply.region}: {reply.status or 'no answer'}{replayed}: {reply.meaning}")
         print(json.dumps(reply.body, indent=2) if not isinstance(reply.body, str) else f"  {reply.body}")
 
 
-def reconciliation(found: Reconciliation) -> None:
+def reconciliation(result: Reconciliation) -> None:
     """`payctl reconcile` for people."""
-    rows = [(f.kind, f.region, f.payment, f.detail, "repaired" if f.repaired else "") for f in found.findings]
+    rows = [(f.kind, f.region, f.payment, f.detail, "repaired" if f.repaired else "") for f in result.findings]
     if rows:
         table("", ("finding", "where", "payment", "detail", ""), rows)
-    print(f"{found.payments} payments, {len(rows)} findings")
+    print(f"{result.payments} payments, {len(rows)} findings")
 
 
-def letters(found: Sequence[Letter]) -> None:
+def letters(read: Sequence[Letter]) -> None:
     """`payctl redrive` for people."""
-    rows = [(letter.region, letter.message_id, letter.payment, letter.reason, letter.state) for letter in found]
+    rows = [(letter.region, letter.message_id, letter.payment, letter.reason, letter.state) for letter in read]
     table("", ("Region", "message", "payment", "reason", ""), rows)
-    print(f"{len(found)} dead letters")
+    print(f"{len(read)} dead letters")
 
 
-def parked(found: Sequence[Waiting]) -> None:
+def parked(payments: Sequence[Waiting]) -> None:
     """`payctl parked` for people."""
-    if not found:
+    if not payments:
         print("no payment is parked")
         return
     rows = [
@@ -235,7 +235,7 @@ def parked(found: Sequence[Waiting]) -> None:
             each.why,
             each.idempotency_key,
         )
-        for each in found
+        for each in payments
     ]
     table("", ("payment", "amount", "age", "decided for", "why", "idempotency key"), rows)
     print("ask the processor about the key, then: payctl resolve ID --settled REFERENCE")
@@ -257,16 +257,16 @@ def log_line(line: Line) -> None:
     print(f"{at} {line.region:<14} {line.group:<9} {line.text}", flush=True)
 
 
-def faults(found: Mapping[str, Any]) -> None:
+def faults(listed: Mapping[str, Any]) -> None:
     """`payctl faults list` for people."""
-    for fault in found["faults"]:
+    for fault in listed["faults"]:
         rest = {name: value for name, value in fault.items() if name not in ("id", "kind")}
         print(f"{fault['id']}: {fault['kind']} {json.dumps(rest)}")
-    if not found["faults"]:
+    if not listed["faults"]:
         print("no faults are set")
 
 
-def figures(found: Mapping[str, Any]) -> None:
+def figures(values: Mapping[str, Any]) -> None:
     """Figures by name; some are several by name themselves."""
 
     def text(value: Any) -> str:
@@ -274,15 +274,15 @@ def figures(found: Mapping[str, Any]) -> None:
             return ", ".join(f"{name} {count}" for name, count in value.items())
         return "-" if value is None else str(value)
 
-    table("", ("", ""), [(name.replace("_", " "), text(value)) for name, value in found.items()])
+    table("", ("", ""), [(name.replace("_", " "), text(value)) for name, value in values.items()])
 
 
-def verdict(found: Verdict, report: Path | None) -> None:
+def verdict(judged: Verdict, report: Path | None) -> None:
     """`payctl drill` for people."""
-    figures({name: value for name, value in asdict(found).items() if name != "failures"})
-    for failure in found.failures:
+    figures({name: value for name, value in asdict(judged).items() if name != "failures"})
+    for failure in judged.failures:
         print(f"FAILED: {failure}")
-    print(f"{'PASSED' if found.passed else 'FAILED'}{f'; report: {report}' if report else ''}")
+    print(f"{'PASSED' if judged.passed else 'FAILED'}{f'; report: {report}' if report else ''}")
 
 
 def error(problem: ToolError, *, as_json: bool) -> None:

@@ -56,7 +56,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long new payments are made."""
+        """For how many seconds new payments are made."""
         return self.payments / self.rate
 
     def draw(self) -> list[Payment]:
@@ -85,7 +85,7 @@ def new_prefix(kind: str) -> str:
 
 
 class Step(NamedTuple):
-    """A request to make at `at`; `number` breaks ties. `detour` Regions further than the router says."""
+    """A request to make at `at`; `number` breaks ties. `detour`: how many Regions further than the router's first."""
 
     at: float
     number: int
@@ -124,7 +124,7 @@ class Load:
             thread.start()
 
     def join(self) -> ClientLog:
-        """Wait until every client knows the end of its payment or has given up."""
+        """Wait until every client knows the outcome of its payment or has given up."""
         for thread in self._threads:
             thread.join()
         return self.log
@@ -211,8 +211,8 @@ def started(environment: Environment, plan: Plan) -> Iterator[Load]:
 
 
 def pay_at_rate(environment: Environment, *, rate: float, seconds: float, near: Sequence[str]) -> ClientLog:
-    """Make payments for so long, by clients spread over the Regions `near`, and follow each to its end. Raises
-    ToolError."""
+    """Make payments for some seconds, by clients spread over the Regions `near`, and follow each until its client is
+    done. Raises ToolError where the rate makes none."""
     payments = round(rate * seconds)
     if payments < 1:
         raise ToolError(f"{rate:g} payments a second for {seconds:g} s is no payment")

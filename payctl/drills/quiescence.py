@@ -15,7 +15,7 @@ from payctl.environments.contents import call_janitors, running_executions
 from payctl.payments.books import items
 from payctl.payments.tables import bring_forward, due_payments
 
-# A payment in doubt rests after so long: above a janitor's minute and the 30 s between its looks.
+# After which a payment in doubt counts as parked: above a janitor's minute and the 30 s between its looks.
 PARKED_SECONDS: Final = 90.0
 # Between two looks, and between two runs of the janitors where they are hurried.
 LOOK_SECONDS: Final = 1.0
@@ -75,7 +75,7 @@ class Watch:
         return [one for one, since in self._parked_since.items() if self._load.now - since >= PARKED_SECONDS]
 
     def _status(self, payment: str) -> str:
-        """What the API says of a payment that is not final."""
+        """The status of a payment by the API, "" where there is none."""
         answer = self._load.api.call("GET", self._environment.home, f"/payments/{payment}")
         return str(answer.fields.get("status", ""))
 

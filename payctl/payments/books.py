@@ -59,8 +59,8 @@ def read(environment: Environment, region: str, *, only: Sequence[str] | None = 
 
 def items(environment: Environment, region: str, table: str, only: Sequence[str] | None = None) -> dict[str, Item]:
     """A table's items by payment: all of them, or those of certain payments, read consistently. Read only."""
-    found = _scan(environment, region, table) if only is None else _get(environment, region, table, only)
-    by_payment = {str(item["TransactionId"]): item for item in found}
+    pages = _scan(environment, region, table) if only is None else _get(environment, region, table, only)
+    by_payment = {str(item["TransactionId"]): item for item in pages}
     return {payment: item for payment, item in by_payment.items() if not payment.startswith(":")}  # no payment's id
 
 

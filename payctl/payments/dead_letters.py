@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from payctl.environment import Environment
 
-HIDDEN_SECONDS: Final = 300  # of a letter that is read; one that is not deleted comes up again by itself
+HIDDEN_SECONDS: Final = 300  # of a letter that is read; one that is not deleted then appears again
 KEYS: Final = ("transaction", "transactionId", "account", "hash")
 """What a workflow is started with; not "tried": a new start is free to try every Region again."""
 
@@ -88,7 +88,7 @@ def parse(body: str) -> tuple[dict[str, Any] | None, str]:
 
 
 def _read(environment: Environment, region: str) -> Iterator[Letter]:
-    """Until the queue gives nothing new: a letter may come up again meanwhile."""
+    """Read until the queue gives nothing new: a letter may appear again meanwhile."""
     seen: set[str] = set()
     while True:
         answer = environment.cloud.sqs(region).receive_message(

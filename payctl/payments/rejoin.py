@@ -3,7 +3,7 @@
 bar ──> 60 s: all ──> new, empty ──> 900 s: who asked the ──> teach each payment ──> unbar
  │      know it        table         old one has ended        from both others
  └───────┴──────────────┴─────────────┴────────────────────────┘
-  stopped anywhere here? Repeat the command: it goes on, and nobody asks the register meanwhile
+  interrupted anywhere here? Repeat the command: it resumes, and nobody asks the register meanwhile
 
 Why the 900 s: docs/decisions/rejoin-waits.md.
 """
@@ -45,8 +45,8 @@ def rejoin(environment: Environment, region: str) -> Rejoined:
 
 
 def wait_until_ended(environment: Environment, *, already: float) -> None:
-    """A function that asked the old register before it knew the bar may remember a promise that no other cell holds
-    yet: the others may be listed only once such a function has ended. `already`: for how long the bar has stood."""
+    """Wait until every function that asked the old register has ended: until then it may remember a promise that no
+    other cell holds yet, and the others must not be listed. `already`: for how many seconds the bar has stood."""
     left = max(0.0, BARRED_SECONDS + LIFE_SECONDS - already)
     for waited in environment.pace.ticks(left):
         detail = f"{max(0.0, left - waited):.0f} s until those that asked the old register have ended"

@@ -18,8 +18,8 @@ Cell = Mapping[str, Any]
 
 
 def holds_payments(cloud: Cloud, region: str, table: str) -> bool:
-    """Whether a table holds any payment; what a register says about itself, by an id that begins with ":", is none.
-    False where there is no such table. Read only."""
+    """Whether a table holds any payment; a register's item about itself, whose id begins with ":", is none. False
+    where there is no such table. Read only."""
     pages = (
         cloud.dynamodb(region)
         .get_paginator("scan")
@@ -76,7 +76,7 @@ def open_payments(environment: Environment) -> dict[str, int]:
 
 
 def bring_forward(environment: Environment) -> None:
-    """Make every open payment due now. Harmless at any time: `due_at` says when to look, never what is true."""
+    """Make every open payment due now. Harmless at any time: `due_at` only says when to look."""
 
     def hasten(region: str) -> None:
         api, table, now = environment.cloud.dynamodb(region), environment.names.register(region), int(time.time())
