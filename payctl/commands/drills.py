@@ -2,15 +2,18 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from payctl.commands import render
 from payctl.commands.options import OPERATIONS, Command, Run, seconds_of
-from payctl.drills import drill, injectors, scenarios
+from payctl.drills import drill, scenarios
+from payctl.drills.load import Plan, new_prefix
 from payctl.drills.local_cloud import LocalCloud
 from stacksets.errors import ToolError
+
+PATIENCE_SECONDS: Final = 30.0  # for which a client of a drill repeats its request
 
 app = typer.Typer()
 faults = typer.Typer(help="Break the local cloud on purpose, and heal it.", no_args_is_help=True)
@@ -37,20 +40,19 @@ def run_drill(
     """
     draw = _drawer() if report else None
     with run.open() as environment:
-        injectors.require_consent(environment.cloud, name, consent=consent)
-        local = LocalCloud(environment.cloud.endpoint) if environment.cloud.endpoint else None
-        options = drill.Options(
-            name=name,
+        plan = Plan(
             payments=payments,
             rate=rate,
-            window=seconds_of(window),
-            seed=seed,
+            near=environment.regions,
+            prefix=new_prefix("D"),
             impatient=impatient,
-            limit=seconds_of(wait),
-            hurry=hurry,
+            patience=PATIENCE_SECONDS,
+            seed=seed,
         )
-        injector = injectors.LocalInjector(local) if local else injectors.AwsInjector(environment)
-        done = drill.run(environment, injector, local, options)
+        options = drill.Options(
+            name=name, plan=plan, window=seconds_of(window), limit=seconds_of(wait), hurry=hurry, consent=consent
+        )
+        done = drill.run(environment, options)
     if report and draw:
         report.write_text(draw(done))
     run.answer(done.as_dict(), lambda _: render.verdict(done.verdict, report))

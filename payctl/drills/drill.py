@@ -8,8 +8,8 @@ from typing import Any, Final
 from payctl.drills import scenarios
 from payctl.drills.client_log import ClientLog
 from payctl.drills.evidence import Evidence, gather
-from payctl.drills.injectors import Injector
-from payctl.drills.load import Load, Plan, new_prefix, started
+from payctl.drills.injectors import AwsInjector, Injector, LocalInjector, require_consent
+from payctl.drills.load import Load, Plan, started
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.quiescence import Watch
 from payctl.drills.scenarios import Outage, Scene
@@ -23,23 +23,19 @@ TICK: Final = 0.02
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """In seconds: `window` is how long the fault lasts, in the middle of the load; `patience` how long a client repeats
-    its request; `limit` how long to wait for quiet afterwards. `hurry`: call the janitors, do not wait for their
-    minute."""
+    """In seconds: `window` is how long the fault lasts, in the middle of the load; `limit` how long to wait for quiet
+    afterwards. `hurry`: call the janitors, do not wait for their minute. `consent`: on AWS, too."""
 
     name: str
-    payments: int = 600
-    rate: float = 20.0
-    window: float = 20.0
-    seed: int = 0
-    impatient: float = 0.1
-    patience: float = 30.0
-    limit: float = 300.0
+    plan: Plan
+    window: float
+    limit: float
     hurry: bool = False
+    consent: bool = False
 
     def scene(self, regions: tuple[str, ...]) -> Scene:
         """The fault window in the middle of the load. Raises ToolError when it does not fit."""
-        seconds = self.payments / self.rate
+        seconds = self.plan.seconds
         if self.window >= seconds:
             raise ToolError(
                 f"the fault lasts {self.window:g} s and the load {seconds:g} s",
@@ -68,8 +64,8 @@ class Drill:
         return {
             "drill": self.options.name,
             "environment": self.environment,
-            "seed": self.options.seed,
-            "rate": self.options.rate,
+            "seed": self.options.plan.seed,
+            "rate": self.options.plan.rate,
             "hurried": self.options.hurry,
             "seconds": round(self.seconds, 1),
             "outages": [
@@ -81,25 +77,19 @@ class Drill:
         }
 
 
-def run(environment: Environment, injector: Injector, local: LocalCloud | None, options: Options) -> Drill:
+def run(environment: Environment, options: Options) -> Drill:
     """Run a drill to its verdict. Whatever happens, the faults that it injected are healed. Raises ToolError."""
     began = time.monotonic()
+    require_consent(environment.cloud, options.name, consent=options.consent)
     outages = tuple(scenarios.require(options.name)(options.scene(environment.regions)))
     if any(outage.processor for outage in outages) and not environment.settings.processor.url:
         raise ToolError(
             f"{options.name} needs an environment that settles by a processor", remedy="set [processor] in the settings"
         )
-    injector.prepare(options.seed)
-    plan = Plan(
-        payments=options.payments,
-        rate=options.rate,
-        near=environment.regions,
-        prefix=new_prefix("D"),
-        impatient=options.impatient,
-        patience=options.patience,
-        seed=options.seed,
-    )
-    with started(environment, plan) as load:
+    local = LocalCloud(environment.cloud.endpoint) if environment.cloud.endpoint else None
+    injector = LocalInjector(local) if local else AwsInjector(environment)
+    injector.prepare(options.plan.seed)
+    with started(environment, options.plan) as load:
         try:
             play(environment, injector, load, outages)
         finally:
@@ -108,7 +98,7 @@ def run(environment: Environment, injector: Injector, local: LocalCloud | None, 
         log = load.join()
     aftermath = Watch(environment, load, local).until_quiet(options.limit, hurry=options.hurry)
     environment.report.phase("Reconcile")
-    evidence = gather(environment, sorted(log.payments), plan.prefix, local)
+    evidence = gather(environment, sorted(log.payments), options.plan.prefix, local)
     return Drill(
         options=options,
         environment=environment.settings.environment,

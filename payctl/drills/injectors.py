@@ -1,7 +1,7 @@
 """Fault injection: by the local cloud's admin API, or on AWS by the operator's health switch and nothing more."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from payctl.cloud import Cloud
 from payctl.drills.local_cloud import LocalCloud
@@ -14,20 +14,6 @@ SWITCH: Final = ":health"
 ON_AWS: Final = "region-loss"
 
 
-class Injector(Protocol):
-    """Begins and ends outages."""
-
-    def prepare(self, seed: int) -> None:
-        """Check that nothing is broken yet. Raises ToolError."""
-
-    def begin(self, outage: Outage) -> None: ...
-
-    def end(self, outage: Outage) -> None: ...
-
-    def heal(self) -> None:
-        """End every outage that was begun."""
-
-
 class LocalInjector:
     """Sets faults in the local cloud."""
 
@@ -36,6 +22,7 @@ class LocalInjector:
         self._set: dict[Outage, list[str]] = {}
 
     def prepare(self, seed: int) -> None:
+        """Check that nothing is broken yet. Raises ToolError."""
         if self._local.faults()["faults"]:
             raise ToolError(
                 "faults are set already", remedy="look with `payctl faults list`, then `payctl faults clear`"
@@ -56,6 +43,7 @@ class LocalInjector:
             self._local.clear_faults(fault)
 
     def heal(self) -> None:
+        """End every outage that was begun."""
         for outage in list(self._set):
             self.end(outage)
 
@@ -82,6 +70,7 @@ class AwsInjector:
         self._put_back(outage.regions)
 
     def heal(self) -> None:
+        """End every outage that was begun."""
         self._put_back(tuple(self._out))
 
     def _put_back(self, regions: Sequence[str]) -> None:
@@ -90,6 +79,9 @@ class AwsInjector:
                 TableName=self._environment.names.register(region), Key={"TransactionId": {"S": SWITCH}}
             )
             self._out.discard(region)
+
+
+Injector = LocalInjector | AwsInjector
 
 
 def require_consent(cloud: Cloud, name: str, *, consent: bool) -> None:

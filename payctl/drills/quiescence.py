@@ -38,7 +38,7 @@ class Watch:
         parked = frozenset(self._parked())
         self._environment.report.phase("Wait until quiet")
         quiet = self._wait(lambda: self._under_way(parked), until, hurry=True)
-        return Aftermath(settled_at=self._settled_at, parked=parked, quiet=quiet, quiet_at=self._load.now)
+        return Aftermath(settled_at=self._settled_at, parked=parked, quiet=quiet)
 
     def _wait(self, left: Callable[[], list[str]], until: float, *, hurry: bool) -> bool:
         """Look until nothing is left; whether that came true in time."""

@@ -1,7 +1,7 @@
 """Where a client is sent: to the nearest Region whose health check passes, as by the latency records (SPEC B12)."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 # Consecutive results that change a health check's state, as in the template.
@@ -32,10 +32,6 @@ class Router:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-
-    @property
-    def well(self) -> Mapping[str, bool]:
-        return dict(self._well)
 
     def order(self, near: str) -> tuple[str, ...]:
         """The Regions as a client near `near` should try them: by distance, those out of DNS last."""

@@ -17,12 +17,11 @@ AT_THE_END: Final = 3  # seconds without usual service that show no recovery
 @dataclass(frozen=True, kw_only=True)
 class Aftermath:
     """What was seen after healing: when each accepted payment was first known to be final, in seconds since the load's
-    start; the parked payments; whether everything became quiet in time, and when it was last looked at."""
+    start; the parked payments; whether everything became quiet in time."""
 
     settled_at: Mapping[str, float]
     parked: frozenset[str]
     quiet: bool
-    quiet_at: float
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Any
 from payctl.drills.client_log import Answer, ClientLog, Payment
 from payctl.drills.drill import Drill, Options
 from payctl.drills.evidence import Evidence
+from payctl.drills.load import Plan
 from payctl.drills.scenarios import Outage
 from payctl.drills.verdict import Aftermath, judge
 
@@ -66,7 +67,7 @@ def evidence(**changes: Any) -> Evidence:
 
 def aftermath(**changes: Any) -> Aftermath:
     settled_at = {identify(number): number + 0.3 for number in range(PAYMENTS)}
-    return replace(Aftermath(settled_at=settled_at, parked=frozenset(), quiet=True, quiet_at=12.0), **changes)
+    return replace(Aftermath(settled_at=settled_at, parked=frozenset(), quiet=True), **changes)
 
 
 def example(*, lost: int = 0, environment: str = "dev") -> Drill:
@@ -78,8 +79,9 @@ def example(*, lost: int = 0, environment: str = "dev") -> Drill:
         charges={p: count for p, count in (whole.charges or {}).items() if p not in gone},
     )
     made = log()
+    plan = Plan(payments=PAYMENTS, rate=1.0, near=REGIONS, prefix="D1ax2bx")
     return Drill(
-        options=Options(name="region-loss", payments=PAYMENTS, rate=1.0, window=2.0),
+        options=Options(name="region-loss", plan=plan, window=2.0, limit=300.0),
         environment=environment,
         regions=REGIONS,
         outages=(OUTAGE,),
