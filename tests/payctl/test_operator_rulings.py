@@ -1,11 +1,12 @@
 """What an operator is shown of a parked payment, and which rulings are taken at all."""
 
 import json
+from typing import Any
 
 import pytest
 from payments.protocol import operations, record
-from payments.protocol.operations import Done, Standing, Why
-from payments.protocol.ports import Context
+from payments.protocol.operations import Done, Ruling, Standing, Why
+from payments.protocol.ports import LOST, Context, Verdict
 from payments.protocol.register import Value
 
 from payctl.commands.render import duration
@@ -17,6 +18,7 @@ NOW = 1_700_000_000
 RAIL = "https://processor.example"
 INTENT = record.intent_of(record.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
 VALUE = Value("", SECOND, INTENT.hash, NOW, RAIL)
+CHARGED = Verdict(settled=True, reference="ch_1")
 DOUBTFUL = Standing("T1", record.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
 
 
@@ -87,6 +89,29 @@ def test_a_refusal_says_what_to_do_whatever_its_words_are(why: Why, remedy: str)
     error = refusal(context(), DOUBTFUL, Done(done=False, says="any words, in an hour", why=why), "psp")
     assert str(error).startswith("T1 was not closed: any words, in an hour; ")
     assert remedy in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([LOST], Why.PROCESSOR_SILENT),
+        ([None, LOST], Why.TOO_EARLY),
+        ([CHARGED], Why.OTHER),
+        ([None, CHARGED], Why.OTHER),
+    ],
+    ids=["silent", "not cancelled", "charged", "charged meanwhile"],
+)
+def test_the_functions_code_names_the_reason_of_a_refusal(answers: list[Any], why: Why) -> None:
+    """What the processor answers to the lookup, and to the cancellation."""
+    not_charged = Ruling(status=record.NOT_CHARGED, by="me", reason="lost")
+    flow = operations.object_to(context(now=NOW + 60), not_charged, INTENT, VALUE, {SECOND: {"attempted_at": NOW}})
+    next(flow)
+    *before, last = answers
+    for answer in before:
+        flow.send((answer,))
+    with pytest.raises(StopIteration) as ended:
+        flow.send((last,))
+    assert ended.value.value.why is why
 
 
 def test_a_refusal_about_an_attempt_that_nobody_sees_names_what_must_answer() -> None:
