@@ -1,10 +1,10 @@
-"""Who breaks things: the local cloud through its admin API, or on AWS an operator's own switch and nothing more."""
+"""Fault injection: by the local cloud's admin API, or on AWS by the operator's health switch and nothing more."""
 
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from payctl.cloud import Cloud
-from payctl.drills.local import LocalCloud
+from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.scenarios import Outage
 from payctl.environment import Environment
 from stacksets.errors import ToolError
@@ -14,21 +14,7 @@ SWITCH: Final = ":health"
 ON_AWS: Final = "region-loss"
 
 
-class Hand(Protocol):
-    """Begins and ends outages."""
-
-    def prepare(self, seed: int) -> None:
-        """Look that nothing is broken yet."""
-
-    def begin(self, outage: Outage) -> None: ...
-
-    def end(self, outage: Outage) -> None: ...
-
-    def heal(self) -> None:
-        """End whatever was begun."""
-
-
-class LocalHand:
+class LocalInjector:
     """Sets faults in the local cloud."""
 
     def __init__(self, local: LocalCloud) -> None:
@@ -36,6 +22,7 @@ class LocalHand:
         self._set: dict[Outage, list[str]] = {}
 
     def prepare(self, seed: int) -> None:
+        """Check that nothing is broken yet. Raises ToolError."""
         if self._local.faults()["faults"]:
             raise ToolError(
                 "faults are set already", remedy="look with `payctl faults list`, then `payctl faults clear`"
@@ -45,30 +32,31 @@ class LocalHand:
     def begin(self, outage: Outage) -> None:
         self._set[outage] = []
         if outage.processor:
-            self._local.tell_processor(dict(outage.processor))
+            self._local.set_processor(dict(outage.processor))
         for fault in outage.faults:
             self._set[outage].append(self._local.set_fault(fault))
 
     def end(self, outage: Outage) -> None:
         if outage.processor:
-            self._local.tell_processor(outage.processor_well)
+            self._local.set_processor(outage.processor_well)
         for fault in self._set.pop(outage):
-            self._local.clear_fault(fault)
+            self._local.clear_faults(fault)
 
     def heal(self) -> None:
+        """End every outage that was begun."""
         for outage in list(self._set):
             self.end(outage)
 
 
-class AwsHand:
-    """Takes a Region out of DNS by the operator's switch, and puts it back: AWS has no other means ready."""
+class AwsInjector:
+    """Takes a Region out of DNS by the operator's switch, and puts it back: nothing else is broken on AWS."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._out: set[str] = set()
 
     def prepare(self, seed: int) -> None:
-        """Nothing to look at: the switch is set again or for the first time."""
+        """Nothing to check: setting the switch twice is harmless."""
 
     def begin(self, outage: Outage) -> None:
         for region in outage.regions:
@@ -82,6 +70,7 @@ class AwsHand:
         self._put_back(outage.regions)
 
     def heal(self) -> None:
+        """End every outage that was begun."""
         self._put_back(tuple(self._out))
 
     def _put_back(self, regions: Sequence[str]) -> None:
@@ -92,8 +81,11 @@ class AwsHand:
             self._out.discard(region)
 
 
+Injector = LocalInjector | AwsInjector
+
+
 def require_consent(cloud: Cloud, name: str, *, consent: bool) -> None:
-    """Raise ToolError for a drill on AWS that the operator did not ask for by name, or that AWS has no means to."""
+    """Raises ToolError for a drill on AWS without the operator's explicit consent, or one that AWS has no means for."""
     if cloud.endpoint:
         return
     if not consent:

@@ -1,4 +1,4 @@
-"""What a load run remembers: every answer, and what clients know of each payment. Times are seconds since its start."""
+"""What the clients of a load saw: every answer, and the state of each payment. Times are seconds since its start."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ REFUSED: Final = "REFUSED"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One request and what came of it. `status` 0: no answer. `state`: the payment's status, where the body told it."""
+    """One request and its outcome. `status` 0: no answer. `state`: the payment's status, where the body has one."""
 
     payment: str
     method: str
@@ -23,15 +23,15 @@ class Answer:
 
     @property
     def error(self) -> bool:
-        """Whether the client must repeat: nothing is known, or not enough."""
+        """Whether the client must repeat its request: the outcome is not known."""
         return self.status in (0, 409, 429) or self.status >= 500
 
 
 @dataclass(kw_only=True, slots=True)
 class Payment:
-    """A payment as its client knows it. `near` is the Region its client is routed to while all is well.
+    """A payment as its client knows it. `near` is the Region that its client is routed to while all are healthy.
 
-    `due` is when the plan wants its first request, `begun_at` when that was sent: later, where the client was busy.
+    `due` is when its first request is planned, `begun_at` when that was sent: later, where the client was busy.
     """
 
     id: str
@@ -47,7 +47,7 @@ class Payment:
 
     @property
     def begun(self) -> float:
-        """When its first request was sent, or was to be."""
+        """When its first request was sent, or was planned."""
         return self.due if self.begun_at is None else self.begun_at
 
     @property
@@ -55,7 +55,7 @@ class Payment:
         """Whether its client has nothing left to ask."""
         return self.ended_at is not None
 
-    def hear(self, answer: Answer) -> None:
+    def learn(self, answer: Answer) -> None:
         """Learn from an answer."""
         now = answer.at + answer.seconds
         self.begun_at = answer.at if self.begun_at is None else min(self.begun_at, answer.at)
@@ -71,8 +71,8 @@ class Payment:
 
 
 @dataclass(kw_only=True)
-class Record:
-    """Everything that clients did and heard."""
+class ClientLog:
+    """Everything that the clients sent and received."""
 
     regions: tuple[str, ...]
     payments: dict[str, Payment] = field(default_factory=dict)
@@ -102,11 +102,11 @@ class Record:
         }
 
 
-def percentiles(seconds: Sequence[float], wanted: Sequence[int] = (50, 95, 99)) -> dict[str, float]:
-    """Percentiles in milliseconds, by name; nothing of nothing."""
+def percentiles(seconds: Sequence[float], shares: Sequence[int] = (50, 95, 99)) -> dict[str, float]:
+    """Percentiles in milliseconds, by name; none without values."""
     ordered = sorted(seconds)
     if not ordered:
         return {}
     return {
-        f"p{share}": round(ordered[min(len(ordered) - 1, len(ordered) * share // 100)] * 1000, 1) for share in wanted
+        f"p{share}": round(ordered[min(len(ordered) - 1, len(ordered) * share // 100)] * 1000, 1) for share in shares
     }
