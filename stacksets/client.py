@@ -1,13 +1,12 @@
 """The StackSets API: the calls this tool uses, and nothing else of CloudFormation."""
 
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stacksets.errors import OperationInProgressError, ToolError, code_of, failure, silent
+from stacksets.errors import NEUTRAL, Advice, OperationInProgressError, SilentError, code_of
 from stacksets.model import (
     Definition,
     Instance,
@@ -23,14 +22,9 @@ from stacksets.model import (
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-# The template names its roles.
+# Templates may name their roles.
 CAPABILITIES: Any = ["CAPABILITY_NAMED_IAM"]
 IN_PROGRESS = {"OperationInProgressException", "StaleRequestException"}
-
-
-def operation_id(verb: str) -> str:
-    """A new idempotency token that says who ran what: payctl-VERB-8 hex digits."""
-    return f"payctl-{verb}-{uuid.uuid4().hex[:8]}"
 
 
 class StackSetClient:
@@ -40,22 +34,23 @@ class StackSetClient:
     Raises OperationInProgressError where another operation runs, ToolError for every other refusal.
     """
 
-    def __init__(self, api: "CloudFormationClient", name: str) -> None:
+    def __init__(self, api: "CloudFormationClient", name: str, advice: Advice = NEUTRAL) -> None:
         self.api = api
         self.name = name
+        self.advice = advice
 
     def describe(self) -> StackSet | None:
         """The StackSet, None where there is none. Read only."""
         with self._doing("describe", ignore={"StackSetNotFoundException"}):
-            found = self.api.describe_stack_set(StackSetName=self.name)["StackSet"]
+            answer = self.api.describe_stack_set(StackSetName=self.name)["StackSet"]
             return StackSet(
                 name=self.name,
-                arn=found.get("StackSetARN", ""),
-                template=found.get("TemplateBody", ""),
-                parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
-                tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
-                administration_role_arn=found.get("AdministrationRoleARN", ""),
-                execution_role_name=found.get("ExecutionRoleName", ""),
+                arn=answer.get("StackSetARN", ""),
+                template=answer.get("TemplateBody", ""),
+                parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in answer.get("Parameters", [])},
+                tags={tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])},
+                administration_role_arn=answer.get("AdministrationRoleARN", ""),
+                execution_role_name=answer.get("ExecutionRoleName", ""),
             )
         return None
 
@@ -167,7 +162,7 @@ class StackSetClient:
         with self._doing("describe an operation of"):
             answer = self.api.describe_stack_set_operation(StackSetName=self.name, OperationId=token)
             return _operation(answer["StackSetOperation"])
-        raise AssertionError  # unreachable: nothing is ignored above
+        raise AssertionError  # unreachable: nothing is ignored here
 
     def results(self, token: str) -> tuple[Result, ...]:
         """What an operation did in each Region so far. Read only."""
@@ -176,7 +171,7 @@ class StackSetClient:
                 StackSetName=self.name, OperationId=token
             )
             return tuple(_result(summary) for page in pages for summary in page["Summaries"])
-        raise AssertionError  # unreachable: nothing is ignored above
+        raise AssertionError  # unreachable: nothing is ignored here
 
     @contextmanager
     def _starting(self, verb: str) -> Iterator[None]:
@@ -185,26 +180,18 @@ class StackSetClient:
             yield
 
     @contextmanager
-    def _doing(self, verb: str, *, ignore: set[str] | None = None) -> Iterator[None]:
+    def _doing(self, verb: str, *, ignore: Collection[str] = ()) -> Iterator[None]:
         try:
             yield
-        except ClientError as error:
-            if code_of(error) in (ignore or ()):
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) in ignore:
                 return
             if code_of(error) in IN_PROGRESS:
                 raise OperationInProgressError(f"another operation runs on StackSet {self.name}") from error
-            raise self._failure(verb, error) from error
-        except BotoCoreError as error:
-            raise self._failure(verb, error) from error
-
-    def _failure(self, verb: str, error: Exception) -> ToolError:
-        refused = failure(verb, f"StackSet {self.name}", error)
-        if silent(error):
-            refused.remedy = (
-                "it needs the home Region: repeat it when that is back; `payctl status`, `pay`, `parked`, `resolve` "
-                "and `redrive --region` work without it"
-            )
-        return refused
+            refusal = self.advice.failure(verb, f"StackSet {self.name}", error)
+            if isinstance(refusal, SilentError):
+                refusal.remedy = self.advice.text(self.advice.silent)
+            raise refusal from error
 
 
 def parameter_list(parameters: Mapping[str, str]) -> list[Any]:
@@ -242,35 +229,35 @@ def _preferences(order: Sequence[str], *, parallel: bool) -> Any:
     }
 
 
-def _instance(found: Mapping[str, Any]) -> Instance:
-    detail = found.get("StackInstanceStatus", {}).get("DetailedStatus")
+def _instance(summary: Mapping[str, Any]) -> Instance:
+    detail = summary.get("StackInstanceStatus", {}).get("DetailedStatus")
     return Instance(
-        account=found["Account"],
-        region=found["Region"],
-        status=InstanceStatus(found["Status"]),
+        account=summary["Account"],
+        region=summary["Region"],
+        status=InstanceStatus(summary["Status"]),
         detail=InstanceDetail(detail) if detail else None,
-        stack_id=found.get("StackId") or "",
-        reason=found.get("StatusReason") or "",
-        drift=found.get("DriftStatus") or "NOT_CHECKED",
+        stack_id=summary.get("StackId") or "",
+        reason=summary.get("StatusReason") or "",
+        drift=summary.get("DriftStatus") or "NOT_CHECKED",
     )
 
 
-def _operation(found: Mapping[str, Any]) -> Operation:
+def _operation(summary: Mapping[str, Any]) -> Operation:
     return Operation(
-        id=found["OperationId"],
-        action=found.get("Action", ""),
-        status=OperationStatus(found["Status"]),
-        started=found.get("CreationTimestamp"),
-        ended=found.get("EndTimestamp"),
-        reason=found.get("StatusReason") or "",
-        failed_instances=found.get("StatusDetails", {}).get("FailedStackInstancesCount", 0),
+        id=summary["OperationId"],
+        action=summary.get("Action", ""),
+        status=OperationStatus(summary["Status"]),
+        started=summary.get("CreationTimestamp"),
+        ended=summary.get("EndTimestamp"),
+        reason=summary.get("StatusReason") or "",
+        failed_instances=summary.get("StatusDetails", {}).get("FailedStackInstancesCount", 0),
     )
 
 
-def _result(found: Mapping[str, Any]) -> Result:
+def _result(summary: Mapping[str, Any]) -> Result:
     return Result(
-        account=found.get("Account", ""),
-        region=found.get("Region", ""),
-        status=ResultStatus(found["Status"]),
-        reason=found.get("StatusReason") or "",
+        account=summary.get("Account", ""),
+        region=summary.get("Region", ""),
+        status=ResultStatus(summary["Status"]),
+        reason=summary.get("StatusReason") or "",
     )

@@ -11,7 +11,6 @@ from payctl.commands.options import Run, command, confirmer
 from payctl.environments import bootstrap as bootstrapping
 from payctl.environments import deploy as deploying
 from payctl.environments import destroy as destroying
-from payctl.environments import outputs as gathering
 from payctl.environments import plan as planning
 from payctl.environments import preflight as preflighting
 from payctl.environments import status as looking
@@ -113,17 +112,14 @@ def status(run: Run) -> None:
 
     Exit code 1 unless all is deployed. Example: `payctl status --json`
     """
-    from payctl.environments import attention as tending  # noqa: PLC0415 - loads the functions' code
-
     with run.open() as environment:
         found = looking.status(environment)
-        regions = tending.tend(environment) if found["deployed"] or found["silent"] else ()
     if run.as_json:
-        render.as_json(found | {"regions": [asdict(region) for region in regions]})
+        render.as_json(asdict(found))
     else:
         render.status(found)
-        tables.tended(regions)
-    if not found["deployed"]:
+        tables.attention(found.regions)
+    if not found.deployed:
         raise typer.Exit(1)
 
 
@@ -134,7 +130,7 @@ def outputs(run: Run) -> None:
     Example: `payctl outputs | jq -r .api_endpoint`
     """
     with run.open() as environment:
-        render.as_json(gathering.outputs(environment))
+        render.as_json(looking.outputs(environment))
 
 
 @command(app, ENVIRONMENT)

@@ -6,6 +6,7 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.settings import SettingsError
+from payctl.advice import explain
 from payctl.commands import (
     deployment as commands_environment,
 )
@@ -26,7 +27,7 @@ from payctl.commands import (
     render,
 )
 from payctl.commands.app import app
-from stacksets.errors import InterruptedRunError, ToolError, explain
+from stacksets.errors import InterruptedRunError, ToolError
 
 # Importing a module registers its commands, in the order of --help.
 COMMANDS = (

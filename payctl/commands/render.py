@@ -2,13 +2,14 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from payctl.environments.status import Status
 from payctl.payments.pay import Reply
 from stacksets.errors import RegionsFailedError, ToolError
 
@@ -48,27 +49,25 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text
     console().print(drawn)
 
 
-def status(found: Mapping[str, Any]) -> None:
+def status(found: Status) -> None:
     """`payctl status` for people."""
     out = console()
-    if not found["stack_set"]:
-        out.print(f"environment {found['environment']} does not exist in account {found['account']}")
+    if not found.stack_set:
+        out.print(f"environment {found.environment} does not exist in account {found.account}")
         return
-    operation = found["operation"]
-    out.print(f"[bold]{found['stack_set']}[/bold] in account {found['account']}, home {found['home']}")
-    if operation:
-        out.print(f"last operation {operation['id']} {operation['action']} ", state(operation["status"]))
+    out.print(f"[bold]{found.stack_set}[/bold] in account {found.account}, home {found.home}")
+    if found.operation:
+        out.print(f"last operation {found.operation.id} {found.operation.action} ", state(found.operation.status))
     rows = [
-        (entry["region"], state(entry["status"]), state(entry["stack_status"]), entry["code"], entry["reason"])
-        for entry in found["instances"]
+        (each.region, state(each.status), state(each.stack_status), each.code, each.reason) for each in found.instances
     ]
     table("", ("Region", "instance", "stack", "code", "reason"), rows)
-    shared = found["global_stack"]
-    out.print(f"{shared['name']} ", state(shared["status"]), f" {shared['reason']}")
-    if found["silent"]:
-        out.print(f"no answer from {' and '.join(found['silent'])}: two of three Regions take payments; do not deploy")
+    shared = found.global_stack
+    out.print(f"{shared.name} ", state(shared.status), f" {shared.reason}")
+    if found.silent:
+        out.print(f"no answer from {' and '.join(found.silent)}: two of three Regions take payments; do not deploy")
     else:
-        out.print("deployed" if found["deployed"] else "not fully deployed: `payctl deploy` goes on where it stopped")
+        out.print("deployed" if found.deployed else "not fully deployed: `payctl deploy` goes on where it stopped")
 
 
 def replies(found: Sequence[Reply]) -> None:

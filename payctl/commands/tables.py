@@ -1,7 +1,6 @@
 """How plans, checks and explanations look."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from rich.text import Text
 
@@ -10,11 +9,9 @@ from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
 from payctl.environments.plan import Plan
 from payctl.environments.preflight import Check
+from payctl.environments.status import Attention
 from payctl.environments.why import Explanation
 from stacksets.change_sets import Change
-
-if TYPE_CHECKING:  # it loads the functions' code
-    from payctl.environments.attention import Tended
 
 STYLES = {"+": "green", ">": "yellow", "-": "red", "±": "bold red", "±?": "bold red"}
 
@@ -113,7 +110,7 @@ def drifts(found: Sequence[Drift]) -> None:
     table("", ("where", "resource", "property", "expected", "actual"), rows)
 
 
-def tended(found: Sequence["Tended"]) -> None:
+def attention(found: Sequence[Attention]) -> None:
     """The lower half of `payctl status`."""
     if not found:
         return

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import alarms, instances, package, preflight, templates
-from payctl.environments import contents as data
-from payctl.environments import health as verify
+from payctl.environments import contents, health, package, preflight, templates
 from payctl.environments.lint import lint
 from payctl.environments.package import Package
 from payctl.environments.templates import Template
+from payctl.payments import membership
+from payctl.payments.registers import Registers, wait_until_barred
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
-from stacksets.model import Definition, StackStatus
+from stacksets.model import Definition
 from stacksets.stack import differences, same_template
 
 
@@ -85,7 +85,7 @@ class Deployment:
             self._global()
             self._link()
         report.phase("Verify")
-        return Deployed(steps=tuple(self.steps), health=verify.health(environment))
+        return Deployed(steps=tuple(self.steps), health=health.health(environment))
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
         """What a deployment would do, as sentences; () where nothing. Read only."""
@@ -115,16 +115,16 @@ class Deployment:
 
     def _changed(self, survey: Survey) -> tuple[str, ...]:
         """What of the StackSet's definition differs: names of parameters, "template", "tags", "roles"."""
-        held = survey.stack_set
-        if held is None:
+        present = survey.stack_set
+        if present is None:
             return ()
         wanted = self.regional_definition(survey, url="")
         roles = (self.environment.cloud.administration_role_arn, self.environment.cloud.execution_role_name)
         return (
-            *(("template",) if not same_template(held.template, self.regional.text) else ()),
-            *differences(held.parameters, wanted.parameters),
-            *(("tags",) if differences(held.tags, wanted.tags) else ()),
-            *(("roles",) if roles != (held.administration_role_arn, held.execution_role_name) else ()),
+            *(("template",) if not same_template(present.template, self.regional.text) else ()),
+            *differences(present.parameters, wanted.parameters),
+            *(("tags",) if differences(present.tags, wanted.tags) else ()),
+            *(("roles",) if roles != (present.administration_role_arn, present.execution_role_name) else ()),
         )
 
     def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
@@ -139,14 +139,14 @@ class Deployment:
         return templates.definition(self.regional, url, parameters, templates.tags(self.settings))
 
     def _refuse_lost_regions(self, survey: Survey) -> None:
-        """A Region's stack that is gone took its register along: making it anew would forget who may charge."""
+        """A Region's stack that is gone took its register along: a new, empty one would forget who may charge."""
         if not survey.linked or not survey.usable:
             return
         lost = [region for region in (*survey.missing, *survey.broken) if region not in self.options.recreate]
         if lost:
             raise ToolError(
                 f"{lost[0]}: its stack is gone from a linked environment, and its payment register with it",
-                remedy=f"finish a `payctl destroy`, or make the Region anew with `payctl deploy --recreate {lost[0]}` "
+                remedy=f"finish a `payctl destroy`, or recreate the Region with `payctl deploy --recreate {lost[0]}` "
                 f"and then run `payctl rejoin {lost[0]}`",
             )
 
@@ -154,20 +154,17 @@ class Deployment:
         """Destroying puts the intake off first, and closes buckets behind CloudFormation's back later: it would not
         open them again."""
         off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
-        if off and (closed := data.closed(self.environment)):
+        if off and (closed := contents.closed(self.environment)):
             raise ToolError(
                 f"{closed[0]}: a `payctl destroy` has emptied and closed the receipts bucket",
-                remedy="finish it with `payctl destroy --delete-data`, then deploy anew",
+                remedy="finish it with `payctl destroy --delete-data`, then deploy again",
             )
 
     def _bar_recreated(self, survey: Survey) -> None:
-        """Nobody may ask an empty register before it was taught: all must know that before there is one."""
+        """Nobody may ask an empty register before it has been taught: all must know that before there is one."""
         lost = [region for region in self.options.recreate if region in (*survey.missing, *survey.broken)]
         if not (lost and survey.linked):
             return
-        # The functions' code is needed by this and by the payments' commands only.
-        from payctl.payments.registers import Registers, wait_until_barred  # noqa: PLC0415
-
         self.environment.report.phase(f"Bar the register of {', '.join(lost)}")
         for region in lost:
             Registers(self.environment).bar(region)
@@ -175,9 +172,7 @@ class Deployment:
 
     def _enrol(self) -> None:
         """Have the registers of a new environment used; say which are not. Raises ToolError where two are not."""
-        from payctl.payments import membership as members  # noqa: PLC0415 - as above
-
-        idle = members.enrol_new(self.environment)
+        idle = membership.enrol_new(self.environment)
         if len(idle) > 1:
             raise ToolError(
                 "no payment can be taken: " + "; ".join(f"{region}: {reason}" for region, reason in idle.items()),
@@ -201,7 +196,7 @@ class Deployment:
         environment = self.environment
         environment.report.phase("1/3 Regional stacks")
         if survey.broken:
-            instances.remove(environment, survey.broken)
+            environment.runner.remove(environment.cloud.account, survey.broken)
             self.steps.append(f"deleted failed stacks: {', '.join(survey.broken)}")
             survey = environment.survey()
         if survey.stack_set is not None and not survey.instances:
@@ -242,7 +237,7 @@ class Deployment:
                 execution_role_name=environment.cloud.execution_role_name,
             )
 
-        guard = None if parallel else alarms.guard(environment)
+        guard = None if parallel else health.guard(environment)
         environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
         self.steps.append("linked the Regions" if link else f"updated: {', '.join(only or survey.usable)}")
 
@@ -252,32 +247,24 @@ class Deployment:
         return templates.definition(self.world, url, parameters, templates.tags(self.settings))
 
     def _global_differs(self, survey: Survey) -> bool:
-        stack = survey.global_stack
-        if stack.status.absent or (stack.status.failed and stack.status is not StackStatus.UPDATE_ROLLBACK_COMPLETE):
-            return True
-        wanted = self.global_definition(survey, url="")
-        held = self.environment.stacks(self.environment.home).template(stack.name)
-        return bool(
-            not same_template(held, self.world.text)
-            or differences(stack.parameters, wanted.parameters)
-            or differences(stack.tags, wanted.tags)
+        home = self.environment.stacks(self.environment.home)
+        return survey.global_stack.status.absent or not home.matches(
+            survey.global_stack, self.global_definition(survey, url=""), self.world.text
         )
 
     def _global(self) -> None:
         """Phase 2: what spans Regions, in the home Region."""
-        environment = self.environment
+        environment, home = self.environment, self.environment.home
         survey = environment.survey()
         environment.report.phase("2/3 Global stack")
         if not self._global_differs(survey):
-            environment.report.line(environment.home, "COMPLETE", "nothing to change")
+            environment.report.line(home, "COMPLETE", "nothing to change")
             return
-        url = package.upload_template(environment.cloud, self.world, region=environment.home)
-        name, home = environment.names.global_stack, environment.home
-        watch = partial(environment.report.line, home)
-        stack = environment.stacks(home).apply(name, self.global_definition(survey, url), watch)
+        url = package.upload_template(environment.cloud, self.world, region=home)
+        name, stacks = environment.names.global_stack, environment.stacks(home)
+        stack = stacks.apply(name, self.global_definition(survey, url), partial(environment.report.line, home))
         if stack.status.failed:
-            cause = causes.find(environment.stacks, home, stack_id=stack.id, fallback=stack.reason or stack.status)
-            raise RegionsFailedError(f"stack {name} ended as {stack.status}", (cause,))
+            raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))
         self.steps.append(f"applied {name}")
 
     def _link(self) -> None:

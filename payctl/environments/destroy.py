@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import contents as data
-from payctl.environments import instances, preflight
+from payctl.environments import contents, preflight
 from stacksets import causes
-from stacksets.errors import Cause, RegionsFailedError, ToolError
-from stacksets.model import Definition, Stack
+from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.model import Definition
 
 IN_FLIGHT_SECONDS = 10.0  # a request that came in before the intake stopped ends within 8 (DESIGN 4)
 REPLICA_SECONDS = 1800.0  # that DynamoDB may take for one replica
@@ -54,10 +53,10 @@ def destroy(environment: Environment, options: Options) -> bool:
     _delete_global(environment)
     if options.delete_data:
         report.phase("Empty the receipts buckets")
-        data.stop_replication(environment)
-        data.empty(environment)
+        contents.stop_replication(environment)
+        contents.empty(environment)
     report.phase("Delete the regional stacks")
-    instances.remove(environment, tuple(survey.instances))
+    environment.runner.remove(environment.cloud.account, tuple(survey.instances))
     environment.stack_set.delete()
     return True
 
@@ -80,8 +79,8 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
     except ToolError as error:
         obstacles.append(str(error))
     if not delete_data:
-        obstacles += [f"{line}: needs --delete-data" for line in data.held(environment)]
-    waiting = data.open_payments(environment)
+        obstacles += [f"{line}: needs --delete-data" for line in contents.inventory(environment)]
+    waiting = contents.open_payments(environment)
     obstacles += [f"{region}: {count} open payments finish first" for region, count in waiting.items() if count]
     return Plan(
         steps=steps(environment, Options(delete_data=delete_data)),
@@ -128,9 +127,9 @@ def _refuse_protected(environment: Environment, survey: Survey) -> None:
 
 
 def _refuse_data(environment: Environment) -> None:
-    if held := data.held(environment):
+    if kept := contents.inventory(environment):
         raise ToolError(
-            f"nothing was deleted: {'; '.join(held)}",
+            f"nothing was deleted: {'; '.join(kept)}",
             remedy="copy what you need, then run `payctl destroy --delete-data`",
         )
 
@@ -138,11 +137,11 @@ def _refuse_data(environment: Environment) -> None:
 def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
     """One StackSet update of the parameter Intake in the Regions that still work, all at once."""
     wanted = "on" if on else "off"
-    held = survey.stack_set
-    if held is None or (held.parameters.get("Intake") == wanted and not survey.outdated):
+    present = survey.stack_set
+    if present is None or (present.parameters.get("Intake") == wanted and not survey.outdated):
         return
-    definition = Definition(parameters={**held.parameters, "Intake": wanted}, tags=held.tags)
-    partial_only = () if set(survey.usable) == set(survey.instances) else survey.usable
+    definition = Definition(parameters={**present.parameters, "Intake": wanted}, tags=present.tags)
+    only = () if set(survey.usable) == set(survey.instances) else survey.usable
 
     def start(token: str) -> None:
         environment.stack_set.update(
@@ -151,7 +150,7 @@ def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
             order=environment.update_order,
             parallel=True,
             account=environment.cloud.account,
-            only=partial_only,
+            only=only,
         )
 
     environment.runner.run(f"intake-{wanted}", start)
@@ -161,7 +160,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
     """The schedules are off: the janitors are called from here until they have finished what is open."""
     report = environment.report
     for waited in environment.pace.ticks(options.quiet_seconds):
-        waiting, running = data.open_payments(environment), data.running_executions(environment)
+        waiting, running = contents.open_payments(environment), contents.running_executions(environment)
         for region in environment.regions:
             busy = waiting[region] or running[region]
             report.line(
@@ -173,8 +172,8 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
             report.note("open payments are discarded, as asked")
             return
         if waited > IN_FLIGHT_SECONDS:
-            data.bring_forward(environment)
-        data.call_janitors(environment, [region for region in environment.regions if waiting[region]])
+            contents.bring_forward(environment)
+        contents.call_janitors(environment, [region for region in environment.regions if waiting[region]])
     busy_regions = [region for region in environment.regions if waiting[region] or running[region]]
     raise ToolError(
         f"nothing was deleted: payments are still open in {', '.join(busy_regions)}",
@@ -191,11 +190,7 @@ def _delete_global(environment: Environment) -> None:
         _drop_replicas(environment)
         stack = stacks.delete(name, watch)
     if not stack.status.absent:
-        raise RegionsFailedError(f"stack {name} could not be deleted", (_cause(environment, stack),))
-
-
-def _cause(environment: Environment, stack: Stack) -> Cause:
-    return causes.find(environment.stacks, environment.home, stack_id=stack.id, fallback=stack.reason or stack.status)
+        raise RegionsFailedError(f"stack {name} could not be deleted", (causes.of(stacks, stack),))
 
 
 def _drop_replicas(environment: Environment) -> None:

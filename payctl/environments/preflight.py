@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from payctl.advice import explain
 from payctl.cloud import together
 from payctl.environment import Environment, Survey
 from payctl.names import artifact_bucket
-from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of, explain, reason_of
+from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of, reason_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -2,10 +2,11 @@
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.environments.contents import GONE, holds_payments
 from payctl.payments.registers import REGISTER, Registers, plain
-from stacksets.errors import code_of, failure, silent
+from stacksets.errors import code_of, silent
 
 MISSING = "its table is missing"
 BARRED = "it is barred"

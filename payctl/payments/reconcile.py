@@ -6,11 +6,12 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from payctl.advice import failure
 from payctl.environment import Environment
-from payctl.environments.attention import dead_letters
 from payctl.environments.contents import GONE
+from payctl.environments.status import dead_letters
 from payctl.payments.registers import Registers, plain, record
-from stacksets.errors import code_of, failure
+from stacksets.errors import code_of
 
 ENDED = (record.SETTLED, record.DECLINED, record.NOT_CHARGED, record.VOID)
 PREFIX, SUFFIX = "receipts/", ".json"

@@ -21,10 +21,11 @@ from payments.runtime import context_of
 from payments.settings import Settings
 from payments.store import Driver
 
+from payctl.advice import failure
 from payctl.cloud import together
 from payctl.environment import Environment
 from payctl.environments.contents import SHARDS
-from stacksets.errors import ToolError, failure
+from stacksets.errors import ToolError
 
 __all__ = [
     "BARRED_SECONDS",

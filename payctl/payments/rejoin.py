@@ -10,11 +10,12 @@ Why the 900 s: docs/decisions/rejoin-waits.md.
 
 from botocore.exceptions import ClientError
 
+from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.environments.contents import GONE
 from payctl.payments import membership as members
 from payctl.payments.registers import BARRED_SECONDS, Registers, Rejoined, wait_until_barred
-from stacksets.errors import InterruptedRunError, ToolError, code_of, failure
+from stacksets.errors import InterruptedRunError, ToolError, code_of
 
 LIFE_SECONDS = 900.0  # of a function at most, by its own timeout and by Lambda's limit
 
