@@ -17,6 +17,7 @@ from stacksets.stack import Stacks
 from stacksets.waiting import Pace
 
 Answer = TypeVar("Answer")
+GLOBAL = "global"  # the place of what is no Region's
 
 
 class Environment:
@@ -63,18 +64,23 @@ class Environment:
         """Look at everything once. `tolerant`: what does not answer is SILENT, no error; not for what changes anything
         by it. Read only."""
         if tolerant:
-            return self.unless_home_is_silent(lambda: self._survey(self._stack_or_silence), self._survey_without_home)
-        return self._survey(lambda instance: self.stacks(instance.region).describe(instance.stack_id))
+            return self.unless_home_is_silent(lambda: self._survey(tolerant=True), self._survey_without_home)
+        return self._survey(tolerant=False)
 
-    def _survey(self, describe: Callable[[Instance], Stack]) -> "Survey":
+    def _survey(self, *, tolerant: bool) -> "Survey":
         stack_set = self.stack_set.describe()
         instances = {instance.region: instance for instance in self.stack_set.instances()}
 
         def stack(region: str) -> Stack:
             instance = instances.get(region)
-            if instance and instance.stack_id:
-                return describe(instance)
-            return Stack(name="", region=region, status=StackStatus.MISSING)
+            if not instance or not instance.stack_id:
+                return Stack(name="", region=region, status=StackStatus.MISSING)
+            try:
+                return self.stacks(region).describe(instance.stack_id)
+            except SilentError:
+                if not tolerant:
+                    raise
+                return _silent(region)
 
         return Survey(
             stack_set=stack_set,
@@ -82,12 +88,6 @@ class Environment:
             stacks=together(stack, self.regions),
             global_stack=self.stacks(self.home).describe(self.names.global_stack),
         )
-
-    def _stack_or_silence(self, instance: Instance) -> Stack:
-        try:
-            return self.stacks(instance.region).describe(instance.stack_id)
-        except SilentError:
-            return _silent(instance.region)
 
     def _survey_without_home(self) -> "Survey":
         """What the other Regions know: their own stacks."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stacksets.client import CAPABILITIES, parameter_list, tag_list, template_argument
+from stacksets.client import arguments_of
 from stacksets.errors import ToolError
 from stacksets.model import Definition, Stack
 from stacksets.stack import Stacks
@@ -70,10 +70,7 @@ def preview(stacks: Stacks, stack: Stack, definition: Definition, place: str) ->
             ChangeSetName=stacks.advice.token("plan"),
             ChangeSetType="UPDATE",
             Description="A preview; never executed",
-            Parameters=parameter_list(definition.parameters),
-            Tags=tag_list(definition.tags),
-            Capabilities=CAPABILITIES,
-            **template_argument(definition),
+            **arguments_of(definition),
         )["Id"]
     try:
         return tuple(_change(change["ResourceChange"], place) for change in _changes(stacks, stack, change_set))

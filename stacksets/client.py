@@ -22,8 +22,6 @@ from stacksets.model import (
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-# Templates may name their roles.
-CAPABILITIES: Any = ["CAPABILITY_NAMED_IAM"]
 IN_PROGRESS = {"OperationInProgressException", "StaleRequestException"}
 
 
@@ -62,8 +60,7 @@ class StackSetClient:
                 AdministrationRoleARN=administration_role_arn,
                 ExecutionRoleName=execution_role_name,
                 PermissionModel="SELF_MANAGED",
-                Capabilities=CAPABILITIES,
-                **_definition(definition),
+                **arguments_of(definition),
             )
 
     def update(
@@ -82,18 +79,14 @@ class StackSetClient:
 
         One Region after another, and none after the first that fails, unless `parallel`.
         """
-        arguments: dict[str, Any] = _definition(definition)
+        arguments = arguments_of(definition)
         if only:
             arguments |= {"Accounts": [account], "Regions": list(only)}
         if administration_role_arn:
-            arguments |= {
-                "AdministrationRoleARN": administration_role_arn,
-                "ExecutionRoleName": execution_role_name,
-            }
+            arguments |= {"AdministrationRoleARN": administration_role_arn, "ExecutionRoleName": execution_role_name}
         with self._starting("update"):
             self.api.update_stack_set(
                 StackSetName=self.name,
-                Capabilities=CAPABILITIES,
                 OperationId=token,
                 OperationPreferences=_preferences([r for r in order if not only or r in only], parallel=parallel),
                 **arguments,
@@ -162,7 +155,6 @@ class StackSetClient:
         with self._doing("describe an operation of"):
             answer = self.api.describe_stack_set_operation(StackSetName=self.name, OperationId=token)
             return _operation(answer["StackSetOperation"])
-        raise AssertionError  # unreachable: nothing is ignored here
 
     def results(self, token: str) -> tuple[Result, ...]:
         """What an operation did in each Region so far. Read only."""
@@ -171,7 +163,6 @@ class StackSetClient:
                 StackSetName=self.name, OperationId=token
             )
             return tuple(_result(summary) for page in pages for summary in page["Summaries"])
-        raise AssertionError  # unreachable: nothing is ignored here
 
     @contextmanager
     def _starting(self, verb: str) -> Iterator[None]:
@@ -194,28 +185,14 @@ class StackSetClient:
             raise refusal from error
 
 
-def parameter_list(parameters: Mapping[str, str]) -> list[Any]:
-    """{"Name": "value"} as the API wants it."""
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())]
-
-
-def tag_list(tags: Mapping[str, str]) -> list[Any]:
-    """{"Key": "value"} as the API wants it."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def template_argument(definition: Definition) -> dict[str, Any]:
-    """The template as the API wants it: by address, inline, or the one that is there."""
-    if definition.url:
-        return {"TemplateURL": definition.url}
-    return {"TemplateBody": definition.body} if definition.body else {"UsePreviousTemplate": True}
-
-
-def _definition(definition: Definition) -> dict[str, Any]:
+def arguments_of(definition: Definition) -> dict[str, Any]:
+    """A definition as the API wants it; its template by address, inline, or the one that is there."""
+    template = {"TemplateURL": definition.url} if definition.url else {"TemplateBody": definition.body}
     return {
-        **template_argument(definition),
-        "Parameters": parameter_list(definition.parameters),
-        "Tags": tag_list(definition.tags),
+        **(template if definition.url or definition.body else {"UsePreviousTemplate": True}),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": v} for key, v in sorted(definition.parameters.items())],
+        "Tags": [{"Key": key, "Value": value} for key, value in sorted(definition.tags.items())],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],  # templates may name their roles
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from stacksets.client import CAPABILITIES, parameter_list, tag_list, template_argument
+from stacksets.client import arguments_of
 from stacksets.errors import NEUTRAL, Advice, ToolError, code_of, reason_of
 from stacksets.model import Definition, Stack, StackStatus
 from stacksets.waiting import STEADY, Pace
@@ -124,11 +124,8 @@ class Stacks:
             )
         arguments: dict[str, Any] = {
             "StackName": name,
-            "Parameters": parameter_list(definition.parameters),
-            "Tags": tag_list(definition.tags),
-            "Capabilities": CAPABILITIES,
             "ClientRequestToken": self.advice.token("stack"),
-            **template_argument(definition),
+            **arguments_of(definition),
         }
         if stack.status.absent:
             with self.doing("create", name):

@@ -28,7 +28,7 @@ class Caller:
     """Calls the APIs of an environment. `connections` are kept to each host."""
 
     def __init__(self, environment: Environment, *, connections: int) -> None:
-        credentials = request.require_credentials(environment.cloud).get_frozen_credentials()
+        credentials = environment.cloud.credentials().get_frozen_credentials()
         self._signers = {r: SigV4Auth(credentials, "execute-api", r) for r in environment.regions}
         self._urls = {r: request.address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions}
         self._session = URLLib3Session(timeout=(CONNECT, READ), max_pool_connections=connections)  # type: ignore[arg-type]  # takes a pair too

@@ -74,7 +74,7 @@ class Deployment:
                 report.phase("Lint the templates")
                 lint((self.regional, self.world), self.settings.regions, note=report.note)
             if not self.options.confirm(planned):
-                raise ToolError("nothing was changed", remedy="")
+                raise ToolError("nothing was changed")
             self._upload()
             self._bar_recreated(survey)
             self._regional(survey)
@@ -119,12 +119,12 @@ class Deployment:
         if present is None:
             return ()
         wanted = self.regional_definition(survey, url="")
-        roles = (self.environment.cloud.administration_role_arn, self.environment.cloud.execution_role_name)
+        roles = (present.administration_role_arn, present.execution_role_name)
         return (
-            *(("template",) if not same_template(present.template, self.regional.text) else ()),
+            *(() if same_template(present.template, self.regional.text) else ("template",)),
             *differences(present.parameters, wanted.parameters),
             *(("tags",) if differences(present.tags, wanted.tags) else ()),
-            *(("roles",) if roles != (present.administration_role_arn, present.execution_role_name) else ()),
+            *(("roles",) if roles != tuple(self.environment.cloud.stack_set_roles.values()) else ()),
         )
 
     def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
@@ -151,8 +151,8 @@ class Deployment:
             )
 
     def _refuse_half_destroyed(self, survey: Survey) -> None:
-        """Destroying puts the intake off first, and closes buckets behind CloudFormation's back later: it would not
-        open them again."""
+        """Destroying turns the intake off first, and later closes the buckets behind CloudFormation's back: a
+        deployment would not open them again."""
         off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
         if off and (closed := contents.closed(self.environment)):
             raise ToolError(
@@ -171,7 +171,7 @@ class Deployment:
         wait_until_barred(self.environment, self.options.bar_seconds)
 
     def _enrol(self) -> None:
-        """Have the registers of a new environment used; say which are not. Raises ToolError where two are not."""
+        """Put a new environment's registers into use; note one that is not. Raises ToolError where two are not."""
         idle = membership.enrol_new(self.environment)
         if len(idle) > 1:
             raise ToolError(
@@ -186,7 +186,7 @@ class Deployment:
         report.phase(f"Upload the code ({self.package.files} files, {self.package.hash[:12]})")
         fresh = package.upload_code(self.environment.cloud, self.package)
         for region in self.settings.regions:
-            report.line(region, "COMPLETE", "" if region in fresh else "was there")
+            report.line(region, "COMPLETE", "" if region in fresh else "already there")
         self._url = package.upload_template(
             self.environment.cloud, self.regional, region=self.environment.home, administrator=True
         )
@@ -204,21 +204,18 @@ class Deployment:
             environment.stack_set.delete()
         if survey.stack_set is None or not survey.instances:
             environment.stack_set.create(
-                self.regional_definition(survey, self._url),
-                administration_role_arn=environment.cloud.administration_role_arn,
-                execution_role_name=environment.cloud.execution_role_name,
+                self.regional_definition(survey, self._url), **environment.cloud.stack_set_roles
             )
         elif self._changed(survey):
             self._update(survey)
         elif survey.outdated:
             self._update(survey, only=survey.outdated)
         if survey.missing:
-            start = partial(self._create, survey.missing)
-            environment.runner.run("create", start, wait=self.options.wait)
+            create, account = environment.stack_set.create_instances, environment.cloud.account
+            environment.runner.run(
+                "create", lambda token: create(account, survey.missing, token=token), wait=self.options.wait
+            )
             self.steps.append(f"created: {', '.join(survey.missing)}")
-
-    def _create(self, regions: Sequence[str], token: str) -> None:
-        self.environment.stack_set.create_instances(self.environment.cloud.account, regions, token=token)
 
     def _update(self, survey: Survey, *, only: Sequence[str] = (), link: bool = False) -> None:
         """One update operation: in sequence, watched by the alarms; the link of a new environment all at once."""
@@ -233,8 +230,7 @@ class Deployment:
                 parallel=parallel,
                 account=environment.cloud.account,
                 only=only,
-                administration_role_arn=environment.cloud.administration_role_arn,
-                execution_role_name=environment.cloud.execution_role_name,
+                **environment.cloud.stack_set_roles,
             )
 
         guard = None if parallel else health.guard(environment)

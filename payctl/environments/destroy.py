@@ -25,7 +25,7 @@ class Options:
 
 
 def destroy(environment: Environment, options: Options) -> bool:
-    """Remove the environment; False where there was nothing. Raises ToolError, having said what is true now."""
+    """Remove the environment; False where there was nothing. Raises ToolError, which says what is true now."""
     report = environment.report
     report.phase("Look at what is there")
     environment.runner.settle()
@@ -112,14 +112,8 @@ def steps(environment: Environment, options: Options) -> tuple[str, ...]:
 
 
 def _refuse_protected(environment: Environment, survey: Survey) -> None:
-    deployed = [
-        parameters.get("Protect") == "true"
-        for parameters in (
-            survey.stack_set.parameters if survey.stack_set else {},
-            survey.global_stack.parameters,
-        )
-    ]
-    if environment.settings.protect or any(deployed):
+    deployed = (survey.stack_set.parameters if survey.stack_set else {}, survey.global_stack.parameters)
+    if environment.settings.protect or any(parameters.get("Protect") == "true" for parameters in deployed):
         raise ToolError(
             f"environment {environment.settings.environment} is protected",
             remedy="set options.protect = false, run `payctl deploy`, then destroy",
@@ -162,11 +156,10 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
     for waited in environment.pace.ticks(options.quiet_seconds):
         waiting, running = contents.open_payments(environment), contents.running_executions(environment)
         for region in environment.regions:
-            busy = waiting[region] or running[region]
-            report.line(
-                region, "WAITING" if busy else "QUIET", f"{waiting[region]} open payments, {running[region]} workflows"
-            )
-        if not any(waiting.values()) and not any(running.values()):
+            state = "WAITING" if waiting[region] or running[region] else "QUIET"
+            report.line(region, state, f"{waiting[region]} open payments, {running[region]} workflows")
+        busy = [region for region in environment.regions if waiting[region] or running[region]]
+        if not busy:
             return
         if options.discard_open:
             report.note("open payments are discarded, as asked")
@@ -174,9 +167,8 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
         if waited > IN_FLIGHT_SECONDS:
             contents.bring_forward(environment)
         contents.call_janitors(environment, [region for region in environment.regions if waiting[region]])
-    busy_regions = [region for region in environment.regions if waiting[region] or running[region]]
     raise ToolError(
-        f"nothing was deleted: payments are still open in {', '.join(busy_regions)}",
+        f"nothing was deleted: payments are still open in {', '.join(busy)}",
         remedy="see `payctl parked`, or give them up with --discard-open",
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from builder.lint import evaluate
 from payctl.cloud import together
-from payctl.environment import Environment, Survey
+from payctl.environment import GLOBAL, Environment, Survey
 from payctl.environments import package, templates
 from payctl.environments.deploy import Deployment, Options
 from stacksets.change_sets import Change, preview
@@ -15,7 +15,6 @@ from stacksets.errors import ToolError
 from stacksets.model import Definition, Stack
 from stacksets.stack import differences
 
-GLOBAL = "global"
 TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 
 

@@ -95,7 +95,7 @@ def _ask(environment: Environment, method: str, path: str, region: str, body: An
 
 
 def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:
-    credentials = request.require_credentials(environment.cloud)
+    credentials = environment.cloud.credentials()
     answer: Answer = request.send(method, url, body=body, sign_as=credentials, region=region)
     return Reply(
         region=region,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -15,7 +16,8 @@ ADMINISTRATION = f"arn:aws:iam::{ACCOUNT}:role/administration"
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[localcloud.LocalCloud]:
     with localcloud.running() as running:
-        iam = boto3.client("iam", region_name="us-east-1", endpoint_url=running.endpoint, **localcloud.ROOT)
+        untyped: Any = boto3.client  # its overloads want no keys by **
+        iam = untyped("iam", region_name="us-east-1", endpoint_url=running.endpoint, **localcloud.ROOT)
         for role, principal in (
             ("administration", {"Service": "cloudformation.amazonaws.com"}),
             ("execution", {"AWS": ADMINISTRATION}),
