@@ -80,20 +80,19 @@ def preview(stacks: Stacks, stack: Stack, definition: Definition, place: str) ->
 
 def _changes(stacks: Stacks, stack: Stack, change_set: str) -> Iterator[Any]:
     for _ in stacks.pace.ticks(LIMIT):
-        page: Any = stacks.api.describe_change_set(ChangeSetName=change_set, IncludePropertyValues=True)
-        if page["Status"] == "FAILED" and any(words in page.get("StatusReason", "") for words in NOTHING):
+        answer = stacks.api.describe_change_set(ChangeSetName=change_set)
+        reason = answer.get("StatusReason", "")
+        if answer["Status"] == "FAILED" and any(words in reason for words in NOTHING):
             return
-        if page["Status"] == "FAILED":
-            raise ToolError(f"cannot preview stack {stack.name} in {stacks.region}: {page.get('StatusReason')}")
-        if page["Status"] == "CREATE_COMPLETE":
+        if answer["Status"] == "FAILED":
+            raise ToolError(f"cannot preview stack {stack.name} in {stacks.region}: {reason}")
+        if answer["Status"] == "CREATE_COMPLETE":
             break
     else:
         raise ToolError(f"the change set of stack {stack.name} in {stacks.region} was not ready in {LIMIT:.0f} s")
-    while True:
-        yield from page.get("Changes", [])
-        if "NextToken" not in page:
-            return
-        page = stacks.api.describe_change_set(ChangeSetName=change_set, NextToken=page["NextToken"])
+    pages = stacks.api.get_paginator("describe_change_set")
+    for page in pages.paginate(ChangeSetName=change_set, IncludePropertyValues=True):
+        yield from page["Changes"]
 
 
 def _change(change: Any, place: str) -> Change:
