@@ -87,14 +87,6 @@ def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:
     CrtSigV4AsymAuth(credentials, "execute-api", "*").add_auth(request)
 
 
-def require_credentials(cloud: Cloud) -> Any:
-    """The credentials that requests are signed with. Raises ToolError where there are none."""
-    credentials = cloud.credentials()
-    if credentials is None:
-        raise ToolError("no AWS credentials found", remedy="set AWS_PROFILE, or use --local for the local cloud")
-    return credentials
-
-
 def _parsed(content: bytes) -> Any:
     try:
         return json.loads(content)

@@ -7,7 +7,7 @@ import typer
 
 from payctl.commands import render
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
-from payctl.environments import attention, bootstrap, deploy, destroy, outputs, plan, preflight, status
+from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
 from stacksets.errors import ToolError
 
 app = typer.Typer()
@@ -98,14 +98,9 @@ def run_status(run: Run) -> None:
     Exit code 1 unless all is deployed. Example: `payctl status --json`
     """
     with run.open() as environment:
-        stacks = status.status(environment)
-        regions = attention.tend(environment) if stacks["deployed"] or stacks["silent"] else ()
-    if run.as_json:
-        render.print_json(stacks | {"regions": regions})
-    else:
-        render.status(stacks)
-        render.attention(regions)
-    if not stacks["deployed"]:
+        state = status.status(environment)
+    run.answer(state, render.status)
+    if not state.deployed:
         raise typer.Exit(1)
 
 
@@ -116,7 +111,7 @@ def run_outputs(run: Run) -> None:
     Example: `payctl outputs | jq -r .api_endpoint`
     """
     with run.open() as environment:
-        render.print_json(outputs.outputs(environment))
+        render.print_json(status.outputs(environment))
 
 
 @app.command("destroy", cls=Command, rich_help_panel=ENVIRONMENT)

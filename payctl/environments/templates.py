@@ -1,4 +1,4 @@
-"""The built templates and the parameters and tags they are given: what an environment shall be."""
+"""The built templates with their parameters and tags: what an environment shall be."""
 
 import hashlib
 import json
@@ -24,10 +24,6 @@ class Template:
     document: Mapping[str, Any]
 
     @property
-    def hash(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
     def inline(self) -> bool:
         """Whether it fits into a request."""
         return len(self.text.encode()) <= BODY_LIMIT
@@ -35,7 +31,7 @@ class Template:
     @property
     def key(self) -> str:
         """Where it lies in an artifact bucket."""
-        return f"templates/{self.name}-{self.hash}.json"
+        return f"templates/{self.name}-{hashlib.sha256(self.text.encode()).hexdigest()}.json"
 
 
 def read(name: str, folder: Path = FOLDER) -> Template:

@@ -6,9 +6,10 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from payctl.advice import failure
 from payctl.cloud import Cloud, together
 from payctl.environment import Environment
-from stacksets.errors import code_of, failure
+from stacksets.errors import code_of
 
 GONE: Final = {"NoSuchBucket", "404", "ResourceNotFoundException", "NoSuchBucketPolicy", "StateMachineDoesNotExist"}
 """What AWS answers for a table, bucket, bucket policy or state machine that is not there."""
