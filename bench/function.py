@@ -33,7 +33,8 @@ client = boto3.client("dynamodb", region_name="us-east-1")
 client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead=True)
 """
 OURS = """
-from payments import function, register, runtime
+from payments import function, runtime
+from payments.protocol import register
 cells = runtime.driver().run(register.read_cells(runtime.context(), "x"), 8.0)
 assert len(cells) == 3, cells
 """
@@ -180,8 +181,7 @@ def own_work(rounds: int = 15, payments: int = 200) -> float:
     """CPU milliseconds of the handler for one payment, without what HTTP stands for: the best round, as timeit has
     it."""
     os.environ.update(environment("http://127.0.0.1:9"))
-    sys.path.insert(0, str(LAMBDA))
-    from payments import function, http  # noqa: PLC0415 - after the path is set
+    from payments import function, http  # noqa: PLC0415 - `comparisons` starts its children from a small process
 
     cloud = InProcess()
     http.Host._connect = lambda _host, _timeout: Connection(cloud)  # type: ignore[method-assign, assignment, return-value]
