@@ -13,9 +13,8 @@ from typing import Any, Final
 from payments import api, metrics, runtime, task
 from payments.log import log, payment_tag
 from payments.protocol.flows import Reply, get, pursue, submit
-from payments.protocol.record import DECLINED, SETTLED, Result, intent_of, payment_of
-from payments.protocol.register import Intent
 from payments.protocol.transactions import ID, InvalidTransactionError, read_request
+from payments.protocol.values import DECLINED, SETTLED, Intent, Result, intent_of, payment_of
 
 API_SECONDS: Final = 8.0
 TASK_SECONDS: Final = 60.0

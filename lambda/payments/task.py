@@ -5,10 +5,9 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from payments.protocol.record import intent_of
-from payments.protocol.register import Intent
 from payments.protocol.settlement import Outcome, State
 from payments.protocol.transactions import ID, InvalidTransactionError, card_in_id, read_transaction
+from payments.protocol.values import Intent, intent_of
 
 
 class InvalidTransaction(Exception):

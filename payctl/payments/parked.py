@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from payctl.payments.registers import Context, Done, Ruling, Standing, in_text, operations, record
+from payctl.payments.registers import Context, Done, Ruling, Standing, in_text, operations, values
 from stacksets.errors import ToolError
 
 WHY = {
-    record.IN_DOUBT: "in doubt: the processor may have charged it, its answer is missing",
+    values.IN_DOUBT: "in doubt: the processor may have charged it, its answer is missing",
     operations.CONTESTED: "contested: two payloads hold a cell each, the third Region is silent",
 }
 LONGEST = 200  # characters of a reference or reason: a result must stay a small item
@@ -38,7 +38,7 @@ class Waiting:
 def waiting(context: Context, standing: Standing) -> Waiting:
     """A parked payment as an operator wants to know it."""
     value, intent = standing.value, standing.intent
-    payment = record.payment_of(intent) if intent else None
+    payment = values.payment_of(intent) if intent else None
     return Waiting(
         payment=standing.payment,
         status=standing.status,
@@ -48,7 +48,7 @@ def waiting(context: Context, standing: Standing) -> Waiting:
         age=max(0, context.now() - standing.accepted_at) if standing.accepted_at else 0,
         region=value.region if value else "",
         rail=value.rail if value else "",
-        idempotency_key=record.key(intent) if intent else "",
+        idempotency_key=values.key(intent) if intent else "",
         accepted_at=_moment(standing.accepted_at),
         attempted_at=_moment(standing.attempted_at),
         closable_from=_moment(closable_from(context, standing)),
@@ -75,13 +75,13 @@ def ruling(*, by: str, settled: str, not_charged: bool, reason: str, unchecked: 
             raise ToolError(f"{option} has {len(text)} characters", remedy=f"the record takes {LONGEST}")
         if in_text(text):
             raise ToolError(f"{option} holds what looks like a card number", remedy="leave it out: it is never kept")
-    status = record.SETTLED if settled else record.NOT_CHARGED
+    status = values.SETTLED if settled else values.NOT_CHARGED
     return Ruling(status=status, by=by, reference=settled, reason=reason.strip(), unchecked=unchecked)
 
 
 def refusal(context: Context, standing: Standing, done: Done, secret: str) -> ToolError:
     """Why a payment was not closed, and what to do about it."""
-    key = f"the processor knows it as {record.key(standing.intent)}" if standing.intent else "see `payctl parked`"
+    key = f"the processor knows it as {values.key(standing.intent)}" if standing.intent else "see `payctl parked`"
     if "the processor does not answer" in done.says:
         needs = f"; you need to read secret {secret}" if secret else ""
         remedy = f"repeat it when it does, or add --unchecked where it is gone for good{needs}"

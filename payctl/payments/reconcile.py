@@ -9,10 +9,10 @@ from botocore.exceptions import ClientError
 from payctl.environment import Environment
 from payctl.environments.attention import dead_letters
 from payctl.environments.contents import GONE
-from payctl.payments.registers import Registers, plain, record
+from payctl.payments.registers import Registers, plain, record, values
 from stacksets.errors import code_of, failure
 
-ENDED = (record.SETTLED, record.DECLINED, record.NOT_CHARGED, record.VOID)
+ENDED = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
 PREFIX, SUFFIX = "receipts/", ".json"
 
 
@@ -94,7 +94,7 @@ def _copies(
     payment: str, shown: Mapping[str, Mapping[str, Any]], books: Mapping[str, Books], regions: tuple[str, ...]
 ) -> Iterator[Finding]:
     """A record belongs into every replica, its receipt into every bucket, and two cells must vouch for it."""
-    settled = next(iter(shown.values())).get("Status") == record.SETTLED
+    settled = next(iter(shown.values())).get("Status") == values.SETTLED
     for region in regions:
         if region not in shown and "table" not in books[region].gone:
             where = ", ".join(shown)

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payments.attributes import plain
 from payments.aws import Aws, Credentials
 from payments.members import BARRED_SECONDS
-from payments.protocol import operations, record
+from payments.protocol import operations, record, values
 from payments.protocol.cards import in_text
 from payments.protocol.operations import Done, Ruling, Standing
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
@@ -38,6 +38,7 @@ __all__ = [
     "operations",
     "plain",
     "record",
+    "values",
 ]
 
 FLOW_SECONDS = 20.0

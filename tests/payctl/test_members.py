@@ -9,7 +9,7 @@ from payments.protocol.flows import submit
 from payctl.environment import Environment
 from payctl.environments.deploy import Options, deploy
 from payctl.payments import membership as members
-from payctl.payments.registers import Registers, record
+from payctl.payments.registers import Registers, values
 from payctl.payments.rejoin import rejoin
 from stacksets.errors import ToolError
 from stacksets.progress import Silent
@@ -52,7 +52,7 @@ class Notes(Silent):
 
 def pay(environment: Environment) -> None:
     registers = Registers(environment)
-    intent = record.intent_of(record.Payment("T1", 100, "USD", 0, "000000000000"))
+    intent = values.intent_of(values.Payment("T1", 100, "USD", 0, "000000000000"))
     assert registers.run(submit(registers.context(), intent)).code == 201
 
 

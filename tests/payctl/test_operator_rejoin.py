@@ -10,7 +10,7 @@ from payments.protocol.flows import submit
 
 import localcloud
 from payctl.payments import registers as module
-from payctl.payments.registers import PATIENCE, Registers, record
+from payctl.payments.registers import PATIENCE, Registers, values
 from payctl.payments.rejoin import rejoin, require_table
 from stacksets.errors import ToolError
 from stacksets.waiting import Pace
@@ -31,7 +31,7 @@ def pay(registers: Registers, count: int) -> list[str]:
     """Payments settled by the functions' own code."""
     names = [f"PAID-{number:03}" for number in range(count)]
     for name in names:
-        intent = record.intent_of(record.Payment(name, 100, "USD", 0, "000000000000"))
+        intent = values.intent_of(values.Payment(name, 100, "USD", 0, "000000000000"))
         assert registers.run(submit(registers.context(), intent)).code == 201
     return names
 

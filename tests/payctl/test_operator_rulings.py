@@ -3,19 +3,19 @@
 import json
 
 import pytest
-from payments.protocol.register import Value
+from payments.protocol.values import Value
 
 from payctl.commands.registers import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
-from payctl.payments.registers import Context, Done, Standing, operations, record
+from payctl.payments.registers import Context, Done, Standing, operations, values
 from stacksets.errors import ToolError
 
 HOME, SECOND, THIRD = "us-east-1", "eu-west-1", "ap-southeast-1"
 NOW = 1_700_000_000
 RAIL = "https://processor.example"
-INTENT = record.intent_of(record.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
+INTENT = values.intent_of(values.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
 VALUE = Value("", SECOND, INTENT.hash, NOW, RAIL)
-DOUBTFUL = Standing("T1", record.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
+DOUBTFUL = Standing("T1", values.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
 
 
 def context(*, now: int = NOW + 7300, deduplicates: bool = False) -> Context:
@@ -25,7 +25,7 @@ def context(*, now: int = NOW + 7300, deduplicates: bool = False) -> Context:
 def test_a_payment_in_doubt_shows_amount_age_region_and_the_key_the_processor_saw() -> None:
     shown = waiting(context(), DOUBTFUL)
     assert (shown.amount, shown.currency, shown.age, shown.region) == ("99.99", "USD", 7300, SECOND)
-    assert shown.idempotency_key == record.key(INTENT)
+    assert shown.idempotency_key == values.key(INTENT)
     assert shown.rail == RAIL
     assert shown.why.startswith("in doubt")
     assert shown.attempted_at == "2023-11-14T22:13:21+00:00"
@@ -69,8 +69,8 @@ def test_rulings_that_are_not_taken(settled: str, not_charged: bool, reason: str
 
 def test_a_ruling_names_who_decided() -> None:
     made = ruling(by="arn:me", settled="", not_charged=True, reason=" lost ", unchecked=False)
-    assert (made.status, made.by, made.reason, made.reference) == (record.NOT_CHARGED, "arn:me", "lost", "")
-    assert ruling(by="me", settled="ch_1", not_charged=False, reason="", unchecked=False).status == record.SETTLED
+    assert (made.status, made.by, made.reason, made.reference) == (values.NOT_CHARGED, "arn:me", "lost", "")
+    assert ruling(by="me", settled="ch_1", not_charged=False, reason="", unchecked=False).status == values.SETTLED
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_ruling_names_who_decided() -> None:
     [
         ("the processor does not answer", "--unchecked where it is gone for good; you need to read secret psp"),
         ("the processor did not cancel it: wait until an hour after the attempt", "after 2023-11-14T23:13:21"),
-        ("the processor says it was charged: ch_1", f"knows it as {record.key(INTENT)}"),
+        ("the processor says it was charged: ch_1", f"knows it as {values.key(INTENT)}"),
     ],
 )
 def test_a_refusal_says_what_to_do(says: str, remedy: str) -> None:

@@ -11,9 +11,8 @@ from payments.aws import Exchange
 from payments.protocol import register
 from payments.protocol.flows import Reply, get, submit
 from payments.protocol.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
-from payments.protocol.record import Payment, intent_of
-from payments.protocol.register import Intent
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Intent, Payment, intent_of
 from payments.settings import Settings
 from payments.store import Driver
 

@@ -1,8 +1,8 @@
 """What the workflow is told for what a payment came to."""
 
 import pytest
-from payments.protocol.record import VOID, Result
 from payments.protocol.settlement import Outcome, State
+from payments.protocol.values import VOID, Result
 from payments.task import IdTaken, InvalidTransaction, NotSettled, conclude
 
 

@@ -1,8 +1,7 @@
 """The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no
 harm."""
 
-from payments.protocol import flows as processor
-from payments.protocol import operations, record, register, settlement, sweep
+from payments.protocol import flows, operations, record, register, settlement, sweep
 
 from tests.simulation.mutation import Edit, Mutant
 from tests.simulation.options import Options
@@ -31,13 +30,13 @@ MUTANTS = (
     Mutant(
         "accept_quorum_1",
         "one holder is enough to accept a payment",
-        (Edit(processor.refused, "if mine >= 2:", "if mine >= 1:"),),
+        (Edit(flows.refused, "if mine >= 2:", "if mine >= 1:"),),
         LEDGER,
     ),
     Mutant(
         "ignore_accepted",
         "the choice ignores what the promising cells accepted",
-        (Edit(register.choose, 'if "accepted" in cell]', "if False]"),),
+        (Edit(register.choose, "highest_accepted(promises.values())", "None"),),
         LEDGER,
     ),
     Mutant(
@@ -62,7 +61,7 @@ MUTANTS = (
         (
             Edit(register.open_ballot, "ctx.draw(BALLOTS)", "0"),
             Edit(
-                register.authorize,
+                register.promising,
                 "if answer.done}",
                 'if answer.done or answer.cell.get("promised") == opened.ballot}',
             ),
@@ -187,9 +186,9 @@ MUTANTS = (
         (
             Edit(
                 settlement.finish,
-                "    complete = True\n",
-                "    complete = True\n"
-                '    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n',
+                "    complete = yield from",
+                '    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n'
+                "    complete = yield from",
             ),
         ),
         WORST,
@@ -211,7 +210,7 @@ MUTANTS = (
     Mutant(
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
-        (Edit(settlement.finish, "complete = receipted is not LOST", "complete = True"),),
+        (Edit(settlement.finish, "if shown == result.text and complete:", "if shown == result.text:"),),
         WORST,
     ),
     Mutant(
@@ -231,8 +230,8 @@ MUTANTS = (
             ),
             Edit(
                 sweep.sweep,
-                "if shown is not LOST and shown:",
-                'if shown is not LOST and shown and shown["Status"] != "AWAITED":',
+                "if public:",
+                'if public and public[1].status != "AWAITED":',
             ),
         ),
         KEYS_KEPT,

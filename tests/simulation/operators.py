@@ -2,7 +2,7 @@
 
 from payments.protocol import operations
 from payments.protocol.ports import Verdict
-from payments.protocol.record import NOT_CHARGED, SETTLED, key
+from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge

@@ -5,8 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from payments import task  # all that flows are made of
-from payments.protocol import flows as processor  # noqa: F401  # all that flows are made of
+from payments import task
 from payments.protocol import record, register
 from payments.protocol.ports import Action
 

@@ -1,5 +1,4 @@
-"""The flows of one payment: submit it (POST), take it one step further (janitor, workflow), look at it (GET). No
-I/O."""
+"""The flows of one payment: submit it (POST), take it one step further (janitor, workflow), look at it (GET)."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,30 +6,22 @@ from typing import NamedTuple
 
 from payments.protocol import register
 from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
-from payments.protocol.record import (
+from payments.protocol.record import read_record, transaction
+from payments.protocol.register import authorize, decided, next_number, open_ballot, read_cells, take_over
+from payments.protocol.settlement import Outcome, State, ended, finish, intent_with, settle, written
+from payments.protocol.values import (
     IN_DOUBT,
     PENDING,
     VOID,
     VOID_TEXT,
+    Intent,
     Result,
+    canonical,
     key,
     payment_of,
-    read_record,
     read_result,
-    transaction,
-)
-from payments.protocol.register import (
-    Intent,
-    authorize,
-    canonical,
-    decided,
-    next_number,
-    open_ballot,
-    read_cells,
     read_value,
-    take_over,
 )
-from payments.protocol.settlement import Outcome, State, ended, finish, intent_with, settle, written
 
 
 class Reply(NamedTuple):
@@ -118,13 +109,16 @@ def hand_over(ctx: Context, intent: Intent, target: str, tried: Sequence[str], r
     return PutEvent(canonical(fields))
 
 
-def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
-    """The workflow's task: what is public here is over, whatever cells are lost since; else recover."""
+def public_record(payment: str) -> Flow[tuple[Intent, Result] | None]:
+    """What this Region's replica of the public record shows of a payment, if anything."""
     (shown,) = yield (ReadRecord(payment),)
-    if shown is not LOST and shown:
-        _, result = read_record(shown)
-        return Outcome(State.FINAL, result)
-    return (yield from recover(ctx, payment, mine))
+    return read_record(shown) if shown is not LOST and shown else None
+
+
+def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
+    """The workflow's task: what is public here is over, whatever cells were lost since; else recover."""
+    public = yield from public_record(payment)
+    return Outcome(State.FINAL, public[1]) if public else (yield from recover(ctx, payment, mine))
 
 
 def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
@@ -189,23 +183,26 @@ def void(ctx: Context, payment: str) -> Flow[Outcome]:
 
 def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
     """GET: this Region's replica of the public record; what it does not have yet, from the cells."""
-    (shown,) = yield (ReadRecord(payment),)
-    if shown is not LOST and shown:
-        intent, result = read_record(shown)
-        return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
+    public = yield from public_record(payment)
+    if public:
+        return owner_only(account, *public)
     answers = yield from read_cells(ctx, payment)
     cells = list(answers.values())
     if len(cells) < 2:
         return Reply(503)
     final = ended(cells, payment)
     if final:
-        intent, result = final
-        return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
+        return owner_only(account, *final)
     held = [register.held_intent(payment, cell) for cell in cells if "hash" in cell]
     own = next((intent for intent in held if payment_of(intent).account == account), None)
     if own is None or sum(not cell for cell in cells) >= 2:
         return Reply(404)
     return Reply(200, own, status=standing(ctx, answers))
+
+
+def owner_only(account: str, intent: Intent, result: Result) -> Reply:
+    """How a payment ended, for the account that made it."""
+    return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
 
 
 def standing(ctx: Context, cells: Mapping[str, Cell]) -> str:

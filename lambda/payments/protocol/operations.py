@@ -19,7 +19,6 @@ from payments.protocol.ports import (
     LOST,
     REGISTER,
     Action,
-    Answer,
     Cancel,
     Cell,
     Context,
@@ -29,21 +28,21 @@ from payments.protocol.ports import (
     Update,
     Verdict,
 )
-from payments.protocol.record import IN_DOUBT, SETTLED, VOID, VOID_TEXT, Result, conclude, key
 from payments.protocol.register import (
-    Intent,
     Opened,
-    Value,
     choose,
     decided,
-    everywhere,
+    highest_accepted,
     next_number,
     open_ballot,
+    promising,
     read_cells,
     take_over,
     update,
+    update_all,
 )
 from payments.protocol.settlement import ended, finish, intent_with, written
+from payments.protocol.values import IN_DOUBT, SETTLED, VOID, Intent, Result, Value, conclude, key, read_value
 
 QUIET_SECONDS: Final = 3600
 """How long after its last possible call a payment may be closed as not charged without the processor's word."""
@@ -225,7 +224,8 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
     if drive.intent is None:
         holds = any("hash" in cell for cell in others.values())
         return Done(not holds, "contested: two payloads, and the lost cell decided" if holds else "nobody holds it")
-    value = proposed(others)
+    accepted = highest_accepted(others.values())
+    value = read_value(str(accepted["accepted"])) if accepted else None
     if value and value.region == lost and value.rail != LEDGER and not ctx.deduplicates:
         # It may have called the processor, and only the lost cell knew: in doubt, never blindly charged again.
         (marked,) = yield (update(ctx, lost, drive.intent, register.ATTEMPT, token=MARK),)
@@ -237,39 +237,23 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
 
 def vote_on_all(ctx: Context, opened: Opened, needed: Set[str]) -> Flow[Done]:
     """The rest of the ballot, with promises of certain Regions and votes of all."""
-    promises = {region: answer.cell for region, answer in opened.answers.items() if answer.done}
+    promises = promising(opened)
     if not needed <= promises.keys():
         return Done(False, "not both other Regions promised: repeat it")
     value = choose(ctx, promises, opened.intent.hash)
-    votes: dict[str, Answer] = yield from everywhere(
-        ctx,
-        lambda region: update(ctx, region, opened.intent, register.VOTE, ballot=opened.ballot, value=value.text),
-    )
+    votes = yield from update_all(ctx, opened.intent, register.VOTE, ballot=opened.ballot, value=value.text)
     if sum(answer.done for answer in votes.values()) < len(ctx.regions):
         return Done(False, "not all three Regions voted: repeat it")
     return Done(True, f"decided for {value.region}")
-
-
-def proposed(cells: Mapping[str, Cell]) -> Value | None:
-    """The accepted value of the highest ballot."""
-    accepted = [cell for cell in cells.values() if "accepted" in cell]
-    if not accepted:
-        return None
-    return register.read_value(str(max(accepted, key=lambda cell: int(cell["accepted_ballot"]))["accepted"]))
 
 
 def teach(ctx: Context, lost: str, payment: str, result: Result, others: Mapping[str, Cell]) -> Flow[Done]:
     """A result is known: the lost cell shall hold it, and be due until its own replica shows the record."""
     intent = intent_with(result.hash, list(others.values()), payment)
     if result.status == VOID or intent is None:
-        text = VOID_TEXT if result.status == VOID else result.text
-        (answer,) = yield (Update(lost, payment, register.FINISH, {"result": text}),)
-        return Done(
-            answer is not LOST, f"{result.status}" if answer is not LOST else "the lost register does not answer"
-        )
-    stored: dict[str, Answer] = yield from everywhere(
-        ctx, lambda region: update(ctx, region, intent, register.RESULT, result=result.text)
-    )
+        (answer,) = yield (Update(lost, payment, register.FINISH, {"result": result.text}),)
+        return Done(False, "the lost register does not answer") if answer is LOST else Done(True, result.status)
+    stored = yield from update_all(ctx, intent, register.RESULT, result=result.text)
     if stored.keys() != set(ctx.regions):
         return Done(False, "not all three Regions answered: repeat it")
     if any(answer.cell.get("result") != result.text for answer in stored.values()):

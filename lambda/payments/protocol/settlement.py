@@ -11,7 +11,6 @@ from payments.protocol.ports import (
     LEDGER,
     LOST,
     NOT_SENT,
-    Answer,
     Cell,
     Charge,
     Context,
@@ -21,8 +20,9 @@ from payments.protocol.ports import (
     Update,
     Verdict,
 )
-from payments.protocol.record import DECLINED, SETTLED, Result, conclude, key, payment_of, publish, read_result, receipt
-from payments.protocol.register import Intent, Value, decided, everywhere, held_intent, update
+from payments.protocol.record import publish, receipt
+from payments.protocol.register import decided, held_intent, update, update_all
+from payments.protocol.values import DECLINED, SETTLED, Intent, Result, Value, conclude, key, payment_of, read_result
 
 
 class State(Enum):
@@ -126,23 +126,26 @@ def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
     """
     conflict = False
     if result.rail != LEDGER:  # in the ledger two votes hold all there is to know
-        answers: dict[str, Answer] = yield from everywhere(
-            ctx, lambda region: update(ctx, region, intent, register.RESULT, result=result.text)
-        )
+        answers = yield from update_all(ctx, intent, register.RESULT, result=result.text)
         stored = [answer.cell.get("result") for answer in answers.values()]
         conflict = any(text not in (None, result.text) for text in stored)
         if stored.count(result.text) < 2:
             return Outcome(State.UNFINISHED, conflict=conflict)
-    complete = True
-    if result.status == SETTLED:
-        (receipted,) = yield (receipt(intent, result),)
-        complete = receipted is not LOST
+    complete = yield from write_receipt(intent, result)
     (published,) = yield (publish(intent, result),)
     shown = None if published is LOST else published.cell.get("Content")
     if shown == result.text and complete:
         rested = yield from rest(ctx, intent.id, result)
         return rested._replace(conflict=rested.conflict or conflict)
     return Outcome(State.FINAL, result, conflict=conflict or shown not in (None, result.text))
+
+
+def write_receipt(intent: Intent, result: Result) -> Flow[bool]:
+    """Whether this Region's bucket now holds the receipt, where there is to be one."""
+    if result.status != SETTLED:
+        return True
+    (receipted,) = yield (receipt(intent, result),)
+    return receipted is not LOST
 
 
 def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.record import EPOCH, Payment
+from payments.protocol.values import EPOCH, Payment
 
 BODY_BYTES: Final = 16 * 1024
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
