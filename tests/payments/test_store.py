@@ -112,8 +112,8 @@ def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     post(driver, intent)
     shard, later = register.due_shard(intent.id), int(time.time()) + 10**6
     assert intent.id not in driver.due(shard, later)
-    assert intent.id in driver.due(shard, later, region=SECOND)
-    assert intent.id not in driver.due(shard, int(time.time()), region=SECOND)
+    assert intent.id in site.driver(SECOND).due(shard, later)
+    assert intent.id not in site.driver(SECOND).due(shard, int(time.time()))
 
 
 def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:
