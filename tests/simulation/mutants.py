@@ -165,7 +165,7 @@ MUTANTS = (
     Mutant(
         "result_in_one_cell",
         "a result in one cell is told as final",
-        (Edit(settlement.finish, "if stored.count(result.text) < 2:", "if stored.count(result.text) < 1:"),),
+        (Edit(settlement.finish, "if texts.count(result.text) < 2:", "if texts.count(result.text) < 1:"),),
         PROCESSOR,
     ),
     Mutant(
@@ -199,10 +199,10 @@ MUTANTS = (
         (
             Edit(
                 settlement.finish,
-                "        rested = yield from rest(",
+                "        outcome = yield from rest(",
                 '        done = {"result": result.text}\n'
                 "        yield tuple(Update(region, intent.id, register.FINISH, done) for region in ctx.regions)\n"
-                "        rested = yield from rest(",
+                "        outcome = yield from rest(",
             ),
         ),
         WORST,
@@ -210,7 +210,7 @@ MUTANTS = (
     Mutant(
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
-        (Edit(settlement.finish, "if shown == result.text and complete:", "if shown == result.text:"),),
+        (Edit(settlement.finish, "if content == result.text and complete:", "if content == result.text:"),),
         WORST,
     ),
     Mutant(

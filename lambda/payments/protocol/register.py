@@ -1,4 +1,4 @@
-"""The permit register: two of three Regions decide who may charge a payment. No I/O: flows of requests (see ports.py).
+"""The permit register: two of three Regions decide who may charge a payment.
 
 Each Region keeps one cell a payment, in a table of its own that nothing replicates. A cell only ever changes by the
 conditional writes named below, so each of them is a fact about that cell at one moment:
@@ -98,7 +98,7 @@ class Opened(NamedTuple):
 
 
 class Takeover(NamedTuple):
-    """What to drive. `proven`: a cell accepted a value with this hash, so no other hash can ever be accepted."""
+    """The payload to drive. `proven`: a cell accepted a value with this hash, so no other can ever be accepted."""
 
     intent: Intent | None
     proven: bool = False
@@ -107,7 +107,7 @@ class Takeover(NamedTuple):
 
 
 def propose(ctx: Context, region: str, digest: str) -> Value:
-    """A new value: that this Region charges this payload on the rail of this function's settings."""
+    """A new value: this Region charges this payload, on the rail of this function's settings."""
     return read_value(canonical({"region": region, "hash": digest, "at": ctx.now(), "rail": ctx.rail}))
 
 
@@ -158,7 +158,7 @@ def authorize(ctx: Context, opened: Opened) -> Flow[Value | None]:
     """Who may charge: the decided value, or None when this ballot decided nothing."""
     known = decided(opened.cells.values())
     if known and "due_at" in opened.cells.get(known.region, {}):
-        return known  # and the Region that is to charge has heard of the payment
+        return known  # and the Region that charges knows of the payment
     promises = promising(opened)
     if len(promises) < 2:
         return None
@@ -203,15 +203,15 @@ def next_number(cells: Iterable[Cell]) -> int:
 
 
 def take_over(ctx: Context, cells: Mapping[str, Cell], mine: Intent | None, payment: str) -> Takeover:
-    """Which payload to drive, from the cells that answered (two or three). No intent: contested, parked until the third
-    answers, or void. `mine` is driven when no cell holds anything."""
+    """Which payload to drive, from the cells that answered (two or three). Without an intent it is void, or contested:
+    parked until the third cell answers. `mine` is driven when no cell holds anything."""
     accepted = highest_accepted(cells.values())
     if accepted:
         return Takeover(held_intent(payment, accepted), proven=True)
-    held = {region: held_intent(payment, cell) for region, cell in cells.items() if "hash" in cell}
-    if not held:
+    intents = {region: held_intent(payment, cell) for region, cell in cells.items() if "hash" in cell}
+    if not intents:
         return Takeover(mine)
-    holders = Counter(intent.hash for intent in held.values())
+    holders = Counter(intent.hash for intent in intents.values())
     digest, count = holders.most_common(1)[0]
     if count == 1 and len(holders) > 1:
         if len(cells) < len(ctx.regions):
@@ -219,9 +219,9 @@ def take_over(ctx: Context, cells: Mapping[str, Cell], mine: Intent | None, paym
         if len(holders) == len(ctx.regions):
             return Takeover(None, void=True)
         # One each and an empty cell: neither is accepted yet, the empty cell will decide.
-        first = min(held, key=ctx.regions.index)
-        digest = held.get(ctx.region, held[first]).hash
-    return Takeover(next(intent for intent in held.values() if intent.hash == digest))
+        first = min(intents, key=ctx.regions.index)
+        digest = intents.get(ctx.region, intents[first]).hash
+    return Takeover(next(intent for intent in intents.values() if intent.hash == digest))
 
 
 def held_intent(payment: str, cell: Cell) -> Intent:
