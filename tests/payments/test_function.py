@@ -15,7 +15,7 @@ from payments.task import IdTaken, InvalidTransaction, NotSettled
 
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
-from tests.payments.test_model import PANS, disguised
+from tests.payments.test_transactions import PANS, disguised
 
 OWNER = "123456789012"
 

@@ -1,4 +1,4 @@
-"""The register: who may charge, from the answers of the cells; and its writes, word for word on the emulator's
+"""The register: who may charge, by the answers of the cells; and its writes, as they are, on the emulator's
 DynamoDB."""
 
 import time

@@ -1,5 +1,4 @@
-"""The catalogue of mutants: each rule of the protocol taken away, and what happens then; and the few that do no
-harm."""
+"""The catalogue of mutants: production with one rule taken away, and the few such changes that do no harm."""
 
 from payments.protocol import flows, operations, record, register, settlement, sweep
 

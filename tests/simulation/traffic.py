@@ -1,8 +1,8 @@
 """Who uses the system in a run: clients that repeat themselves, workflows that hop from Region to Region, janitors,
 operators.
 
-What they run is production's; only the state machine around the workflow's task is told again here
-(builder/workflow.py draws it).
+They run production code; only the state machine around the workflow's task is written again here (builder/workflow.py
+defines it).
 """
 
 import json
@@ -44,7 +44,7 @@ class Letter(NamedTuple):
 
 
 class Traffic:
-    """Starts workers on a network and hears how they end."""
+    """Starts workers on a network and reacts to how they end."""
 
     def __init__(self, world: World, network: Network, judge: Judge, dice: Dice):
         self.world, self.network, self.judge, self.dice = world, network, judge, dice
@@ -59,7 +59,7 @@ class Traffic:
     # --- clients
 
     def client(self, submitted: Intent, tries: int, region: str = "") -> str:
-        """Post in a Region (any), and again when told to or when nothing is heard. The name of the first worker."""
+        """Post in a Region (any), and again after an answer that asks for it or no answer. The first worker's name."""
         self.judge.submitted[submitted.hash] = submitted
         region = region or self.dice.pick(REGIONS)
         name = self.name("post", region)

@@ -175,8 +175,8 @@ def quiet_from(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> float:
 
 
 def bar(ctx: Context, lost: str, *, action: Action = BAR) -> Flow[Done]:
-    """Have nobody ask a register that was lost, from before it is recreated until it has been taught every payment. Both
-    others hold the bar, so either suffices. Functions believe the word of a register for a minute: wait that long
+    """Have nobody ask a register that was lost, from before it is recreated until it has been taught every payment.
+    Both others hold the bar, so either suffices. Functions believe the word of a register for a minute: wait that long
     (`members.BARRED_SECONDS`) between the bar and the new table."""
     others = [region for region in ctx.regions if region != lost]
     answers = yield tuple(Update(region, REGISTER, action, {"region": lost}) for region in others)
