@@ -11,9 +11,9 @@ import pytest
 from botocore.credentials import Credentials
 from payments.protocol.flows import submit
 from payments.protocol.ports import NOT_SENT, Charge, Request, Update
-from payments.protocol.record import Payment, intent_of
 from payments.protocol.settlement import State
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Payment, intent_of
 
 import localcloud
 from payctl import http as request

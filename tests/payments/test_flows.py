@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from payments.protocol.flows import Reply, get, pursue, recover, submit
 from payments.protocol.ports import NOT_SENT, Request, Update
-from payments.protocol.record import Payment, conclude, intent_of
-from payments.protocol.register import DUE_AFTER, Intent, propose
+from payments.protocol.register import DUE_AFTER, propose
 from payments.protocol.settlement import State, settle
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Intent, Payment, conclude, intent_of
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 

@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 from payments.protocol.ports import LEDGER
-from payments.protocol.record import read_result
+from payments.protocol.values import read_result
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice

@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.record import Payment, intent_of, read_record, transaction
+from payments.protocol.record import read_record, transaction
 from payments.protocol.transactions import InvalidTransactionError, card_in_id, read_request, read_transaction
+from payments.protocol.values import Payment, intent_of
 
 GOOD: dict[str, Any] = {"id": "TXN001", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 ACCOUNT = "123456789012"
