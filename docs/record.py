@@ -1,4 +1,4 @@
-"""Records what a terminal shows of payctl at work on a local cloud, as docs/pictures/*.svg: `make pictures`."""
+"""Records payctl at work on a local cloud as a terminal shows it, in docs/pictures/*.svg: `make pictures`."""
 
 import codecs
 import fcntl
@@ -28,11 +28,11 @@ COLUMNS, ROWS = 118, 80
 # What moves the cursor or erases; colours stay in the text.
 CONTROL = re.compile(r"\r|\n|\x1b\[(\d*)([AK])|\x1b\[\?\d+[hl]|\x1b\](?:[^\x07\x1b])*(?:\x07|\x1b\\)")
 UNFINISHED = re.compile(r"\x1b(\[[\d;?]*)?$")  # the rest comes with the next read
-FONT_FROM_AFAR = re.compile(r"@font-face\s*\{[^}]*\}\s*")
+REMOTE_FONT = re.compile(r"@font-face\s*\{[^}]*\}\s*")
 
 
 class Screen:
-    """A terminal that only knows what payctl uses: lines, going up, erasing a line."""
+    """A terminal with the controls that payctl uses: new lines, moving up, erasing a line."""
 
     def __init__(self) -> None:
         self.lines = [""]
@@ -60,8 +60,8 @@ class Screen:
 def run(screen: Screen, folder: Path, endpoint: str, command: str, *, answer: str = "") -> int:
     """Run a command on a terminal of its own, typing `answer` when it asks; returns its exit code."""
     screen.write(f"\x1b[1;32m$\x1b[0m \x1b[1m{command}\x1b[0m\n")
-    near, far = pty.openpty()
-    fcntl.ioctl(far, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     name, _, words = command.partition("payctl ")
     environ |= dict(assignment.split("=", 1) for assignment in name.split())
@@ -70,45 +70,45 @@ def run(screen: Screen, folder: Path, endpoint: str, command: str, *, answer: st
         [sys.executable, "-m", "payctl.commands.main", *words.split(), "--endpoint", endpoint],
         cwd=folder,
         env=environ | {"PYTHONPATH": str(ROOT)},
-        stdin=far,
-        stdout=far,
-        stderr=far,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
         start_new_session=True,
     )
-    os.close(far)
-    told = _copy(near, screen, answer)
-    os.close(near)
-    if answer and not told:
+    os.close(slave)
+    answered = _copy(master, screen, answer)
+    os.close(master)
+    if answer and not answered:
         raise RuntimeError(f"{command} did not ask")
     return process.wait()
 
 
-def _copy(near: int, screen: Screen, answer: str) -> bool:
-    """Show what comes from a terminal until its program ends; whether the answer was typed."""
-    decoder, told, text = codecs.getincrementaldecoder("utf-8")(), False, ""
+def _copy(master: int, screen: Screen, answer: str) -> bool:
+    """Show the output of a terminal until its program ends. Returns whether the answer was typed."""
+    decoder, answered, text = codecs.getincrementaldecoder("utf-8")(), False, ""
     while True:
         try:
-            text += decoder.decode(os.read(near, 65536))
-        except OSError:  # so Linux says that nobody holds the other end any more
-            return told
+            text += decoder.decode(os.read(master, 65536))
+        except OSError:  # Linux's way to report that the other end is closed
+            return answered
         begun = UNFINISHED.search(text)
         end = begun.start() if begun else len(text)
         screen.write(text[:end])
         text = text[end:]
-        if answer and not told and screen.lines[screen.row].endswith("[y/N]: "):
-            os.write(near, f"{answer}\n".encode())
-            told = True
+        if answer and not answered and screen.lines[screen.row].endswith("[y/N]: "):
+            os.write(master, f"{answer}\n".encode())
+            answered = True
 
 
 def save(screen: Screen, name: str, title: str) -> None:
-    """Draw the screen. Fonts are the viewer's: a picture fetches nothing."""
+    """Save the screen as a picture, with the viewer's own fonts: it fetches nothing."""
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     while screen.lines and not screen.lines[-1].strip():
         screen.lines.pop()
     for line in [*screen.lines, ""]:  # the frame cuts the last line short
         console.print(Text.from_ansi(line), soft_wrap=True)
-    drawn = FONT_FROM_AFAR.sub("", console.export_svg(title=title, unique_id=name))
-    (PICTURES / f"{name}.svg").write_text(drawn, encoding="utf-8")
+    svg = REMOTE_FONT.sub("", console.export_svg(title=title, unique_id=name))
+    (PICTURES / f"{name}.svg").write_text(svg, encoding="utf-8")
     print(f"wrote docs/pictures/{name}.svg")
 
 
@@ -130,10 +130,10 @@ def change(folder: Path, changes: Mapping[str, str]) -> None:
     file.write_text(text)
 
 
-def expect(code: int, wanted: int, screen: Screen) -> None:
-    """Raises RuntimeError with the screen unless a command ended as the picture says."""
-    if code != wanted:
-        raise RuntimeError("\n".join([f"exit code {code}, not {wanted}", *screen.lines]))
+def expect(code: int, expected: int, screen: Screen) -> None:
+    """Raises RuntimeError with the screen unless a command ended with the expected exit code."""
+    if code != expected:
+        raise RuntimeError("\n".join([f"exit code {code}, not {expected}", *screen.lines]))
 
 
 def main() -> None:
@@ -153,8 +153,8 @@ def main() -> None:
         save(screen, "plan", "payctl plan")
 
         untyped: Any = boto3.client  # its overloads want no keys from a mapping
-        taken = untyped("events", region_name="eu-west-1", endpoint_url=endpoint, **localcloud.ROOT)
-        taken.create_event_bus(Name="payment-events-eu-west-1-test2")
+        events = untyped("events", region_name="eu-west-1", endpoint_url=endpoint, **localcloud.ROOT)
+        events.create_event_bus(Name="payment-events-eu-west-1-test2")
         screen = Screen()
         expect(run(screen, folder, endpoint, "ENVIRONMENT_SUFFIX=test2 payctl deploy", answer="y"), 1, screen)
         screen.write("\n")

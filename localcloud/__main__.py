@@ -1,18 +1,15 @@
 """`python -m localcloud`: run the local cloud in the foreground, in the background, or stop it."""
 
 import argparse
-import json
 import os
 import shutil
 import signal
-import socket
 import sys
 import time
 from pathlib import Path
 
-from localcloud import client
+from localcloud import client, server
 
-RUN = Path(".run")
 DEFAULT_PORT = 4566
 
 
@@ -21,64 +18,39 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description="Three AWS Regions on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1 (default %(default)s)")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--background", action="store_true", help="start, wait until it answers, and return")
-    mode.add_argument("--stop", action="store_true", help="stop the one started on this port")
+    mode.add_argument("--background", action="store_true", help="start it, return as soon as it answers")
+    mode.add_argument("--stop", action="store_true", help="stop the local cloud that was started on this port")
     options = parser.parse_args(arguments)
+    # What it writes: `log`, `server.json`, `tmp/`.
+    folder = Path(".run") / f"localcloud-{options.port}"
     try:
         if options.stop:
-            stop(options.port)
+            stop(options.port, folder)
         elif options.background:
-            start_in_background(options.port)
+            cloud, process = client.start(options.port, folder, detached=True)
+            print(f"local cloud on {cloud.endpoint} (pid {process.pid}, log {cloud.log})")
         else:
-            run(options.port)
+            run(options.port, folder)
     except client.LocalCloudError as error:
         print(f"localcloud: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def folder_of(port: int) -> Path:
-    """Where the files of the local cloud on this port are: `log`, `port`, `server.json`, `tmp/`."""
-    return RUN / f"localcloud-{port}"
-
-
-def require_free(port: int) -> None:
-    """Raise with the remedy when something listens on the port already."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", port)) != 0:
-            return
-    if client.answers(port):
-        remedy = f"a local cloud runs there: stop it with `python -m localcloud --stop --port {port}`, or use --port"
-    else:
-        remedy = "another program has it: choose a port with --port"
-    raise client.LocalCloudError(f"port {port} is in use; {remedy}")
-
-
-def start_in_background(port: int) -> None:
-    """Start a server that outlives this process."""
-    require_free(port)
-    cloud, process = client.start(port, folder_of(port), detached=True)
-    print(f"local cloud on {cloud.endpoint} (pid {process.pid}, log {cloud.log})")
-
-
-def run(port: int) -> None:
+def run(port: int, folder: Path) -> None:
     """Serve until interrupted, with the log on the terminal."""
-    from localcloud import server  # noqa: PLC0415 - loads the emulator, which the other modes do not need
-
-    require_free(port)
-    folder = folder_of(port)
+    client.require_free(port)
     folder.mkdir(parents=True, exist_ok=True)
     print(f"local cloud on http://127.0.0.1:{port}; stop it with Ctrl-C", flush=True)
     server.serve(port, folder)
 
 
-def stop(port: int) -> None:
+def stop(port: int, folder: Path) -> None:
     """Stop the server started on this port and wait until it is gone."""
-    folder = folder_of(port)
-    try:
-        pid = json.loads((folder / "server.json").read_text())["pid"]
-    except FileNotFoundError:
-        raise client.LocalCloudError(f"no local cloud was started on port {port} from this folder") from None
+    state = client.server_state(folder)
+    if state is None:
+        raise client.LocalCloudError(f"no local cloud was started on port {port} from this folder")
+    pid = state["pid"]
     if not _is_server(pid):
         shutil.rmtree(folder, ignore_errors=True)
         raise client.LocalCloudError(f"the local cloud on port {port} (pid {pid}) had ended already; its log is gone")
@@ -93,14 +65,11 @@ def stop(port: int) -> None:
 
 
 def _is_server(pid: int) -> bool:
-    """Is this process ours? A number from an old file may belong to another program by now."""
+    """Is this process a local cloud? The number in an old file may belong to another program by now."""
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        return b"localcloud" in Path(f"/proc/{pid}/cmdline").read_bytes()
     except FileNotFoundError:
         return False
-    except NotADirectoryError:
-        return True
-    return b"localcloud" in command
 
 
 if __name__ == "__main__":

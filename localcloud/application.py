@@ -1,10 +1,29 @@
 """The ASGI application: the local cloud's own endpoints under `/_localcloud/`, everything else is the emulator's."""
 
+import asyncio
+
 from ministack.app import app as emulator_app
 
-from localcloud import faults, faulty_calls, gaps
+from localcloud.cloud import Cloud, Metrics
+from localcloud.deliveries import Deliveries
+from localcloud.faults import Faults
+from localcloud.faulty_calls import FaultyCalls
+from localcloud.gaps import (
+    apigateway,
+    cloudformation,
+    cloudwatch,
+    dynamodb,
+    eventbridge,
+    iam,
+    lambda_,
+    s3,
+    sns,
+    stepfunctions,
+)
 from localcloud.http import Application, Receive, Scope, Send, read, respond
+from localcloud.network import Network
 from localcloud.processor import Processor
+from localcloud.stacksets import api as stacksets
 
 PREFIX = "/_localcloud/"
 # API Gateway's data plane: {prefix}{region}/{api}/{stage}/{path}; see client.api_url.
@@ -12,46 +31,54 @@ API_PREFIX = "/_localcloud/api/"
 
 
 def application() -> Application:
-    """Fill the emulator's gaps and return the application to serve."""
-    gaps.fill()
+    """Fill the emulator's gaps and return the application to serve. Called once, on the server's event loop."""
+    network = Network()
+    cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics())
+    iam.install()
+    cloudformation.install()
+    stacksets.install(network)
+    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, s3, sns, stepfunctions):
+        gap.install(cloud)
+    faults = Faults(network, lambda_.kill)
+    calls = FaultyCalls(network, faults, emulator_app)
     processor = Processor()
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
+        own = path.removeprefix(PREFIX) if path.startswith(PREFIX) else None
         if scope["type"] != "http":
             await emulator_app(scope, receive, send)
-        elif path.startswith(API_PREFIX) or not path.startswith(PREFIX):
-            await _call(scope, receive, send)
-        elif path.startswith(PREFIX + "processor/"):
+        elif path.startswith(API_PREFIX):
+            # The path as the emulator addresses an API. The raw path stays: it is what the caller signed.
+            region, _, rest = path.removeprefix(API_PREFIX).partition("/")
+            await calls.serve(_secure({**scope, "path": f"/_aws/execute-api/{rest}"}), receive, send, region)
+        elif own is None:
+            await calls.serve(_secure(scope), receive, send)
+        elif own.startswith("processor/"):
             await processor.serve(await read(scope, receive), send)
+        elif own == "health":
+            await respond(send, 200, {"status": "ok"})
+        elif own == "quiet":
+            waiting = _waiting(cloud.deliveries)
+            await respond(send, 200, {"quiet": not any(waiting.values()), **waiting})
+        elif own == "faults" or own.startswith("faults/"):
+            await faults.serve(await read(scope, receive), own.removeprefix("faults"), send)
         else:
-            await _administer(path.removeprefix(PREFIX), scope, receive, send)
+            await respond(send, 404, {"message": f"no such endpoint: {path}"})
 
     return serve
 
 
-async def _administer(path: str, scope: Scope, receive: Receive, send: Send) -> None:
-    if path == "health":
-        await respond(send, 200, {"status": "ok"})
-    elif path == "quiet":
-        await respond(send, 200, faults.quiet())
-    elif path == "faults" or path.startswith("faults/"):
-        await faults.serve(await read(scope, receive), path.removeprefix("faults"), send)
-    else:
-        await respond(send, 404, {"message": f"no such endpoint: {scope['path']}"})
+def _secure(scope: Scope) -> Scope:
+    """Loopback stands for AWS's TLS endpoints: policies that deny insecure transport must not deny everything."""
+    return {**scope, "scheme": "https"}
 
 
-async def _call(scope: Scope, receive: Receive, send: Send) -> None:
-    """A call of AWS, under the faults that are set."""
-    # Loopback stands for AWS's TLS endpoints: policies that deny insecure transport must not deny everything.
-    scope = {**scope, "scheme": "https"}
-    api_region = None
-    if scope["path"].startswith(API_PREFIX):
-        # The path as the emulator addresses an API. The raw path stays: it is what the caller signed.
-        api_region, _, rest = scope["path"].removeprefix(API_PREFIX).partition("/")
-        scope["path"] = f"/_aws/execute-api/{rest}"
-    call = faulty_calls.identify(scope, api_region)
-    if call is None:
-        await emulator_app(scope, receive, send)
-    else:
-        await faulty_calls.carry_out(call, emulator_app, scope, receive, send)
+def _waiting(deliveries: Deliveries) -> dict[str, int]:
+    """How much is queued or under way, between the Regions and within them."""
+    return {
+        "replication": deliveries.pending("table"),
+        "objects": deliveries.pending("object"),
+        "events": deliveries.pending("event") + deliveries.pending("notification"),
+        "executions": stepfunctions.running(),
+    }

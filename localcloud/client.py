@@ -1,12 +1,12 @@
-"""Start a local cloud as a child process and reach it: what tests and commands outside the server use."""
+"""Start a local cloud as a child process and reach it: for tests, and for commands outside the server."""
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ STOP_SECONDS = 15.0
 
 
 class LocalCloudError(RuntimeError):
-    """The local cloud did not start or stop; the message is one line with the remedy."""
+    """The local cloud cannot start or stop; the message is one line with the remedy."""
 
 
 def api_url(endpoint: str, api_id: str, region: str, path: str = "", *, stage: str = "prod") -> str:
@@ -60,11 +60,23 @@ class LocalCloud:
             return json.load(answer)
 
 
+def require_free(port: int) -> None:
+    """Raise LocalCloudError with the remedy when something listens on the port already."""
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
+            return
+    if answers(port):
+        remedy = f"a local cloud runs there: stop it with `python -m localcloud --stop --port {port}`, or use --port"
+    else:
+        remedy = "another program has it: choose a port with --port"
+    raise LocalCloudError(f"port {port} is in use; {remedy}")
+
+
 @contextmanager
 def running(port: int = 0, *, environment: Mapping[str, str] | None = None) -> Iterator[LocalCloud]:
     """A local cloud in a child process on a free port, stopped (with its function processes) at exit.
 
-    `environment` is added to the child's. Raises LocalCloudError with the log's last lines when it does not start.
+    `environment` is added to the child's. Raises LocalCloudError with the log's last line when it does not start.
     """
     with tempfile.TemporaryDirectory(prefix="localcloud-") as folder:
         cloud, process = start(port, Path(folder), environment=environment)
@@ -77,10 +89,11 @@ def running(port: int = 0, *, environment: Mapping[str, str] | None = None) -> I
 def start(
     port: int, folder: Path, *, environment: Mapping[str, str] | None = None, detached: bool = False
 ) -> tuple[LocalCloud, "subprocess.Popen[bytes]"]:
-    """Start the server with its files under `folder` and wait until it answers.
+    """Start the server with its files under `folder` and wait until it answers; raises LocalCloudError.
 
     An attached server ends with this process, however this process ends: its standard input closes then.
     """
+    require_free(port)
     folder.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "localcloud.server", str(port), str(folder)]
     log_path = folder / "log"
@@ -104,25 +117,23 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", folder: Path, log: Pat
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise LocalCloudError(_last_line(log) or f"the local cloud ended with exit code {process.returncode}")
-        port = _port_of(folder)
-        if port and answers(port):
-            endpoint = f"http://127.0.0.1:{port}"
-            return LocalCloud(endpoint=endpoint, port=port, pid=process.pid, log=log)
+            last_line = log.read_text(errors="replace").strip().rpartition("\n")[2]
+            raise LocalCloudError(last_line or f"the local cloud ended with exit code {process.returncode}")
+        state = server_state(folder)
+        if state and answers(state["port"]):
+            endpoint = f"http://127.0.0.1:{state['port']}"
+            return LocalCloud(endpoint=endpoint, port=state["port"], pid=process.pid, log=log)
         time.sleep(0.05)
     raise LocalCloudError(f"the local cloud did not answer within {START_SECONDS:.0f} s; see {log}")
 
 
-def _port_of(folder: Path) -> int | None:
+def server_state(folder: Path) -> dict[str, int] | None:
+    """`pid` and `port` of the server with its files under `folder`; None before it listens and after its end."""
     try:
-        return int((folder / "port").read_text())
+        state: dict[str, int] = json.loads((folder / "server.json").read_text())
     except (FileNotFoundError, ValueError):
-        return None  # not written yet
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
+        return None
+    return state
 
 
 def answers(port: int) -> bool:
@@ -130,12 +141,12 @@ def answers(port: int) -> bool:
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/_localcloud/health", timeout=5) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except OSError:  # URLError is one
         return False
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
-    """End the server; it ends its function processes. One that does not listen is killed."""
+    """End the server, and with it its function processes; kill it when it does not end in time."""
     if process.stdin:
         process.stdin.close()
     process.terminate()

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +39,7 @@ def run(program: str, *arguments: str) -> str:
 
 @contextmanager
 def step(took: dict[str, float], name: str) -> Iterator[None]:
-    """Announce a step and keep how many seconds it took."""
+    """Announce a step and record its duration, in seconds."""
     console.print(f"[bold]{name}[/bold]")
     started = time.monotonic()
     yield
@@ -48,7 +47,7 @@ def step(took: dict[str, float], name: str) -> Iterator[None]:
 
 
 def demo() -> None:
-    """Raises DemoError as soon as something is not as it should be."""
+    """Run all steps; raises DemoError at the first that does not do what it should."""
     took: dict[str, float] = {}
     with ExitStack() as stack:
         with step(took, "emit the templates and lint them"):
@@ -68,39 +67,24 @@ def demo() -> None:
             payment = ("--amount", "99.99", "--id", f"DEMO-{now:%H%M%S}", "--timestamp", now.isoformat())
             replies = json.loads(run("payctl", "pay", *payment, *payctl))
             replies += json.loads(run("payctl", "pay", *payment, "--everywhere", *payctl))
-            seen = records(cloud.endpoint, outputs, payment[3])
-            receipts = copies(cloud.endpoint, outputs["s3_bucket_names"], payment[3])
-    report(took, payment[3], replies, seen, receipts)
+            records = everywhere(record, cloud.endpoint, outputs, payment[3])
+            receipts = everywhere(receipt, cloud.endpoint, outputs, payment[3])
+    report(took, payment[3], replies, records, receipts)
 
 
-def records(endpoint: str, outputs: dict[str, Any], payment: str) -> dict[str, Any]:
-    """The public record as each Region's replica shows it, by Region."""
-    found = {}
-    for region in outputs["s3_bucket_names"]:
-        read = partial(
-            client("dynamodb", endpoint, region).get_item,
-            TableName=outputs["dynamodb_table_name"],
-            Key={"TransactionId": {"S": payment}},
-        )
-        found[region] = wait(f"the record of {payment} in {region}", lambda read=read: read().get("Item"))  # type: ignore[misc]  # a default binds the loop's value
-    return found
+def record(region: str, endpoint: str, outputs: dict[str, Any], payment: str) -> Any:
+    """The public record as a Region's replica shows it, or None."""
+    key = {"TransactionId": {"S": payment}}
+    return client("dynamodb", endpoint, region).get_item(TableName=outputs["dynamodb_table_name"], Key=key).get("Item")
 
 
-def copies(endpoint: str, buckets: dict[str, str], payment: str) -> dict[str, bytes]:
-    """The receipt in each Region's bucket, by Region."""
-    found = {}
-    for region, bucket in buckets.items():
-        store = client("s3", endpoint, region)
-
-        def fetch(store: Any = store, bucket: str = bucket) -> bytes | None:
-            try:
-                body: bytes = store.get_object(Bucket=bucket, Key=f"receipts/{payment}.json")["Body"].read()
-            except store.exceptions.NoSuchKey:
-                return None
-            return body
-
-        found[region] = wait(f"the receipt of {payment} in {bucket}", fetch)
-    return found
+def receipt(region: str, endpoint: str, outputs: dict[str, Any], payment: str) -> Any:
+    """The receipt in a Region's bucket, or None."""
+    store, bucket = client("s3", endpoint, region), outputs["s3_bucket_names"][region]
+    try:
+        return store.get_object(Bucket=bucket, Key=f"receipts/{payment}.json")["Body"].read()
+    except store.exceptions.NoSuchKey:
+        return None
 
 
 def client(service: str, endpoint: str, region: str) -> Any:
@@ -108,30 +92,35 @@ def client(service: str, endpoint: str, region: str) -> Any:
     return boto3.client(service, endpoint_url=endpoint, region_name=region, **localcloud.ROOT)  # type: ignore[call-overload]
 
 
-def wait(what: str, look: Callable[[], Any]) -> Any:
-    """What `look` finds, as soon as it finds something. Raises DemoError after a while."""
+def everywhere(look: Callable[..., Any], endpoint: str, outputs: dict[str, Any], payment: str) -> dict[str, Any]:
+    """What `look` finds in each Region, as soon as it finds something. Raises DemoError after a while."""
     until = time.monotonic() + REPLICATION_SECONDS
-    while not (found := look()):
-        if time.monotonic() > until:
-            raise DemoError(f"{what} did not appear within {REPLICATION_SECONDS:.0f} s")
-        time.sleep(0.2)
-    return found
+    seen = {}
+    for region in outputs["s3_bucket_names"]:
+        while not (item := look(region, endpoint, outputs, payment)):
+            if time.monotonic() > until:
+                raise DemoError(
+                    f"the {look.__name__} of {payment} did not appear in {region} within {REPLICATION_SECONDS:.0f} s"
+                )
+            time.sleep(0.2)
+        seen[region] = item
+    return seen
 
 
 def report(
     took: dict[str, float],
     payment: str,
     replies: list[dict[str, Any]],
-    seen: dict[str, Any],
+    records: dict[str, Any],
     receipts: dict[str, bytes],
 ) -> None:
-    """A short, true summary. Raises DemoError when the Regions do not agree."""
-    if len({json.dumps(item, sort_keys=True) for item in seen.values()}) != 1 or len(set(receipts.values())) != 1:
-        raise DemoError(f"the Regions do not show the same payment: {seen} {receipts}")
+    """Print a short summary. Raises DemoError when the Regions do not agree."""
+    if len({json.dumps(item, sort_keys=True) for item in records.values()}) != 1 or len(set(receipts.values())) != 1:
+        raise DemoError(f"the Regions do not show the same payment: {records} {receipts}")
     if [reply["status"] for reply in replies] != [201, 200, 200, 200]:
         raise DemoError(f"expected one 201 and then replays, got {[reply['status'] for reply in replies]}")
     table = Table("Region", "record", "amount", "receipt", title=f"Payment {payment}")
-    for region, item in seen.items():
+    for region, item in records.items():
         amount = f"{item['Amount']['N']} {item['Currency']['S']}"
         table.add_row(region, item["Status"]["S"], amount, f"{len(receipts[region])} bytes, same everywhere")
     console.print(table)
@@ -141,7 +130,7 @@ def report(
 
 
 def main() -> None:
-    """Exit code 1 and one line on a failure."""
+    """Exit code 1 and one line after a failure."""
     os.environ.setdefault("ENVIRONMENT_SUFFIX", "dev")
     try:
         demo()

@@ -9,13 +9,13 @@ GET    /quiet             {"quiet", "replication", "objects", "events", "executi
 
 Kinds, with what they do:
 
-{"kind": "region-down", "region": R}      endpoints of R drop connections without answer; its functions are killed, its
-                                          schedules and workflows stand still, deliveries from and to it wait
+{"kind": "region-down", "region": R}      endpoints of R drop connections without an answer; its functions are killed,
+                                          its schedules and workflows stand still, deliveries from and to it wait
 {"kind": "service-down", "region": R, "service": S}   only service S of R (as signatures name it, e.g. dynamodb, s3)
 {"kind": "cut", "regions": [A, B]}        nothing passes between A and B: a function's call gets no answer at all until
                                           its own timeout, replication and events wait
 {"kind": "latency", "regions": [A, B], "seconds": s, "jitter": j}    each call between them takes s to s + j longer
-{"kind": "lag", "seconds": s}             replication of tables and objects is that late
+{"kind": "lag", "seconds": s}             replication of tables and objects is delayed by s
 {"kind": "errors", "share": 0.2, "how": "fail" | "throttle" | "lose-reply", "service": S, "operation": O or "*",
  "region": R or "*"}                      that share of calls; a lost reply is lost after the call was carried out
 
@@ -27,11 +27,11 @@ import itertools
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
 
-from localcloud import deliveries, event_buses, functions, workflows
 from localcloud.http import Request, Send, respond
-from localcloud.network import NETWORK, pair
+from localcloud.network import Network, pair
 
 Fault = dict[str, Any]
 HOW: Final = ("fail", "throttle", "lose-reply")
@@ -41,42 +41,38 @@ class WrongFaultError(ValueError):
     """A fault that cannot be set; the message is one line."""
 
 
-def _text(fault: Fault, name: str) -> None:
-    if not isinstance(fault[name], str) or not fault[name]:
-        raise WrongFaultError(f"{name} must be a text")
+@dataclass(frozen=True)
+class Check:
+    """What a member of a fault must be, in words and as a test."""
+
+    expected: str
+    holds: Callable[[Any], bool]
 
 
-def _two_regions(fault: Fault, name: str) -> None:
-    value = fault[name]
-    if not isinstance(value, list) or len(value) != 2 or value[0] == value[1]:
-        raise WrongFaultError(f"{name} must be a list of two Regions")
+def _number(value: Any, most: float = inf) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
 
 
-def _seconds(fault: Fault, name: str) -> None:
-    if isinstance(fault[name], bool) or not isinstance(fault[name], int | float) or fault[name] < 0:
-        raise WrongFaultError(f"{name} must be a number of seconds, 0 or more")
-
-
-def _share(fault: Fault, name: str) -> None:
-    if isinstance(fault[name], bool) or not isinstance(fault[name], int | float) or not 0 <= fault[name] <= 1:
-        raise WrongFaultError(f"{name} must be a number from 0 to 1")
-
-
-def _how(fault: Fault, name: str) -> None:
-    if fault[name] not in HOW:
-        raise WrongFaultError(f"{name} must be one of {', '.join(HOW)}")
-
-
-Check = Callable[[Fault, str], None]
-# By kind: its members, how each is checked, and what is assumed where it may be left out.
+TEXT: Final = Check("a text", lambda value: isinstance(value, str) and value != "")
+SECONDS: Final = Check("a number of seconds, 0 or more", _number)
+TWO_REGIONS: Final = Check(
+    "a list of two Regions", lambda value: isinstance(value, list) and len(value) == 2 and value[0] != value[1]
+)
+# By kind: its members, how each is checked, and the defaults of those that may be left out.
 KINDS: Final[dict[str, tuple[dict[str, Check], Fault]]] = {
-    "region-down": ({"region": _text}, {}),
-    "service-down": ({"region": _text, "service": _text}, {}),
-    "cut": ({"regions": _two_regions}, {}),
-    "latency": ({"regions": _two_regions, "seconds": _seconds, "jitter": _seconds}, {"jitter": 0}),
-    "lag": ({"seconds": _seconds}, {}),
+    "region-down": ({"region": TEXT}, {}),
+    "service-down": ({"region": TEXT, "service": TEXT}, {}),
+    "cut": ({"regions": TWO_REGIONS}, {}),
+    "latency": ({"regions": TWO_REGIONS, "seconds": SECONDS, "jitter": SECONDS}, {"jitter": 0}),
+    "lag": ({"seconds": SECONDS}, {}),
     "errors": (
-        {"share": _share, "how": _how, "service": _text, "operation": _text, "region": _text},
+        {
+            "share": Check("a number from 0 to 1", lambda value: _number(value, 1)),
+            "how": Check(f"one of {', '.join(HOW)}", lambda value: value in HOW),
+            "service": TEXT,
+            "operation": TEXT,
+            "region": TEXT,
+        },
         {"operation": "*", "region": "*"},
     ),
 }
@@ -94,18 +90,43 @@ def checked(fault: Any) -> Fault:
     if missing := set(checks) - set(complete):
         raise WrongFaultError(f"{fault['kind']} needs {', '.join(sorted(missing))}")
     for name, check in checks.items():
-        check(complete, name)
+        if not check.holds(complete[name]):
+            raise WrongFaultError(f"{name} must be {check.expected}")
     return complete
 
 
 @dataclass
 class Faults:
-    """The faults set, applied to the network; `errors` are left for each call to ask about."""
+    """The faults set, applied to the network; `errors` are left for each call to ask about.
 
+    `kill` ends the function processes of a Region.
+    """
+
+    network: Network
+    kill: Callable[[str], None]
     seed: int = 0
     present: dict[str, Fault] = field(default_factory=dict)
     numbers: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     dice: random.Random = field(default_factory=lambda: random.Random(0))
+
+    async def serve(self, request: Request, path: str, send: Send) -> None:
+        """Answer one request of the API above; `path` is what follows `/_localcloud/faults`."""
+        name = path.removeprefix("/")
+        if request.method == "GET" and not name:
+            shown = [{"id": number, **fault} for number, fault in self.present.items()]
+            await respond(send, 200, {"seed": self.seed, "faults": shown})
+        elif request.method == "DELETE":
+            known = self.clear(name)
+            await respond(send, 200 if known else 404, {} if known else {"error": f"no fault {name}"})
+        elif request.method in ("POST", "PUT"):
+            try:
+                body = request.json()
+                answer = {"seed": self.reseed(body)} if name == "seed" else {"id": self.add(body)}
+                await respond(send, 200, answer)
+            except ValueError as error:
+                await respond(send, 400, {"error": str(error)})
+        else:
+            await respond(send, 405, {"error": f"{request.method} is not offered"})
 
     def add(self, fault: Any) -> str:
         """Set a fault and return its id; raises WrongFaultError."""
@@ -114,81 +135,45 @@ class Faults:
         self.present[name] = complete
         self._apply()
         if complete["kind"] == "region-down":
-            functions.kill(complete["region"])
+            self.kill(complete["region"])
         return name
 
-    def clear(self, name: str | None = None) -> bool:
-        """Clear one fault, or all; False when there is none of that id."""
-        if name is None:
+    def clear(self, name: str) -> bool:
+        """Clear one fault, or all when the name is empty; False when there is none of that id."""
+        if not name:
             self.present.clear()
         elif self.present.pop(name, None) is None:
             return False
         self._apply()
         return True
 
-    def reseed(self, seed: int) -> None:
-        """Begin the chances anew."""
+    def reseed(self, body: Any) -> int:
+        """Restart the random numbers from `{"seed": number}` and return it; raises WrongFaultError."""
+        seed = body.get("seed") if isinstance(body, dict) else None
+        if not isinstance(seed, int):
+            raise WrongFaultError("seed must be a whole number")
         self.seed = seed
-        self.dice, NETWORK.dice = random.Random(seed), random.Random(seed)
-
-    def of_kind(self, kind: str) -> list[Fault]:
-        return [fault for fault in self.present.values() if fault["kind"] == kind]
+        self.dice, self.network.dice = random.Random(seed), random.Random(seed)
+        return seed
 
     def error(self, service: str, operation: str, region: str) -> str | None:
-        """How this call shall go wrong, if it shall."""
-        for fault in self.of_kind("errors"):
+        """How this call is to go wrong, if it is."""
+        for fault in self._of_kind("errors"):
             concerned = fault["service"] == service and fault["operation"] in ("*", operation)
             if concerned and fault["region"] in ("*", region) and self.dice.random() < fault["share"]:
                 how: str = fault["how"]
                 return how
         return None
 
+    def _of_kind(self, kind: str) -> list[Fault]:
+        return [fault for fault in self.present.values() if fault["kind"] == kind]
+
     def _apply(self) -> None:
-        NETWORK.down = {fault["region"] for fault in self.of_kind("region-down")}
-        NETWORK.services_down = {(fault["region"], fault["service"]) for fault in self.of_kind("service-down")}
-        NETWORK.cut = {pair(*fault["regions"]) for fault in self.of_kind("cut")}
-        NETWORK.latency = {
-            pair(*fault["regions"]): (fault["seconds"], fault["jitter"]) for fault in self.of_kind("latency")
+        network = self.network
+        network.down = {fault["region"] for fault in self._of_kind("region-down")}
+        network.services_down = {(fault["region"], fault["service"]) for fault in self._of_kind("service-down")}
+        network.cut = {pair(*fault["regions"]) for fault in self._of_kind("cut")}
+        network.latency = {
+            pair(*fault["regions"]): (fault["seconds"], fault["jitter"]) for fault in self._of_kind("latency")
         }
-        NETWORK.replication_lag = max((fault["seconds"] for fault in self.of_kind("lag")), default=0.0)
-
-
-FAULTS = Faults()
-
-
-def quiet() -> dict[str, Any]:
-    """What is queued or under way between and in the Regions."""
-    waiting = {
-        "replication": deliveries.pending("table"),
-        "objects": deliveries.pending("object"),
-        "events": deliveries.pending("event") + deliveries.pending("notification") + event_buses.retrying(),
-        "executions": workflows.running(),
-    }
-    return {"quiet": not any(waiting.values()), **waiting}
-
-
-async def serve(request: Request, path: str, send: Send) -> None:
-    """Answer one request of the API above; `path` is what follows `/_localcloud/faults`."""
-    if request.method == "GET" and not path:
-        shown = [{"id": name, **fault} for name, fault in FAULTS.present.items()]
-        await respond(send, 200, {"seed": FAULTS.seed, "faults": shown})
-    elif request.method == "DELETE":
-        found = FAULTS.clear(path.removeprefix("/") or None)
-        await respond(send, 200 if found else 404, {} if found else {"error": f"no fault {path.removeprefix('/')}"})
-    elif request.method in ("POST", "PUT"):
-        try:
-            await respond(send, 200, _set(path, request.json()))
-        except ValueError as error:
-            await respond(send, 400, {"error": str(error)})
-    else:
-        await respond(send, 405, {"error": f"{request.method} is not offered"})
-
-
-def _set(path: str, body: Any) -> dict[str, Any]:
-    if path == "/seed":
-        seed = body.get("seed") if isinstance(body, dict) else None
-        if not isinstance(seed, int):
-            raise WrongFaultError("seed must be a whole number")
-        FAULTS.reseed(seed)
-        return {"seed": seed}
-    return {"id": FAULTS.add(body)}
+        network.replication_lag = max((fault["seconds"] for fault in self._of_kind("lag")), default=0.0)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs
 
-from localcloud import functions
-from localcloud.faults import FAULTS
-from localcloud.http import Application, Receive, Scope, Send, drop
-from localcloud.network import NETWORK, pair
+from localcloud.faults import Faults
+from localcloud.http import Application, Receive, Scope, Send, drop, respond
+from localcloud.network import Network, pair
 
 CREDENTIAL: Final = re.compile(r"Credential=([^/,]+)/\d+/([^/,]+)/([^/,]+)/aws4_request")
-# A call into a cut network is held so long, in seconds, if its caller does not give up before.
+# A call into a cut network is held this long, in seconds, unless its caller gives up before.
 UNANSWERED: Final = 60.0
 
 _S3_OPERATIONS: Final = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
@@ -24,7 +23,7 @@ class RegionWentDownError(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """Who calls what: `source` is the Region of the function that calls, None outside; operation "" is not known."""
+    """Who calls what: `source` is the Region of the calling function, None outside; operation "" is unknown."""
 
     source: str | None
     region: str
@@ -32,52 +31,63 @@ class Call:
     operation: str
 
 
-def identify(scope: Scope, api_region: str | None) -> Call | None:
-    """The call that a request is; None when neither signature nor path says its Region."""
-    headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    signed = CREDENTIAL.search(headers.get(b"authorization", "")) or _presigned(scope)
-    source = functions.region_of(signed[1]) if signed else None
-    if api_region:
-        return Call(source, api_region, "execute-api", "")
-    if not signed:
-        return None
-    service, operation = signed[3], headers.get(b"x-amz-target", "").rpartition(".")[2]
-    if service == "s3":
-        operation = _S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
-    return Call(source, signed[2], service, operation)
+@dataclass(frozen=True)
+class FaultyCalls:
+    """Passes calls on to the application as far as the faults of the moment let it."""
+
+    network: Network
+    faults: Faults
+    application: Application
+
+    async def serve(self, scope: Scope, receive: Receive, send: Send, api_region: str | None = None) -> None:
+        """Carry out one call; a REST API's Region is not in its caller's signature."""
+        call = self._identify(scope, api_region)
+        if call is None:
+            await self.application(scope, receive, send)
+            return
+        if not self.network.up(call.region, call.service) or (call.source and not self.network.up(call.source)):
+            await drop(send)
+            return
+        if call.source and call.source != call.region:
+            if pair(call.source, call.region) in self.network.cut:
+                await _hold(receive)
+                await drop(send)
+                return
+            if delay := self.network.delay(call.source, call.region):
+                await asyncio.sleep(delay)
+        how = self.faults.error(call.service, call.operation, call.region)
+        if how in ("fail", "throttle"):
+            await _refuse(call.service, send, throttle=how == "throttle")
+            return
+
+        async def answer(message: dict[str, Any]) -> None:
+            if how == "lose-reply" or not self.network.up(call.region, call.service):
+                raise RegionWentDownError
+            await send(message)
+
+        try:
+            await self.application(scope, receive, answer)
+        except RegionWentDownError:
+            await drop(send)
+
+    def _identify(self, scope: Scope, api_region: str | None) -> Call | None:
+        """The call that a request is; None when neither signature nor path shows its Region."""
+        headers = {name.lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        signed = CREDENTIAL.search(headers.get(b"authorization", "")) or _presigned(scope)
+        source = self.network.callers.get(signed[1]) if signed else None
+        if api_region:
+            return Call(source, api_region, "execute-api", "")
+        if not signed:
+            return None
+        service, operation = signed[3], headers.get(b"x-amz-target", "").rpartition(".")[2]
+        if service == "s3":
+            operation = _S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
+        return Call(source, signed[2], service, operation)
 
 
 def _presigned(scope: Scope) -> "re.Match[str] | None":
     values = parse_qs(scope["query_string"].decode("latin-1")).get("X-Amz-Credential")
     return CREDENTIAL.search(f"Credential={values[0]}") if values else None
-
-
-async def carry_out(call: Call, application: Application, scope: Scope, receive: Receive, send: Send) -> None:
-    """Pass the call on to the application, as far as the faults of this moment let it."""
-    if not NETWORK.up(call.region, call.service) or (call.source and not NETWORK.up(call.source)):
-        await drop(send)
-        return
-    if call.source and call.source != call.region:
-        if pair(call.source, call.region) in NETWORK.cut:
-            await _hold(receive)
-            await drop(send)
-            return
-        if delay := NETWORK.delay(call.source, call.region):
-            await asyncio.sleep(delay)
-    how = FAULTS.error(call.service, call.operation, call.region)
-    if how in ("fail", "throttle"):
-        await _refuse(call.service, how, send)
-        return
-
-    async def answer(message: dict[str, Any]) -> None:
-        if how == "lose-reply" or not NETWORK.up(call.region, call.service):
-            raise RegionWentDownError
-        await send(message)
-
-    try:
-        await application(scope, receive, answer)
-    except RegionWentDownError:
-        await drop(send)
 
 
 async def _hold(receive: Receive) -> None:
@@ -93,19 +103,17 @@ async def _hold(receive: Receive) -> None:
         return
 
 
-async def _refuse(service: str, how: str, send: Send) -> None:
-    """An error or throttling in the service's own words."""
-    status, code = (500, "InternalServerError") if how == "fail" else (400, "ThrottlingException")
-    headers = [(b"content-type", b"application/x-amz-json-1.0")]
+async def _refuse(service: str, send: Send, *, throttle: bool) -> None:
+    """An error or throttling in the service's own format."""
+    message = "A fault was set"
     if service == "s3":
-        status, code = (500, "InternalError") if how == "fail" else (503, "SlowDown")
-        headers = [(b"content-type", b"application/xml")]
-        body = f"<Error><Code>{code}</Code><Message>A fault was set</Message></Error>"
-    elif service in ("execute-api", "lambda"):
-        status = 500 if how == "fail" else 429
-        body = '{"message": "A fault was set"}'
+        status, code = (503, "SlowDown") if throttle else (500, "InternalError")
+        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+        await respond(send, status, body, {"content-type": "application/xml"})
+        return
+    headers = {"content-type": "application/x-amz-json-1.0"}
+    if service in ("execute-api", "lambda"):
+        await respond(send, 429 if throttle else 500, {"message": message}, headers)
     else:
-        body = f'{{"__type": "{code}", "message": "A fault was set"}}'
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body.encode()})
+        status, code = (400, "ThrottlingException") if throttle else (500, "InternalServerError")
+        await respond(send, status, {"__type": code, "message": message}, headers)

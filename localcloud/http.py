@@ -1,10 +1,9 @@
-"""Small helpers of the own endpoints: read a request, answer with JSON, or drop the connection without an answer."""
+"""Helpers of the own endpoints: read a request, answer it, or drop the connection without an answer."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import parse_qsl
 
 from hypercorn.protocol.events import StreamClosed
 from hypercorn.protocol.http_stream import ASGIHTTPState
@@ -17,12 +16,11 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Request:
-    """A whole request: `path` is decoded, header names are lower case, the last of equal query names counts."""
+    """A whole request: `path` is decoded, header names are lower case."""
 
     method: str
     path: str
     headers: Mapping[str, str]
-    query: Mapping[str, str]
     body: bytes
 
     def json(self) -> Any:
@@ -39,13 +37,12 @@ async def read(scope: Scope, receive: Receive) -> Request:
         if not message.get("more_body"):
             break
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
-    query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
-    return Request(scope["method"], scope["path"], headers, query, body)
+    return Request(scope["method"], scope["path"], headers, body)
 
 
 async def respond(send: Send, status: int, body: object, headers: Mapping[str, str] | None = None) -> None:
-    """Answer with JSON."""
-    content = json.dumps(body).encode()
+    """Answer with JSON, or with a text as it is."""
+    content = (body if isinstance(body, str) else json.dumps(body)).encode()
     all_headers = {"content-type": "application/json", "content-length": str(len(content)), **(headers or {})}
     encoded = [(name.encode(), value.encode("latin-1")) for name, value in all_headers.items()]
     await send({"type": "http.response.start", "status": status, "headers": encoded})
@@ -53,7 +50,7 @@ async def respond(send: Send, status: int, body: object, headers: Mapping[str, s
 
 
 async def drop(send: Send) -> None:
-    """Close the connection without an answer, as a broken network does. ASGI has no word for it, hypercorn has."""
+    """Close the connection without an answer, as a broken network does. ASGI cannot express that; hypercorn can."""
     stream = cast("Any", send).__self__
     stream.state = ASGIHTTPState.CLOSED
     await stream.send(StreamClosed(stream_id=stream.stream_id))

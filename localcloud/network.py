@@ -1,7 +1,7 @@
-"""The network between the Regions: what can reach what now, and how long it takes. All is well until told otherwise.
+"""The network between the Regions: what can reach what now, and how long it takes. Nothing is wrong at first.
 
 Everything that crosses from one Region to another asks here: SDK calls of functions, table and bucket replication,
-events between buses, notifications to queues. `faults` sets it.
+events between buses, notifications to queues. `faults.py` changes it.
 """
 
 import random
@@ -17,7 +17,7 @@ def pair(one: str, other: str) -> Pair:
 
 @dataclass
 class Network:
-    """`down` Regions run nothing and answer nothing; `cut` pairs do not hear each other; times are in seconds."""
+    """`down` Regions run nothing and answer nothing; `cut` pairs cannot reach each other; times are in seconds."""
 
     down: set[str] = field(default_factory=set)
     services_down: set[tuple[str, str]] = field(default_factory=set)  # Region, service as in signatures
@@ -25,6 +25,8 @@ class Network:
     latency: dict[Pair, tuple[float, float]] = field(default_factory=dict)  # seconds, and jitter on top of it
     replication_lag: float = 0.0
     dice: random.Random = field(default_factory=lambda: random.Random(0))
+    # The Region of each function, by the access key of its role session.
+    callers: dict[str, str] = field(default_factory=dict)
 
     def up(self, region: str, service: str = "") -> bool:
         """Does the Region run, and the service there?"""
@@ -38,6 +40,3 @@ class Network:
         """Seconds that a message takes."""
         seconds, jitter = self.latency.get(pair(source, destination), (0.0, 0.0))
         return seconds + (self.dice.random() * jitter if jitter else 0.0)
-
-
-NETWORK = Network()

@@ -1,37 +1,37 @@
-"""A sandbox payment processor: charges by idempotency key, counts them, and misbehaves when told to.
+"""A sandbox payment processor: charges by idempotency key, counts the charges, and misbehaves on demand.
 
-It stands for an external processor, so it has no Region, and outlives Regions that are down.
+It stands for an external processor, so it belongs to no Region and keeps running while Regions are down.
 
 For payers, below `{endpoint}/_localcloud/processor`, with `Authorization: Bearer <secret>` (else 401; the secret is
 `sandbox-secret` unless set):
 
 POST /charges with `Idempotency-Key` (1-255 characters) and JSON `{"amount": 9999, "currency": "USD",
-    "reference": "TXN001"}`; amount in minor units, further members are kept::
+    "reference": "TXN001"}`; amount in minor units, other members are kept::
 
         201 {"id": "ch_1", "status": "succeeded", "key", "amount", "currency", "reference"}   charged
         402 {"id": "ch_2", "status": "declined", "code": "declined", ...}                     declined, nothing charged
-        400 no key, or not that JSON; nothing happened
-        409 the key is being worked on now: repeat later
+        400 no key, or other JSON; nothing happened
+        409 the key is being processed: repeat later
         410 the key was cancelled; nothing charged
-        422 the key came with another amount, currency or reference before
-        5xx told to fail; nothing charged
+        422 an earlier request with this key had another amount, currency or reference
+        5xx a failure on demand; nothing charged
         no answer: the request or the reply was lost, so charged or not
 
-    The same request again gets the first answer (201 or 402) again with `Idempotent-Replayed: true`, charging nothing,
-    while keys are honoured. When told to forget keys, it charges again.
+    A repeated request gets the first answer (201 or 402) with `Idempotent-Replayed: true` and charges nothing, while
+    keys are honoured; otherwise it charges again.
 GET /charges/{key}          200 as above with the first answer's status ("succeeded", "declined"), "processing" or
                             "cancelled"; 404 {"status": "unknown"}: never charged
-POST /charges/{key}/cancel  200 {"status": "cancelled"}: it never will be charged; 409 with the charge: it has been
+POST /charges/{key}/cancel  200 {"status": "cancelled"}: it will never be charged; 409 with the charge: it was charged
 
-For tests and drills, without secret:
+For tests and drills, without the secret:
 
 GET /admin      {"charges": 3, "amount": 29997, "by_key": {key: charges}, "by_reference": {reference: charges},
                 "twice": [references], "calls": 7, "behaviour": {...}}; only successful charges are counted
-PUT /admin      set some of the behaviour, the rest stays: {"secret", "delay" (seconds before it works and answers),
+PUT /admin      change part of the behaviour: {"secret", "delay" (seconds before it works and answers),
                 "fail" (status, 0 none), "fail_share", "decline_share", "lose_reply_share" (after the charge),
-                "lose_request_share" (before it), "honour_keys" (true), "only" (applies to references containing it),
-                "seed"}; shares are 0..1, fail_share is 1 and the others are 0 at first
-DELETE /admin   forget all charges and behave well again
+                "lose_request_share" (before it), "honour_keys" (true), "only" (only references containing this),
+                "seed"}; shares are 0..1, at first fail_share is 1 and the others are 0
+DELETE /admin   forget all charges and restore the first behaviour
 """
 
 import asyncio
@@ -67,7 +67,7 @@ class Behaviour:
 
 @dataclass
 class Processor:
-    """The charges and what they were made for."""
+    """The charges, by key, and how the processor behaves."""
 
     behaviour: Behaviour = field(default_factory=Behaviour)
     charges: list[dict[str, Any]] = field(default_factory=list)
@@ -87,7 +87,7 @@ class Processor:
         elif path == "/charges" and request.method == "POST":
             await self._charge(request, send)
         elif path.startswith("/charges/"):
-            await self._key(request, path.removeprefix("/charges/"), send)
+            await self._look_up_or_cancel(request, path.removeprefix("/charges/"), send)
         else:
             await respond(send, 404, {"status": "unknown"})
 
@@ -100,36 +100,36 @@ class Processor:
         if not 1 <= len(key) <= KEY_LENGTH or intent is None:
             await respond(send, 400, {"status": "invalid"})
             return
-        told = self.behaviour if self.behaviour.only in intent["reference"] else Behaviour()
-        if self._roll(told.lose_request_share):
-            await asyncio.sleep(told.delay)
+        behaviour = self.behaviour if self.behaviour.only in intent["reference"] else Behaviour()
+        if self._roll(behaviour.lose_request_share):
+            await asyncio.sleep(behaviour.delay)
             await drop(send)
             return
-        if key in self.working and told.honour_keys:
+        if key in self.working and behaviour.honour_keys:
             await respond(send, 409, {"status": "processing", "key": key})
             return
         self.working.add(key)
         try:
-            await asyncio.sleep(told.delay)
-            status, answer, replayed = self._decide(key, intent, told)
+            await asyncio.sleep(behaviour.delay)
+            status, answer, replayed = self._decide(key, intent, behaviour)
         finally:
             self.working.discard(key)
-        if self._roll(told.lose_reply_share):
+        if self._roll(behaviour.lose_reply_share):
             await drop(send)
             return
         await respond(send, status, answer, {"Idempotent-Replayed": "true"} if replayed else None)
 
-    def _decide(self, key: str, intent: dict[str, Any], told: Behaviour) -> tuple[int, dict[str, Any], bool]:
+    def _decide(self, key: str, intent: dict[str, Any], behaviour: Behaviour) -> tuple[int, dict[str, Any], bool]:
         """Status and body of the answer, and whether it is an earlier one."""
         if key in self.cancelled:
             return 410, {"status": "cancelled", "key": key}, False
-        if told.honour_keys and (first := self.answers.get(key)):
+        if behaviour.honour_keys and (first := self.answers.get(key)):
             if any(first[name] != intent[name] for name in ("amount", "currency", "reference")):
                 return 422, {"status": "mismatch", "key": key}, False
             return (201 if first["status"] == "succeeded" else 402), first, True
-        if told.fail and self._roll(told.fail_share):
-            return told.fail, {"status": "failed", "message": HTTPStatus(told.fail).phrase}, False
-        declined = self._roll(told.decline_share)
+        if behaviour.fail and self._roll(behaviour.fail_share):
+            return behaviour.fail, {"status": "failed", "message": HTTPStatus(behaviour.fail).phrase}, False
+        declined = self._roll(behaviour.decline_share)
         answer = {**intent, "id": f"ch_{len(self.charges) + 1}", "key": key}
         answer |= {"status": "declined", "code": "declined"} if declined else {"status": "succeeded"}
         self.charges.append(answer)
@@ -139,8 +139,7 @@ class Processor:
     def _roll(self, share: float) -> bool:
         return share > 0 and self.dice.random() < share
 
-    async def _key(self, request: Request, rest: str, send: Send) -> None:
-        """Look a key up, or cancel it."""
+    async def _look_up_or_cancel(self, request: Request, rest: str, send: Send) -> None:
         key, _, verb = rest.partition("/")
         key = unquote(key)
         known = self.answers.get(key)
@@ -155,7 +154,7 @@ class Processor:
         else:
             await respond(send, 404, {"status": "unknown", "key": key})
 
-    # --- telling it what to do
+    # --- administration
 
     async def _admin(self, request: Request, send: Send) -> None:
         if request.method == "DELETE":
@@ -171,12 +170,12 @@ class Processor:
         await respond(send, 200, self._report())
 
     def _report(self) -> dict[str, Any]:
-        made = [charge for charge in self.charges if charge["status"] == "succeeded"]
-        references = Counter(charge["reference"] for charge in made)
+        charges = [charge for charge in self.charges if charge["status"] == "succeeded"]
+        references = Counter(charge["reference"] for charge in charges)
         return {
-            "charges": len(made),
-            "amount": sum(charge["amount"] for charge in made),
-            "by_key": Counter(charge["key"] for charge in made),
+            "charges": len(charges),
+            "amount": sum(charge["amount"] for charge in charges),
+            "by_key": Counter(charge["key"] for charge in charges),
             "by_reference": references,
             "twice": [reference for reference, count in references.items() if count > 1],
             "calls": self.calls,
@@ -185,7 +184,7 @@ class Processor:
 
 
 def _intent(request: Request) -> dict[str, Any] | None:
-    """What shall be charged, or None if the body does not say it."""
+    """What to charge, or None if the body is not a charge."""
     try:
         body = request.json()
     except ValueError:
@@ -197,10 +196,10 @@ def _intent(request: Request) -> dict[str, Any] | None:
     return body
 
 
-def _changed(behaviour: Behaviour, wanted: Any) -> Behaviour:
-    if not isinstance(wanted, dict):
+def _changed(behaviour: Behaviour, changes: Any) -> Behaviour:
+    if not isinstance(changes, dict):
         raise TypeError("a JSON object is expected")
-    unknown = set(wanted) - {item.name for item in fields(Behaviour)}
+    unknown = set(changes) - {item.name for item in fields(Behaviour)}
     if unknown:
         raise ValueError(f"unknown: {', '.join(sorted(unknown))}")
-    return replace(behaviour, **wanted)
+    return replace(behaviour, **changes)

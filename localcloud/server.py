@@ -20,25 +20,30 @@ BACKLOG = 1024
 
 
 def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
-    """Serve on 127.0.0.1 until SIGTERM or SIGINT. Port 0 takes a free one and writes it to `folder/port`."""
+    """Serve on 127.0.0.1 until SIGTERM or SIGINT. Port 0 takes a free one, which `folder/server.json` names.
+
+    Raises LocalCloudError when another version of the emulator is installed.
+    """
+    emulator.check()
     starter = os.getppid()
-    listener = _listen(port)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
     port = listener.getsockname()[1]
     temporary = folder / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     emulator.configure(port, folder.resolve())
     tempfile.tempdir = None  # read TMPDIR again
-    emulator.check()
     (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "port": port}))
-    (folder / "port").write_text(str(port))
     try:
         asyncio.run(_serve(listener, stop_with_stdin=stop_with_stdin))
     finally:
         _end_functions()
         shutil.rmtree(temporary, ignore_errors=True)
         (folder / "server.json").unlink(missing_ok=True)
-        (folder / "port").unlink(missing_ok=True)
         if stop_with_stdin and os.getppid() != starter:
             shutil.rmtree(folder, ignore_errors=True)  # the process that would have removed it was killed
         # Worker threads may wait for minutes (a sleeping state machine): they hold nothing worth waiting for.
@@ -47,34 +52,18 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
         os._exit(0 if sys.exc_info()[0] in (None, KeyboardInterrupt) else 1)
 
 
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-    except OSError:
-        listener.close()
-        raise LocalCloudError(f"port {port} is in use; stop the program that has it or choose --port") from None
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
-
-
 async def _serve(listener: socket.socket, *, stop_with_stdin: bool) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - after the environment is set
     from hypercorn.config import Config  # noqa: PLC0415
 
-    from localcloud import gaps  # noqa: PLC0415
     from localcloud.application import application  # noqa: PLC0415
 
     loop = asyncio.get_running_loop()
-    gaps.start(loop)
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     if stop_with_stdin:
-        watch = threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stopped), daemon=True)
-        watch.start()
+        threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stopped), daemon=True).start()
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = KEEP_ALIVE
@@ -84,7 +73,7 @@ async def _serve(listener: socket.socket, *, stop_with_stdin: bool) -> None:
 
 
 def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
-    """The parent holds the other end: it closes when the parent ends, even by a kill."""
+    """The other end belongs to the parent and closes when the parent ends, even by a kill."""
     while os.read(0, 1024):
         pass
     loop.call_soon_threadsafe(stopped.set)
@@ -102,7 +91,7 @@ def main() -> int:
     port, folder, mode = sys.argv[1:]
     try:
         serve(int(port), Path(folder), stop_with_stdin=mode == "attached")
-    except (LocalCloudError, emulator.WrongEmulatorError) as error:
+    except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 1
     return 0

@@ -21,11 +21,17 @@ TIMEOUT = 31
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What an API answered; `body` is parsed where it is JSON. `status` 0: it did not answer, `body` says why."""
+    """What an API answered; `headers` by name in any case, `body` parsed where it is JSON. `status` 0: it did not
+    answer, `body` says why."""
 
     status: int
     headers: Mapping[str, str]
     body: Any
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The body where it is a JSON object, else nothing."""
+        return self.body if isinstance(self.body, dict) else {}
 
 
 def address(cloud: Cloud, region: str, outputs: Mapping[str, str]) -> str:
@@ -38,8 +44,17 @@ def address(cloud: Cloud, region: str, outputs: Mapping[str, str]) -> str:
     return outputs["ApiEndpoint"]
 
 
-def send(method: str, url: str, *, body: Any = None, sign_as: Any = None, region: str = "") -> Answer:
+def send(
+    method: str,
+    url: str,
+    *,
+    body: Any = None,
+    sign_as: Any = None,
+    region: str = "",
+    session: URLLib3Session | None = None,
+) -> Answer:
     """Send one request, signed with the credentials `sign_as` if given: for `region`, or for any with "*".
+    By `session` where many requests share their connections.
 
     No redirects, no repeats.
     """
@@ -51,10 +66,10 @@ def send(method: str, url: str, *, body: Any = None, sign_as: Any = None, region
     elif sign_as is not None:
         SigV4Auth(sign_as, "execute-api", region).add_auth(request)
     try:
-        answer = URLLib3Session(timeout=TIMEOUT).send(request.prepare())
+        answer = (session or URLLib3Session(timeout=TIMEOUT)).send(request.prepare())
     except BotoCoreError as error:
         return Answer(status=0, headers={}, body=" ".join(str(error).split()))
-    return Answer(status=answer.status_code, headers=dict(answer.headers), body=_parsed(answer.content))
+    return Answer(status=answer.status_code, headers=answer.headers, body=_parsed(answer.content))
 
 
 def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:

@@ -1,22 +1,44 @@
-"""The payctl application that the commands register with."""
+"""The payctl application: its commands, in the order of --help."""
 
 from typing import Annotated
 
 import typer
 
-# The panels of --help: what one works on.
-ENVIRONMENT = "Environment"
-OPERATIONS = "Operations"
-PAYMENTS = "Payments"
+from payctl.commands import deployment, drills, inspection, payments, registers
+from payctl.version import version
 
 app = typer.Typer(
     name="payctl",
-    help="Deploys payments to three AWS Regions by StackSet, and tends them. "
-    "ENVIRONMENT_SUFFIX names the environment (dev), AWS_REGION the home Region.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+for module in (deployment, inspection, payments, registers, drills):
+    app.add_typer(module.app)
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        project, emulator, commit = version()
+        print(f"payctl {project} (commit {commit})\nlocal cloud: ministack {emulator}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_print_version,
+            is_eager=True,
+            help="Show the versions of payctl and of the local cloud's emulator, and the git commit, and exit.",
+        ),
+    ] = False,
+) -> None:
+    """Deploys and operates payments in three AWS Regions.
+
+    ENVIRONMENT_SUFFIX names the environment (dev), AWS_REGION the home Region.
+    """

@@ -8,7 +8,6 @@ from typing import Any
 
 from typer.main import get_command
 
-import payctl.commands.main  # noqa: F401 - registers the commands
 from payctl.commands.app import app
 from payctl.commands.options import COMMON
 
@@ -17,7 +16,7 @@ COLUMNS = 116
 BEGIN = "<!-- Written by `make docs` from the commands' help: change the help, not this. -->\n"
 END = "<!-- Written by hand again. -->\n"
 
-# Of Typer, which publishes no type information of the command library it carries.
+# Typer's own classes for these are private.
 Command = Any
 Parameter = Any
 
@@ -32,21 +31,16 @@ def _within(prefix: str, group: Command) -> Iterator[tuple[str, Command]]:
         if command.hidden:
             continue
         if hasattr(command, "commands"):
-            for inner, found in _within(f"{prefix}{name} ", command):
-                found.rich_help_panel = command.rich_help_panel
-                yield inner, found
+            for inner, each in _within(f"{prefix}{name} ", command):
+                each.rich_help_panel = command.rich_help_panel
+                yield inner, each
         else:
             yield f"{prefix}{name}", command
 
 
 def parameters(command: Command) -> list[Parameter]:
-    """The command's own arguments and options, those that are hidden left out."""
-    common = {name.replace("as_", "") for name in COMMON} | {"help"}
-    return [
-        each
-        for each in command.params
-        if not getattr(each, "hidden", False) and each.opts[0].removeprefix("--") not in common
-    ]
+    """The command's own arguments and options, without hidden ones."""
+    return [each for each in command.own if not getattr(each, "hidden", False)]
 
 
 def manual() -> str:
@@ -54,17 +48,10 @@ def manual() -> str:
     panels: dict[str, list[str]] = {}
     for name, command in commands().items():
         panels.setdefault(command.rich_help_panel, []).append(_section(name, command))
-    parts = [_common()]
+    common = "\n".join(map(_line, COMMON))
+    parts = [f"## Options of every command\n\n{common}\n- `-h`, `--help`: Show help and exit.\n"]
     parts += [f"## Commands: {panel.lower()}\n\n" + "\n".join(sections) for panel, sections in panels.items()]
     return "\n".join(parts)
-
-
-def _common() -> str:
-    """What every command takes, once."""
-    command = next(iter(commands().values()))
-    own = {id(each) for each in parameters(command)}
-    lines = [_line(each) for each in command.params if id(each) not in own and "--help" not in each.opts]
-    return "## Options of every command\n\n" + "\n".join(lines) + "\n- `-h`, `--help`: Show help and exit.\n"
 
 
 def _section(name: str, command: Command) -> str:
@@ -90,15 +77,15 @@ def _argument(argument: Parameter) -> str:
 
 
 def _line(parameter: Parameter) -> str:
-    """One line of a list: how it is written, what it says, what it is when not given."""
+    """One line of a list: how the parameter is written, its help, its default."""
     if parameter.param_type_name == "argument":
         return f"- `{_argument(parameter).strip('[]')}`: {parameter.help}"
     value = "" if parameter.is_flag else f" {_value(parameter)}"
     spelled = ", ".join(f"`{flag}{value}`" for flag in [*reversed(parameter.opts), *parameter.secondary_opts])
     default = parameter.default
-    told = "" if parameter.is_flag or default in (None, "", 0, 0.0) else f" Default: `{default}`."
+    shown = "" if parameter.is_flag or default in (None, "", 0, 0.0) else f" Default: `{default}`."
     again = " Repeatable." if parameter.multiple else ""
-    return _wrapped(f"- {spelled}: {parameter.help}{told}{again}", indent="  ")
+    return _wrapped(f"- {spelled}: {parameter.help}{shown}{again}", indent="  ")
 
 
 def _wrapped(text: str, *, indent: str = "") -> str:
@@ -112,7 +99,7 @@ def _value(option: Parameter) -> str:
 
 
 def page(text: str) -> str:
-    """The page with its generated part made anew. Raises ValueError where the marks of that part are missing."""
+    """The page with its generated part rewritten. Raises ValueError where the marks of that part are missing."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
@@ -121,15 +108,15 @@ def page(text: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or with --check only say whether it is stale."""
-    held = FILE.read_text(encoding="utf-8")
-    wanted = page(held)
-    if held == wanted:
+    """Write the page; with --check only report whether it is stale, by exit code 1."""
+    current = FILE.read_text(encoding="utf-8")
+    new = page(current)
+    if current == new:
         return 0
     if "--check" in sys.argv[1:]:
-        print(f"{FILE} is not what the commands' help says: run `make docs`", file=sys.stderr)
+        print(f"{FILE} does not match the commands' help: run `make docs`", file=sys.stderr)
         return 1
-    FILE.write_text(wanted, encoding="utf-8")
+    FILE.write_text(new, encoding="utf-8")
     print(f"wrote {FILE}")
     return 0
 

@@ -1,94 +1,123 @@
-"""What every command shares: its common options, opened as one value, and the question before a change."""
+"""What every command shares: its common options, the run that they describe, and the question before a change."""
 
-import functools
-import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, TypeVar
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
 from builder import settings as settings_file
 from payctl.cloud import Cloud
+from payctl.commands import render
 from payctl.environment import Environment
 from stacksets import progress
 from stacksets.errors import ToolError
 from stacksets.waiting import Pace
 
-COMMON: dict[str, tuple[Any, Any]] = {
-    "local": (Annotated[bool, typer.Option("--local", help="Use the local cloud, with its test keys.")], False),
-    "endpoint": (Annotated[str, typer.Option(help="Send AWS calls to this address.", metavar="URL")], ""),
-    "settings": (
-        Annotated[Path, typer.Option(help="The settings file.", metavar="FILE")],
-        settings_file.DEFAULT_FILE,
-    ),
-    "as_json": (Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")], False),
-    "debug": (Annotated[bool, typer.Option("--debug", help="Show the trace of an error.")], False),
-}
+# The panels of --help: what one works on.
+ENVIRONMENT: Final = "Environment"
+OPERATIONS: Final = "Operations"
+PAYMENTS: Final = "Payments"
+
+SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
-    """The common options of one command."""
+class Options:
+    """The options of every command."""
 
-    local: bool
-    endpoint: str
-    settings: Path
-    as_json: bool
-    debug: bool
+    local: Annotated[bool, typer.Option("--local", help="Use the local cloud, with its test keys.")] = False
+    endpoint: Annotated[str, typer.Option(help="Send AWS calls to this address.", metavar="URL")] = ""
+    settings: Annotated[Path, typer.Option(help="The settings file.", metavar="FILE")] = settings_file.DEFAULT_FILE
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False
+
+
+def _common() -> Any:
+    """The options as parameters of the command line."""
+    app = typer.Typer(add_completion=False)
+    app.command()(Options)
+    return get_command(app).params
+
+
+COMMON: Final = _common()
+
+
+class Run(typer.Context):
+    """One run of a command, its first parameter."""
+
+    options: Options
+
+    @property
+    def as_json(self) -> bool:
+        """Whether the answer is for a program."""
+        return self.options.as_json
 
     @contextmanager
     def open(self) -> Iterator[Environment]:
         """The environment that the options name; its progress shows while the block runs."""
-        cloud = Cloud.of(settings_file.load(self.settings), local=self.local, endpoint=self.endpoint)
+        options = self.options
+        cloud = Cloud.of(settings_file.load(options.settings), local=options.local, endpoint=options.endpoint)
         with progress.reporter() as report:
             yield Environment(cloud, report, Pace())
 
-
-def command(
-    app: typer.Typer, panel: str, *, name: str | None = None
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command whose first parameter is its Run; the common options are added to its own.
-
-    Its name is the function's unless given.
-    """
-
-    def register(function: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-        common = [
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-            for name, (annotation, default) in COMMON.items()
-        ]
-
-        @functools.wraps(function)
-        def call(**arguments: Any) -> None:
-            run = Run(**{name: arguments.pop(name) for name in COMMON})
-            function(run, **arguments)
-
-        call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # Typer reads the options from it
-            [*(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own), *common]
-        )
-        call.__annotations__ = {parameter.name: parameter.annotation for parameter in (*own, *common)}
-        del call.__wrapped__  # Typer would follow it back to `function`
-        return app.command(name, rich_help_panel=panel)(call)
-
-    return register
+    def answer(self, value: Value, show: Callable[[Value], object]) -> None:
+        """Print the answer: as JSON where that was asked for, else by `show`."""
+        if self.as_json:
+            render.print_json(value)
+        else:
+            show(value)
 
 
-def confirmer(*, yes: bool, report: progress.Reporter, verb: str) -> Callable[[Sequence[str]], bool]:
-    """Shows what would be done and asks once; without a terminal only --yes is an answer."""
+class Command(TyperCommand):
+    """A command whose parameters are followed by the common options, and whose context is a Run."""
+
+    context_class = Run
+
+    def __init__(self, name: str, *, params: list[Any], **settings: Any) -> None:
+        super().__init__(name, params=[*params, *COMMON], **settings)
+        self.own = tuple(params)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command: its function takes its own parameters, the Run holds the rest."""
+        ctx.options = Options(**{option.name: ctx.params.pop(option.name) for option in COMMON})
+        return super().invoke(ctx)
+
+
+def seconds_of(text: str) -> float:
+    """Seconds of `30`, `30s`, `5m` or `1h`. Raises ToolError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text)
+    if not match:
+        raise ToolError(f"{text!r} is no duration", remedy="write 30s, 5m or 1h")
+    return float(match[1]) * SECONDS[match[2]]
+
+
+def confirmer(environment: Environment, verb: str, *, yes: bool) -> Callable[[Sequence[str]], bool]:
+    """What shows the steps and asks once; without a terminal only --yes is an answer."""
 
     def confirm(steps: Sequence[str]) -> bool:
         for step in steps:
-            report.note(f"- {step}")
+            environment.report.note(f"- {step}")
         if yes:
             return True
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise ToolError(f"nothing was changed: {verb} asks first, and there is no terminal", remedy="add --yes")
-        with report.paused():
+        with environment.report.paused():
             return typer.confirm(f"{verb.capitalize()}?", default=False, err=True)
 
     return confirm
+
+
+def confirm(environment: Environment, verb: str, *steps: str, yes: bool) -> None:
+    """Ask before a change. Raises ToolError unless the answer is yes."""
+    if not confirmer(environment, verb, yes=yes)(steps):
+        raise ToolError("nothing was changed")

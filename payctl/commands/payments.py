@@ -1,20 +1,25 @@
-"""Commands that work on payments."""
+"""Commands that make, follow and close payments."""
 
-from dataclasses import asdict
+import sys
+import time
 from typing import Annotated
 
 import typer
 
 from payctl.commands import render
-from payctl.commands.app import PAYMENTS, app
-from payctl.commands.drills import pay_at_rate
-from payctl.commands.options import Run, command
-from payctl.payments import pay as paying
+from payctl.commands.options import PAYMENTS, Command, Run, Yes, confirm, seconds_of
+from payctl.drills import load
+from payctl.drills.client_log import FINAL
+from payctl.payments import logs, parked, pay
+from payctl.payments.registers import Registers
 from stacksets.errors import ToolError
 
+app = typer.Typer()
+Payment = Annotated[str, typer.Argument(help="The payment's id.", metavar="ID")]
 
-@command(app, PAYMENTS)
-def pay(
+
+@app.command("pay", cls=Command, rich_help_panel=PAYMENTS)
+def run_pay(
     run: Run,
     *,
     amount: Annotated[str, typer.Option(help="In the currency's own units.")] = "",
@@ -27,8 +32,8 @@ def pay(
         bool, typer.Option("--domain", help="At the environment's domain name, signed for any Region (SigV4A).")
     ] = False,
     status: Annotated[str, typer.Option("--status", help="Look at this payment instead.", metavar="ID")] = "",
-    rate: Annotated[float, typer.Option(help="Make payments of random amounts, so many a second.", min=0)] = 0.0,
-    lasting: Annotated[str, typer.Option("--for", help="With --rate: how long.", metavar="TIME")] = "10s",
+    rate: Annotated[float, typer.Option(help="Make this many payments a second, of random amounts.", min=0)] = 0.0,
+    lasting: Annotated[str, typer.Option("--for", help="With --rate: for how long.", metavar="TIME")] = "10s",
     regions: Annotated[str, typer.Option(help="With --rate: where the clients are, a,b or all.")] = "all",
 ) -> None:
     """Make a payment, signed with your credentials, or look at one. Exit code 1 unless it is made or accepted.
@@ -36,24 +41,114 @@ def pay(
     Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`, or `payctl pay --rate 50 --for 30s --regions all`
     """
     if rate:
-        pay_at_rate(run, rate=rate, lasting=lasting, regions=regions)
+        _pay_at_rate(run, rate, seconds_of(lasting), regions)
         return
     if bool(amount) == bool(status):
         raise ToolError("give --amount to pay, or --status ID to look at a payment")
     with run.open() as environment:
-        asked = environment.regions if everywhere else paying.chosen(environment, region or ())
+        asked = environment.regions if everywhere else pay.chosen(environment, region or ())
+        transaction = pay.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
         if status:
-            replies = paying.look(environment, status, asked)
+            replies = pay.look(environment, status, asked)
+        elif domain:
+            replies = pay.pay_at_domain(environment, transaction)
         else:
-            transaction = paying.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
-            replies = (
-                paying.pay_at_domain(environment, transaction)
-                if domain
-                else paying.pay(environment, transaction, asked)
-            )
-    if run.as_json:
-        render.as_json([asdict(reply) for reply in replies])
-    else:
-        render.replies(replies)
-    if not paying.good(replies):
+            replies = pay.pay(environment, transaction, asked)
+    run.answer(replies, render.replies)
+    if not pay.good(replies):
         raise typer.Exit(1)
+
+
+def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str) -> None:
+    """Payments at a rate, each until its end is known. Exit code 1 unless each is final."""
+    with run.open() as environment:
+        near = environment.regions if regions == "all" else pay.chosen(environment, regions.split(","))
+        log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near)
+    summary = log.summary()
+    run.answer(summary | {"log": log.answers}, lambda _: render.figures(summary))
+    if any(payment.state not in FINAL for payment in log.payments.values()):
+        raise typer.Exit(1)
+
+
+@app.command("logs", cls=Command, rich_help_panel=PAYMENTS)
+def run_logs(
+    run: Run,
+    payment: Payment,
+    *,
+    minutes: Annotated[float, typer.Option(help="How far back, in minutes.", min=0)] = 60.0,
+    follow: Annotated[float, typer.Option(help="How long to wait for more lines, in seconds.", min=0)] = 0.0,
+) -> None:
+    """Show a payment's path through the logs of all Regions, in chronological order. Read only.
+
+    Logs never hold an id, only its hash. Example: `payctl logs TXN001 --follow 60`
+    """
+    with run.open() as environment:
+        intent = Registers(environment).inspect(payment).intent
+        now, count = time.time(), 0
+        digest = intent.hash if intent else ""
+        for line in logs.follow(environment, payment, digest, since=now - minutes * 60, until=now + follow):
+            count += 1
+            if run.as_json:
+                render.print_json(line, indent=None)
+            else:
+                render.log_line(line)
+    if not count:
+        print(f"no line of {payment} in the last {minutes:.0f} minutes", file=sys.stderr)
+
+
+@app.command("parked", cls=Command, rich_help_panel=PAYMENTS)
+def run_parked(run: Run) -> None:
+    """List the payments that wait for the processor or for you: why, how much, for how long. Read only.
+
+    Exit code: 0 none, 2 some, 1 unknown. Example: `payctl parked`
+    """
+    with run.open() as environment:
+        registers = Registers(environment)
+        waiting = [parked.waiting(registers.context(), standing) for standing in registers.parked()]
+    run.answer(waiting, render.parked)
+    if waiting:
+        raise typer.Exit(2)
+
+
+@app.command("resolve", cls=Command, rich_help_panel=PAYMENTS)
+def run_resolve(
+    run: Run,
+    payment: Payment,
+    *,
+    settled: Annotated[str, typer.Option(help="It was charged: the processor's reference.", metavar="REFERENCE")] = "",
+    not_charged: Annotated[bool, typer.Option("--not-charged", help="It was not charged; needs --reason.")] = False,
+    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    unchecked: Annotated[
+        bool, typer.Option("--unchecked", help="The processor is gone for good: do not ask it.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Close a payment in doubt, once and for all, with your identity in the record.
+
+    Refused if the processor knows better, or too early: `--not-charged` needs the processor's confirmation that the
+    key is cancelled, or an hour since the attempt. Example: `payctl resolve TXN001 --settled ch_123`
+    """
+    with run.open() as environment:
+        ruling = parked.ruling(
+            by=environment.cloud.caller, settled=settled, not_charged=not_charged, reason=reason, unchecked=unchecked
+        )
+        registers = Registers(environment)
+        context, standing = registers.context(), registers.inspect(payment)
+        if not standing.accepted_at and standing.answered > 1:
+            raise ToolError(f"{payment} was not closed: no Region knows it", remedy="see `payctl parked`")
+        known = parked.waiting(context, standing)
+        confirm(
+            environment,
+            f"close {payment} as {ruling.status}",
+            f"{payment}: {known.amount} {known.currency}, decided for {known.region or 'no Region'}, {known.why}",
+            f"the processor knows it as {known.idempotency_key or 'nothing'}",
+            f"{ruling.status} is written in two of three Regions, for good, by {ruling.by}",
+            yes=yes,
+        )
+        done = registers.resolve(payment, ruling)
+        if not done.done:
+            raise parked.refusal(context, standing, done, registers.settings(environment.home).secret)
+    run.answer(
+        {"payment": payment, "status": ruling.status, "by": ruling.by, "says": done.says},
+        lambda _: print(f"{payment}: {done.says} by {ruling.by}"),
+    )

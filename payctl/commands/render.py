@@ -3,17 +3,33 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from payctl.drills.verdict import Verdict
+from payctl.environments.attention import Tended
+from payctl.environments.destroy import Plan as Destruction
+from payctl.environments.drift import Drift
+from payctl.environments.plan import Plan
+from payctl.environments.preflight import Check
+from payctl.environments.why import Explanation
+from payctl.payments.dead_letters import Letter
+from payctl.payments.logs import Line
+from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
+from payctl.payments.reconcile import Reconciliation
+from stacksets.change_sets import Change
 from stacksets.errors import RegionsFailedError, ToolError
 
 GOOD = ("CURRENT", "SUCCEEDED", "COMPLETE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "OK", "IN_SYNC", "healthy")
 BAD = ("FAILED", "ROLLBACK", "INOPERABLE", "ALARM", "DRIFTED", "STOPPED")
+STYLES = {"+": "green", ">": "yellow", "-": "red", "±": "bold red", "±?": "bold red"}
 
 
 def console() -> Console:
@@ -22,14 +38,13 @@ def console() -> Console:
     return out if out.is_terminal else Console(width=200, soft_wrap=True)
 
 
-def as_json(value: Any) -> None:
-    """Print a value as JSON."""
-    print(json.dumps(value, indent=2, default=str))
+def print_json(value: Any, *, indent: int | None = 2) -> None:
+    """Print a value as JSON, dataclasses as objects; without `indent` on one line, for streams."""
+    print(json.dumps(value, indent=indent, default=_plain), flush=indent is None)
 
 
-def one_line(value: Any) -> str:
-    """A value as JSON on one line, for streams."""
-    return json.dumps(value, default=str)
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
 def state(word: str) -> Text:
@@ -48,53 +63,235 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text
     console().print(drawn)
 
 
-def status(found: Mapping[str, Any]) -> None:
+def status(shown: Mapping[str, Any]) -> None:
     """`payctl status` for people."""
     out = console()
-    if not found["stack_set"]:
-        out.print(f"environment {found['environment']} does not exist in account {found['account']}")
+    if not shown["stack_set"]:
+        out.print(f"environment {shown['environment']} does not exist in account {shown['account']}")
         return
-    operation = found["operation"]
-    out.print(f"[bold]{found['stack_set']}[/bold] in account {found['account']}, home {found['home']}")
+    operation = shown["operation"]
+    out.print(f"[bold]{shown['stack_set']}[/bold] in account {shown['account']}, home {shown['home']}")
     if operation:
         out.print(f"last operation {operation['id']} {operation['action']} ", state(operation["status"]))
     rows = [
         (entry["region"], state(entry["status"]), state(entry["stack_status"]), entry["code"], entry["reason"])
-        for entry in found["instances"]
+        for entry in shown["instances"]
     ]
     table("", ("Region", "instance", "stack", "code", "reason"), rows)
-    shared = found["global_stack"]
+    shared = shown["global_stack"]
     out.print(f"{shared['name']} ", state(shared["status"]), f" {shared['reason']}")
-    if found["silent"]:
-        out.print(f"no answer from {' and '.join(found['silent'])}: two of three Regions take payments; do not deploy")
+    if shown["silent"]:
+        out.print(f"no answer from {' and '.join(shown['silent'])}: two of three Regions take payments; do not deploy")
     else:
-        out.print("deployed" if found["deployed"] else "not fully deployed: `payctl deploy` goes on where it stopped")
+        out.print("deployed" if shown["deployed"] else "not fully deployed: `payctl deploy` resumes where it stopped")
 
 
-def replies(found: Sequence[Reply]) -> None:
+def plan(preview: Plan) -> None:
+    """`payctl plan`: one row a resource, one column a place; replacements and removals in red, with the property."""
+    out = console()
+    if not preview.steps:
+        out.print("nothing to do")
+        return
+    resources: dict[str, dict[str, Change]] = {}
+    for change in preview.changes:
+        resources.setdefault(f"{change.resource} ({change.kind})", {})[change.place] = change
+    rows: list[tuple[str | Text, ...]] = [
+        (name, *(_symbol(by_place.get(place)) for place in preview.places), _details(by_place))
+        for name, by_place in resources.items()
+    ]
+    table("", ("resource", *preview.places, "property: why"), rows)
+    out.print("+ made  > changed  - removed  ± replaced  ±? perhaps replaced", style="dim")
+    for change in preview.changes:
+        if change.loses_data:
+            out.print(Text(f"{change.place}: {change.resource} holds data and would be {_fate(change)}", "bold red"))
+    for line in preview.refused:
+        out.print(Text(f"refused by AWS: {line}", "bold red"))
+    for line in preview.notes:
+        out.print(Text(f"note: {line}", "yellow"))
+    out.print("payctl deploy would:")
+    for step in preview.steps:
+        out.print(f"  - {step}", highlight=False)
+
+
+def _symbol(change: Change | None) -> Text:
+    return Text(change.symbol, STYLES[change.symbol]) if change else Text("")
+
+
+def _fate(change: Change) -> str:
+    return {"-": "removed", "±": "replaced"}.get(change.symbol, "replaced, perhaps")
+
+
+def _details(by_place: dict[str, Change]) -> Text:
+    text = Text()
+    details = {detail.name: detail for change in by_place.values() for detail in change.details}
+    for detail in details.values():
+        style = "red" if detail.recreation in ("Always", "Conditionally") else ""
+        values = f" {detail.before} -> {detail.after}" if detail.before or detail.after else ""
+        text.append(f"{detail.name}: {detail.why}{values}\n", style)
+    text.rstrip()
+    return text
+
+
+def checks(results: Sequence[Check]) -> None:
+    """`payctl preflight` for people."""
+    words = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("note", style="yellow")}
+    rows = [(words[check.ok], check.place, check.subject, check.detail) for check in results]
+    table("", ("", "where", "check", "result"), rows)
+    for check in results:
+        if check.ok is False and check.remedy:
+            console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red", highlight=False)
+
+
+def explanation(failed: Explanation) -> None:
+    """`payctl why` for people."""
+    if not failed.subject:
+        print("nothing failed: the last operation and the global stack are good")
+        return
+    out = console()
+    out.print(Text(failed.subject, style="bold"))
+    for cause in failed.causes:
+        out.print(Text(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
+        out.print(Text(f"    {cause.reason}"))
+        if cause.remedy:
+            out.print(Text(f"    remedy: {cause.remedy}", style="green"))
+
+
+def destruction(preview: Destruction) -> None:
+    """`payctl destroy --plan` for people."""
+    for number, step in enumerate(preview.steps, 1):
+        print(f"{number}. {step}")
+    for title, lines in (("kept", preview.kept), ("in the way", preview.obstacles)):
+        print(f"{title}: {'' if lines else 'nothing'}")
+        for line in lines:
+            print(f"  - {line}")
+
+
+def drifts(resources: Sequence[Drift]) -> None:
+    """`payctl drift`: one row a property."""
+    if not resources:
+        print("no drift: every stack matches its template")
+        return
+    rows: list[tuple[str | Text, ...]] = []
+    for each in resources:
+        name = f"{each.resource} ({each.kind})"
+        rows += [(each.place, name, d.path, Text(d.expected, "green"), Text(d.actual, "red")) for d in each.differences]
+        if not each.differences:
+            rows.append((each.place, name, "", "", Text(each.status.lower(), "red")))
+    table("", ("where", "resource", "property", "expected", "actual"), rows)
+
+
+def attention(regions: Sequence[Tended]) -> None:
+    """The lower half of `payctl status`."""
+    if not regions:
+        return
+    rows = [
+        (
+            each.region,
+            Text(", ".join(each.alarms) or "none", "red" if each.alarms else "green"),
+            Text(str(each.dead_letters), "red" if each.dead_letters else "green"),
+            str(each.open),
+            Text(str(each.parked), "red" if each.parked else "green"),
+            Text(each.trouble or (f"register not in use: {each.register}" if each.register else ""), "red"),
+        )
+        for each in regions
+    ]
+    table("", ("Region", "alarms", "dead letters", "open", "parked", ""), rows)
+
+
+def replies(answers: Sequence[Reply]) -> None:
     """`payctl pay` for people."""
-    for reply in found:
+    for reply in answers:
         replayed = " (replayed)" if reply.replayed else ""
         print(f"{reply.region}: {reply.status or 'no answer'}{replayed}: {reply.meaning}")
         print(json.dumps(reply.body, indent=2) if not isinstance(reply.body, str) else f"  {reply.body}")
 
 
-def error(problem: ToolError, *, json_wanted: bool) -> None:
-    """The one place that decides how failure looks: one red line, and one for each Region."""
-    if json_wanted:
-        causes = problem.causes if isinstance(problem, RegionsFailedError) else ()
-        as_json(
-            {
-                "error": problem.message,
-                "remedy": problem.remedy,
-                "causes": [
-                    {"region": c.region, "resource": c.resource, "reason": c.reason, "remedy": c.remedy} for c in causes
-                ],
-            }
+def reconciliation(result: Reconciliation) -> None:
+    """`payctl reconcile` for people."""
+    rows = [(f.kind, f.region, f.payment, f.detail, "repaired" if f.repaired else "") for f in result.findings]
+    if rows:
+        table("", ("finding", "where", "payment", "detail", ""), rows)
+    print(f"{result.payments} payments, {len(rows)} findings")
+
+
+def letters(read: Sequence[Letter]) -> None:
+    """`payctl redrive` for people."""
+    rows = [(letter.region, letter.message_id, letter.payment, letter.reason, letter.state) for letter in read]
+    table("", ("Region", "message", "payment", "reason", ""), rows)
+    print(f"{len(read)} dead letters")
+
+
+def parked(payments: Sequence[Waiting]) -> None:
+    """`payctl parked` for people."""
+    if not payments:
+        print("no payment is parked")
+        return
+    rows = [
+        (
+            each.payment,
+            f"{each.amount} {each.currency}".strip(),
+            duration(each.age),
+            each.region,
+            each.why,
+            each.idempotency_key,
         )
+        for each in payments
+    ]
+    table("", ("payment", "amount", "age", "decided for", "why", "idempotency key"), rows)
+    print("ask the processor about the key, then: payctl resolve ID --settled REFERENCE")
+    print("                                   or: payctl resolve ID --not-charged --reason TEXT")
+
+
+def duration(seconds: int) -> str:
+    """Seconds as the largest two units: `2 h 5 min`."""
+    for size, unit, smaller, word in ((86400, "d", 3600, "h"), (3600, "h", 60, "min"), (60, "min", 1, "s")):
+        if seconds >= size:
+            rest = seconds % size // smaller
+            return f"{seconds // size} {unit} {rest} {word}" if rest else f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def log_line(line: Line) -> None:
+    """One line of `payctl logs` for people."""
+    at = datetime.fromtimestamp(line.at / 1000, UTC).isoformat(timespec="milliseconds")
+    print(f"{at} {line.region:<14} {line.group:<9} {line.text}", flush=True)
+
+
+def faults(listed: Mapping[str, Any]) -> None:
+    """`payctl faults list` for people."""
+    for fault in listed["faults"]:
+        rest = {name: value for name, value in fault.items() if name not in ("id", "kind")}
+        print(f"{fault['id']}: {fault['kind']} {json.dumps(rest)}")
+    if not listed["faults"]:
+        print("no faults are set")
+
+
+def figures(values: Mapping[str, Any]) -> None:
+    """Figures by name; some are several by name themselves."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {count}" for name, count in value.items())
+        return "-" if value is None else str(value)
+
+    table("", ("", ""), [(name.replace("_", " "), text(value)) for name, value in values.items()])
+
+
+def verdict(judged: Verdict, report: Path | None) -> None:
+    """`payctl drill` for people."""
+    figures({name: value for name, value in asdict(judged).items() if name != "failures"})
+    for failure in judged.failures:
+        print(f"FAILED: {failure}")
+    print(f"{'PASSED' if judged.passed else 'FAILED'}{f'; report: {report}' if report else ''}")
+
+
+def error(problem: ToolError, *, as_json: bool) -> None:
+    """The one place that decides how failure looks: one red line, and one for each Region."""
+    causes = problem.causes if isinstance(problem, RegionsFailedError) else ()
+    if as_json:
+        print_json({"error": problem.message, "remedy": problem.remedy, "causes": causes})
     out = Console(stderr=True, soft_wrap=True, highlight=False)
     out.print(Text(f"error: {problem}", style="red"))
-    if isinstance(problem, RegionsFailedError):
-        for cause in problem.causes:
-            out.print(Text(f"  {cause}"))
+    for cause in causes:
+        out.print(Text(f"  {cause}"))
     sys.stderr.flush()

@@ -5,33 +5,38 @@ import random
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Final, NamedTuple, Protocol
 
-from payctl.drills.caller import Heard
-from payctl.drills.record import Answer, Payment, Record
+from payctl import http
+from payctl.drills.api_client import ApiClient
+from payctl.drills.client_log import Answer, ClientLog, Payment
+from payctl.drills.routing import AWS_INTERVAL, LOCAL_INTERVAL, Router
+from payctl.environment import Environment
+from stacksets.errors import ToolError
 
-# Requests under way at most: what is too slow is then asked less, and does not drown in what it did not answer.
+# Concurrent requests at most: a slow API is then asked less, and does not drown in unanswered requests.
 THREADS: Final = 24
 # Seconds before a request is repeated: soon elsewhere, then ever more patiently, with jitter.
 FIRST_PAUSE: Final = 0.2
-PATIENCE: Final = 3
+PAUSE_FACTOR: Final = 3
 LONGEST_PAUSE: Final = 5.0
 # Seconds between looks at a payment that was accepted and is not settled yet (the API's Retry-After).
 LOOK_AGAIN: Final = 2.0
 
 
 class Api(Protocol):
-    """What the client needs of a caller."""
+    """What the load needs of an API client."""
 
-    def call(self, method: str, region: str, path: str, body: object = None) -> Heard: ...
+    def call(self, method: str, region: str, path: str, body: object = None) -> http.Answer: ...
 
 
 class Routes(Protocol):
-    """What the client needs of a router."""
+    """What the load needs of a router."""
 
     def order(self, near: str) -> Sequence[str]: ...
 
@@ -51,7 +56,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """How long new payments are made."""
+        """For how many seconds new payments are made."""
         return self.payments / self.rate
 
     def draw(self) -> list[Payment]:
@@ -80,7 +85,7 @@ def new_prefix(kind: str) -> str:
 
 
 class Step(NamedTuple):
-    """A request to make at `at`; `number` breaks ties. `detour` Regions further than the router says."""
+    """A request to make at `at`; `number` breaks ties. `detour`: how many Regions further than the router's first."""
 
     at: float
     number: int
@@ -90,12 +95,13 @@ class Step(NamedTuple):
 
 
 class Load:
-    """One run of a plan. `record` is complete once `join` has returned; reading it earlier shows the run so far."""
+    """One run of a plan. `log` is complete once `join` has returned; reading it earlier shows the run so far."""
 
     def __init__(self, plan: Plan, api: Api, routes: Routes, regions: Sequence[str]) -> None:
         self.plan = plan
-        self.record = Record(regions=tuple(regions))
-        self._api, self._routes = api, routes
+        self.log = ClientLog(regions=tuple(regions))
+        self.api = api
+        self._routes = routes
         self._dice = random.Random(plan.seed)
         self._steps: list[Step] = []
         self._numbers = 0
@@ -107,9 +113,9 @@ class Load:
         self._began = 0.0
 
     def start(self) -> None:
-        """Begin; the clock of the record starts now."""
+        """Begin; the clock of the log starts now."""
         for payment in self.plan.draw():
-            self.record.payments[payment.id] = payment
+            self.log.payments[payment.id] = payment
             self._plan(payment, payment.due, "POST")
             if self._dice.random() < self.plan.impatient:
                 self._plan(payment, payment.due, "POST", detour=1)
@@ -117,11 +123,11 @@ class Load:
         for thread in self._threads:
             thread.start()
 
-    def join(self) -> Record:
-        """Wait until every client knows the end of its payment or has given up."""
+    def join(self) -> ClientLog:
+        """Wait until every client knows the outcome of its payment or has given up."""
         for thread in self._threads:
             thread.join()
-        return self.record
+        return self.log
 
     @property
     def now(self) -> float:
@@ -133,7 +139,7 @@ class Load:
         heapq.heappush(self._steps, Step(at, self._numbers, payment, method, detour))
 
     def _dispatch(self) -> None:
-        """Hand each step to the clients when its time has come, until nothing is left and nothing more can come."""
+        """Hand each step to the clients when its time has come, until no step is left and none can follow."""
         with self._changed:
             while self._steps or self._busy:
                 wait = self._steps[0].at - self.now if self._steps else None
@@ -161,17 +167,17 @@ class Load:
         region = order[(payment.errors + step.detour) % len(order)]
         at = self.now
         if step.method == "POST":
-            heard = self._api.call("POST", region, "/payments", {"transaction": payment.transaction})
+            response = self.api.call("POST", region, "/payments", {"transaction": payment.transaction})
         else:
-            heard = self._api.call("GET", region, f"/payments/{payment.id}")
+            response = self.api.call("GET", region, f"/payments/{payment.id}")
         return Answer(
             payment=payment.id,
             method=step.method,
             region=region,
             at=at,
             seconds=self.now - at,
-            status=heard.status,
-            state=str(heard.body.get("status", "")) if heard.status in (200, 201, 202) else "",
+            status=response.status,
+            state=str(response.fields.get("status", "")) if response.status in (200, 201, 202) else "",
         )
 
     def _done(self, step: Step, answer: Answer | None) -> None:
@@ -180,13 +186,35 @@ class Load:
             self._busy -= 1
             payment = step.payment
             if answer:
-                self.record.answers.append(answer)
-                payment.hear(answer)
+                self.log.answers.append(answer)
+                payment.learn(answer)
                 at = self.now + (self._pause(payment) if answer.error else LOOK_AGAIN)
                 if not payment.over and not step.detour and at < payment.begun + self.plan.patience:
                     self._plan(payment, at, "POST" if payment.accepted_at is None else "GET")
             self._changed.notify()
 
     def _pause(self, payment: Payment) -> float:
-        longest: float = min(FIRST_PAUSE * PATIENCE ** min(payment.errors - 1, 8), LONGEST_PAUSE)
+        longest: float = min(FIRST_PAUSE * PAUSE_FACTOR ** min(payment.errors - 1, 8), LONGEST_PAUSE)
         return longest * self._dice.uniform(0.5, 1.0)
+
+
+@contextmanager
+def started(environment: Environment, plan: Plan) -> Iterator[Load]:
+    """A load on an environment's APIs that has begun; Regions are health-checked while the block runs."""
+    environment.report.phase(f"{plan.payments} payments at {plan.rate:g} a second")
+    client = ApiClient(environment, connections=THREADS)
+    interval = LOCAL_INTERVAL if environment.cloud.endpoint else AWS_INTERVAL
+    with Router(environment.regions, client.healthy, interval=interval) as router:
+        load = Load(plan, client, router, environment.regions)
+        load.start()
+        yield load
+
+
+def pay_at_rate(environment: Environment, *, rate: float, seconds: float, near: Sequence[str]) -> ClientLog:
+    """Make payments for some seconds, by clients spread over the Regions `near`, and follow each until its client is
+    done. Raises ToolError where the rate makes none."""
+    payments = round(rate * seconds)
+    if payments < 1:
+        raise ToolError(f"{rate:g} payments a second for {seconds:g} s is no payment")
+    with started(environment, Plan(payments=payments, rate=rate, near=tuple(near), prefix=new_prefix("L"))) as load:
+        return load.join()

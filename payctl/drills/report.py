@@ -40,8 +40,8 @@ MORE: Final[Mapping[str, str]] = {
 
 def html(drill: Drill) -> str:
     """The whole page."""
-    told = drill.as_dict()
-    verdict = told["verdict"]
+    data = drill.as_dict()
+    verdict = data["verdict"]
     word = "passed" if verdict["passed"] else "failed"
     pictures = (
         ("timeline", "Payments accepted in each Region", charts.timeline(drill), "Shaded: what was broken, where."),
@@ -51,7 +51,7 @@ def html(drill: Drill) -> str:
     )
     parts = [
         f'<header class="{word}"><h1>{escape(drill.options.name)}</h1><p class="verdict">{word}</p>',
-        f"<p>{escape(_sentence(told))}</p></header>",
+        f"<p>{escape(_sentence(data))}</p></header>",
         _list("failures", verdict["failures"]),
         f'<dl class="figures">{"".join(_figure(verdict, name, text) for name, text in FIGURES.items())}</dl>',
         *(_picture(*picture) for picture in pictures),
@@ -60,12 +60,12 @@ def html(drill: Drill) -> str:
         "</section><section><h2>What was broken</h2>",
         _table(
             ("from", "to", "what"),
-            [(f"{o['from']:.1f} s", f"{o['to']:.1f} s", o["what"]) for o in told["outages"]],
+            [(f"{o['from']:.1f} s", f"{o['to']:.1f} s", o["what"]) for o in data["outages"]],
         ),
         "</section><section><h2>More figures</h2><table>",
         *(_row(verdict, name, text) for name, text in MORE.items()),
         "</table></section>",
-        f'<script type="application/json" id="drill">{_embedded(told)}</script>',
+        f'<script type="application/json" id="drill">{_embedded(data)}</script>',
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -76,12 +76,12 @@ def html(drill: Drill) -> str:
     )
 
 
-def _sentence(told: Mapping[str, Any]) -> str:
-    broken = "; ".join(dict.fromkeys(outage["what"] for outage in told["outages"]))
-    hurried = " The janitors were called after healing instead of waiting for their minute." if told["hurried"] else ""
+def _sentence(data: Mapping[str, Any]) -> str:
+    broken = "; ".join(dict.fromkeys(outage["what"] for outage in data["outages"]))
+    hurried = " The janitors were called after healing instead of waiting for their minute." if data["hurried"] else ""
     return (
-        f"Environment {told['environment']}: {told['verdict']['payments']} payments at {told['rate']:g} a second, "
-        f"{broken}. The drill took {told['seconds']:g} s, seed {told['seed']}.{hurried}"
+        f"Environment {data['environment']}: {data['verdict']['payments']} payments at {data['rate']:g} a second, "
+        f"{broken}. The drill took {data['seconds']:g} s, seed {data['seed']}.{hurried}"
     )
 
 
@@ -109,8 +109,8 @@ def _picture(name: str, title: str, spec: charts.Spec, caption: str) -> str:
 def _matrix(drill: Drill) -> str:
     """How many payments were accepted in one Region (row) and decided for one (column)."""
     counts: Counter[tuple[str, str]] = Counter()
-    for payment in drill.record.accepted:
-        record = drill.books.record(payment.id)
+    for payment in drill.log.accepted:
+        record = drill.evidence.record(payment.id)
         counts[payment.accepted_by, str(record["Region"]) if record else "no record"] += 1
     columns = (*drill.regions, *(["no record"] if any(to == "no record" for _, to in counts) else []))
     rows = [(f"in {region}", *(str(counts[region, to]) for to in columns)) for region in drill.regions]
@@ -127,6 +127,6 @@ def _list(name: str, lines: Sequence[str]) -> str:
     return f'<ul class="{name}">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>' if lines else ""
 
 
-def _embedded(told: Mapping[str, Any]) -> str:
+def _embedded(data: Mapping[str, Any]) -> str:
     """JSON that cannot end the element it stands in."""
-    return json.dumps(told).replace("<", "\\u003c")
+    return json.dumps(data).replace("<", "\\u003c")

@@ -1,12 +1,12 @@
-"""Where a client is sent: to the nearest Region whose health check is well, as the latency records do (SPEC B12)."""
+"""Where a client is sent: to the nearest Region whose health check passes, as by the latency records (SPEC B12)."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
-# As the template's health check: so many looks in a row change its mind.
+# Consecutive results that change a health check's state, as in the template.
 THRESHOLD: Final = 2
-# Seconds between looks: on AWS as the template has it; on the local cloud a minute's outage is played in seconds.
+# Seconds between checks: on AWS as in the template; on the local cloud an outage of a minute is played in seconds.
 AWS_INTERVAL: Final = 10.0
 LOCAL_INTERVAL: Final = 1.0
 
@@ -33,10 +33,6 @@ class Router:
         for thread in self._threads:
             thread.join()
 
-    @property
-    def well(self) -> Mapping[str, bool]:
-        return dict(self._well)
-
     def order(self, near: str) -> tuple[str, ...]:
         """The Regions as a client near `near` should try them: by distance, those out of DNS last."""
         start = self.regions.index(near)
@@ -44,7 +40,7 @@ class Router:
         return tuple(sorted(by_distance, key=lambda region: not self._well[region]))
 
     def observe(self, region: str, *, well: bool) -> None:
-        """One look at a Region's health."""
+        """Record one check of a Region's health."""
         self._other[region] = 0 if well == self._well[region] else self._other[region] + 1
         if self._other[region] >= THRESHOLD:
             self._well[region], self._other[region] = well, 0

@@ -13,7 +13,7 @@ FLAPS: Final = 4
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Outage:
-    """Something broken from `start` to `end`, in seconds since the load's start. `regions` are those that suffer."""
+    """Something broken from `start` to `end`, in seconds since the load's start. `regions` are those affected."""
 
     start: float
     end: float
@@ -21,7 +21,7 @@ class Outage:
     what: str
     faults: tuple[Fault, ...] = ()
     processor: Mapping[str, Any] = field(default_factory=dict)
-    """What the sandbox processor is told at the start; it is told 0 of the same at the end."""
+    """The sandbox processor's settings at the start; the same ones are set to 0 at the end."""
 
     @property
     def processor_well(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Scene:
         return [[one, two] for at, one in enumerate(self.regions) for two in self.regions[at + 1 :]]
 
     def outage(self, what: str, *faults: Fault, regions: Sequence[str] = (), **options: Any) -> Outage:
-        """One that fills the window, suffered by the home Region unless told otherwise."""
+        """An outage that fills the window, suffered by the home Region unless others are named."""
         where = tuple(regions) or (self.home,)
         return Outage(start=self.start, end=self.end, regions=where, what=what, faults=faults, **options)
 

@@ -1,34 +1,32 @@
-"""The verdict of a drill: a pure function of what clients heard and what the books show."""
+"""The verdict of a drill: a pure function of the clients' log and of the evidence in all Regions."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from payctl.drills.books import Books, different_receipts, differing
-from payctl.drills.record import FINAL, REFUSED, Payment, Record
+from payctl.drills.client_log import FINAL, REFUSED, ClientLog, Payment
+from payctl.drills.evidence import Evidence, different_receipts, differing
 from payctl.drills.scenarios import Outage
 
-# A new payment accepted within so many seconds counts as service as usual.
-USUAL_SECONDS: Final = 2.0
-USUAL_SHARE: Final = 0.9
-AT_THE_END: Final = 3
+USUAL_SECONDS: Final = 2.0  # within which a new payment is accepted while service is as usual
+USUAL_SHARE: Final = 0.9  # of the payments that must be
+AT_THE_END: Final = 3  # seconds without usual service that show no recovery
 
 
 @dataclass(frozen=True, kw_only=True)
 class Aftermath:
     """What was seen after healing: when each accepted payment was first known to be final, in seconds since the load's
-    start; payments parked for a reason; whether everything became quiet in time, and when the last of it did."""
+    start; the parked payments; whether everything became quiet in time."""
 
     settled_at: Mapping[str, float]
     parked: frozenset[str]
     quiet: bool
-    quiet_at: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """The drill in figures. `failures` says in words what must not be; empty is a pass."""
+    """The drill in figures. `failures` says in words what went wrong; empty is a pass."""
 
     payments: int
     accepted: int
@@ -59,7 +57,7 @@ class Verdict:
     payments_with_errors: int
     accepted_by: Mapping[str, int]
     decided_by: Mapping[str, int]
-    failures: tuple[str, ...] = field(default=())
+    failures: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -69,84 +67,86 @@ class Verdict:
         return {"passed": self.passed, **asdict(self), "failures": list(self.failures)}
 
 
-def judge(record: Record, books: Books, aftermath: Aftermath, outages: Sequence[Outage]) -> Verdict:
+def judge(log: ClientLog, evidence: Evidence, aftermath: Aftermath, outages: Sequence[Outage]) -> Verdict:
     """Every accepted payment must be final or parked, charged as often as it is settled, and shown alike everywhere."""
-    accepted = record.accepted
-    status = {payment: str(item["Status"]) for payment in record.payments if (item := books.record(payment))}
+    accepted = log.accepted
+    status = {payment: str(item["Status"]) for payment in log.payments if (item := evidence.record(payment))}
     lost = [p.id for p in accepted if p.id not in status and p.id not in aftermath.parked]
     settled = [payment for payment, word in status.items() if word == "SETTLED"]
-    letters = [letter for letter in books.letters if letter.payment not in status]
+    letters = [letter for letter in evidence.letters if letter.payment not in status]
     last_end = max(outage.end for outage in outages)
-    found = Verdict(
-        payments=len(record.payments),
+    figures = Verdict(
+        payments=len(log.payments),
         accepted=len(accepted),
         settled=sum(status.get(payment.id) == "SETTLED" for payment in accepted),
         declined=sum(status.get(payment.id) in FINAL[1:] for payment in accepted),
         parked=len(aftermath.parked),
-        refused=sum(payment.state == REFUSED for payment in record.payments.values()),
-        unknown=sum(p.accepted_at is None and p.state != REFUSED for p in record.payments.values()),
+        refused=sum(payment.state == REFUSED for payment in log.payments.values()),
+        unknown=sum(p.accepted_at is None and p.state != REFUSED for p in log.payments.values()),
         lost=len(lost),
-        charged_twice=len(charged_twice(books)),
-        charged_wrongly=len(charged_wrongly(books, settled, aftermath.parked)),
-        differing=len(different(books)),
-        receipts_missing=sum(payment not in held for held in books.receipts.values() for payment in settled),
-        dead_letters=len(books.letters),
+        charged_twice=len(charged_twice(evidence)),
+        charged_wrongly=len(charged_wrongly(evidence, settled, aftermath.parked)),
+        differing=len(different(evidence)),
+        receipts_missing=sum(payment not in receipts for receipts in evidence.receipts.values() for payment in settled),
+        dead_letters=len(evidence.letters),
         dead_letters_unexplained=sum(letter.payment not in aftermath.parked for letter in letters),
         quiet=aftermath.quiet,
-        serves_again=serves_again(tuple(record.payments.values()), last_end),
-        recovery_seconds=recovery(tuple(record.payments.values()), min(outage.start for outage in outages)),
+        serves_again=serves_again(tuple(log.payments.values()), last_end),
+        recovery_seconds=recovery(tuple(log.payments.values()), min(outage.start for outage in outages)),
         last_settled_seconds=last_settled(accepted, aftermath, last_end),
         longest_settle_seconds=round(
             max((aftermath.settled_at.get(p.id, 0.0) - p.begun for p in accepted), default=0.0), 2
         ),
-        client_errors=sum(answer.error for answer in record.answers),
-        payments_with_errors=sum(payment.errors > 0 for payment in record.payments.values()),
-        accepted_by=_counted(record.regions, [payment.accepted_by for payment in accepted]),
-        decided_by=_counted(record.regions, [str(item["Region"]) for p in status if (item := books.record(p))]),
+        client_errors=sum(answer.error for answer in log.answers),
+        payments_with_errors=sum(payment.errors > 0 for payment in log.payments.values()),
+        accepted_by=_counted(log.regions, [payment.accepted_by for payment in accepted]),
+        decided_by=_counted(log.regions, [str(item["Region"]) for p in status if (item := evidence.record(p))]),
     )
-    return Verdict(**{**_fields(found), "failures": tuple(failures(found, books, status))})
+    return replace(figures, failures=tuple(failures(figures, evidence, status)))
 
 
-def failures(found: Verdict, books: Books, status: Mapping[str, str]) -> list[str]:
-    """What must not be, in words."""
+def failures(figures: Verdict, evidence: Evidence, status: Mapping[str, str]) -> list[str]:
+    """What went wrong, in words."""
     rules = (
-        (found.accepted == 0, "no payment was accepted: nothing was shown"),
-        (found.lost, f"{found.lost} accepted payments are lost"),
-        (found.charged_twice, f"{found.charged_twice} payments were charged twice"),
-        (
-            found.charged_wrongly,
-            f"{found.charged_wrongly} payments were charged and not settled, or the other way round",
-        ),
-        (found.differing, f"{found.differing} payments are shown differently by two Regions"),
-        (found.receipts_missing, f"{found.receipts_missing} receipts are missing"),
-        (found.dead_letters_unexplained, f"{found.dead_letters_unexplained} dead letters are not explained"),
-        (not found.quiet, "the system did not become quiet"),
-        (not found.serves_again, "new payments were not accepted again after healing"),
+        (figures.accepted == 0, "no payment was accepted: nothing was shown"),
+        (figures.lost, f"{figures.lost} accepted payments are lost"),
+        (figures.charged_twice, f"{figures.charged_twice} payments were charged twice"),
+        (figures.charged_wrongly, f"{figures.charged_wrongly} payments were charged and not settled, or vice versa"),
+        (figures.differing, f"{figures.differing} payments are shown differently by two Regions"),
+        (figures.receipts_missing, f"{figures.receipts_missing} receipts are missing"),
+        (figures.dead_letters_unexplained, f"{figures.dead_letters_unexplained} dead letters are not explained"),
+        (not figures.quiet, "the system did not become quiet"),
+        (not figures.serves_again, "new payments were not accepted again after healing"),
     )
-    told = [text for broken, text in rules if broken]
-    for region, records in books.records.items():
+    texts = [text for broken, text in rules if broken]
+    for region, records in evidence.records.items():
         if missing := len(status) - len(records):
-            told.append(f"{region} does not show {missing} records")
-    return told
+            texts.append(f"{region} does not show {missing} records")
+    return texts
 
 
-def different(books: Books) -> set[str]:
+def different(evidence: Evidence) -> set[str]:
     """Payments of which two Regions show different records, results or receipts."""
-    return set(differing(books.records, "Content")) | set(differing(books.cells, "result")) | different_receipts(books)
+    return decided_differently(evidence) | different_receipts(evidence.receipts)
 
 
-def charged_twice(books: Books) -> set[str]:
+def decided_differently(evidence: Evidence) -> set[str]:
+    """Payments of which two Regions show different records or results."""
+    return {*differing(evidence.records, "Content"), *differing(evidence.cells, "result")}
+
+
+def charged_twice(evidence: Evidence) -> set[str]:
     """By the processor's own count; by ledger, a payment that two Regions have decided differently."""
-    if books.charges is not None:
-        return {payment for payment, count in books.charges.items() if count > 1}
-    return set(differing(books.records, "Content")) | set(differing(books.cells, "result"))
+    if evidence.charges is None:
+        return decided_differently(evidence)
+    return {payment for payment, count in evidence.charges.items() if count > 1}
 
 
-def charged_wrongly(books: Books, settled: Sequence[str], parked: frozenset[str]) -> set[str]:
+def charged_wrongly(evidence: Evidence, settled: Sequence[str], parked: frozenset[str]) -> set[str]:
     """Where the processor's count and the records differ; what is parked is explained."""
-    if books.charges is None:
+    if evidence.charges is None:
         return set()
-    charged = {payment for payment, count in books.charges.items() if count}
+    charged = {payment for payment, count in evidence.charges.items() if count}
     return (charged ^ set(settled)) - parked
 
 
@@ -178,10 +178,6 @@ def last_settled(accepted: Sequence[Payment], aftermath: Aftermath, end: float) 
     return round(max([end, *(aftermath.settled_at[payment] for payment in before)]) - end, 2)
 
 
-def _counted(regions: Sequence[str], found: Sequence[str]) -> dict[str, int]:
-    counts = Counter(found)
+def _counted(regions: Sequence[str], chosen: Sequence[str]) -> dict[str, int]:
+    counts = Counter(chosen)
     return {region: counts[region] for region in regions}
-
-
-def _fields(found: Verdict) -> dict[str, Any]:
-    return {name: getattr(found, name) for name in Verdict.__dataclass_fields__}

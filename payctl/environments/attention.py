@@ -1,14 +1,15 @@
 """What needs an operator's eye, by Region: alarms, dead letters, open and parked payments. Read only."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payctl.environment import Environment
 from payctl.environments import alarms
-from payctl.payments import membership as members
+from payctl.payments import dead_letters, membership
 from payctl.payments.registers import Registers
+from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError, explain
 
 # Looking at a payment asks three Regions: a status is no place to do that thousands of times.
@@ -37,15 +38,15 @@ def tend(environment: Environment) -> tuple[Tended, ...]:
     """Look into every Region at once. Parked payments are counted where they were decided to be charged."""
     registers = Registers(environment)
 
-    idle = members.idle(environment)
+    idle = membership.idle(environment)
 
     def look(region: str) -> tuple[Tended, list[str]]:
         try:
-            due = [] if idle.get(region) == members.MISSING else registers.due(region)
+            due = [] if idle.get(region) == membership.MISSING else due_payments(environment, region)
             found = Tended(
                 region=region,
                 alarms=tuple(sorted(alarms.firing(environment, region))),
-                dead_letters=dead_letters(environment, region),
+                dead_letters=dead_letters.count(environment, region),
                 register=idle.get(region, ""),
                 open=len(due),
             )
@@ -59,17 +60,4 @@ def tend(environment: Environment) -> tuple[Tended, ...]:
     due = sorted({payment for _, payments in found.values() for payment in payments})[:LOOKED_AT]
     standings = [registers.inspect(payment) for payment in due]
     parked = Counter(s.value.region if s.value else environment.home for s in standings if s.parked)
-    return tuple(Tended(**{**tended.__dict__, "parked": parked[region]}) for region, (tended, _) in found.items())
-
-
-def dead_letters(environment: Environment, region: str) -> int:
-    """How many messages the Region's dead-letter queue holds, hidden ones included."""
-    attributes = (
-        environment.cloud.sqs(region)
-        .get_queue_attributes(
-            QueueUrl=environment.api_outputs[region]["DeadLetterQueueUrl"],
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )
-        .get("Attributes", {})
-    )
-    return sum(int(count) for count in attributes.values())
+    return tuple(replace(tended, parked=parked[region]) for region, (tended, _) in found.items())

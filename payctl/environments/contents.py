@@ -1,21 +1,16 @@
-"""The data an environment holds: its receipts buckets and tables, and what is still open in them."""
+"""The data an environment holds: its receipts buckets and tables, and the work that is still under way."""
 
 import json
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from payctl.cloud import together
 from payctl.environment import Environment
+from payctl.payments.tables import GONE, holds_payments
 from stacksets.errors import ToolError, code_of, failure, reason_of
 
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-GONE = {"NoSuchBucket", "404", "ResourceNotFoundException", "NoSuchBucketPolicy", "StateMachineDoesNotExist"}
-SHARDS = "0123456789abcdef"  # of the register's index `due` (DESIGN 3)
 DENY = "PayctlDestroysThisBucket"
 
 
@@ -32,66 +27,6 @@ def held(environment: Environment) -> tuple[str, ...]:
         return found
 
     return tuple(line for lines in cloud.everywhere(look).values() for line in lines)
-
-
-def open_payments(environment: Environment) -> dict[str, int]:
-    """How many payments each Region's register still has to finish. Read only."""
-    names, cloud = environment.names, environment.cloud
-
-    def count(region: str) -> int:
-        api, table = cloud.dynamodb(region), names.register(region)
-
-        def shard(digit: str) -> int:
-            pages = api.get_paginator("query").paginate(
-                TableName=table,
-                IndexName="due",
-                KeyConditionExpression="due_shard = :shard",
-                ExpressionAttributeValues={":shard": {"S": digit}},
-                Select="COUNT",
-            )
-            return sum(page["Count"] for page in pages)
-
-        try:
-            return sum(together(shard, SHARDS).values())
-        except ClientError as error:
-            if code_of(error) in GONE:
-                return 0
-            raise failure("count the open payments of", f"table {table} in {region}", error) from error
-
-    return cloud.everywhere(count)
-
-
-def bring_forward(environment: Environment) -> None:
-    """Make every open payment due now. Harmless at any time: `due_at` says when to look, never what is true."""
-    names, cloud = environment.names, environment.cloud
-
-    def hasten(region: str) -> None:
-        api, table, now = cloud.dynamodb(region), names.register(region), int(time.time())
-        for digit in SHARDS:
-            page = api.query(
-                TableName=table,
-                IndexName="due",
-                KeyConditionExpression="due_shard = :shard AND due_at > :now",
-                ExpressionAttributeValues={":shard": {"S": digit}, ":now": {"N": str(now)}},
-            )
-            for cell in page["Items"]:
-                _look_now(api, table, cell, now)
-
-    cloud.everywhere(hasten)
-
-
-def _look_now(api: "DynamoDBClient", table: str, cell: Any, now: int) -> None:
-    try:
-        api.update_item(
-            TableName=table,
-            Key={"TransactionId": cell["TransactionId"]},
-            UpdateExpression="SET due_at = :now",
-            ConditionExpression="due_at = :seen",
-            ExpressionAttributeValues={":now": {"N": str(now)}, ":seen": cell["due_at"]},
-        )
-    except ClientError as error:
-        if code_of(error) != "ConditionalCheckFailedException":  # else a janitor moved it: all the better
-            raise failure("bring a payment forward in", f"table {table}", error) from error
 
 
 def call_janitors(environment: Environment, regions: Sequence[str]) -> None:
@@ -213,24 +148,3 @@ def _bucket_holds(api: Any, bucket: str) -> bool:
     page: dict[str, Any] = {}
     with_bucket(lambda: page.update(api.list_object_versions(Bucket=bucket, MaxKeys=1)), "list", bucket)
     return bool(page.get("Versions") or page.get("DeleteMarkers"))
-
-
-def holds_payments(cloud: Any, region: str, table: str) -> bool:
-    """Whether a table holds any payment; what a register says about itself, by an id that begins with ":", is none.
-    False where there is no such table. Read only."""
-    pages = (
-        cloud.dynamodb(region)
-        .get_paginator("scan")
-        .paginate(
-            TableName=table,
-            ProjectionExpression="TransactionId",
-            ConsistentRead=True,
-            PaginationConfig={"PageSize": 10},
-        )
-    )
-    try:
-        return any(not item["TransactionId"]["S"].startswith(":") for page in pages for item in page["Items"])
-    except ClientError as error:
-        if code_of(error) in GONE:
-            return False
-        raise failure("look into", f"table {table} in {region}", error) from error

@@ -11,6 +11,8 @@ from payctl.environments import health as verify
 from payctl.environments.lint import lint
 from payctl.environments.package import Package
 from payctl.environments.templates import Template
+from payctl.payments import membership
+from payctl.payments.registers import Registers, wait_until_barred
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition, StackStatus
@@ -165,9 +167,6 @@ class Deployment:
         lost = [region for region in self.options.recreate if region in (*survey.missing, *survey.broken)]
         if not (lost and survey.linked):
             return
-        # The functions' code is needed by this and by the payments' commands only.
-        from payctl.payments.registers import Registers, wait_until_barred  # noqa: PLC0415
-
         self.environment.report.phase(f"Bar the register of {', '.join(lost)}")
         for region in lost:
             Registers(self.environment).bar(region)
@@ -175,9 +174,7 @@ class Deployment:
 
     def _enrol(self) -> None:
         """Have the registers of a new environment used; say which are not. Raises ToolError where two are not."""
-        from payctl.payments import membership as members  # noqa: PLC0415 - as above
-
-        idle = members.enrol_new(self.environment)
+        idle = membership.enrol_new(self.environment)
         if len(idle) > 1:
             raise ToolError(
                 "no payment can be taken: " + "; ".join(f"{region}: {reason}" for region, reason in idle.items()),

@@ -7,6 +7,7 @@ from functools import partial
 from payctl.environment import Environment, Survey
 from payctl.environments import contents as data
 from payctl.environments import instances, preflight
+from payctl.payments.tables import bring_forward, open_payments
 from stacksets import causes
 from stacksets.errors import Cause, RegionsFailedError, ToolError
 from stacksets.model import Definition, Stack
@@ -81,7 +82,7 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
         obstacles.append(str(error))
     if not delete_data:
         obstacles += [f"{line}: needs --delete-data" for line in data.held(environment)]
-    waiting = data.open_payments(environment)
+    waiting = open_payments(environment)
     obstacles += [f"{region}: {count} open payments finish first" for region, count in waiting.items() if count]
     return Plan(
         steps=steps(environment, Options(delete_data=delete_data)),
@@ -161,7 +162,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
     """The schedules are off: the janitors are called from here until they have finished what is open."""
     report = environment.report
     for waited in environment.pace.ticks(options.quiet_seconds):
-        waiting, running = data.open_payments(environment), data.running_executions(environment)
+        waiting, running = open_payments(environment), data.running_executions(environment)
         for region in environment.regions:
             busy = waiting[region] or running[region]
             report.line(
@@ -173,7 +174,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
             report.note("open payments are discarded, as asked")
             return
         if waited > IN_FLIGHT_SECONDS:
-            data.bring_forward(environment)
+            bring_forward(environment)
         data.call_janitors(environment, [region for region in environment.regions if waiting[region]])
     busy_regions = [region for region in environment.regions if waiting[region] or running[region]]
     raise ToolError(

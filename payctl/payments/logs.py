@@ -1,4 +1,4 @@
-"""Follows one payment through the logs of all Regions, in the order of time."""
+"""Follows one payment through the logs of all Regions, in chronological order."""
 
 import hashlib
 import re
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
-from payctl.cloud import together
 from payctl.environment import Environment
 from stacksets.errors import code_of
 
@@ -26,7 +25,7 @@ class Line:
 
 
 def marks(payment: str, digest: str) -> dict[str, str]:
-    """What a payment is called in each kind of log: by functions the hash of its id, by workflows that of id and
+    """The text that marks a payment in each log group: for functions the hash of its id, for workflows that of id and
     payload; "" where the payload's hash is not known."""
     tag = hashlib.sha256(payment.encode()).hexdigest()[:16]
     name = hashlib.sha256(f"{payment}|{digest}".encode()).hexdigest() if digest else ""
@@ -36,39 +35,38 @@ def marks(payment: str, digest: str) -> dict[str, str]:
 def of(environment: Environment, payment: str, digest: str, *, since: float) -> list[Line]:
     """Every line of a payment since a moment (seconds since 1970), all Regions, oldest first. Read only.
 
-    Executions that somebody started by hand have a name of their own: the function's lines tell it.
+    Executions that were started by hand have names of their own, which the function's lines mention.
     """
-    words = marks(payment, digest)
-    lines = read(environment, words, since=since)
-    named = {name for line in lines for name in EXECUTION.findall(line.text)} - {words["workflow"]}
-    for name in sorted(named):
+    texts = marks(payment, digest)
+    lines = read(environment, texts, since=since)
+    others = {name for line in lines for name in EXECUTION.findall(line.text)} - {texts["workflow"]}
+    for name in sorted(others):
         lines += read(environment, {"workflow": name}, since=since)
     return sorted(lines, key=lambda line: (line.at, line.region))
 
 
 def groups(environment: Environment, region: str) -> dict[str, str]:
-    """The log groups that speak of payments, by what writes them."""
-    suffix = f"{region}-{environment.settings.environment}"
+    """The log groups that mention payments, by what writes them."""
+    names = environment.names
     return {
-        "processor": f"/aws/lambda/payment-processor-{suffix}",
-        "janitor": f"/aws/lambda/payment-janitor-{suffix}",
-        "workflow": f"/aws/vendedlogs/states/payment-workflow-{suffix}",
+        "processor": f"/aws/lambda/{names.processor(region)}",
+        "janitor": f"/aws/lambda/{names.janitor(region)}",
+        "workflow": f"/aws/vendedlogs/states/payment-workflow-{region}-{names.environment}",
     }
 
 
-def read(environment: Environment, words: Mapping[str, str], *, since: float) -> list[Line]:
-    """Every line with its log's word since a moment (seconds since 1970), all Regions, oldest first. Read only."""
+def read(environment: Environment, texts: Mapping[str, str], *, since: float) -> list[Line]:
+    """Every line with its log group's text since a moment (seconds since 1970), all Regions. Read only."""
 
     def regional(region: str) -> list[Line]:
-        asked = [(kind, word) for kind, word in words.items() if word]
-        return [line for kind, word in asked for line in _lines(environment, region, kind, word, since)]
+        queries = [(group, text) for group, text in texts.items() if text]
+        return [line for group, text in queries for line in _lines(environment, region, group, text, since)]
 
-    found = together(regional, environment.regions)
-    return sorted((line for lines in found.values() for line in lines), key=lambda line: (line.at, line.region))
+    return [line for lines in environment.cloud.everywhere(regional).values() for line in lines]
 
 
 def follow(environment: Environment, payment: str, digest: str, *, since: float, until: float) -> Iterator[Line]:
-    """Lines as they come, until a moment (seconds since 1970)."""
+    """A payment's lines as they arrive, until a moment (seconds since 1970). Read only."""
     seen: set[Line] = set()
     for _ in environment.pace.ticks():
         for line in of(environment, payment, digest, since=since):
@@ -79,18 +77,18 @@ def follow(environment: Environment, payment: str, digest: str, *, since: float,
             return
 
 
-def _lines(environment: Environment, region: str, kind: str, word: str, since: float) -> Iterator[Line]:
+def _lines(environment: Environment, region: str, group: str, text: str, since: float) -> Iterator[Line]:
     pages = (
         environment.cloud.logs(region)
         .get_paginator("filter_log_events")
         .paginate(
-            logGroupName=groups(environment, region)[kind], startTime=int(since * 1000), filterPattern=f'"{word}"'
+            logGroupName=groups(environment, region)[group], startTime=int(since * 1000), filterPattern=f'"{text}"'
         )
     )
     try:
         for page in pages:
             for event in page["events"]:
-                yield Line(at=event["timestamp"], region=region, group=kind, text=event["message"].strip())
+                yield Line(at=event["timestamp"], region=region, group=group, text=event["message"].strip())
     except ClientError as error:
         if code_of(error) != "ResourceNotFoundException":  # nothing was ever logged there
             raise

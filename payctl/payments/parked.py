@@ -2,21 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
-from payctl.payments.registers import Context, Done, Ruling, Standing, in_text, operations, record
+from payments.protocol import operations, record
+from payments.protocol.cards import in_text
+from payments.protocol.operations import Done, Ruling, Standing, Why
+from payments.protocol.ports import Context
+
 from stacksets.errors import ToolError
 
-WHY = {
+WHY: Final = {
     record.IN_DOUBT: "in doubt: the processor may have charged it, its answer is missing",
     operations.CONTESTED: "contested: two payloads hold a cell each, the third Region is silent",
 }
-LONGEST = 200  # characters of a reference or reason: a result must stay a small item
+LONGEST: Final = 200  # characters of a reference or reason: a result must stay a small item
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
     """A parked payment. `age` in seconds; moments in ISO 8601, "" where unknown; what only a decided payment has
-    (amount, Region, rail, key) is "" while two payloads contest the id.
+    (amount, Region, rail, key) is "" while it is contested.
 
     `closable_from`: when it may be closed as not charged though the processor did not cancel its key.
     """
@@ -36,7 +41,7 @@ class Waiting:
 
 
 def waiting(context: Context, standing: Standing) -> Waiting:
-    """A parked payment as an operator wants to know it."""
+    """A parked payment as an operator is shown it."""
     value, intent = standing.value, standing.intent
     payment = record.payment_of(intent) if intent else None
     return Waiting(
@@ -65,9 +70,9 @@ def closable_from(context: Context, standing: Standing) -> float:
 
 
 def ruling(*, by: str, settled: str, not_charged: bool, reason: str, unchecked: bool) -> Ruling:
-    """The operator's decision. Raises ToolError where it says nothing, too much, or something that is not kept."""
+    """The operator's decision. Raises ToolError where it is incomplete, too long, or holds a card number."""
     if bool(settled) == not_charged:
-        raise ToolError("say how it ended: --settled REFERENCE, or --not-charged --reason TEXT")
+        raise ToolError("state how it ended: --settled REFERENCE, or --not-charged --reason TEXT")
     if not_charged and not reason.strip():
         raise ToolError("--not-charged needs a reason for the record", remedy="add --reason TEXT")
     for option, text in (("--settled", settled), ("--reason", reason)):
@@ -81,16 +86,16 @@ def ruling(*, by: str, settled: str, not_charged: bool, reason: str, unchecked: 
 
 def refusal(context: Context, standing: Standing, done: Done, secret: str) -> ToolError:
     """Why a payment was not closed, and what to do about it."""
-    key = f"the processor knows it as {record.key(standing.intent)}" if standing.intent else "see `payctl parked`"
-    if "the processor does not answer" in done.says:
+    if done.why is Why.PROCESSOR_SILENT:
         needs = f"; you need to read secret {secret}" if secret else ""
         remedy = f"repeat it when it does, or add --unchecked where it is gone for good{needs}"
-    elif "hour" in done.says:
+    elif done.why is Why.TOO_EARLY:
         moment, region = closable_from(context, standing), standing.value.region if standing.value else "its Region"
         unseen = f"{region} must answer first: only its register knows when it was attempted"
         remedy = f"repeat it after {_moment(moment)}" if moment else unseen
     else:
-        remedy = key
+        key = record.key(standing.intent) if standing.intent else ""
+        remedy = f"the processor knows it as {key}" if key else "see `payctl parked`"
     return ToolError(f"{standing.payment} was not closed: {done.says}", remedy=remedy)
 
 

@@ -1,4 +1,4 @@
-"""Makes a payment: a signed POST to the API of one Region, or of each in turn until one knows the outcome."""
+"""Makes payments and looks at them: signed requests to the API of one Region, of several in turn, or of the domain."""
 
 import uuid
 from collections.abc import Sequence
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from payctl import http as request
 from payctl.environment import Environment
-from payctl.http import Answer
+from payctl.http import ANY_REGION, address, require_credentials, send
 from stacksets.errors import ToolError
 
 MEANING = {
@@ -31,7 +30,7 @@ MEANING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What one Region said of a payment."""
+    """What one Region answered about a payment; `meaning` explains the status to people."""
 
     region: str
     status: int
@@ -41,7 +40,7 @@ class Reply:
 
 
 def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> dict[str, Any]:
-    """A transaction; id and time are made up where they are "". The API judges the rest, not this tool."""
+    """A transaction; a new id and the time of now where they are "". The API validates it, not this tool."""
     return {
         "id": payment_id or str(uuid.uuid4()),
         "amount": amount,
@@ -51,16 +50,17 @@ def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> d
 
 
 def pay(environment: Environment, transaction: dict[str, Any], regions: Sequence[str]) -> list[Reply]:
-    """POST the same payment to each of the Regions in turn: it is settled once, however many are asked."""
+    """POST the same payment to each of the Regions in turn: it is settled once, however many Regions are asked."""
     return [_ask(environment, "POST", "/payments", region, {"transaction": transaction}) for region in regions]
 
 
 def pay_at_domain(environment: Environment, transaction: dict[str, Any]) -> list[Reply]:
-    """POST the payment to the environment's own domain name, signed for any Region: DNS chooses one that is well."""
+    """POST the payment to the environment's own domain name, signed for any Region: DNS chooses a healthy one.
+    Raises ToolError where the settings name no domain."""
     domain = environment.settings.domain.name
     if not domain:
         raise ToolError("the settings name no domain", remedy="set domain.name, or pay in a Region with --region")
-    return [_send(environment, "POST", f"https://{domain}/payments", request.ANY_REGION, {"transaction": transaction})]
+    return [_send(environment, "POST", f"https://{domain}/payments", ANY_REGION, {"transaction": transaction})]
 
 
 def look(environment: Environment, payment_id: str, regions: Sequence[str]) -> list[Reply]:
@@ -69,42 +69,38 @@ def look(environment: Environment, payment_id: str, regions: Sequence[str]) -> l
 
 
 def good(replies: Sequence[Reply]) -> bool:
-    """Whether every Region knows the payment as made or accepted."""
+    """Whether every Region answered that the payment is made or accepted."""
     return bool(replies) and all(reply.status in (200, 201, 202) for reply in replies)
 
 
-def chosen(environment: Environment, wanted: Sequence[str]) -> tuple[str, ...]:
+def chosen(environment: Environment, named: Sequence[str]) -> tuple[str, ...]:
     """The Regions to ask: those named, else the home Region, or the next that answers. Raises ToolError for one that
-    is not ours."""
-    for region in wanted:
+    is not the environment's."""
+    for region in named:
         if region not in environment.regions:
             raise ToolError(
                 f"{region} is not a Region of this environment", remedy=f"use one of {', '.join(environment.regions)}"
             )
-    if wanted:
-        return tuple(wanted)
-    known = environment.api_outputs
-    return (environment.home if environment.home in known else next(iter(known)),)
+    if named:
+        return tuple(named)
+    answering = environment.api_outputs
+    return (environment.home if environment.home in answering else next(iter(answering)),)
 
 
 def _ask(environment: Environment, method: str, path: str, region: str, body: Any) -> Reply:
-    known = environment.api_outputs.get(region)
-    if known is None:
+    outputs = environment.api_outputs.get(region)
+    if outputs is None:
         return Reply(region=region, status=0, meaning="", body=f"{region} does not answer; try another with --region")
-    return _send(environment, method, request.address(environment.cloud, region, known) + path, region, body)
+    return _send(environment, method, address(environment.cloud, region, outputs) + path, region, body)
 
 
 def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:
-    credentials = request.require_credentials(environment.cloud)
-    answer: Answer = request.send(method, url, body=body, sign_as=credentials, region=region)
+    credentials = require_credentials(environment.cloud)
+    answer = send(method, url, body=body, sign_as=credentials, region=region)
     return Reply(
         region=region,
         status=answer.status,
         meaning=MEANING.get(answer.status, ""),
         body=answer.body,
-        replayed=_header(answer, "Idempotent-Replayed") == "true",
+        replayed=answer.headers.get("Idempotent-Replayed") == "true",
     )
-
-
-def _header(answer: Answer, name: str) -> str:
-    return next((value for key, value in answer.headers.items() if key.lower() == name.lower()), "")

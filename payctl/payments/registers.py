@@ -1,20 +1,16 @@
-"""The functions' own register code, driven by the operator: what is parked, rulings, and registers that come back.
+"""The three registers, driven by the operator: what is parked, rulings, and registers that rejoin.
 
-It is the same code that the functions run (lambda/payments/operations.py), against the same three tables.
+The code is the functions' own (lambda/payments/protocol/operations.py), against the same three tables.
 """
 
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from payments.attributes import plain
 from payments.aws import Aws, Credentials
 from payments.members import BARRED_SECONDS
-from payments.protocol import operations, record
-from payments.protocol.cards import in_text
+from payments.protocol import operations
 from payments.protocol.operations import Done, Ruling, Standing
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
 from payments.runtime import context_of
@@ -23,26 +19,12 @@ from payments.store import Driver
 
 from payctl.cloud import together
 from payctl.environment import Environment
-from payctl.environments.contents import SHARDS
+from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError, failure
 
-__all__ = [
-    "BARRED_SECONDS",
-    "REGISTER",
-    "Context",
-    "Done",
-    "Registers",
-    "Ruling",
-    "Standing",
-    "in_text",
-    "operations",
-    "plain",
-    "record",
-]
-
 FLOW_SECONDS = 20.0
-AT_ONCE = 8  # payments; each asks three Regions
-PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would not fare better
+AT_ONCE = 8  # payments, each of which asks three Regions
+PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would fail as well
 Answer = TypeVar("Answer")
 
 # Since when a bar is known, so that a repeated command waits for the rest of the minute only.
@@ -52,8 +34,8 @@ FORGET = Action("FORGET", "REMOVE since", "attribute_exists(TransactionId)")
 
 @dataclass(frozen=True, kw_only=True)
 class Rejoined:
-    """What a register was taught: how many payments, how many it knew as final already, and why some could not be
-    taught yet, by payment."""
+    """What a register was taught: how many payments, how many it already knew as final, and by payment why it could
+    not be taught yet."""
 
     taught: int
     known: int
@@ -65,19 +47,20 @@ class Registers:
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self._drivers: dict[str, Driver] = {}
 
     def settings(self, region: str) -> Settings:
-        """What the function of a Region would be told: by what is deployed, not by the settings file of now."""
-        environment, names, given = self.environment, self.environment.names, self.environment.parameters
+        """The settings of a Region's function, from what is deployed rather than from the settings file."""
+        environment, names, parameters = self.environment, self.environment.names, self.environment.parameters
         return Settings(
             environment=environment.settings.environment,
             region=region,
             regions=environment.regions,
             account=environment.cloud.account,
-            rail=given.get("ProcessorUrl") or LEDGER,
-            secret=given.get("ProcessorCredentialName", ""),
-            deduplicates=given.get("ProcessorDeduplicates") == "true",
-            key_lifetime=int(given.get("ProcessorKeyLifetimeHours") or 24) * 3600,
+            rail=parameters.get("ProcessorUrl") or LEDGER,
+            secret=parameters.get("ProcessorCredentialName", ""),
+            deduplicates=parameters.get("ProcessorDeduplicates") == "true",
+            key_lifetime=int(parameters.get("ProcessorKeyLifetimeHours") or 24) * 3600,
             bucket=names.receipts(region),
             bus="",
             state_machine=names.state_machine(region),
@@ -104,25 +87,6 @@ class Registers:
             aws = Aws(Credentials(*keys), self.environment.cloud.endpoint)
             self._drivers[region] = Driver(self.settings(region), aws, log, operator=True)
         return self._drivers[region]
-
-    @cached_property
-    def _drivers(self) -> dict[str, Driver]:
-        return {}
-
-    def due(self, region: str) -> list[str]:
-        """The payments that a Region's register still has to finish, overdue or not. Read only."""
-        paginator = self.environment.cloud.dynamodb(region).get_paginator("query")
-
-        def shard(digit: str) -> list[str]:
-            pages = paginator.paginate(
-                TableName=self.environment.names.register(region),
-                IndexName="due",
-                KeyConditionExpression="due_shard = :shard",
-                ExpressionAttributeValues={":shard": {"S": digit}},
-            )
-            return [item["TransactionId"]["S"] for page in pages for item in page["Items"]]
-
-        return [payment for found in together(shard, SHARDS).values() for payment in found]
 
     def payments(self, region: str) -> Iterator[str]:
         """Every payment that a Region's register holds. Read only."""
@@ -156,8 +120,8 @@ class Registers:
         return self.run(operations.inspect(self.context(), payment))
 
     def parked(self) -> list[Standing]:
-        """The payments that wait for the processor or for an operator, in one Region's silence, too: what is parked is
-        due in two Regions, or contested with the silent one. Raises ToolError when fewer than two answer."""
+        """The payments that wait for the processor or for an operator, also while one Region is silent: what is parked
+        is due in two Regions, or contested with the silent one. Raises ToolError when fewer than two answer."""
         silent = self.run(_silent(self.context()))
         for region in silent:
             self.environment.report.note(f"{region} does not answer; what is parked is known from the other Regions")
@@ -166,8 +130,8 @@ class Registers:
                 f"{' and '.join(silent)} do not answer: the list would not be complete", remedy="repeat it later"
             )
         answering = [region for region in self.environment.regions if region not in silent]
-        found = self.environment.cloud.everywhere(self.due, answering)
-        payments = sorted({payment for payments in found.values() for payment in payments})
+        due = self.environment.cloud.everywhere(lambda region: due_payments(self.environment, region), answering)
+        payments = sorted(set[str]().union(*due.values()))
         return [standing for standing in self._each(self.inspect, payments) if standing.parked]
 
     def resolve(self, payment: str, ruling: Ruling) -> Done:
@@ -175,24 +139,22 @@ class Registers:
         return self.run(operations.resolve(self.context(), payment, ruling))
 
     def bar(self, region: str) -> float:
-        """Have nobody ask a register that was lost. Returns for how many seconds both others have known it.
-
-        Raises ToolError unless both do."""
+        """Stop everybody from asking a register that was lost. Returns for how many seconds both others have known it.
+        Raises ToolError unless both take the bar."""
         self._done(operations.bar(self.context(self._other(region)), region), region)
         return self.run(_known_for(self.context(self._other(region)), region), self._other(region))
 
     def unbar(self, region: str) -> None:
-        """Have it asked again."""
+        """Let everybody ask it again. Raises ToolError."""
         self.run(_forget(self.context(self._other(region)), region), self._other(region))
         self._done(operations.unbar(self.context(self._other(region)), region), region)
 
     def rejoin(self, region: str) -> Rejoined:
-        """Teach a register every payment that either of the others holds; it serves only after the last of them."""
+        """Teach a register every payment that either of the others holds, then put it into use. Raises ToolError."""
         self.bar(region)
         taught, refused = 0, dict[str, str]()
-        payments = self._untaught(region)
-        todo = [payment for payment, final in payments.items() if not final]
-        known = len(payments) - len(todo)
+        payments, todo = self._to_teach(region)
+        known = payments - len(todo)
         peer = self._other(region)
         context = self.context(peer)
 
@@ -205,7 +167,7 @@ class Registers:
                 refused[payment] = done.says
             if len(refused) >= PATIENCE:
                 break
-            self.environment.report.line(region, "RUNNING", f"{known + taught} of {len(payments)} payments")
+            self.environment.report.line(region, "RUNNING", f"{known + taught} of {payments} payments")
         if not refused:
             self.enrol(region)
             self.unbar(region)
@@ -213,29 +175,27 @@ class Registers:
         return Rejoined(taught=taught, known=known, refused=refused)
 
     def enrol(self, region: str) -> None:
-        """Have the table that is a Region's register now be asked. DynamoDB gives no two tables the same TableId: a
+        """Put the table that is now a Region's register into use. DynamoDB gives no two tables the same TableId: a
         restored one shows the id of the table that it was copied from. Raises ToolError."""
         dynamodb, table = self.environment.cloud.dynamodb(region), self.environment.names.register(region)
         try:
-            made = dynamodb.describe_table(TableName=table)["Table"]["TableId"]
+            table_id = dynamodb.describe_table(TableName=table)["Table"]["TableId"]
             dynamodb.update_item(
                 TableName=table,
                 Key={"TransactionId": {"S": REGISTER}},
                 UpdateExpression="SET serves = :region, table_id = :table REMOVE lost, since",
-                ExpressionAttributeValues={":region": {"S": region}, ":table": {"S": made}},
+                ExpressionAttributeValues={":region": {"S": region}, ":table": {"S": table_id}},
             )
         except (ClientError, BotoCoreError) as error:
             raise failure("enrol", f"table {table} in {region}", error) from error
 
-    def _untaught(self, region: str) -> dict[str, bool]:
-        """Every payment of the other Regions, and whether all three registers show the same end of it already: a
-        result is write once, so such a cell has nothing more to learn."""
+    def _to_teach(self, region: str) -> tuple[int, list[str]]:
+        """How many payments the other Regions hold, and those of which not all three registers show the same result: a
+        result is write once, so the other cells have nothing more to learn."""
         mine, *others = [self.results(each) for each in (region, *(r for r in self.environment.regions if r != region))]
-        payments = dict.fromkeys(itertools.chain(*others))
-        return {
-            payment: bool(mine.get(payment)) and all(other.get(payment) == mine[payment] for other in others)
-            for payment in sorted(payments)
-        }
+        payments = set[str]().union(*others)
+        final = {p for p in payments if mine.get(p) and all(other.get(p) == mine[p] for other in others)}
+        return len(payments), sorted(payments - final)
 
     def _other(self, region: str) -> str:
         return next(other for other in self.environment.regions if other != region)
@@ -251,9 +211,8 @@ class Registers:
 
 
 def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS, *, already: float = 0.0) -> None:
-    """Functions look once a minute which registers they may ask: only then is a bar known everywhere.
-
-    `already`: for how long the bar has stood."""
+    """Wait until every function knows a bar: each looks once a minute which registers it may ask. `already`: for how
+    many seconds the bar has stood."""
     for waited in environment.pace.ticks(max(0.0, seconds - already)):
         left = max(0.0, seconds - already - waited)
         environment.report.line("functions", "WAITING", f"{left:.0f} s until all know the bar")

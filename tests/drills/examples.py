@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from payctl.drills.books import Books
+from payctl.drills.client_log import Answer, ClientLog, Payment
 from payctl.drills.drill import Drill, Options
-from payctl.drills.record import Answer, Payment, Record
+from payctl.drills.evidence import Evidence
+from payctl.drills.load import Plan
 from payctl.drills.scenarios import Outage
 from payctl.drills.verdict import Aftermath, judge
 
@@ -19,9 +20,9 @@ def identify(number: int) -> str:
     return f"D1ax2bx-{number:06d}"
 
 
-def record() -> Record:
+def log() -> ClientLog:
     """One payment a second, settled at once; the fourth met an error first."""
-    made = Record(regions=REGIONS)
+    made = ClientLog(regions=REGIONS)
     for number in range(PAYMENTS):
         region = REGIONS[number % 3]
         payment = Payment(id=identify(number), near=region, due=float(number), transaction={})
@@ -32,8 +33,8 @@ def record() -> Record:
     return made
 
 
-def answer(made: Record, payment: Payment, region: str, status: int) -> None:
-    heard = Answer(
+def answer(made: ClientLog, payment: Payment, region: str, status: int) -> None:
+    given = Answer(
         payment=payment.id,
         method="POST",
         region=region,
@@ -42,11 +43,11 @@ def answer(made: Record, payment: Payment, region: str, status: int) -> None:
         status=status,
         state="SETTLED" if status == 201 else "",
     )
-    made.answers.append(heard)
-    payment.hear(heard)
+    made.answers.append(given)
+    payment.learn(given)
 
 
-def books(**changes: Any) -> Books:
+def evidence(**changes: Any) -> Evidence:
     """Every payment settled and charged once, and shown alike in every Region."""
     ids = [identify(number) for number in range(PAYMENTS)]
     shown: Mapping[str, Mapping[str, Any]] = {
@@ -54,10 +55,10 @@ def books(**changes: Any) -> Books:
         for at, payment in enumerate(ids)
     }
     cells = {payment: {"result": f"content of {payment}"} for payment in ids}
-    made = Books(
+    made = Evidence(
         records=dict.fromkeys(REGIONS, shown),
         cells=dict.fromkeys(REGIONS, cells),
-        receipts=dict.fromkeys(REGIONS, dict.fromkeys(ids, "etag")),
+        receipts=dict.fromkeys(REGIONS, dict.fromkeys(ids, frozenset({"etag"}))),
         letters=(),
         charges=dict.fromkeys(ids, 1),
     )
@@ -66,25 +67,26 @@ def books(**changes: Any) -> Books:
 
 def aftermath(**changes: Any) -> Aftermath:
     settled_at = {identify(number): number + 0.3 for number in range(PAYMENTS)}
-    return replace(Aftermath(settled_at=settled_at, parked=frozenset(), quiet=True, quiet_at=12.0), **changes)
+    return replace(Aftermath(settled_at=settled_at, parked=frozenset(), quiet=True), **changes)
 
 
 def example(*, lost: int = 0, environment: str = "dev") -> Drill:
     """A drill that passed, or one that lost payments: no Region shows them."""
     gone = {identify(number) for number in range(lost)}
-    whole = books()
-    found = books(
+    whole = evidence()
+    found = evidence(
         records={r: {p: item for p, item in items.items() if p not in gone} for r, items in whole.records.items()},
         charges={p: count for p, count in (whole.charges or {}).items() if p not in gone},
     )
-    made = record()
+    made = log()
+    plan = Plan(payments=PAYMENTS, rate=1.0, near=REGIONS, prefix="D1ax2bx")
     return Drill(
-        options=Options(name="region-loss", payments=PAYMENTS, rate=1.0, window=2.0),
+        options=Options(name="region-loss", plan=plan, window=2.0, limit=300.0),
         environment=environment,
         regions=REGIONS,
         outages=(OUTAGE,),
-        record=made,
-        books=found,
+        log=made,
+        evidence=found,
         aftermath=aftermath(),
         verdict=judge(made, found, aftermath(), (OUTAGE,)),
         seconds=14.0,

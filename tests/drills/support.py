@@ -102,8 +102,8 @@ QUORUM = """    refusal = refused(cells, intent)
 CONDITIONAL_WRITE = '''
 
 # BROKEN ON PURPOSE, for tests/drills: a conditional write on the global table says who may charge.
-from payments.ports import Action, Publish  # noqa: E402
-from payments.register import propose  # noqa: E402
+from payments.protocol.ports import Action, Publish  # noqa: E402
+from payments.protocol.register import propose  # noqa: E402
 
 CLAIM = Action("CLAIM", "SET Claimed = :value", "attribute_not_exists(TransactionId)")
 
@@ -119,7 +119,7 @@ def authorize(ctx, opened):
 def break_authorization(folder: Path) -> None:
     """Copy lambda/ into the folder, with the register's say in who may charge replaced by a conditional write."""
     shutil.copytree(ROOT / "lambda", folder / "lambda", ignore=shutil.ignore_patterns("__pycache__"))
-    file = folder / "lambda" / "payments" / "processor.py"
+    file = folder / "lambda" / "payments" / "protocol" / "flows.py"
     text = file.read_text()
-    assert text.count(QUORUM) == 1, "submit has changed: the broken build must be broken anew"
+    assert text.count(QUORUM) == 1, "submit has changed: the broken build must be adapted"
     file.write_text(text.replace(QUORUM, "") + CONDITIONAL_WRITE)

@@ -96,7 +96,7 @@ def test_faults_are_set_listed_and_cleared(site: Site) -> None:
     ("arguments", "said"),
     [
         (("faults", "set", "earthquake", REGIONS[0]), "kind must be one of"),
-        (("faults", "set", "region-down", *REGIONS), "is about one Region"),
+        (("faults", "set", "region-down", *REGIONS), "affects one Region"),
         (("faults", "clear", "f999"), "the local cloud refused"),
         (("drill", "earthquake"), "there is no drill earthquake; use one of region-loss"),
         (("drill", "lag", "--payments", "10", "--rate", "10"), "the fault lasts 20 s and the load 1 s"),

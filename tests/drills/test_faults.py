@@ -116,7 +116,8 @@ def test_fault_22_a_region_lost_right_after_its_201_takes_nothing_back(site: Sit
 
 
 def shown(site: Site, payment: str, region: str) -> Any:
-    """The public record and the receipt as a Region holds them; None where one is missing."""
+    """The public record and the receipt as a Region holds them, None where one is missing; read without the code that
+    is tested."""
     account = localcloud.client.ACCOUNT
     table = client("dynamodb", site, region).get_item(
         TableName=f"payments-{site.name}", Key={"TransactionId": {"S": payment}}

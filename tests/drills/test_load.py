@@ -7,14 +7,20 @@ from typing import Any
 
 import pytest
 
-from payctl.drills.caller import Heard
+from payctl.drills.client_log import REFUSED, ClientLog
 from payctl.drills.load import Load, Plan
-from payctl.drills.record import REFUSED, Record
 from payctl.drills.routing import Router
+from payctl.http import Answer
 
 REGIONS = ("a", "b", "c")
-Answers = Callable[[str, str, int], Heard]
-SETTLED = Heard(201, {"status": "SETTLED"})
+Answers = Callable[[str, str, int], Answer]
+
+
+def answer(status: int, body: Any) -> Answer:
+    return Answer(status=status, headers={}, body=body)
+
+
+SETTLED = answer(201, {"status": "SETTLED"})
 
 
 class Scripted:
@@ -25,7 +31,7 @@ class Scripted:
         self._lock = threading.Lock()
         self.asked: dict[str, list[tuple[str, str]]] = defaultdict(list)
 
-    def call(self, method: str, region: str, path: str, body: Any = None) -> Heard:
+    def call(self, method: str, region: str, path: str, body: Any = None) -> Answer:
         payment = body["transaction"]["id"] if body else path.removeprefix("/payments/")
         with self._lock:
             before = len(self.asked[payment])
@@ -41,7 +47,7 @@ class ByDistance:
         return REGIONS[start:] + REGIONS[:start]
 
 
-def run(answers: Answers, **changes: Any) -> tuple[Record, Scripted]:
+def run(answers: Answers, **changes: Any) -> tuple[ClientLog, Scripted]:
     plan: dict[str, Any] = {
         "payments": 6,
         "rate": 200.0,
@@ -64,7 +70,7 @@ def test_each_payment_is_posted_once_where_its_client_is() -> None:
 
 
 def test_after_an_error_the_next_region_is_asked_for_the_same_payment() -> None:
-    record, api = run(lambda _, region, __: Heard(0, {}) if region == "a" else SETTLED)
+    record, api = run(lambda _, region, __: answer(0, {}) if region == "a" else SETTLED)
     assert api.asked["T1ax-000000"] == [("POST", "a"), ("POST", "b")]
     assert record.summary()["errors"] == 2
     assert Counter(p.accepted_by for p in record.accepted) == {"b": 4, "c": 2}
@@ -72,16 +78,16 @@ def test_after_an_error_the_next_region_is_asked_for_the_same_payment() -> None:
 
 @pytest.mark.parametrize("status", [0, 409, 429, 500, 503])
 def test_what_leaves_the_outcome_open_is_repeated(status: int) -> None:
-    record, _ = run(lambda *asked: Heard(status, {}) if asked[2] < 2 else SETTLED, payments=1)
+    record, _ = run(lambda *asked: answer(status, {}) if asked[2] < 2 else SETTLED, payments=1)
     assert record.summary()["answers"] == {str(status): 2, "201": 1}
     assert len(record.accepted) == 1
 
 
 def test_an_accepted_payment_is_looked_at_until_it_is_final() -> None:
-    def answers(method: str, _region: str, before: int) -> Heard:
+    def answers(method: str, _region: str, before: int) -> Answer:
         if method == "POST":
-            return Heard(202, {"status": "PENDING"})
-        return Heard(200, {"status": "PENDING" if before == 1 else "SETTLED"})
+            return answer(202, {"status": "PENDING"})
+        return answer(200, {"status": "PENDING" if before == 1 else "SETTLED"})
 
     record, api = run(answers, payments=1)
     assert [method for method, _ in api.asked["T1ax-000000"]] == ["POST", "GET", "GET"]
@@ -94,14 +100,14 @@ def test_an_accepted_payment_is_looked_at_until_it_is_final() -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 422])
 def test_a_refusal_is_the_end(status: int) -> None:
-    record, api = run(lambda *_: Heard(status, {}), payments=1)
+    record, api = run(lambda *_: answer(status, {}), payments=1)
     assert api.asked["T1ax-000000"] == [("POST", "a")]
     assert [payment.state for payment in record.payments.values()] == [REFUSED]
     assert record.accepted == ()
 
 
 def test_a_client_gives_up_after_its_patience() -> None:
-    record, _ = run(lambda *_: Heard(503, {}), payments=1, patience=1.0)
+    record, _ = run(lambda *_: answer(503, {}), payments=1, patience=1.0)
     assert record.summary()["outcomes"] == {"UNKNOWN": 1}
     assert record.summary()["seconds"] < 2
 

@@ -7,8 +7,8 @@ import pytest
 
 from builder import settings
 from payctl.cloud import Cloud
-from payctl.drills import hands
-from payctl.drills.local import LocalCloud
+from payctl.drills import injectors
+from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.scenarios import Outage
 from payctl.environment import Environment
 from stacksets.errors import ToolError
@@ -32,10 +32,10 @@ def test_faults_are_refused_on_aws(aws: Cloud) -> None:
 
 def test_a_drill_on_aws_needs_consent_and_the_means(aws: Cloud) -> None:
     with pytest.raises(ToolError, match=r"this is AWS.*--i-know-this-breaks-things"):
-        hands.require_consent(aws, "region-loss", consent=False)
+        injectors.require_consent(aws, "region-loss", consent=False)
     with pytest.raises(ToolError, match="partition is for the local cloud only; on AWS there is region-loss"):
-        hands.require_consent(aws, "partition", consent=True)
-    hands.require_consent(aws, "region-loss", consent=True)
+        injectors.require_consent(aws, "partition", consent=True)
+    injectors.require_consent(aws, "region-loss", consent=True)
 
 
 def test_on_aws_a_region_is_lost_by_its_health_switch_and_put_back(aws: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,10 +56,10 @@ def test_on_aws_a_region_is_lost_by_its_health_switch_and_put_back(aws: Cloud, m
 
     monkeypatch.setattr(aws, "dynamodb", Table)
     monkeypatch.setattr(Cloud, "account", "123456789012")
-    hand = hands.AwsHand(Environment(aws, Silent(), Pace()))
+    injector = injectors.AwsInjector(Environment(aws, Silent(), Pace()))
     outage = Outage(start=0, end=1, regions=("us-east-1",), what="out")
-    hand.begin(outage)
-    hand.heal()
-    hand.heal()
+    injector.begin(outage)
+    injector.heal()
+    injector.heal()
     table = "payment-register-us-east-1-dev"
     assert calls == [("out", "us-east-1", table), ("in", "us-east-1", table)]

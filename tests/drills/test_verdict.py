@@ -5,33 +5,37 @@ from typing import Any
 
 import pytest
 
-from payctl.drills.books import Letter
 from payctl.drills.verdict import Verdict, judge
-from tests.drills.examples import OUTAGE, PAYMENTS, REGIONS, aftermath, books, example, identify, record
+from payctl.payments.dead_letters import Letter
+from tests.drills.examples import OUTAGE, PAYMENTS, REGIONS, aftermath, evidence, example, identify, log
 
 FIRST = identify(0)
 Change = Callable[[], dict[str, Any]]
 
 
 def without(of: str, *regions: str) -> dict[str, Any]:
-    """The books of which these Regions do not show the first payment."""
-    shown = getattr(books(), of)
+    """Evidence in which these Regions do not show the first payment."""
+    shown = getattr(evidence(), of)
     return {of: {r: {p: i for p, i in found.items() if p != FIRST or r not in regions} for r, found in shown.items()}}
 
 
 def changed(of: str, **item: str) -> dict[str, Any]:
-    """The books of which the last Region shows the first payment differently."""
-    shown = getattr(books(), of)
+    """Evidence in which the last Region shows the first payment differently."""
+    shown = getattr(evidence(), of)
     last = REGIONS[-1]
     return {of: {**shown, last: {**shown[last], FIRST: {**shown[last][FIRST], **item}}}}
 
 
 def charged(count: int) -> dict[str, Any]:
-    return {"charges": {**(books().charges or {}), FIRST: count}}
+    return {"charges": {**(evidence().charges or {}), FIRST: count}}
+
+
+def letter(payment: str) -> Letter:
+    return Letter(region=REGIONS[0], message_id="m1", reason="NoRegionLeft", payment=payment, input=None, handle="h1")
 
 
 def verdict(*, after: dict[str, Any] | None = None, **changes: Any) -> Verdict:
-    return judge(record(), books(**changes), aftermath(**(after or {})), (OUTAGE,))
+    return judge(log(), evidence(**changes), aftermath(**(after or {})), (OUTAGE,))
 
 
 def test_a_drill_in_which_all_went_well_passes() -> None:
@@ -52,14 +56,19 @@ def test_a_drill_in_which_all_went_well_passes() -> None:
         (changed("records", Content="another"), "differing", "differently"),
         (changed("cells", result="another"), "differing", "differently"),
         (
-            {"receipts": {**books().receipts, REGIONS[2]: {**books().receipts[REGIONS[2]], FIRST: "other"}}},
+            {
+                "receipts": {
+                    **evidence().receipts,
+                    REGIONS[2]: {**evidence().receipts[REGIONS[2]], FIRST: frozenset({"other"})},
+                }
+            },
             "differing",
             "",
         ),
         (changed("records", Content="another") | {"charges": None}, "charged_twice", "charged twice"),
         (without("receipts", REGIONS[1]), "receipts_missing", "receipts"),
         (
-            {"letters": (Letter(region=REGIONS[0], payment="D1ax2bx-9", reason="?"),)},
+            {"letters": (letter("D1ax2bx-9"),)},
             "dead_letters_unexplained",
             "letters",
         ),
@@ -85,24 +94,24 @@ def test_a_parked_payment_is_explained_and_not_lost() -> None:
 
 
 def test_the_letter_of_a_settled_payment_is_explained() -> None:
-    found = verdict(letters=(Letter(region=REGIONS[0], payment=FIRST, reason="NoRegionLeft"),))
+    found = verdict(letters=(letter(FIRST),))
     assert (found.dead_letters, found.passed) == (1, True)
 
 
 def test_service_is_as_usual_after_the_last_second_in_which_it_was_not() -> None:
-    made = record()
+    made = log()
     for number in (3, 4):
         made.payments[identify(number)].accepted_at = 9.0
-    assert judge(made, books(), aftermath(), (OUTAGE,)).recovery_seconds == 2.0
+    assert judge(made, evidence(), aftermath(), (OUTAGE,)).recovery_seconds == 2.0
     for number in (7, 8, 9):
         made.payments[identify(number)].accepted_at = None
-    assert judge(made, books(), aftermath(), (OUTAGE,)).recovery_seconds is None
+    assert judge(made, evidence(), aftermath(), (OUTAGE,)).recovery_seconds is None
 
 
 def test_a_system_that_does_not_serve_again_fails_the_drill() -> None:
-    made = record()
+    made = log()
     made.payments[identify(9)].accepted_at = None
-    found = judge(made, books(), aftermath(), (OUTAGE,))
+    found = judge(made, evidence(), aftermath(), (OUTAGE,))
     assert found.failures == ("new payments were not accepted again after healing",)
 
 

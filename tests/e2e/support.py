@@ -1,4 +1,7 @@
-"""A deployed environment on the local cloud, and the means to use it as users do: payctl, HTTP, boto3."""
+"""A deployed environment on the local cloud, and the means to use it as users do: payctl, HTTP, boto3.
+
+Records, cells, receipts and charges are read here without payctl's code, on purpose: these tests judge it.
+"""
 
 import json
 import os

@@ -53,7 +53,7 @@ def ended(dev: Environment, region: str, arn: str, *, seconds: float = HOPS_SECO
 
 
 def dead_letters(dev: Environment, region: str, payment: str) -> list[dict[str, Any]]:
-    """The dead letters of a Region about a payment; they stay in the queue."""
+    """The dead letters of a Region about a payment, read without payctl's code; they stay in the queue."""
     queue = dev.client("sqs", region)
     url = queue.get_queue_url(QueueName=f"payment-dead-letters-{region}-dev")["QueueUrl"]
     seen: dict[str, dict[str, Any]] = {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from localcloud import metric_math
+from localcloud.gaps import metric_math
 from tests.localcloud.conftest import REGIONS, Clients, eventually
 
 REGION = REGIONS[2]

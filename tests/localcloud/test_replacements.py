@@ -3,7 +3,7 @@
 import pytest
 from cfnlint.schema.manager import PROVIDER_SCHEMA_MANAGER
 
-from localcloud.replacements import REPLACING
+from localcloud.gaps.cloudformation import REPLACING
 
 
 @pytest.mark.parametrize("kind", REPLACING)

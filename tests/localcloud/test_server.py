@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tomllib
 import zipfile
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -161,11 +163,28 @@ def test_a_server_ends_when_the_process_that_started_it_is_killed(tmp_path: Path
     assert not Path(folder).exists()
 
 
-def test_an_emulator_without_what_is_wrapped_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(emulator.WRAPPED, "ministack.core.responses", ("get_region", "no_such_name"))
-    with pytest.raises(emulator.WrongEmulatorError) as error:
+@pytest.mark.parametrize("installed", ["1.5.34", None])
+def test_another_version_of_the_emulator_is_a_clear_error(
+    installed: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def version(name: str) -> str:
+        if installed is None:
+            raise metadata.PackageNotFoundError(name)
+        return installed
+
+    monkeypatch.setattr(metadata, "version", version)
+    with pytest.raises(local_client.LocalCloudError) as error:
         emulator.check()
     assert str(error.value) == (
-        "the local cloud needs ministack 1.5.33; 1.5.33 is installed and has no "
-        "ministack.core.responses.no_such_name (run `make setup`)"
+        f"the local cloud needs ministack {emulator.VERSION}; installed: {installed or 'none'} (run `make setup`)"
     )
+
+
+def test_the_emulators_version_is_the_one_pinned() -> None:
+    """Exactly, in the project's metadata and in the lock file, and it is the one installed here."""
+    root = Path(localcloud.__file__).parent.parent
+    groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
+    assert f"ministack=={emulator.VERSION}" in groups["localcloud"]
+    locked = (root / "requirements" / "dev.txt").read_text().splitlines()
+    assert [line for line in locked if line.startswith("ministack")] == [f"ministack=={emulator.VERSION} \\"]
+    emulator.check()

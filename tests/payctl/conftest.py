@@ -14,9 +14,6 @@ import boto3
 import pytest
 
 import localcloud
-
-# Commands are listed in the order of registration, which is that of the command line, whichever test comes first.
-import payctl.commands.main  # noqa: F401
 from builder import settings as settings_file
 from payctl.cloud import Cloud
 from payctl.environment import Environment

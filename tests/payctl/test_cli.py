@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-import payctl.commands.main  # noqa: F401 - registers the commands
 from payctl.commands.app import app
 from tests.payctl import small
 from tests.payctl.conftest import REGIONS, Project

@@ -3,11 +3,17 @@
 import os
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from payctl.commands import app, manual
+from payctl.commands import manual
+from payctl.commands.options import ENVIRONMENT, OPERATIONS, PAYMENTS
+from payctl.version import version
+
+ROOT = Path(__file__).parents[2]
 
 BIN = Path(sys.executable).parent
 # What a user's shell does on Tab, in a shell of its own.
@@ -56,6 +62,35 @@ def test_zsh_and_fish_are_told_what_each_command_is_for() -> None:
     assert run("payctl", _PAYCTL_COMPLETE="complete_fish", **fish).startswith("preflight\tCheck in every Region")
 
 
+def test_version_is_that_of_the_project_the_emulator_and_the_checkout() -> None:
+    checkout = run("git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*").strip()
+    expected = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert run("payctl", "--version") == (
+        f"payctl {expected} (commit {checkout})\nlocal cloud: ministack {metadata.version('ministack')}\n"
+    )
+
+
+def test_version_needs_no_git_no_checkout_and_no_emulator(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "version", missing)
+    assert version(tmp_path) == ("not installed", "not installed", "unknown")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert version(ROOT).commit == "unknown"
+
+
+def test_version_is_not_that_of_a_checkout_around_it(tmp_path: Path) -> None:
+    """As where the tool is installed in the virtual environment of another project."""
+    run("git", "init", "--quiet", str(tmp_path))
+    run("git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@t", "commit", "--allow-empty", "-qm", "t")
+    inside = tmp_path / "site-packages"
+    inside.mkdir()
+    assert version(tmp_path).commit != "unknown"
+    assert version(inside).commit == "unknown"
+
+
+def missing(package: str) -> str:
+    raise metadata.PackageNotFoundError(package)
+
+
 def test_hidden_options_are_not_offered() -> None:
     assert tab("payctl", "deploy", "--test") == []
 
@@ -63,8 +98,8 @@ def test_hidden_options_are_not_offered() -> None:
 def test_help_groups_every_command_by_what_one_works_on() -> None:
     """Panels in the order in which an operator meets their objects, none of them Typer's own for what has no group."""
     text = run("payctl", "--help")
-    titles = [title for title in (app.ENVIRONMENT, app.OPERATIONS, app.PAYMENTS) if f"─ {title} ─" in text]
-    assert titles == [app.ENVIRONMENT, app.OPERATIONS, app.PAYMENTS]
+    titles = [title for title in (ENVIRONMENT, OPERATIONS, PAYMENTS) if f"─ {title} ─" in text]
+    assert titles == [ENVIRONMENT, OPERATIONS, PAYMENTS]
     assert "─ Commands ─" not in text
     places = [text.index(f"─ {title} ─") for title in titles]
     assert places == sorted(places)

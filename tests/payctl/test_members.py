@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from payments.protocol import record
 from payments.protocol.flows import submit
 
 from payctl.environment import Environment
 from payctl.environments.deploy import Options, deploy
-from payctl.payments import membership as members
-from payctl.payments.registers import Registers, record
+from payctl.payments import membership
+from payctl.payments.registers import Registers
 from payctl.payments.rejoin import rejoin
 from stacksets.errors import ToolError
 from stacksets.progress import Silent
@@ -57,14 +58,14 @@ def pay(environment: Environment) -> None:
 
 
 def test_a_new_environment_uses_its_registers(environment: Environment) -> None:
-    assert members.idle(environment) == {}
+    assert membership.idle(environment) == {}
 
 
-def test_without_any_payment_a_register_made_anew_is_used(environment: Environment, project: Project, aws: Aws) -> None:
+def test_without_any_payment_a_recreated_register_is_used(environment: Environment, project: Project, aws: Aws) -> None:
     empty(environment, aws, SECOND)
-    assert members.idle(environment) == {SECOND: "it was made anew, or emptied"}
+    assert membership.idle(environment) == {SECOND: "it was recreated or emptied"}
     project.deploy()
-    assert members.idle(environment) == {}
+    assert membership.idle(environment) == {}
 
 
 def test_an_emptied_register_is_not_used_before_it_rejoined(environment: Environment, aws: Aws) -> None:
@@ -73,12 +74,12 @@ def test_an_emptied_register_is_not_used_before_it_rejoined(environment: Environ
     notes = Notes()
     environment.report = notes
     deploy(environment, Options(lint=False))
-    assert members.idle(environment) == {SECOND: "it was made anew, or emptied"}
+    assert membership.idle(environment) == {SECOND: "it was recreated or emptied"}
     assert notes.heard == [
-        f"the register of {SECOND} is not in use: it was made anew, or emptied; `payctl rejoin {SECOND}`"
+        f"the register of {SECOND} is not in use: it was recreated or emptied; `payctl rejoin {SECOND}`"
     ]
     assert Registers(environment).rejoin(SECOND).taught == 1
-    assert members.idle(environment) == {}
+    assert membership.idle(environment) == {}
 
 
 @pytest.mark.parametrize(
@@ -90,14 +91,14 @@ def test_a_restored_or_swapped_register_is_told_apart(
 ) -> None:
     pay(environment)
     change(environment, aws, name, value)
-    assert members.enrol_new(environment) == {SECOND: reason}
+    assert membership.enrol_new(environment) == {SECOND: reason}
     Registers(environment).rejoin(SECOND)
-    assert members.idle(environment) == {}
+    assert membership.idle(environment) == {}
 
 
 def test_a_register_that_is_barred_is_told(environment: Environment) -> None:
     Registers(environment).bar(SECOND)
-    assert members.idle(environment) == {SECOND: "it is barred"}
+    assert membership.idle(environment) == {SECOND: "it is barred"}
 
 
 def test_an_environment_whose_record_holds_payments_is_not_new(environment: Environment, aws: Aws) -> None:
@@ -105,19 +106,19 @@ def test_an_environment_whose_record_holds_payments_is_not_new(environment: Envi
     aws("dynamodb", HOME).put_item(TableName=environment.names.table, Item=item)
     for region in REGIONS:
         empty(environment, aws, region)
-    assert members.enrol_new(environment) == dict.fromkeys(REGIONS, "it was made anew, or emptied")
+    assert membership.enrol_new(environment) == dict.fromkeys(REGIONS, "it was recreated or emptied")
 
 
 def test_two_registers_that_forgot_cannot_teach_each_other(environment: Environment, aws: Aws) -> None:
     pay(environment)
     empty(environment, aws, SECOND)
     empty(environment, aws, THIRD)
-    with pytest.raises(ToolError, match=f"the register of {THIRD} is not in use either: it was made anew") as raised:
+    with pytest.raises(ToolError, match=f"the register of {THIRD} is not in use either: it was recreated") as raised:
         rejoin(environment, SECOND)
     assert "Two registers are lost" in raised.value.remedy
-    assert set(members.idle(environment)) == {SECOND, THIRD}
+    assert set(membership.idle(environment)) == {SECOND, THIRD}
 
 
 def test_a_missing_table_is_told(environment: Environment, aws: Aws) -> None:
     aws("dynamodb", SECOND).delete_table(TableName=environment.names.register(SECOND))
-    assert members.enrol_new(environment) == {SECOND: "its table is missing"}
+    assert membership.enrol_new(environment) == {SECOND: "its table is missing"}

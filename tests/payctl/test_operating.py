@@ -7,12 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from payments.protocol.operations import Ruling
 
 import localcloud
 from payctl.environments import bootstrap, destroy
-from payctl.payments import logs, pay, reconcile, redrive
+from payctl.payments import dead_letters, logs, pay, reconcile, redrive
 from payctl.payments.pay import Reply
-from payctl.payments.registers import Registers, Ruling
+from payctl.payments.registers import Registers
 from tests.localcloud.conftest import eventually
 from tests.payctl.conftest import REGIONS, ROOT, Project
 
@@ -120,7 +121,7 @@ def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Projec
     url = live.environment().outputs()[SECOND]["DeadLetterQueueUrl"]
     poison = {"reason": "InvalidTransaction", "transaction": {"id": "POISON", "amount": -1, "currency": "EUR"}}
     aws("sqs", SECOND).send_message(QueueUrl=url, MessageBody=json.dumps(poison))
-    (letter,) = redrive.look(live.environment(), REGIONS)
+    (letter,) = dead_letters.look(live.environment(), REGIONS)
     assert (letter.region, letter.payment, letter.reason) == (SECOND, "POISON", "InvalidTransaction")
     books = reconcile.reconcile(live.environment())
     assert [(f.kind, f.region) for f in books.findings if f.kind == "dead letter"] == [("dead letter", SECOND)]
@@ -129,7 +130,7 @@ def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Projec
     (done,) = redrive.redrive(live.environment(), REGIONS, only=letter.message_id, repaired=repaired)
     assert done.state == "redriven"
     eventually(lambda: status(live, "POISON", SECOND) == "SETTLED")
-    assert redrive.look(live.environment(), REGIONS) == []
+    assert dead_letters.look(live.environment(), REGIONS) == []
 
 
 def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws: Aws) -> None:
@@ -141,7 +142,7 @@ def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws:
     done = redrive.redrive(live.environment(), (HOME,))
     assert sorted(letter.state.split(":")[0] for letter in done) == ["kept", "redriven"]
     eventually(lambda: status(live, "EVENT") == "SETTLED")
-    (kept,) = redrive.look(live.environment(), (HOME,))
+    (kept,) = dead_letters.look(live.environment(), (HOME,))
     aws("sqs", HOME).purge_queue(QueueUrl=url)
     assert kept.input is None
 

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from payments.protocol import record
 from payments.protocol.flows import submit
 
 import localcloud
 from payctl.payments import registers as module
-from payctl.payments.registers import PATIENCE, Registers, record
+from payctl.payments.registers import PATIENCE, Registers
 from payctl.payments.rejoin import rejoin, require_table
 from stacksets.errors import ToolError
 from stacksets.waiting import Pace

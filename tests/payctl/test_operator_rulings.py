@@ -1,13 +1,16 @@
 """What an operator is shown of a parked payment, and which rulings are taken at all."""
 
 import json
+from typing import Any
 
 import pytest
+from payments.protocol import operations, record
+from payments.protocol.operations import Done, Ruling, Standing, Why
+from payments.protocol.ports import LOST, Context, Verdict
 from payments.protocol.register import Value
 
-from payctl.commands.registers import duration
+from payctl.commands.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
-from payctl.payments.registers import Context, Done, Standing, operations, record
 from stacksets.errors import ToolError
 
 HOME, SECOND, THIRD = "us-east-1", "eu-west-1", "ap-southeast-1"
@@ -15,6 +18,7 @@ NOW = 1_700_000_000
 RAIL = "https://processor.example"
 INTENT = record.intent_of(record.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
 VALUE = Value("", SECOND, INTENT.hash, NOW, RAIL)
+CHARGED = Verdict(settled=True, reference="ch_1")
 DOUBTFUL = Standing("T1", record.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
 
 
@@ -55,8 +59,8 @@ def test_when_it_may_be_closed_without_the_processors_word(
 @pytest.mark.parametrize(
     ("settled", "not_charged", "reason", "says"),
     [
-        ("", False, "", "say how it ended"),
-        ("ch_1", True, "x", "say how it ended"),
+        ("", False, "", "state how it ended"),
+        ("ch_1", True, "x", "state how it ended"),
         ("", True, " ", "needs a reason"),
         ("x" * (LONGEST + 1), False, "", f"{LONGEST + 1} characters"),
         ("", True, "paid by 4111 1111 1111 1111", "card number"),
@@ -74,22 +78,45 @@ def test_a_ruling_names_who_decided() -> None:
 
 
 @pytest.mark.parametrize(
-    ("says", "remedy"),
+    ("why", "remedy"),
     [
-        ("the processor does not answer", "--unchecked where it is gone for good; you need to read secret psp"),
-        ("the processor did not cancel it: wait until an hour after the attempt", "after 2023-11-14T23:13:21"),
-        ("the processor says it was charged: ch_1", f"knows it as {record.key(INTENT)}"),
+        (Why.PROCESSOR_SILENT, "--unchecked where it is gone for good; you need to read secret psp"),
+        (Why.TOO_EARLY, "after 2023-11-14T23:13:21"),
+        (Why.OTHER, f"knows it as {record.key(INTENT)}"),
     ],
 )
-def test_a_refusal_says_what_to_do(says: str, remedy: str) -> None:
-    error = refusal(context(), DOUBTFUL, Done(done=False, says=says), "psp")
-    assert str(error).startswith(f"T1 was not closed: {says}; ")
+def test_a_refusal_says_what_to_do_whatever_its_words_are(why: Why, remedy: str) -> None:
+    error = refusal(context(), DOUBTFUL, Done(done=False, says="any words, in an hour", why=why), "psp")
+    assert str(error).startswith("T1 was not closed: any words, in an hour; ")
     assert remedy in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        ([LOST], Why.PROCESSOR_SILENT),
+        ([None, LOST], Why.TOO_EARLY),
+        ([CHARGED], Why.OTHER),
+        ([None, CHARGED], Why.OTHER),
+    ],
+    ids=["silent", "not cancelled", "charged", "charged meanwhile"],
+)
+def test_the_functions_code_names_the_reason_of_a_refusal(answers: list[Any], why: Why) -> None:
+    """What the processor answers to the lookup, and to the cancellation."""
+    not_charged = Ruling(status=record.NOT_CHARGED, by="me", reason="lost")
+    flow = operations.object_to(context(now=NOW + 60), not_charged, INTENT, VALUE, {SECOND: {"attempted_at": NOW}})
+    next(flow)
+    *before, last = answers
+    for answer in before:
+        flow.send((answer,))
+    with pytest.raises(StopIteration) as ended:
+        flow.send((last,))
+    assert ended.value.value.why is why
 
 
 def test_a_refusal_about_an_attempt_that_nobody_sees_names_what_must_answer() -> None:
     unseen = DOUBTFUL._replace(attempted_at=0)
-    error = refusal(context(), unseen, Done(done=False, says="wait until an hour after the attempt"), "")
+    error = refusal(context(), unseen, Done(done=False, says="wait", why=Why.TOO_EARLY), "")
     assert error.remedy == f"{SECOND} must answer first: only its register knows when it was attempted"
 
 

@@ -10,6 +10,7 @@ Ids that begin with ":" are no payments. The driver that runs this must be made 
 """
 
 from collections.abc import Mapping, Set
+from enum import Enum, auto
 from typing import Final, NamedTuple
 
 from payments.protocol import register
@@ -82,12 +83,21 @@ class Ruling(NamedTuple):
     unchecked: bool = False
 
 
+class Why(Enum):
+    """Why a ruling was refused, where the remedy depends on it."""
+
+    OTHER = auto()
+    PROCESSOR_SILENT = auto()
+    TOO_EARLY = auto()
+
+
 class Done(NamedTuple):
     """Whether it was done, and why not or how; fit for an operator's eyes."""
 
     done: bool
     says: str
     result: Result | None = None
+    why: Why = Why.OTHER
 
 
 def inspect(ctx: Context, payment: str) -> Flow[Standing]:
@@ -136,7 +146,7 @@ def resolve(ctx: Context, payment: str, ruling: Ruling) -> Flow[Done]:
         return Done(False, "it is not in doubt: the janitors will finish it")
     refusal = yield from object_to(ctx, ruling, intent, value, cells)
     if refusal:
-        return Done(False, refusal)
+        return refusal
     how = {"by": ruling.by, "reason": ruling.reason} if ruling.reason else {"by": ruling.by}
     result = conclude(intent, value, ruling.status, ruling.reference, **how)
     outcome = yield from finish(ctx, intent, result)
@@ -145,21 +155,24 @@ def resolve(ctx: Context, payment: str, ruling: Ruling) -> Flow[Done]:
     return Done(True, f"closed as {ruling.status}", result)
 
 
-def object_to(ctx: Context, ruling: Ruling, intent: Intent, value: Value, cells: Mapping[str, Cell]) -> Flow[str]:
-    """Why the ruling may not be; "" when it may."""
+def object_to(
+    ctx: Context, ruling: Ruling, intent: Intent, value: Value, cells: Mapping[str, Cell]
+) -> Flow[Done | None]:
+    """Why the ruling may not be; None when it may."""
     if not ruling.unchecked:
         (known,) = yield (Lookup(value.rail, key(intent)),)
-        objection = "the processor does not answer" if known is LOST else disagreement(ruling, known)
-        if objection:
-            return objection
+        if known is LOST:
+            return Done(False, "the processor does not answer", why=Why.PROCESSOR_SILENT)
+        if objection := disagreement(ruling, known):
+            return Done(False, objection)
     if ruling.status == SETTLED:
-        return ""
+        return None
     (cancelled,) = yield (Cancel(value.rail, key(intent)),)
     if isinstance(cancelled, Verdict):
-        return f"the processor has charged it meanwhile: {cancelled.reference}"
+        return Done(False, f"the processor has charged it meanwhile: {cancelled.reference}")
     if cancelled is None or ctx.now() >= quiet_from(ctx, value, cells):
-        return ""
-    return "the processor did not cancel it: wait until an hour after the attempt"
+        return None
+    return Done(False, "the processor did not cancel it: wait until an hour after the attempt", why=Why.TOO_EARLY)
 
 
 def disagreement(ruling: Ruling, known: Verdict | None) -> str:

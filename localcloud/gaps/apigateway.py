@@ -1,0 +1,166 @@
+"""API Gateway: answers where the emulator's differ (refusals, failing functions), logs, metrics, settings left out.
+
+A REST API answers what IAM denies, and a function that is throttled or fails, through its gateway responses
+(ACCESS_DENIED, DEFAULT_5XX), and never shows an exception's text.
+"""
+
+import re
+import time
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
+
+from ministack import app
+from ministack.core.iam_evaluator import AuthError
+from ministack.core.responses import get_request_client_ip, request_scope
+from ministack.services import apigateway_v1
+
+from localcloud.cloud import Cloud, Metrics
+from localcloud.gaps import logs, patching
+from localcloud.gaps.patching import Properties, is_true
+
+Answer = tuple[int, dict[str, str], bytes]
+DENIED: Final = "AccessDeniedException"
+CONTEXT_VARIABLE: Final = re.compile(r"\$context\.([A-Za-z0-9_.]+)")
+LOG_STREAM: Final = "localcloud"
+
+
+class FunctionFailedError(Exception):
+    """The function behind a proxy integration gave no answer. `status` is what AWS answers without customization."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+def install(cloud: Cloud) -> None:
+    """Wrap authorization, proxy integration and the data plane as a whole; complete what templates set."""
+    apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS[DENIED] = ("ACCESS_DENIED", DENIED)
+    patching.wrap(app, "_enforce_execute_api", _authorize)
+    patching.wrap(apigateway_v1, "_lambda_proxy_response", _proxy_response)
+    patching.wrap(apigateway_v1, "_execute_in_scope", _execute)
+    patching.wrap(app, "_handle_execute_api_request", partial(_handle, cloud.metrics))
+    patching.wrap_resource("AWS::ApiGateway::Method", _complete_method)
+    patching.wrap_resource("AWS::ApiGateway::RequestValidator", _complete_request_validator)
+    patching.wrap_resource("AWS::ApiGateway::Stage", _complete_stage)
+
+
+def _authorize(  # noqa: PLR0917 - the emulator's signature
+    enforce: Any,
+    api: str,
+    stage: str,
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    query: dict[str, Any],
+    **more: Any,
+) -> Answer | None:
+    """What IAM denies is answered by the API's gateway response."""
+    denied: Answer | None = enforce(api, stage, method, path, headers, query, **more)
+    if denied is None or denied[1].get("x-amzn-errortype") != DENIED:
+        return denied
+    error = AuthError(DENIED, "User is not authorized to perform: execute-api:Invoke")
+    return apigateway_v1.authentication_error_response(api, stage, error, headers, query) or denied
+
+
+def _proxy_response(shape: Any, result: dict[str, Any]) -> Any:
+    """Only a well-formed answer of a function that ran passes through."""
+    if result.get("throttle"):
+        raise FunctionFailedError(500)
+    body = result.get("body")
+    if result.get("error") or not isinstance(body, dict) or "statusCode" not in body:
+        raise FunctionFailedError(502)
+    return shape(result)
+
+
+async def _execute(execute: Any, request: dict[str, Any], *arguments: Any) -> Any:
+    """A function that fails is answered by the API's gateway response."""
+    try:
+        return await execute(request, *arguments)
+    except FunctionFailedError as failure:
+        error = apigateway_v1._GatewayError("DEFAULT_5XX", "Internal server error", "InternalServerErrorException")
+        status, headers, body = apigateway_v1._gateway_error_response(error, request)
+        return (failure.status if status == 500 else status), headers, body
+
+
+# --- access logs and metrics
+
+
+async def _handle(  # noqa: PLR0917 - the emulator's signature
+    metrics: Metrics, handle: Any, host: str, path: str, method: str, headers: dict[str, str], *more: Any, **named: Any
+) -> Answer | None:
+    started = time.monotonic()
+    called = app._parse_execute_api_url(host, path)
+    scope = _owner(called[0]) if called else None
+    # The emulator looks for an API in its caller's account. Who does not sign has none: they reach every API.
+    anonymous = scope is not None and "authorization" not in headers
+    with request_scope(*scope) if scope and anonymous else nullcontext():
+        answer: Answer | None = await handle(host, path, method, headers, *more, **named)
+    if answer is not None and called and scope:
+        with request_scope(*scope):
+            _record(metrics, called, method, answer, (time.monotonic() - started) * 1000)
+    return answer
+
+
+def _owner(api_id: str) -> tuple[str, str] | None:
+    """The account and Region of a REST API."""
+    return next(
+        ((account, region) for (account, region, known), _ in apigateway_v1._rest_apis.all_items() if known == api_id),
+        None,
+    )
+
+
+def _record(metrics: Metrics, called: tuple[str, str, str], method: str, answer: Answer, latency: float) -> None:
+    """The stage's metrics, and its access log if it has one."""
+    api_id, stage_name, path = called
+    api, stage = apigateway_v1._rest_apis.get(api_id), apigateway_v1.stages_for_api(api_id).get(stage_name)
+    if not api or not stage:
+        return
+    status, headers, _ = answer
+    dimensions = {"ApiName": api.get("name", ""), "Stage": stage_name}
+    metrics.count("AWS/ApiGateway", "Count", dimensions)
+    metrics.count("AWS/ApiGateway", "4XXError", dimensions, float(400 <= status < 500))
+    metrics.count("AWS/ApiGateway", "5XXError", dimensions, float(status >= 500))
+    metrics.count("AWS/ApiGateway", "Latency", dimensions, latency, "Milliseconds")
+    settings = stage.get("accessLogSettings") or {}
+    if not settings.get("destinationArn"):
+        return
+    variables = {
+        "requestId": headers.get("x-amzn-requestid", ""),
+        "requestTime": datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
+        "identity.sourceIp": get_request_client_ip(),
+        "httpMethod": method,
+        "resourcePath": path,
+        "path": path,
+        "stage": stage_name,
+        "status": str(status),
+        "responseLatency": str(int(latency)),
+    }
+    line = CONTEXT_VARIABLE.sub(lambda match: variables.get(match[1], "-"), settings.get("format", ""))
+    logs.write(settings["destinationArn"], LOG_STREAM, line)
+
+
+# --- CloudFormation
+
+
+def _complete_method(_physical_id: str, properties: Properties, _old: Properties) -> None:
+    methods = apigateway_v1._resources[properties["RestApiId"]][properties["ResourceId"]]["resourceMethods"]
+    methods[properties["HttpMethod"]]["requestValidatorId"] = properties.get("RequestValidatorId")
+
+
+def _complete_request_validator(physical_id: str, properties: Properties, _old: Properties) -> None:
+    apigateway_v1._request_validators.setdefault(properties["RestApiId"], {})[physical_id] = {
+        "id": physical_id,
+        "name": properties.get("Name", ""),
+        "validateRequestBody": is_true(properties.get("ValidateRequestBody")),
+        "validateRequestParameters": is_true(properties.get("ValidateRequestParameters")),
+    }
+
+
+def _complete_stage(_physical_id: str, properties: Properties, _old: Properties) -> None:
+    log = properties.get("AccessLogSetting") or {}
+    stage = apigateway_v1._stages_v1[properties["RestApiId"]][properties["StageName"]]
+    stage["accessLogSettings"] = (
+        {"destinationArn": log["DestinationArn"], "format": log.get("Format", "")} if log else {}
+    )

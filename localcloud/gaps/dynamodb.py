@@ -1,0 +1,148 @@
+"""DynamoDB: `Replicas` and settings of tables from CloudFormation, and replication that can lag and be cut.
+
+Writes reach the other replicas asynchronously, and by item the last writer wins: each write carries a time, and a
+replica keeps what is newer (global tables version 2019.11.21, eventual consistency).
+"""
+
+import itertools
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import dynamodb
+
+from localcloud.cloud import Cloud
+from localcloud.gaps import patching
+from localcloud.gaps.patching import Properties, is_true
+
+Item = dict[str, Any]
+Version = tuple[int, int]  # nanoseconds, and a number to break ties
+ItemKey = tuple[str, str, str, str]  # account, Region, table, item
+
+
+def install(cloud: Cloud) -> None:
+    """Wrap replication and the two table resource types of CloudFormation."""
+    patching.wrap(dynamodb, "_replicate_write", Replication(cloud).replicate)
+    patching.wrap_resource("AWS::DynamoDB::Table", _complete_table, _prepare_deletion)
+    patching.wrap_resource("AWS::DynamoDB::GlobalTable", _complete_global_table, _prepare_deletion)
+
+
+# --- replication
+
+
+@dataclass(frozen=True)
+class Replication:
+    """The version of each item that was ever replicated."""
+
+    cloud: Cloud
+    versions: dict[ItemKey, Version] = field(default_factory=dict)
+    tie_breaker: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def replicate(self, write: Any, table: dict[str, Any], event: str, old: Item | None, new: Item | None) -> None:
+        """Send one write to the other replicas."""
+        regions = table.get("_global_regions") or []
+        if not regions:
+            return
+        account, source, name = get_account_id(), get_region(), table["TableName"]
+        item = _item_name(table, new or old or {})
+        version = (time.time_ns(), next(self.tie_breaker))
+        self.versions[account, source, name, item] = version
+
+        def arrive(destination: str) -> None:
+            key = (account, destination, name, item)
+            if self.versions.get(key, (0, 0)) > version:
+                return
+            self.versions[key] = version
+            with request_scope(account, source):
+                write({**table, "_global_regions": [source, destination]}, event, old, new)
+                dimensions = {"TableName": name, "ReceivingRegion": destination}
+                milliseconds = (time.time_ns() - version[0]) / 1e6
+                self.cloud.metrics.count("AWS/DynamoDB", "ReplicationLatency", dimensions, milliseconds, "Milliseconds")
+
+        for region in regions:
+            if region != source:
+                self.cloud.deliveries.deliver("table", source, region, partial(arrive, region))
+
+
+def _item_name(table: dict[str, Any], item: Item) -> str:
+    return repr([item.get(name) for name in (table["pk_name"], table["sk_name"]) if name])
+
+
+# --- CloudFormation
+
+
+def _complete_table(name: str, properties: Properties, _old: Properties) -> None:
+    _apply(name, get_region(), properties, properties)
+
+
+def _complete_global_table(name: str, properties: Properties, _old: Properties) -> None:
+    """Make the table's replicas those of the template, each with its own settings."""
+    here = get_region()
+    replicas = {replica["Region"]: replica for replica in properties.get("Replicas", [])}
+    if here not in replicas:
+        raise ValueError(f"Replicas of {name} must include the stack's own Region {here}")
+    present = dynamodb._tables[name].get("_global_regions") or [here]
+    _update_replicas(name, "Create", (region for region in replicas if region not in present))
+    _update_replicas(name, "Delete", (region for region in present if region not in replicas))
+    for region, replica in replicas.items():
+        _apply(name, region, replica, properties)
+
+
+def _prepare_deletion(name: str) -> None:
+    """Refuse while a replica is protected; then delete those in other Regions."""
+    here = get_region()
+    regions = (dynamodb._tables.get(name) or {}).get("_global_regions") or [here]
+    for region in regions:
+        with request_scope(get_account_id(), region):
+            member = dynamodb._tables.get(name)
+        if member and member.get("DeletionProtectionEnabled"):
+            raise ValueError(
+                f"Resource cannot be deleted as it is currently protected against deletion: {name} in "
+                f"{region}. Disable deletion protection first. (Service: DynamoDb, Status Code: 400)"
+            )
+    _update_replicas(name, "Delete", (region for region in regions if region != here))
+
+
+def _update_replicas(name: str, action: str, regions: Iterable[str]) -> None:
+    for region in list(regions):  # one at a time, as the API demands
+        update = {action: {"RegionName": region}}
+        _check(dynamodb._update_table({"TableName": name, "ReplicaUpdates": [update]}))
+
+
+def _apply(name: str, region: str, replica: Properties, table: Properties) -> None:
+    """Give one table or replica its encryption, recovery, deletion protection and tags; the emulator does not."""
+    encryption = table.get("SSESpecification", {})
+    key = replica.get("SSESpecification", {}).get("KMSMasterKeyId") or encryption.get("KMSMasterKeyId")
+    with request_scope(get_account_id(), region):
+        member = dynamodb._tables[name]
+        if is_true(encryption.get("SSEEnabled")):
+            member["SSEDescription"] = {
+                "Status": "ENABLED",
+                "SSEType": encryption.get("SSEType", "KMS"),
+                **({"KMSMasterKeyArn": _key_arn(key, region)} if key else {}),
+            }
+        recovery = replica.get("PointInTimeRecoverySpecification", {}).get("PointInTimeRecoveryEnabled")
+        specification = {"PointInTimeRecoveryEnabled": is_true(recovery)}
+        _check(
+            dynamodb._update_continuous_backups({"TableName": name, "PointInTimeRecoverySpecification": specification})
+        )
+        member["DeletionProtectionEnabled"] = is_true(replica.get("DeletionProtectionEnabled"))
+        tags = replica.get("Tags", [])
+        if tags and replica is not table:
+            dynamodb._tags[member["TableArn"]] = [dict(tag) for tag in tags]
+
+
+def _key_arn(key: str, region: str) -> str:
+    if key.startswith("arn:"):
+        return key
+    resource = key if key.startswith("alias/") else f"key/{key}"
+    return f"arn:aws:kms:{region}:{get_account_id()}:{resource}"
+
+
+def _check(answer: Any) -> None:
+    status, _, body = answer
+    if status >= 400:
+        raise ValueError(body.decode() if isinstance(body, bytes) else str(body))

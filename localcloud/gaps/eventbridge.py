@@ -1,0 +1,196 @@
+"""EventBridge targets: buses of other Regions, retries, and dead-letter queues for what cannot be delivered.
+
+The emulator drops an event for another Region's bus, and what a target refuses. Here, as on AWS: a bus of another
+Region gets the event with its original envelope (id, region, account, time); a target that cannot be reached is tried
+again within its RetryPolicy; an event that is given up goes to the target's dead-letter queue with the reason as
+attributes.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
+
+from localcloud.cloud import Cloud
+from localcloud.gaps import patching
+
+Event = dict[str, Any]
+Target = dict[str, Any]
+Rule = dict[str, Any]
+
+# EventBridge's defaults, and its first pause; the pauses double.
+MAXIMUM_ATTEMPTS: Final = 185
+MAXIMUM_AGE: Final = 86_400
+FIRST_PAUSE: Final = 1.0
+LONGEST_PAUSE: Final = 60.0
+# Set on an event that came from another bus: it may not be routed on to a third (FACTS F26).
+FORWARDED: Final = "_ForwardedFrom"
+
+
+class UndeliverableError(Exception):
+    """A target did not take an event. `code` is EventBridge's ERROR_CODE; only some are worth another try."""
+
+    def __init__(self, code: str, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.again = again
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try to deliver an event to a target of a rule, in the rule's account and Region.
+
+    `invoke` is the emulator's own delivery.
+    """
+
+    invoke: Callable[[Target, Event, Rule], None]
+    event: Event
+    rule: Rule
+    target: Target
+    account: str
+    region: str
+    since: float
+    number: int = 0
+
+    def limits(self) -> tuple[int, int]:
+        """The number of retries after the first try, and the seconds allowed in all."""
+        policy = self.target.get("RetryPolicy") or {}
+        return (
+            int(policy.get("MaximumRetryAttempts", MAXIMUM_ATTEMPTS)),
+            int(policy.get("MaximumEventAgeInSeconds", MAXIMUM_AGE)),
+        )
+
+
+def install(cloud: Cloud) -> None:
+    """Replace the emulator's delivery to one target."""
+    patching.wrap(eventbridge, "_invoke_target", Targets(cloud).deliver)
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Delivers events to the targets of rules."""
+
+    cloud: Cloud
+
+    def deliver(self, invoke: Any, target: Target, event: Event, rule: Rule, _view: object = None) -> None:
+        """Deliver an event to one target of a rule; failures are retried in the background.
+
+        In a Region that is down a schedule does not fire, and events wait until it is back.
+        """
+        region = get_region()
+        if event.get("DetailType") != "Scheduled Event" or self.cloud.network.up(region, "events"):
+            self._begin(Attempt(invoke, event, rule, target, get_account_id(), region, time.monotonic()))
+
+    def _begin(self, attempt: Attempt) -> None:
+        self.cloud.deliveries.deliver("event", attempt.region, attempt.region, lambda: self._try(attempt))
+
+    def _try(self, attempt: Attempt) -> None:
+        with request_scope(attempt.account, attempt.region):
+            try:
+                self._deliver_once(attempt)
+            except UndeliverableError as error:
+                self._retry_or_give_up(attempt, error)
+            else:
+                self._count("Invocations", attempt)
+
+    def _retry_or_give_up(self, attempt: Attempt, error: UndeliverableError) -> None:
+        self._count("RetryInvocationAttempts" if error.again else "FailedInvocations", attempt)
+        retries, age = attempt.limits()
+        pause = min(FIRST_PAUSE * 2**attempt.number, LONGEST_PAUSE)
+        if not error.again:
+            self._give_up(attempt, error, {})
+        elif attempt.number >= retries:
+            self._give_up(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumRetryAttempts"})
+        elif time.monotonic() + pause - attempt.since > age:
+            self._give_up(attempt, error, {"EXHAUSTED_RETRY_CONDITION": "MaximumEventAgeInSeconds"})
+        else:
+            following = replace(attempt, number=attempt.number + 1)
+            self.cloud.deliveries.later("event", pause, lambda: self._begin(following))
+
+    def _count(self, name: str, attempt: Attempt) -> None:
+        bus = attempt.rule.get("EventBusName", "default")
+        dimensions = {"RuleName": attempt.rule.get("Name", "")} | ({} if bus == "default" else {"EventBusName": bus})
+        self.cloud.metrics.count("AWS/Events", name, dimensions)
+
+    def _deliver_once(self, attempt: Attempt) -> None:
+        try:
+            arn = parse_arn(attempt.target.get("Arn", ""))
+        except ArnParseError:
+            raise UndeliverableError("INVALID_PARAMETER", f"Invalid ARN {attempt.target.get('Arn')}") from None
+        if arn.service == "events" and arn.resource.startswith("event-bus/"):
+            self._put_on_bus(attempt, arn)
+        elif arn.region != attempt.region:
+            raise UndeliverableError("INVALID_PARAMETER", "Cross-region API call is not allowed")
+        elif not _exists(arn):
+            raise UndeliverableError("NO_RESOURCE", f"The target {arn} does not exist")
+        else:
+            attempt.invoke(attempt.target, attempt.event, attempt.rule)
+
+    def _put_on_bus(self, attempt: Attempt, arn: Any) -> None:
+        """Put the event on another bus, with its original envelope."""
+        event, here, there = attempt.event, attempt.region, arn.region
+        if event.get(FORWARDED):
+            raise UndeliverableError(
+                "INVALID_PARAMETER", "An event that came from another bus is not routed to a third"
+            )
+        if there != here and not attempt.target.get("RoleArn"):
+            raise UndeliverableError("NO_PERMISSIONS", "Cross-region API call is not allowed")
+        if not self.cloud.network.reachable(here, there, "events"):
+            raise UndeliverableError("SERVICE_UNAVAILABLE", f"{there} cannot be reached", again=True)
+        bus = arn.resource.removeprefix("event-bus/")
+        with request_scope(arn.account_id, there):
+            eventbridge._ensure_default_bus()
+            if bus not in eventbridge._event_buses:
+                raise UndeliverableError("NO_RESOURCE", f"The event bus {arn} does not exist")
+        forwarded = {**event, "EventBusName": bus, FORWARDED: here}
+
+        def arrive() -> None:
+            with request_scope(arn.account_id, there):
+                eventbridge._dispatch_event(forwarded)
+
+        self.cloud.deliveries.deliver("event", here, there, arrive)
+
+    def _give_up(self, attempt: Attempt, error: UndeliverableError, exhausted: dict[str, str]) -> None:
+        """Send the event to the target's dead-letter queue, if it has one."""
+        queue_arn = (attempt.target.get("DeadLetterConfig") or {}).get("Arn")
+        queue = sqs._queue_by_arn(queue_arn) if queue_arn else None
+        if queue is None:
+            return
+        rule_arn = attempt.rule.get("Arn", "")
+        if not sqs.queue_policy_allows(queue_arn, "events.amazonaws.com", rule_arn, attempt.account):
+            self._count("InvocationsFailedToBeSentToDlq", attempt)
+            return
+        attributes = {
+            "RULE_ARN": rule_arn,
+            "TARGET_ARN": attempt.target.get("Arn", ""),
+            "ERROR_CODE": error.code,
+            "ERROR_MESSAGE": error.message,
+            "RETRY_ATTEMPTS": str(attempt.number),
+            **exhausted,
+        }
+        message = {
+            "MessageBody": json.dumps(eventbridge._pattern_event_view(attempt.event).event_with_detail()),
+            "MessageAttributes": {
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        }
+        sqs._act_send_message(message, queue["url"])
+        self._count("InvocationsSentToDlq", attempt)
+
+
+def _exists(arn: Any) -> bool:
+    """Is there such a target? The emulator only logs one that is missing."""
+    name = str(arn)
+    if arn.service == "states":
+        return stepfunctions._resolve_state_machine_arn(name) is not None
+    if arn.service == "sqs":
+        return sqs._queue_by_arn(name) is not None
+    if arn.service == "lambda":
+        return lambda_svc._get_func_record_for_ref(name)[0] is not None
+    return True

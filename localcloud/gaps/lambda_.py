@@ -1,0 +1,145 @@
+"""Lambda: an exception's class name, metrics of every invocation, metrics embedded in logs, settings left out.
+
+The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, leaves
+embedded metric format (EMF) lines in the log, and ignores some properties of a template's functions.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import Any, Final
+
+from ministack.core import lambda_runtime
+from ministack.core.responses import get_region
+from ministack.services import lambda_svc
+
+from localcloud.cloud import Cloud, Metrics
+from localcloud.gaps import patching
+from localcloud.gaps.patching import Properties
+from localcloud.network import Network
+
+# How the emulator's worker reports an exception, and how it is made to: as an answer, since the emulator ends a process
+# that reports an error, which AWS does not do, and forgets the exception's type.
+REPORTED: Final = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+RAISED: Final = "localcloud:raised"
+REPORTED_WITH_TYPE: Final = (
+    '{"status": "ok", "result": {"localcloud:raised": '
+    '{"type": type(e).__name__, "error": str(e), "trace": traceback.format_exc()}}}'
+)
+POLL_SECONDS: Final = 0.05
+
+
+def install(cloud: Cloud) -> None:
+    """Wrap the worker's report and the dispatch of an invocation."""
+    lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(REPORTED, REPORTED_WITH_TYPE)
+    raised = threading.local()  # `error_type`: of the exception that ended this thread's last invocation
+    patching.wrap(lambda_runtime.Worker, "invoke", partial(_read_exception, raised))
+    patching.wrap(lambda_runtime, "execution_credentials", partial(_remember_region, cloud.network))
+    patching.wrap(lambda_svc, "_emit_lambda_metrics", partial(_count_throttle, cloud.metrics))
+    patching.wrap(lambda_svc, "_execute_function_dispatch", partial(_dispatch, cloud, raised))
+    patching.wrap_resource("AWS::Lambda::Function", _complete)
+
+
+def kill(region: str) -> None:
+    """End every function process of a Region, at work or not."""
+    with lambda_runtime._lock:
+        keys = [key for key in lambda_runtime._workers if key.split(":")[1] == region]
+        workers = [worker for key in keys for worker in lambda_runtime._workers.pop(key)]
+    for worker in workers:
+        if worker._proc is not None:
+            worker._proc.kill()
+    lambda_runtime.kill_workers(workers)
+
+
+def _read_exception(raised: threading.local, invoke: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = invoke(*arguments, **options)
+    result = answer.get("result")
+    if not isinstance(result, dict) or RAISED not in result:
+        return answer
+    exception = result[RAISED]
+    raised.error_type = exception["type"]
+    return {**answer, "status": "error", "error": exception["error"], "trace": exception["trace"]}
+
+
+def _remember_region(network: Network, credentials: Any, config: dict[str, Any]) -> dict[str, str]:
+    keys: dict[str, str] = credentials(config)
+    network.callers[keys["AWS_ACCESS_KEY_ID"]] = config["FunctionArn"].split(":")[3]
+    return keys
+
+
+def _count_throttle(
+    metrics: Metrics, _emit: Any, function: str, *, duration_ms: float, throttle: bool, **_rest: Any
+) -> None:
+    """Keep only the throttles of the emulator's own counting (it reports one twice, then with a duration)."""
+    if throttle and not duration_ms:
+        metrics.count("AWS/Lambda", "Throttles", {"FunctionName": function})
+
+
+def _dispatch(
+    cloud: Cloud, raised: threading.local, dispatch: Any, function: Any, config: dict[str, Any], *arguments: Any
+) -> dict[str, Any]:
+    region = get_region()
+    while region in cloud.network.down:  # what a workflow calls waits until the Region is back
+        time.sleep(POLL_SECONDS)
+    if not cloud.network.up(region, "lambda"):
+        return {"body": {"errorMessage": "Service unavailable", "errorType": "ServiceException"}, "error": True}
+    raised.error_type = None
+    started = time.monotonic()
+    result: dict[str, Any] = dispatch(function, config, *arguments)
+    elapsed = (time.monotonic() - started) * 1000
+    failed = bool(result.get("error"))
+    dimensions = {"FunctionName": config.get("FunctionName", "")}
+    cloud.metrics.count("AWS/Lambda", "Invocations", dimensions)
+    cloud.metrics.count("AWS/Lambda", "Errors", dimensions, float(failed))
+    cloud.metrics.count("AWS/Lambda", "Duration", dimensions, elapsed, "Milliseconds")
+    if failed and raised.error_type and isinstance(result.get("body"), dict):
+        result["body"]["errorType"] = raised.error_type
+    for line in _embedded_metrics(result.get("log") or ""):
+        _publish(cloud.metrics, line)
+    return result
+
+
+# --- embedded metric format
+
+
+def _embedded_metrics(log: str) -> Iterator[dict[str, Any]]:
+    """The log lines that are metrics: JSON objects with `_aws.CloudWatchMetrics`."""
+    for line in log.splitlines():
+        start = line.find("{")
+        if start < 0 or '"CloudWatchMetrics"' not in line:
+            continue
+        try:
+            content = json.loads(line[start:])
+        except ValueError:
+            continue  # an ordinary line that mentions the word
+        if isinstance(content.get("_aws"), dict):
+            yield content
+
+
+def _publish(metrics: Metrics, content: dict[str, Any]) -> None:
+    """One line's metrics, once for each set of dimensions."""
+    for directive in content["_aws"].get("CloudWatchMetrics", []):
+        for names in directive.get("Dimensions") or [[]]:
+            dimensions = {name: str(content[name]) for name in names if name in content}
+            for metric in directive.get("Metrics", []):
+                value = content.get(metric["Name"])
+                for number in value if isinstance(value, list) else [value]:
+                    if isinstance(number, int | float):
+                        unit = metric.get("Unit", "None")
+                        metrics.count(directive["Namespace"], metric["Name"], dimensions, number, unit)
+
+
+# --- CloudFormation
+
+
+def _complete(physical_id: str, properties: Properties, _old: Properties) -> None:
+    function = lambda_svc._functions[physical_id]
+    reserved = properties.get("ReservedConcurrentExecutions")
+    function["concurrency"] = None if reserved is None else int(reserved)
+    for name, source in (("KMSKeyArn", "KmsKeyArn"), ("DeadLetterConfig", "DeadLetterConfig")):
+        if properties.get(source):
+            function["config"][name] = properties[source]
+        else:
+            function["config"].pop(name, None)

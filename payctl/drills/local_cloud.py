@@ -1,0 +1,59 @@
+"""The local cloud's admin API: faults, what is under way, and the sandbox processor (see localcloud/)."""
+
+from typing import Any
+
+from payctl.cloud import Cloud
+from payctl.http import send
+from stacksets.errors import ToolError
+
+
+class LocalCloud:
+    """A local cloud's admin API. Every failure is a ToolError."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._base = f"{endpoint}/_localcloud"
+
+    @classmethod
+    def of(cls, cloud: Cloud, what: str) -> "LocalCloud":
+        """The local cloud of this run. Raises ToolError on AWS, where there is no `what`."""
+        if not cloud.endpoint:
+            raise ToolError(f"{what} are for the local cloud only: AWS is not broken on demand", remedy="add --local")
+        return cls(cloud.endpoint)
+
+    def faults(self) -> dict[str, Any]:
+        """The seed and the faults that are set."""
+        return self._ask("GET", "/faults")
+
+    def set_fault(self, fault: dict[str, Any]) -> str:
+        """Set a fault; its id."""
+        return str(self._ask("POST", "/faults", fault)["id"])
+
+    def clear_faults(self, fault: str = "") -> None:
+        """Clear a fault, or all of them; what waited is delivered."""
+        self._ask("DELETE", f"/faults/{fault}" if fault else "/faults")
+
+    def seed(self, seed: int) -> None:
+        """Seed the random numbers of the faults and of the processor."""
+        self._ask("PUT", "/faults/seed", {"seed": seed})
+        self.set_processor({"seed": seed})
+
+    def quiet(self) -> dict[str, Any]:
+        """What is still queued or under way."""
+        return self._ask("GET", "/quiet")
+
+    def processor(self) -> dict[str, Any]:
+        """The sandbox processor's charges and behaviour."""
+        return self._ask("GET", "/processor/admin")
+
+    def set_processor(self, behaviour: dict[str, Any]) -> None:
+        """Change some of the sandbox processor's behaviour."""
+        self._ask("PUT", "/processor/admin", behaviour)
+
+    def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        answer = send(method, self._base + path, body=body)
+        if not answer.status:
+            raise ToolError(f"{self._base} does not answer: {answer.body}", remedy="start it with `make up`")
+        if answer.status >= 400:
+            reason = answer.fields.get("error") or answer.fields.get("message") or answer.status
+            raise ToolError(f"the local cloud refused {method} {path}: {reason}")
+        return dict(answer.fields)

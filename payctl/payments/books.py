@@ -1,0 +1,102 @@
+"""What one Region shows of payments: their public records, register cells and receipts."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+from payments.attributes import plain
+
+from payctl.environment import Environment
+from payctl.payments.tables import GONE
+from stacksets.errors import code_of, failure
+
+Item = Mapping[str, Any]
+"""A record or a cell as plain values."""
+Versions = Mapping[str, str]
+"""A receipt's versions: by ETag, the id of one of the versions that have it; equal ETags mean equal contents."""
+
+KEYS_AT_ONCE: Final = 100  # DynamoDB reads no more in one batch
+PREFIX, SUFFIX = "receipts/", ".json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """One Region's records, cells and receipts, each by payment; `gone` is what it lacks altogether: "table",
+    "register" or "bucket"."""
+
+    records: Mapping[str, Item]
+    cells: Mapping[str, Item]
+    receipts: Mapping[str, Versions]
+    gone: frozenset[str]
+
+
+def read(environment: Environment, region: str, *, only: Sequence[str] | None = None, prefix: str = "") -> Books:
+    """Read a Region's books: whole tables, or `only` certain payments, consistently; receipts of the payments whose id
+    begins with `prefix`. Raises ToolError. Read only."""
+    names, gone = environment.names, set[str]()
+
+    def table(name: str, what: str) -> dict[str, Item]:
+        try:
+            return items(environment, region, name, only)
+        except ClientError as error:
+            if code_of(error) not in GONE:
+                raise failure("read", f"table {name} in {region}", error) from error
+            gone.add(what)
+            return {}
+
+    records, cells = table(names.table, "table"), table(names.register(region), "register")
+    try:
+        receipts = _receipts(environment, region, prefix)
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise failure("list", f"bucket {names.receipts(region)}", error) from error
+        gone.add("bucket")
+        receipts = {}
+    return Books(records=records, cells=cells, receipts=receipts, gone=frozenset(gone))
+
+
+def items(environment: Environment, region: str, table: str, only: Sequence[str] | None = None) -> dict[str, Item]:
+    """A table's items by payment: all of them, or those of certain payments, read consistently. Read only."""
+    pages = _scan(environment, region, table) if only is None else _get(environment, region, table, only)
+    by_payment = {str(item["TransactionId"]): item for item in pages}
+    return {payment: item for payment, item in by_payment.items() if not payment.startswith(":")}  # no payment's id
+
+
+def contents(environment: Environment, region: str, payment: str, versions: Versions) -> frozenset[str]:
+    """Digests of the different contents that a receipt's versions have. Read only."""
+    api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
+    bodies = (
+        api.get_object(Bucket=bucket, Key=f"{PREFIX}{payment}{SUFFIX}", VersionId=version)["Body"].read()
+        for version in versions.values()
+    )
+    return frozenset(sha256(body).hexdigest() for body in bodies)
+
+
+def _scan(environment: Environment, region: str, table: str) -> Iterator[Item]:
+    for page in environment.cloud.dynamodb(region).get_paginator("scan").paginate(TableName=table):
+        yield from map(plain, page["Items"])
+
+
+def _get(environment: Environment, region: str, table: str, payments: Sequence[str]) -> Iterator[Item]:
+    api = environment.cloud.dynamodb(region)
+    for start in range(0, len(payments), KEYS_AT_ONCE):
+        keys: list[Any] = [{"TransactionId": {"S": each}} for each in payments[start : start + KEYS_AT_ONCE]]
+        while keys:
+            answer = api.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
+            yield from map(plain, answer["Responses"].get(table, []))
+            left = answer.get("UnprocessedKeys", {})
+            keys = list(left[table]["Keys"]) if table in left else []
+
+
+def _receipts(environment: Environment, region: str, prefix: str) -> dict[str, Versions]:
+    """The receipts that are not deleted, by payment."""
+    api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
+    versions: dict[str, dict[str, str]] = {}
+    deleted: set[str] = set()
+    for page in api.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=PREFIX + prefix):
+        for version in page.get("Versions", []):
+            versions.setdefault(version["Key"], {})[version["ETag"]] = version["VersionId"]
+        deleted |= {marker["Key"] for marker in page.get("DeleteMarkers", []) if marker["IsLatest"]}
+    return {key.removeprefix(PREFIX).removesuffix(SUFFIX): versions[key] for key in versions.keys() - deleted}
