@@ -1,6 +1,7 @@
 """Writes the commands' part of docs/operations.md from their help: `python -m payctl.commands.manual [--check]`."""
 
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from payctl.commands.app import app
 from payctl.commands.options import COMMON
 
 FILE = Path("docs/operations.md")
+COLUMNS = 116
 BEGIN = "<!-- Written by `make docs` from the commands' help: change the help, not this. -->\n"
 END = "<!-- Written by hand again. -->\n"
 
@@ -57,7 +59,7 @@ def _section(name: str, command: Command) -> str:
     text, _, example = " ".join(command.help.split()).partition("Example: ")
     listed = "\n".join(_line(each) for each in own)
     return (
-        f"### payctl {name}\n\n    {_synopsis(name, own)}\n\n{text.strip()}\n"
+        f"### payctl {name}\n\n    {_synopsis(name, own)}\n\n{_wrapped(text)}\n"
         + (f"\n{listed}\n" if listed else "")
         + f"\nExample: {example.strip()}\n"
     )
@@ -83,7 +85,13 @@ def _line(parameter: Parameter) -> str:
     default = parameter.default
     shown = "" if parameter.is_flag or default in (None, "", 0, 0.0) else f" Default: `{default}`."
     again = " Repeatable." if parameter.multiple else ""
-    return f"- {spelled}: {parameter.help}{shown}{again}"
+    return _wrapped(f"- {spelled}: {parameter.help}{shown}{again}", indent="  ")
+
+
+def _wrapped(text: str, *, indent: str = "") -> str:
+    return textwrap.fill(
+        text.strip(), COLUMNS, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _value(option: Parameter) -> str:
