@@ -45,7 +45,7 @@ class Environment:
 
     @property
     def update_order(self) -> tuple[str, ...]:
-        """The home Region last (DESIGN 2)."""
+        """The home Region last (docs/design.md, "Order of an update")."""
         return (*(region for region in self.regions if region != self.home), self.home)
 
     @cached_property

@@ -73,7 +73,8 @@ def send(
 
 
 def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:
-    """Sign with SigV4A: valid in whichever Region a domain name leads to (SPEC B12). Raises ToolError without awscrt.
+    """Sign with SigV4A: valid in whichever Region a domain name leads to (docs/design.md, "The custom domain"). Raises
+    ToolError without awscrt.
 
     The C library is an extra: nothing else needs it.
     """

@@ -1,4 +1,4 @@
-"""The names of everything in an environment that this tool looks at (SPEC B2)."""
+"""The names of everything in an environment that this tool looks at (docs/design.md, "Names")."""
 
 from dataclasses import dataclass
 

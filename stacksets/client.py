@@ -197,7 +197,8 @@ def arguments_of(definition: Definition) -> dict[str, Any]:
 
 
 def _preferences(order: Sequence[str], *, parallel: bool) -> Any:
-    # FailureToleranceCount counts accounts per Region: with one account, 0 stops at the first Region that fails (F3).
+    # FailureToleranceCount counts accounts per Region: with one account, 0 stops at the first Region that fails
+    # (docs/aws.md, "Order and failure tolerance").
     return {
         "RegionConcurrencyType": "PARALLEL" if parallel else "SEQUENTIAL",
         "RegionOrder": list(order),

@@ -139,7 +139,8 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation on a StackSet; `failed_instances` may be above 0 though it SUCCEEDED (FACTS F4)."""
+    """One operation on a StackSet; `failed_instances` may be above 0 though it SUCCEEDED (docs/aws.md, "Success can
+    hide failures")."""
 
     id: str
     action: str

@@ -30,7 +30,8 @@ class Outcome:
 
     @property
     def ok(self) -> bool:
-        """Whether every Region succeeded: SUCCEEDED as a whole may hide failures (FACTS F4)."""
+        """Whether every Region succeeded: SUCCEEDED as a whole may hide failures (docs/aws.md, "Success can hide
+        failures")."""
         return not (
             self.operation.status.failed
             or self.operation.failed_instances

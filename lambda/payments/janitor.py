@@ -81,7 +81,7 @@ def silent_peers() -> Flow[int]:
 
 
 def report(payments: list[str], swept: list[Swept], silent: int) -> None:
-    """The metrics of SPEC B13, and a log line."""
+    """The metrics behind docs/design.md, "Alarms", and a log line."""
     here = runtime.settings()
     parked = sum(one.parked for one in swept)
     waiting = [one.age for one in swept if one.state is not State.FINAL and not one.parked]

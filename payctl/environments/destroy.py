@@ -11,7 +11,8 @@ from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition
 
-IN_FLIGHT_SECONDS = 10.0  # a request that came in before the intake stopped ends within 8 (DESIGN 4)
+# A request that came in before the intake stopped ends within 8 (docs/design.md, "Answers of the API")
+IN_FLIGHT_SECONDS = 10.0
 REPLICA_SECONDS = 1800.0  # that DynamoDB may take for one replica
 
 
@@ -179,7 +180,8 @@ def _delete_global(environment: Environment) -> None:
     watch = partial(environment.report.line, environment.home)
     stack = stacks.delete(name, watch)
     if not stack.status.absent:
-        # DynamoDB may refuse to delete a table that still has replicas (FACTS F19): take those off first.
+        # DynamoDB may refuse to delete a table that still has replicas (docs/aws.md, "Deleting takes a day and an
+        # order"): take those off first.
         _drop_replicas(environment)
         stack = stacks.delete(name, watch)
     if not stack.status.absent:
@@ -187,7 +189,8 @@ def _delete_global(environment: Environment) -> None:
 
 
 def _drop_replicas(environment: Environment) -> None:
-    """Remove the peers' replicas of the public record, one at a time as DynamoDB wants it (FACTS F15)."""
+    """Remove the peers' replicas of the public record, one at a time as DynamoDB wants it (docs/aws.md, "One stack owns
+    a global table")."""
     api, table = environment.cloud.dynamodb(environment.home), environment.names.table
     for region in environment.update_order[:-1]:
         environment.report.note(f"removing the replica of {table} in {region}")

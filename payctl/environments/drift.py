@@ -37,7 +37,8 @@ class Drift:
 def drift(environment: Environment) -> tuple[Drift, ...]:
     """Have CloudFormation compare every stack with what is there: StackSet drift, and the global stack's.
 
-    Edits that somebody made by CloudFormation on an instance's stack are no drift (FACTS F7): `payctl plan` shows them.
+    Edits that somebody made by CloudFormation on an instance's stack are no drift (docs/aws.md, "Drift of a StackSet"):
+    `payctl plan` shows them.
     """
     survey = environment.survey()
     if survey.stack_set is None:

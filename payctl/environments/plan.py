@@ -140,7 +140,8 @@ def comparison(
 
 
 def refusals(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
-    """What DynamoDB and S3 refuse to do in one update (FACTS F15, F16), whatever a change set says."""
+    """What DynamoDB and S3 refuse to do in one update (docs/aws.md, "One stack owns a global table" and "Changes that a
+    table refuses"), whatever a change set says."""
     old, new = before.get("Resources", {}), after.get("Resources", {})
     refused = []
     for name in sorted(old.keys() & new.keys()):

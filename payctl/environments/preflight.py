@@ -75,7 +75,7 @@ def refuse_changed_regions(environment: Environment, survey: Survey) -> None:
 
 
 def regions_kept(environment: Environment, survey: Survey) -> Checks:
-    """Regions, ranks and home are fixed for the life of an environment (DESIGN 3)."""
+    """Regions, ranks and home are fixed for the life of an environment (docs/design.md, "Regions")."""
     remedy = "restore `regions` and AWS_REGION; other Regions need a new environment beside this one, then drain it"
     keys = survey.stack_set.parameters.get("KeyArns", "") if survey.stack_set else ""
     ranked = tuple(arn.split(":")[3] for arn in keys.split(",") if arn)
@@ -95,7 +95,7 @@ def regions_kept(environment: Environment, survey: Survey) -> Checks:
 
 
 def roles(environment: Environment, _survey: Survey, region: str) -> Checks:
-    """The two roles of self-managed StackSets (FACTS F2)."""
+    """The two roles of self-managed StackSets (docs/aws.md, "Roles of self-managed StackSets")."""
     cloud, names = environment.cloud, environment.cloud.stack_set_roles
     administration, execution = names["administration_role_arn"].rsplit("/", 1)[-1], names["execution_role_name"]
     for title, api, name in (
@@ -145,7 +145,7 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
 
 
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:
-    """Whether Lambda lets a new processor reserve its executions (FACTS F41)."""
+    """Whether Lambda lets a new processor reserve its executions (docs/aws.md, "Reserved concurrency")."""
     processor = environment.settings.limits.reserved_concurrency
     if not processor or region in survey.usable:
         return

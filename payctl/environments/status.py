@@ -180,7 +180,7 @@ def attention(environment: Environment) -> tuple[Attention, ...]:
 
 
 def outputs(environment: Environment) -> dict[str, Any]:
-    """The outputs as SPEC B17 names them; addresses are those that answer from here. Read only."""
+    """The outputs named in docs/design.md, "Outputs"; addresses are those that answer from here. Read only."""
     regional = environment.outputs()
     for region, values in regional.items():
         for output in (*BY_REGION.values(), "ApiId", "ApiEndpoint"):

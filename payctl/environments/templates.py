@@ -12,7 +12,8 @@ from stacksets.errors import ToolError
 from stacksets.model import Definition
 
 FOLDER = Path("templates")
-BODY_LIMIT = 51_200  # bytes that CloudFormation takes inline; above, it reads the template from S3 (FACTS F1)
+# Bytes that CloudFormation takes inline; above, it reads the template from S3 (docs/aws.md, "Size limits of templates")
+BODY_LIMIT = 51_200
 
 
 @dataclass(frozen=True, kw_only=True)

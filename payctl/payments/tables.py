@@ -13,7 +13,7 @@ from stacksets.errors import code_of
 
 GONE: Final = {"NoSuchBucket", "404", "ResourceNotFoundException", "NoSuchBucketPolicy", "StateMachineDoesNotExist"}
 """What AWS answers for a table, bucket, bucket policy or state machine that is not there."""
-SHARDS: Final = "0123456789abcdef"  # of the register's index `due` (DESIGN 3)
+SHARDS: Final = "0123456789abcdef"  # of the register's index `due` (docs/design.md, "The permit register")
 
 Cell = Mapping[str, Any]
 

@@ -25,7 +25,7 @@ from tests.payments.memory import HOME, World
 QUIET_SECONDS = 60
 # What was written under a lag arrives that late, also where the lag ends before: long enough to look meanwhile.
 LAG_SECONDS = 10
-SWEEPS_SECONDS = 150  # until it is due in the first Region, and two runs of the janitor (FAULTS 9)
+SWEEPS_SECONDS = 150  # until it is due in the first Region, and two runs of the janitor (docs/faults.md, fault 9)
 OPERATOR = Credentials("test", "test")
 
 

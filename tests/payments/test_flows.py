@@ -1,4 +1,5 @@
-"""Submit, recover, get and sweep against three Regions in memory: each answer of DESIGN 4, one behaviour a test.
+"""Submit, recover, get and sweep against three Regions in memory: each answer of docs/design.md, "Answers of the API",
+one behaviour a test.
 
 The simulator goes further: it loses, delays and kills at every step.
 """

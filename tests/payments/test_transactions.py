@@ -1,4 +1,5 @@
-"""What a caller may send: every rule of DESIGN 4, each fault named, nothing echoed, no card number let in."""
+"""What a caller may send: every rule of docs/design.md, "What a caller may send", each fault named, nothing echoed, no
+card number let in."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Faults 1 to 16 of FAULTS.md, each played out on production code."""
+"""Faults 1 to 16 of docs/faults.md, each played out on production code."""
 
 from contextlib import nullcontext
 

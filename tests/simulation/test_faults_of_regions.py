@@ -1,4 +1,4 @@
-"""Faults 17 to 24 of FAULTS.md: the processor, and what Regions do, each played out on production code."""
+"""Faults 17 to 24 of docs/faults.md: the processor, and what Regions do, each played out on production code."""
 
 from random import Random
 

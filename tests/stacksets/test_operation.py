@@ -92,7 +92,7 @@ def test_success_is_every_region_succeeded() -> None:
     ],
 )
 def test_failure_is_never_called_success(status: str, results: str, failed_instances: int) -> None:
-    """SUCCEEDED as a whole may hide a Region that failed (FACTS F4)."""
+    """SUCCEEDED as a whole may hide a Region that failed (docs/aws.md, "Success can hide failures")."""
     script = Script((status, results), failed_instances=failed_instances)
     with pytest.raises(RegionsFailedError) as caught:
         runner(script).run("update", script.start)

@@ -1,4 +1,5 @@
-"""Finds card data, which is never accepted: not stored, not logged, not echoed (PCI DSS 3.5.1; SECURITY.md 4)."""
+"""Finds card data, which is never accepted: not stored, not logged, not echoed (PCI DSS 3.5.1; docs/aws.md, "Card
+data")."""
 
 import re
 import unicodedata
