@@ -5,7 +5,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Final
 
-from payments.protocol.lifecycle import CELL, Move, State
+from payments.protocol.lifecycle import CELL, CellState, Move
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "protocol.md"
@@ -27,14 +27,16 @@ def page(text: str) -> str:
 
 def life() -> str:
     """States, what each action makes of them, and its conditions, in Markdown."""
-    states = [f"* **{name(state)}**: {state.value}." for state in State]
-    head = f"| action | {' | '.join(map(name, State))} |\n|---|{'---|' * len(State)}\n"
-    rows = [f"| {action} | {' | '.join(next_state(move, state) for state in State)} |" for action, move in CELL.items()]
+    states = [f"* **{name(state)}**: {state.value}." for state in CellState]
+    head = f"| action | {' | '.join(map(name, CellState))} |\n|---|{'---|' * len(CellState)}\n"
+    rows = [
+        f"| {action} | {' | '.join(next_state(move, state) for state in CellState)} |" for action, move in CELL.items()
+    ]
     rules = [rule(action, move) for action, move in CELL.items()]
     return "\n\n".join(("\n".join(states), head + "\n".join(rows), "\n".join(rules))) + "\n"
 
 
-def next_state(move: Move, state: State) -> str:
+def next_state(move: Move, state: CellState) -> str:
     """What becomes of a cell in this state."""
     if state not in move.leads:
         return "-"

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from payments.protocol import register
-from payments.protocol.lifecycle import CELL, State, Who, state_of
+from payments.protocol.lifecycle import CELL, CellState, Who, state_of
 from payments.protocol.ports import Action, Request, Update
 from payments.protocol.values import NOT_CHARGED, VOID, VOID_TEXT, read_value
 
@@ -116,7 +116,7 @@ def test_each_action_leads_where_the_table_says() -> None:
             hindered |= {(name, obstacle) for obstacle in move.unless if OBSTACLES[obstacle](cell, values)}
     assert led == {(name, state) for name, move in CELL.items() for state in move.leads}
     assert hindered == {(name, obstacle) for name, move in CELL.items() for obstacle in move.unless}
-    assert {state_of(step.cell) for step in steps()} == set(State)
+    assert {state_of(step.cell) for step in steps()} == set(CellState)
 
 
 def test_what_belongs_together_comes_and_goes_together() -> None:

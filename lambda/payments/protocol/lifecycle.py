@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 
-class State(Enum):
+class CellState(Enum):
     """How far a cell is: the last of these whose attribute it has."""
 
     EMPTY = "there is no item"
@@ -51,7 +51,7 @@ class Move(NamedTuple):
     `sets`: the name of the value, by attribute. `creates`: adds hash, intent, accepted_at, due_shard and due_at where
     they are missing."""
 
-    leads: Mapping[State, State | None]
+    leads: Mapping[CellState, CellState | None]
     unless: tuple[Obstacle, ...]
     by: tuple[Who, ...]
     creates: bool = False
@@ -59,15 +59,20 @@ class Move(NamedTuple):
     removes: tuple[str, ...] = ()
 
 
-def state_of(cell: Mapping[str, Any]) -> State:
+def state_of(cell: Mapping[str, Any]) -> CellState:
     """The state of a cell, from its attributes."""
     if "result" in cell:
-        return State.ENDED if "due_at" in cell else State.AT_REST
-    marks = {"attempt": State.ATTEMPTED, "accepted": State.ACCEPTED, "promised": State.PROMISED, "hash": State.HELD}
-    return next((state for attribute, state in marks.items() if attribute in cell), State.EMPTY)
+        return CellState.ENDED if "due_at" in cell else CellState.AT_REST
+    marks = {
+        "attempt": CellState.ATTEMPTED,
+        "accepted": CellState.ACCEPTED,
+        "promised": CellState.PROMISED,
+        "hash": CellState.HELD,
+    }
+    return next((state for attribute, state in marks.items() if attribute in cell), CellState.EMPTY)
 
 
-EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED, ENDED, AT_REST = State
+EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED, ENDED, AT_REST = CellState
 UNFINISHED: Final = (EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED)
 """The states without a result."""
 PROMISE: Final = {EMPTY: PROMISED, HELD: PROMISED, PROMISED: PROMISED, ACCEPTED: ACCEPTED, ATTEMPTED: ATTEMPTED}
@@ -117,7 +122,7 @@ CELL: Final[Mapping[str, Move]] = {
     ),
     "RESULT": Move(dict.fromkeys(UNFINISHED, ENDED), (), EVERYWHERE, creates=True, sets={"result": "result"}),
     "FINISH": Move(
-        dict.fromkeys(State, AT_REST),
+        dict.fromkeys(CellState, AT_REST),
         (Obstacle.OTHER_RESULT,),
         (Who.OWN, Who.OPERATOR),
         sets={"result": "result"},
