@@ -31,6 +31,8 @@ FOREIGN: Final = re.compile(
 BARE: Final = re.compile(r'"""[BF]\d+[ .]|\([FN]\d+\)')
 MODULE: Final = re.compile(r"(?<![\w/.$<{-])[\w/*-]+\.py\b")
 CONSTANT: Final = re.compile(r"`([a-z_]+)\.([A-Z][A-Z_]{2,})`")
+# What stands for anything: a name in braces or in capitals.
+ANYTHING: Final = re.compile(r"\{[^}]*\}|\b[A-Z][A-Z_]+\b(?!\.md|file)")
 LINK: Final = re.compile(r"!?\[[^]]*\]\(([^)\s]+)\)")
 REFERENCE: Final = re.compile(r"\[[^]]+\]\[([^]]+)\]")
 DEFINITION: Final = re.compile(r"^\[([^]]+)\]: (\S+)", re.MULTILINE)
@@ -66,13 +68,17 @@ class Project:
     def text(self, path: str) -> str:
         return self.files[path].read_text(encoding="utf-8")
 
-    def has(self, path: str) -> bool:
-        """Whether a path exists; `*` and a name in braces or in capitals stand for anything."""
-        pattern = re.sub(r"\{[^}]*\}|\b[A-Z][A-Z_]+\b(?!\.md|file)", "*", path.rstrip("/"))
-        return pattern in self.paths or ("*" in pattern and any(fnmatch(each, pattern) for each in self.paths))
+    def has(self, path: str, near: str = "") -> bool:
+        """Whether a path exists, from the project's folder or from the one of the file `near`."""
+        pattern = ANYTHING.sub("*", path.rstrip("/"))
+        patterns = {pattern, os.path.join(os.path.dirname(near), pattern)}
+        return bool(patterns & self.paths) or any(
+            "*" in each and fnmatch(known, each) for each in patterns for known in self.paths
+        )
 
     def has_module(self, name: str) -> bool:
         """Whether some file's path ends so."""
+        name = ANYTHING.sub("*", name)
         return any(fnmatch(path, name) or fnmatch(path, f"*/{name}") for path in self.files if path.endswith(".py"))
 
     def defines(self, module: str, constant: str) -> bool:
@@ -89,7 +95,7 @@ def check(root: Path, *, ignore: Sequence[str] = ()) -> list[Finding]:
         if any(fnmatch(path, pattern) for pattern in ignore):
             continue
         text = project.text(path)
-        for at, what in (*check_citations(project, text), *check_prose(project, prose(path, text))):
+        for at, what in (*check_citations(project, text), *check_prose(project, path, prose(path, text))):
             found.append(Finding(path, text.count("\n", 0, at) + 1, what))
         if path.endswith(".md"):
             found += [Finding(path, text.count("\n", 0, at) + 1, what) for at, what in check_links(project, path, text)]
@@ -121,13 +127,13 @@ def check_citations(project: Project, text: str) -> Iterator[tuple[int, str]]:
             yield match.start(), f"{match[0]!r} is not of this project"
 
 
-def check_prose(project: Project, text: str) -> Iterator[tuple[int, str]]:
+def check_prose(project: Project, near: str, text: str) -> Iterator[tuple[int, str]]:
     """Files, folders and constants that comments and pages name and that are not there."""
     text = ADDRESS.sub(lambda match: " " * len(match[0]), text)
     tops = "|".join(sorted(map(re.escape, project.folders), key=len, reverse=True)) or "-"
     for match in re.finditer(rf"(?<![\w/.$@}}:-])(?:\.\./)*((?:{tops})/[\w.*/-]*(?:\{{[\w.,]+\}}[\w.*/-]*)*)", text):
         path = match[1].rstrip(".-")
-        if path.strip("/") not in project.folders and not project.has(path):
+        if path.strip("/") not in project.folders and not project.has(path, near):
             yield match.start(), f"{path} does not exist"
     for match in MODULE.finditer(text):
         if match[0].partition("/")[0] not in project.folders and not project.has_module(match[0]):

@@ -48,7 +48,7 @@ Written by `python -m tests.drills.fault_table` from the names of the tests; a t
 
 
 def tests() -> dict[int, list[str]]:
-    """By number of the fault: its tests, as `folder/file.py::name`, in order."""
+    """By number of the fault: its tests, as `FOLDER/FILE.py::name`, in order."""
     found: dict[int, list[str]] = defaultdict(list)
     for file in sorted((ROOT / "tests").rglob("test_*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
