@@ -18,6 +18,7 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
+from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
 from stacksets.errors import ToolError, silent
 
@@ -104,13 +105,13 @@ class Cloud:
     @property
     def administration_role_arn(self) -> str:
         """The role that StackSets assumes first."""
-        own = f"arn:aws:iam::{self.administrator}:role/payment-stackset-administration"
+        own = f"arn:aws:iam::{self.administrator}:role/{ADMINISTRATION_ROLE}"
         return self.settings.accounts.administration_role_arn or own
 
     @property
     def execution_role_name(self) -> str:
         """The role in the target account that the administration role assumes."""
-        return self.settings.accounts.execution_role_name or "payment-stackset-execution"
+        return self.settings.accounts.execution_role_name or EXECUTION_ROLE
 
     @property
     def two_accounts(self) -> bool:

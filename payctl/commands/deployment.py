@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from builder.names import BOOTSTRAP_STACK
 from payctl.commands import render, tables
 from payctl.commands.app import ENVIRONMENT, Yes, app
 from payctl.commands.options import Run, command, confirmer
@@ -27,7 +28,7 @@ def bootstrap(run: Run, *, yes: Yes = False) -> None:
     with run.open() as environment:
         confirm = confirmer(yes=yes, report=environment.report, verb="bootstrap")
         where = ", ".join(environment.regions)
-        if not confirm([f"create or update stack payment-bootstrap of account {environment.cloud.account} in {where}"]):
+        if not confirm([f"create or update stack {BOOTSTRAP_STACK} of account {environment.cloud.account} in {where}"]):
             raise ToolError("nothing was changed")
         found = bootstrapping.bootstrap(environment)
     if run.as_json:
@@ -75,7 +76,7 @@ def deploy(
     yes: Yes = False,
     parallel: Annotated[bool, typer.Option("--parallel", help="Update all Regions at once: for tests only.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or only start it.")] = True,
-    lint: Annotated[bool, typer.Option("--lint/--no-lint", help="Lint changed templates before.")] = True,
+    lint: Annotated[bool, typer.Option("--lint/--no-lint", help="Lint changed templates first.")] = True,
     recreate: Annotated[
         list[str] | None, typer.Option(help="Make a Region anew whose stack is lost.", metavar="REGION")
     ] = None,

@@ -1,8 +1,9 @@
 """What a template will make, and what AWS will refuse of a change, read from the templates alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from builder.lint.evaluate import created
 from stacksets.change_sets import Change
 
 TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
@@ -10,11 +11,9 @@ TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 
 def creations(template: Mapping[str, Any], parameters: Mapping[str, str], region: str, place: str) -> list[Change]:
     """Every resource that the template makes in a Region with these parameters."""
-    truth = Conditions(template, {**_defaults(template), **parameters, "AWS::Region": region})
     return [
         Change(place=place, resource=name, kind=resource["Type"], action="Add")
-        for name, resource in template["Resources"].items()
-        if truth.holds(resource.get("Condition"))
+        for name, resource in created(template, region, parameters).items()
     ]
 
 
@@ -52,51 +51,6 @@ def refusals(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
         if new[name]["Type"] == "AWS::S3::Bucket" and _versioned(earlier) and not _versioned(later):
             found.append(f"{name}: S3 refuses to suspend the versions of a bucket that replicates")
     return found
-
-
-class Conditions:
-    """A template's conditions, decided by its parameters: the functions that conditions may use, no others."""
-
-    def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
-        self._conditions = template.get("Conditions", {})
-        self._functions: dict[str, Callable[[Any], Any]] = {
-            "Ref": lambda name: parameters.get(name, name),
-            "Condition": self.holds,
-            "Fn::Equals": self._equals,
-            "Fn::And": lambda terms: all(self._value(term) for term in terms),
-            "Fn::Or": lambda terms: any(self._value(term) for term in terms),
-            "Fn::Not": lambda terms: not self._value(terms[0]),
-            "Fn::Select": self._select,
-            "Fn::Split": lambda terms: str(self._value(terms[1])).split(terms[0]),
-            "Fn::Join": lambda terms: terms[0].join(str(self._value(term)) for term in self._value(terms[1])),
-        }
-
-    def holds(self, name: str | None) -> bool:
-        """Whether a condition is true; no condition is."""
-        return name is None or bool(self._value(self._conditions[name]))
-
-    def _value(self, term: Any) -> Any:
-        if not (isinstance(term, dict) and len(term) == 1):
-            return term
-        ((function, argument),) = term.items()
-        evaluate = self._functions.get(function)
-        return evaluate(argument) if evaluate else term
-
-    def _select(self, argument: Any) -> Any:
-        index, values = argument
-        return self._value(values)[int(index)]
-
-    def _equals(self, argument: Any) -> bool:
-        left, right = (self._value(each) for each in argument)
-        return bool(left == right)
-
-
-def _defaults(template: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        name: str(parameter["Default"])
-        for name, parameter in template.get("Parameters", {}).items()
-        if "Default" in parameter
-    }
 
 
 def _uses(term: Any, parameters: Mapping[str, Any]) -> bool:

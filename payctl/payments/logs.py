@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from builder.names import JANITOR_LOGS, PROCESSOR_LOGS, WORKFLOW_LOGS
 from payctl.cloud import together
 from payctl.environment import Environment
 from stacksets.errors import code_of
@@ -48,12 +49,8 @@ def of(environment: Environment, payment: str, digest: str, *, since: float) -> 
 
 def groups(environment: Environment, region: str) -> dict[str, str]:
     """The log groups that speak of payments, by what writes them."""
-    suffix = f"{region}-{environment.settings.environment}"
-    return {
-        "processor": f"/aws/lambda/payment-processor-{suffix}",
-        "janitor": f"/aws/lambda/payment-janitor-{suffix}",
-        "workflow": f"/aws/vendedlogs/states/payment-workflow-{suffix}",
-    }
+    patterns = {"processor": PROCESSOR_LOGS, "janitor": JANITOR_LOGS, "workflow": WORKFLOW_LOGS}
+    return {writer: environment.names.of(pattern, region) for writer, pattern in patterns.items()}
 
 
 def read(environment: Environment, words: Mapping[str, str], *, since: float) -> list[Line]:
