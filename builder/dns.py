@@ -5,7 +5,8 @@ from troposphere.apigateway import BasePathMapping, DomainName, EndpointConfigur
 from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.route53 import AliasTarget, HealthCheck, HealthCheckConfig, RecordSetType
 
-from builder.names import tags
+from builder.intrinsics import tags
+from builder.names import HEALTH
 from builder.parameters import of_rank
 
 
@@ -78,5 +79,5 @@ def _health_check(api: RestApi) -> HealthCheck:
             ResourcePath="/prod/health",
             Type="HTTPS",
         ),
-        HealthCheckTags=tags("payment-health-${AWS::Region}-${EnvironmentSuffix}"),
+        HealthCheckTags=tags(HEALTH),
     )

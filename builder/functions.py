@@ -19,7 +19,8 @@ from troposphere.logs import LogGroup
 from troposphere.sqs import Queue
 
 from builder import waivers
-from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW, arn, named, tags
+from builder.intrinsics import arn, named, tags
+from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
 from builder.policies import (
     act_on_registers,
     document,

@@ -18,7 +18,8 @@ from troposphere.dynamodb import (
 )
 from troposphere.kms import Key
 
-from builder.names import REGISTER, TABLE, named, tags
+from builder.intrinsics import named, tags
+from builder.names import REGISTER, TABLE
 from builder.settings import Settings
 
 

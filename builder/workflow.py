@@ -16,7 +16,8 @@ from troposphere.stepfunctions import (
     TracingConfiguration,
 )
 
-from builder.names import WORKFLOW, arn, named, peer, tags
+from builder.intrinsics import arn, named, peer, tags
+from builder.names import WORKFLOW, WORKFLOW_LOGS
 from builder.policies import (
     allow,
     deliver_logs,
@@ -29,8 +30,6 @@ from builder.policies import (
     trust,
     use_key,
 )
-
-LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
 
 # The input of an execution may be anything a caller sends; what is no object is carried along as `input`.
 INPUT = """$input := $states.context.Execution.Input;
@@ -186,10 +185,10 @@ def add_workflow(
     group = template.add_resource(
         LogGroup(
             "WorkflowLogs",
-            LogGroupName=Sub(LOGS),
+            LogGroupName=Sub(WORKFLOW_LOGS),
             KmsKeyId=GetAtt(key, "Arn"),
             RetentionInDays=Ref("LogRetentionDays"),
-            Tags=tags(LOGS),
+            Tags=tags(WORKFLOW_LOGS),
         )
     )
     runs_as = template.add_resource(

@@ -18,6 +18,7 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
+from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
 from stacksets.errors import ToolError, silent
 
@@ -105,10 +106,10 @@ class Cloud:
     def stack_set_roles(self) -> dict[str, str]:
         """The role that StackSets assumes first, and the name of the role in the target account that this assumes."""
         accounts = self.settings.accounts
-        own = f"arn:aws:iam::{self.administrator}:role/payment-stackset-administration"
+        own = f"arn:aws:iam::{self.administrator}:role/{ADMINISTRATION_ROLE}"
         return {
             "administration_role_arn": accounts.administration_role_arn or own,
-            "execution_role_name": accounts.execution_role_name or "payment-stackset-execution",
+            "execution_role_name": accounts.execution_role_name or EXECUTION_ROLE,
         }
 
     @property

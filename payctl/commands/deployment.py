@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from builder.names import BOOTSTRAP_STACK
 from payctl.commands import render
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
 from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
@@ -21,7 +22,7 @@ def run_bootstrap(run: Run, *, yes: Yes = False) -> None:
     """
     with run.open() as environment:
         where = ", ".join(environment.regions)
-        step = f"create or update stack payment-bootstrap of account {environment.cloud.account} in {where}"
+        step = f"create or update stack {BOOTSTRAP_STACK} of account {environment.cloud.account} in {where}"
         confirm(environment, "bootstrap", step, yes=yes)
         stacks = bootstrap.bootstrap(environment)
     run.answer(stacks, lambda _: print(f"bootstrapped {', '.join(stacks)}; next: payctl deploy"))

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from builder.names import BOOTSTRAP_STACK
 from payctl.advice import ADVICE
 from payctl.environment import Environment
 from payctl.environments import templates
 from payctl.environments.templates import Template
-from payctl.names import BOOTSTRAP_STACK
 from stacksets import causes
 from stacksets.errors import RegionsFailedError
 from stacksets.model import Definition, Stack

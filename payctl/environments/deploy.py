@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import contents, health, package, preflight, templates
-from payctl.environments.lint import lint
+from payctl.environments import contents, health, lint, package, preflight, templates
 from payctl.environments.package import Package
 from payctl.environments.templates import Template
 from payctl.payments import membership
@@ -64,15 +63,18 @@ class Deployment:
         preflight.refuse_changed_regions(environment, survey)
         self._refuse_lost_regions(survey)
         self._refuse_half_destroyed(survey)
+        planned = self.planned(survey)
+        if planned:
+            report.phase("Preflight")
+            preflight.require(environment)
+        if planned and self.options.lint:
+            report.phase("Lint the templates")
+            lint.lint(self.regional, self.world, self.settings.regions)
+            lint.cfn_lint((self.regional, self.world), self.settings.regions, note=report.note)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
-        if planned := self.planned(survey):
-            report.phase("Preflight")
-            preflight.require(environment)
-            if self.options.lint:
-                report.phase("Lint the templates")
-                lint((self.regional, self.world), self.settings.regions, note=report.note)
+        if planned:
             if not self.options.confirm(planned):
                 raise ToolError("nothing was changed")
             self._upload()

@@ -119,9 +119,9 @@ class Planning:
 
 def creations(template: Mapping[str, Any], parameters: Mapping[str, str], region: str, place: str) -> list[Change]:
     """Every resource that the template makes in a Region with these parameters."""
-    resources = evaluate.resolve(template, region=region, **parameters).resources
     return [
-        Change(place=place, resource=name, kind=resource["Type"], action="Add") for name, resource in resources.items()
+        Change(place=place, resource=name, kind=resource["Type"], action="Add")
+        for name, resource in evaluate.created(template, region, parameters).items()
     ]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.names import FIXED_TAGS
 from builder.settings import Settings
 from stacksets.errors import ToolError
 from stacksets.model import Definition
@@ -102,10 +103,8 @@ def tags(settings: Settings) -> dict[str, str]:
     """The tags of the StackSet and the stacks, which CloudFormation passes on to what they make."""
     return {
         **settings.tags,
+        **FIXED_TAGS,
         "Environment": settings.environment,
-        "Application": "multi-region-payment-processing",
-        "CostCenter": "finance",
-        "ManagedBy": "CloudFormation",
     }
 
 

@@ -14,9 +14,9 @@ from troposphere.awslambda import Function
 
 from builder.bootstrap_template import bootstrap_template
 from builder.global_template import global_template
+from builder.indented_json import pretty
 from builder.regional_template import regional_template
 from builder.settings import Settings
-from builder.text import pretty
 from tests.templates.conftest import SETTINGS
 
 ROOT = Path(__file__).parents[2]
