@@ -1,4 +1,4 @@
-"""The alarms of a Region; all publish to its alert topic (SPEC B13)."""
+"""The alarms of a Region; all publish to its alert topic (docs/design.md, "Alarms")."""
 
 from typing import Any
 

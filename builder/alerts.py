@@ -1,4 +1,4 @@
-"""The alert topic of a Region and who hears it (SPEC B9)."""
+"""The alert topic of a Region and who hears it (docs/design.md, "Alerts")."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Ref, Sub, Template

@@ -1,4 +1,5 @@
-"""The REST API of a Region: three methods through the functions, redeployed when it changes (SPEC B11)."""
+"""The REST API of a Region: three methods through the functions, redeployed when it changes (docs/design.md, "The REST
+API resource")."""
 
 import json
 import zlib

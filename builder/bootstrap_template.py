@@ -1,4 +1,4 @@
-"""What every account and Region needs once, before any environment (DESIGN 2)."""
+"""What every account and Region needs once, before any environment (docs/design.md, "Bootstrap")."""
 
 from typing import Any
 
@@ -148,7 +148,7 @@ def add_api_gateway_account(template: Template) -> None:
 
 
 def bootstrap_tags(name: str) -> Tags:
-    """As SPEC B3, without an environment: all environments of the account share these."""
+    """The tags of docs/design.md, "Tags", without an environment: all environments of the account share these."""
     return Tags(
         **FIXED_TAGS,
         Name=Sub(name) if "${" in name else name,

@@ -1,4 +1,4 @@
-"""One dashboard for all Regions, kept in the home Region (SPEC B14)."""
+"""One dashboard for all Regions, kept in the home Region (docs/design.md, "The dashboard")."""
 
 import json
 from typing import Any

@@ -1,4 +1,5 @@
-"""The optional custom domain: certificate, domain name, mapping, latency record with health check (SPEC B12)."""
+"""The optional custom domain: certificate, domain name, mapping, latency record with health check (docs/design.md, "The
+custom domain")."""
 
 from troposphere import GetAtt, If, Ref, Sub, Template
 from troposphere.apigateway import BasePathMapping, DomainName, EndpointConfiguration, RestApi, Stage

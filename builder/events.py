@@ -1,4 +1,5 @@
-"""The event bus of a Region, the rules between Regions and the janitor's minute (SPEC B7)."""
+"""The event bus of a Region, the rules between Regions and the janitor's minute (docs/design.md, "Events between
+Regions")."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""The three functions of a Region: processor, health and janitor, each with its own role and log group (SPEC B5)."""
+"""The three functions of a Region: processor, health and janitor, each with its own role and log group (docs/design.md,
+"Functions")."""
 
 from typing import Any
 

@@ -39,5 +39,5 @@ def bucket_arn(pattern: str, objects: str = "") -> Sub:
 
 
 def tags(pattern: str, *, region: str | Ref = Ref("AWS::Region")) -> Tags:  # noqa: B008  # a Ref is a constant
-    """The tags every resource carries (SPEC B3), with `pattern` as its Name."""
+    """The tags every resource carries (docs/design.md, "Tags"), with `pattern` as its Name."""
     return Tags(**FIXED_TAGS, Environment=Ref("EnvironmentSuffix"), Name=Sub(pattern), Region=region)

@@ -1,4 +1,4 @@
-"""What things are called, as patterns, and the limits that names must keep (SPEC B2, B3).
+"""What things are called, as patterns, and the limits that names must keep (docs/design.md, "Names" and "Tags").
 
 A pattern is text for Fn::Sub: ${EnvironmentSuffix} is the environment, ${AWS::Region} a Region, ${AWS::AccountId} the
 account. Templates refer to names by builder/intrinsics.py; `fill` gives the name itself.

@@ -1,4 +1,4 @@
-"""awacs statements: who may do exactly what to which resource. Roles compose them (SPEC B15)."""
+"""awacs statements: who may do exactly what to which resource. Roles compose them (docs/design.md, "Rights")."""
 
 from typing import Any
 
@@ -104,7 +104,7 @@ def use_peer_keys(service: str, actions: tuple[str, ...] = USE_KEY) -> list[Stat
 
 
 def act_on_registers(table: Any) -> Statement:
-    """Read and write cells of the three registers, each in its own Region (DESIGN 3)."""
+    """Read and write cells of the three registers, each in its own Region (docs/design.md, "The permit register")."""
     peers = [arn_in("dynamodb", f"table/{REGISTER}", which) for which in PEERS]
     return allow(("dynamodb:GetItem", "dynamodb:UpdateItem"), [GetAtt(table, "Arn"), *peers])
 

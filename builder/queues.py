@@ -1,4 +1,5 @@
-"""The dead-letter queue of a Region and the inbox for the alerts of all Regions (SPEC B7, B9)."""
+"""The dead-letter queue of a Region and the inbox for the alerts of all Regions (docs/design.md, "Events between
+Regions" and "Alerts")."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Sub, Template

@@ -1,4 +1,4 @@
-"""The receipts bucket and its replication to the two other Regions (SPEC B10)."""
+"""The receipts bucket and its replication to the two other Regions (docs/design.md, "Receipts")."""
 
 from typing import Any
 

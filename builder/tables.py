@@ -1,4 +1,5 @@
-"""The permit register of a Region and the global table of public records (SPEC B4, DESIGN 3)."""
+"""The permit register of a Region and the global table of public records (docs/design.md, "The public record" and "The
+register table")."""
 
 from troposphere import GetAtt, If, Select, Split, Sub, Template
 from troposphere.dynamodb import (

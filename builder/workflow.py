@@ -1,4 +1,5 @@
-"""The payment workflow of a Region: try here, else in the next Region, else dead letter (SPEC B6)."""
+"""The payment workflow of a Region: try here, else in the next Region, else dead letter (docs/design.md, "The workflow
+resource")."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""Lint for events and alerts that cross Regions (FACTS F24, F50), and for what comes before the Regions are linked."""
+"""Lint for events and alerts that cross Regions (docs/aws.md, "Targets in other Regions" and "Deliveries to other
+Regions"), and for what comes before the Regions are linked."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -1,4 +1,5 @@
-"""Lint for customer keys: whoever encrypts with a key is admitted by its policy (FACTS F30, F31)."""
+"""Lint for customer keys: whoever encrypts with a key is admitted by its policy (docs/aws.md, "Key policies and
+identities" and "Services that use a key themselves")."""
 
 import fnmatch
 import json

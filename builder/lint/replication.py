@@ -1,4 +1,6 @@
-"""Lint for data that is replicated: buckets and tables (FACTS F15-F17, F20-F22)."""
+"""Lint for data that is replicated: buckets and tables (docs/aws.md, "One stack owns a global table", "Changes that a
+table refuses", "Every replica has its own key", "Replication needs versions and a target", "Replication under customer
+keys" and "Two destinations")."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -64,7 +64,8 @@ def _definition(environment: Environment, gateway: "APIGatewayClient", template:
 
 
 def _keeps_log_role(gateway: "APIGatewayClient", stack: Stack) -> str:
-    """Whether API Gateway has a log role here that is not ours: the setting is one a Region (FACTS F43)."""
+    """Whether API Gateway has a log role here that is not ours: the setting is one a Region (docs/aws.md, "One log role
+    a Region")."""
     if before := stack.parameters.get("ExistingApiGatewayLogRole"):
         return before
     return "true" if gateway.get_account().get("cloudwatchRoleArn") else "false"

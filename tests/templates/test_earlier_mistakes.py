@@ -1,4 +1,5 @@
-"""Mistakes that an earlier attempt made (SPEC D), none of which may come back."""
+"""Mistakes that an earlier attempt made (docs/design.md, "Mistakes of an earlier attempt"), none of which may come
+back."""
 
 import json
 from typing import Any
@@ -9,7 +10,7 @@ from builder.lint.cross_region import check_failover, check_rule_targets
 from builder.lint.evaluate import Resolved
 from builder.lint.statements import grants, role_statements
 
-# Lambda developer guide, "Defined runtime environment variables" (FACTS F40).
+# Lambda developer guide, "Defined runtime environment variables" (docs/aws.md, "Reserved variables").
 RESERVED = (
     "AWS_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",

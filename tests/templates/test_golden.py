@@ -88,7 +88,7 @@ def test_unknown_argument_is_wrong_usage(copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["regional", "global", "bootstrap"])
 def test_template_keeps_the_limits_of_cloudformation(templates: dict[str, Any], name: str) -> None:
-    """1 MB by TemplateURL, 500 resources, 200 parameters and outputs (FACTS F1)."""
+    """1 MB by TemplateURL, 500 resources, 200 parameters and outputs (docs/aws.md, "Size limits of templates")."""
     template = templates[name]
     assert (ROOT / "templates" / f"{name}.json").stat().st_size < 1_000_000
     assert len(template["Resources"]) <= 500

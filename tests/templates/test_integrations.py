@@ -1,4 +1,5 @@
-"""Every integration in use, written down once, and compared both ways with the templates (SECURITY.md, top).
+"""Every integration in use, written down once, and compared both ways with the templates (docs/aws.md, "What the
+emulator does not enforce").
 
 The emulator does not check the roles of state machines, rules and buckets: this table and the AWS pages it names do.
 The lint (builder/lint/rights.py) compares key rights with it.
