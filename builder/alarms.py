@@ -17,20 +17,20 @@ from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, TABLE
 FIVE_MINUTES = 300
 ABOVE = "GreaterThanThreshold"
 
-# Minutes. The janitor looks at a waiting payment every five minutes at the longest, and tells only of those it looked
-# at: one minute with the payment in it keeps the alarm on until it has not been seen for twice that long.
+# Minutes. The janitor looks at a waiting payment at least every five minutes, and counts only those it looked at: one
+# minute with the payment in it keeps the alarm on until the payment has not been seen for twice that long.
 SEEN_WITHIN = 10
 
 
 class Alarms:
-    """Makes alarms that publish to one topic, when they fire and when they are over."""
+    """Adds alarms that publish to one topic, when they fire and when they are over."""
 
     def __init__(self, template: Template, topic: Topic) -> None:
         self.template = template
         self.topic = topic
 
     def add_function_alarms(self, processor: Function) -> None:
-        """Errors by rate: one among many payments is seen, none among none is no division by zero."""
+        """The rate of errors: one among many payments counts, and no payments are no division by zero."""
         function = {"FunctionName": processor.ref()}
         self._add(
             "LambdaErrors",
@@ -55,7 +55,7 @@ class Alarms:
             self._add_sum(f"Workflow{what}", "AWS/States", metric, machine, f"Workflow executions: {metric}")
 
     def add_queue_alarm(self, dead_letters: Queue) -> None:
-        """Anything in the dead-letter queue waits for a person."""
+        """Any message in the dead-letter queue waits for a person."""
         self._add(
             "DeadLetters",
             "payment-dead-letters",
@@ -72,7 +72,7 @@ class Alarms:
         )
 
     def add_api_alarm(self, stage: Stage) -> None:
-        """What the API answers with 5xx."""
+        """Answers of the API with 5xx."""
         dimensions = {"ApiName": named(API), "Stage": stage.ref()}
         self._add_sum("ApiErrors", "AWS/ApiGateway", "5XXError", dimensions, "The API answers 5xx", periods=2)
 
@@ -96,7 +96,7 @@ class Alarms:
         )
 
     def add_replication_alarms(self) -> None:
-        """How late records reach the other Regions, and receipts this one (S3 measures where they arrive)."""
+        """The delay of records to the other Regions, and of receipts to this one (S3 measures where they arrive)."""
         self._add(
             "TableReplication",
             "payment-table-replication",
@@ -157,7 +157,7 @@ class Alarms:
         )
 
     def add_janitor_alarms(self) -> None:
-        """What the janitor tells each minute, and its silence."""
+        """What the janitor reports each minute, and its silence."""
         own = {"Environment": Ref("EnvironmentSuffix"), "Region": Ref("AWS::Region")}
         for title, metric, threshold, words in (
             ("PaymentsOverdue", "OldestOverdueSeconds", 300, "A payment is overdue for more than 5 minutes"),

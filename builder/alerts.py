@@ -1,4 +1,4 @@
-"""The alert topic of a Region and who hears it (SPEC B9)."""
+"""The alert topic of a Region and its subscribers (SPEC B9)."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Ref, Sub, Template
@@ -11,7 +11,7 @@ from builder.policies import allow, document, from_account, only_tls
 
 
 def add_topic(template: Template, key: Key) -> Topic:
-    """The topic; alarms of this account publish to it, the home Region's inbox and perhaps a person hear it."""
+    """The topic: alarms of this account publish to it, the home Region's inbox and perhaps a person subscribe to it."""
     topic = template.add_resource(
         Topic(
             "AlertTopic",

@@ -109,7 +109,7 @@ def add_access_logs(template: Template) -> Bucket:
 
 
 def add_artifacts(template: Template, logs: Bucket) -> Bucket:
-    """Templates and function code, under names that tell their content."""
+    """Templates and function code, under the hash of their content."""
     bucket = template.add_resource(_bucket("ArtifactBucket", ARTIFACTS, logs_to=logs, expiry={}))
     template.add_resource(
         BucketPolicy(

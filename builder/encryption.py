@@ -1,4 +1,4 @@
-"""The Region's customer key, and who may use it for what (SPEC B8)."""
+"""The customer key of a Region, and who may use it for what (SPEC B8)."""
 
 from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEquals
 from troposphere import If, NoValue, Sub, Template
@@ -11,7 +11,7 @@ from builder.policies import allow, document, from_account
 # Services through which principals of this account may use the key, as far as IAM lets them.
 THROUGH = ("dynamodb", "lambda", "s3", "sqs")
 
-# Services that hold the key by a grant, made in the name of who makes the table or function.
+# Services that use the key by a grant, which whoever creates the table or function makes.
 GRANTED = ("dynamodb", "lambda")
 
 ADMINISTER = (

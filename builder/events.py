@@ -37,7 +37,7 @@ def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, d
             EventPattern={
                 "source": ["payment.processing"],
                 "detail-type": ["Payment Transaction"],
-                # Not this Region's own: those are on their way out, and would go round for ever.
+                # Not this Region's own events: those are on their way out, and would circulate for ever.
                 "detail": {"failover": ["true"], "region": [{"anything-but": [Ref("AWS::Region")]}]},
             },
             State="ENABLED",
@@ -65,7 +65,7 @@ def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
     name = Sub(FAILOVER, Peer=peer(which))
     wanted: list[Any] = [peer(which)]
     if which == "First":
-        wanted.append({"exists": False})  # the standby also takes what names no next Region
+        wanted.append({"exists": False})  # the standby also takes events that name no next Region
     return Rule(
         f"FailoverTo{which}",
         Condition="Linked",
@@ -84,7 +84,7 @@ def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
 
 
 def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Queue) -> Rule:
-    """Every minute; off while the environment takes nothing in. Schedules live on the default bus."""
+    """Every minute; disabled while intake is off. Schedules are rules of the default bus."""
     rule = template.add_resource(
         Rule(
             "JanitorSchedule",

@@ -46,7 +46,7 @@ RUNTIME = "python3.13"
 
 
 class Functions:
-    """Makes the functions of one template; they share code, settings, key and dead-letter queue."""
+    """Adds the functions of one template; they share code, settings, key and dead-letter queue."""
 
     def __init__(self, template: Template, settings: Settings, *, key: Key, dead_letters: Queue, register: Any) -> None:
         self.template = template
@@ -56,7 +56,7 @@ class Functions:
         self.register = register
 
     def add_processor(self) -> Function:
-        """Answers the API and the workflow; the only one that the concurrency parameter caps."""
+        """Answers the API and the workflow; the only one with a cap on concurrency."""
         processor = self._add(
             "Processor",
             PROCESSOR,
@@ -71,7 +71,7 @@ class Functions:
         return processor
 
     def add_health(self) -> Function:
-        """Answers `GET /health`; no cap, so that a burst of payments cannot make a Region look ill."""
+        """Answers `GET /health`; no cap, so that a burst of payments cannot make a Region look unhealthy."""
         return self._add(
             "Health",
             HEALTH,
@@ -84,7 +84,7 @@ class Functions:
         )
 
     def add_janitor(self) -> Function:
-        """Takes overdue payments one step further; one run at a time, over before the next minute begins."""
+        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins."""
         janitor = self._add(
             "Janitor",
             JANITOR,
@@ -109,7 +109,7 @@ class Functions:
         return janitor
 
     def _settle(self) -> list[Statement]:
-        """What taking a payment to its end needs, in the processor and in the janitor."""
+        """Rights to settle a payment, for the processor and the janitor."""
         return [
             act_on_registers(self.register),
             publish_record(),
@@ -165,7 +165,7 @@ class Functions:
         )
 
     def _variables(self) -> dict[str, Any]:
-        """AWS_REGION is not among them: Lambda sets it and refuses to be told."""
+        """AWS_REGION is not among them: Lambda sets it and refuses another value."""
         return {
             "ACCOUNT": Ref("AWS::AccountId"),
             "BUCKET": named(BUCKET),

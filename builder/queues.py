@@ -11,11 +11,11 @@ from builder.parameters import of_rank
 from builder.policies import allow, document, from_source, only_tls
 from builder.settings import Settings
 
-KEPT = 14 * 24 * 3600  # the longest SQS keeps a message
+KEPT = 14 * 24 * 3600  # seconds; the longest that SQS keeps a message
 
 
 def add_dead_letters(template: Template, key: Key) -> Queue:
-    """Where payments, events and invocations go that nobody could deal with; `payctl redrive` puts them back."""
+    """Payments, events and invocations that failed for good; `payctl redrive` puts them back."""
     queue = template.add_resource(
         Queue(
             "DeadLetterQueue",
@@ -46,7 +46,7 @@ def add_dead_letters(template: Template, key: Key) -> Queue:
 
 
 def add_inbox(template: Template, settings: Settings) -> Queue:
-    """Holds what the alert topics of all Regions say."""
+    """The inbox: alerts of all Regions' topics."""
     queue = template.add_resource(
         Queue(
             "AlertsInbox",

@@ -36,7 +36,7 @@ def add_register(template: Template, key: Key) -> Table:
             ],
             BillingMode="PAY_PER_REQUEST",
             DeletionProtectionEnabled=If("Protected", True, False),
-            # Sparse: only cells that still have work to do carry the two attributes.
+            # Sparse: only cells with open work have the two attributes.
             GlobalSecondaryIndexes=[
                 GlobalSecondaryIndex(
                     IndexName="due",
