@@ -11,7 +11,7 @@ from troposphere.sns import Topic
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
-from builder.intrinsics import PEERS, named, named_in, peer, tags
+from builder.intrinsics import PEERS, named_in, peer, tags
 from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, TABLE
 
 FIVE_MINUTES = 300
@@ -73,12 +73,12 @@ class Alarms:
 
     def add_api_alarm(self, stage: Stage) -> None:
         """Answers of the API with 5xx."""
-        dimensions = {"ApiName": named(API), "Stage": stage.ref()}
+        dimensions = {"ApiName": Sub(API), "Stage": stage.ref()}
         self._add_sum("ApiErrors", "AWS/ApiGateway", "5XXError", dimensions, "The API answers 5xx", periods=2)
 
     def add_event_alarm(self, bus: EventBus, rules: list[Rule], janitor_rule: Rule) -> None:
         """Events that a rule could not deliver. Rule names by pattern: the outgoing rules exist once linked."""
-        on_bus = [named(FAILOVER_IN)]
+        on_bus = [Sub(FAILOVER_IN)]
         on_bus += [rule.Name for rule in rules]
         queries = [
             _query(f"rule{number}", "AWS/Events", "FailedInvocations", {"EventBusName": bus.ref(), "RuleName": name})
@@ -111,7 +111,7 @@ class Alarms:
                         f"to{which}",
                         "AWS/DynamoDB",
                         "ReplicationLatency",
-                        {"ReceivingRegion": peer(which), "TableName": named(TABLE)},
+                        {"ReceivingRegion": peer(which), "TableName": Sub(TABLE)},
                         "Average",
                         period=60,
                     )
@@ -270,7 +270,7 @@ def _math(name: str, expression: str, label: str) -> MetricDataQuery:
 
 def _replication(which: str, *, out: bool = False) -> dict[str, Any]:
     """S3 publishes latency and pending operations in the destination's Region, failures in the source's (S3 guide)."""
-    here, there = named(BUCKET), named_in(BUCKET, which)
+    here, there = Sub(BUCKET), named_in(BUCKET, which)
     if out:
         return {"SourceBucket": here, "DestinationBucket": there, "RuleId": Sub("to-${Peer}", Peer=peer(which))}
     return {"SourceBucket": there, "DestinationBucket": here, "RuleId": Sub("to-${AWS::Region}")}

@@ -5,7 +5,7 @@ from troposphere import GetAtt, Ref, Sub, Template
 from troposphere.kms import Key
 from troposphere.sns import SubscriptionResource, Topic, TopicPolicy
 
-from builder.intrinsics import named, tags
+from builder.intrinsics import tags
 from builder.names import INBOX, TOPIC
 from builder.policies import allow, document, from_account, only_tls
 
@@ -15,7 +15,7 @@ def add_topic(template: Template, key: Key) -> Topic:
     topic = template.add_resource(
         Topic(
             "AlertTopic",
-            TopicName=named(TOPIC),
+            TopicName=Sub(TOPIC),
             DisplayName=Sub("Payments ${EnvironmentSuffix} ${AWS::Region}"),
             KmsMasterKeyId=GetAtt(key, "Arn"),
             Tags=tags(TOPIC),

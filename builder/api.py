@@ -25,7 +25,7 @@ from troposphere.logs import LogGroup
 from builder import waivers
 from builder.gateway_responses import gateway_responses
 from builder.indented_json import pretty
-from builder.intrinsics import named, tags
+from builder.intrinsics import tags
 from builder.names import API, API_LOGS
 
 ACCESS_LOG_FORMAT = json.dumps(
@@ -58,7 +58,7 @@ def add_api(template: Template, *, key: Key, processor: Function, health: Functi
     """The API, its deployment and its stage."""
     api = RestApi(
         "Api",
-        Name=named(API),
+        Name=Sub(API),
         Description="Payments",
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
         Tags=tags(API),

@@ -21,7 +21,6 @@ from troposphere.s3 import (
 )
 
 from builder import parameters, stackset_roles
-from builder.intrinsics import named
 from builder.names import ACCESS_LOGS, ARTIFACTS, FIXED_TAGS
 from builder.policies import allow, document, from_account, trust
 from builder.settings import Settings
@@ -162,7 +161,7 @@ def _bucket(title: str, name: str, *, logs_to: Bucket | None, expiry: dict[str, 
         logging.DestinationBucketName = logs_to.ref()
     return Bucket(
         title,
-        BucketName=named(name),
+        BucketName=Sub(name),
         BucketEncryption=BucketEncryption(
             ServerSideEncryptionConfiguration=[
                 ServerSideEncryptionRule(

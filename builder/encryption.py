@@ -4,7 +4,7 @@ from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEq
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
-from builder.intrinsics import arn, named, tags
+from builder.intrinsics import arn, tags
 from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW_LOGS
 from builder.policies import allow, document, from_account
 
@@ -54,7 +54,7 @@ def add_key(template: Template) -> Key:
             Tags=tags(KEY_ALIAS.removeprefix("alias/")),
         )
     )
-    template.add_resource(Alias("KeyAlias", AliasName=named(KEY_ALIAS), TargetKeyId=key.ref()))
+    template.add_resource(Alias("KeyAlias", AliasName=Sub(KEY_ALIAS), TargetKeyId=key.ref()))
     return key
 
 

@@ -9,14 +9,14 @@ from troposphere.iam import Role
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
-from builder.intrinsics import PEERS, arn, arn_in, named, peer, tags
+from builder.intrinsics import PEERS, arn, arn_in, peer, tags
 from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR
 from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
 
 
 def add_bus(template: Template) -> EventBus:
     """The Region's own bus; only this account's roles put events on it."""
-    return template.add_resource(EventBus("EventBus", Name=named(BUS), Tags=tags(BUS)))
+    return template.add_resource(EventBus("EventBus", Name=Sub(BUS), Tags=tags(BUS)))
 
 
 def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, dead_letters: Queue) -> Rule:
@@ -32,7 +32,7 @@ def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, d
     return template.add_resource(
         Rule(
             "FailoverIn",
-            Name=named(FAILOVER_IN),
+            Name=Sub(FAILOVER_IN),
             EventBusName=bus.ref(),
             EventPattern={
                 "source": ["payment.processing"],
@@ -88,7 +88,7 @@ def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Qu
     rule = template.add_resource(
         Rule(
             "JanitorSchedule",
-            Name=named(JANITOR),
+            Name=Sub(JANITOR),
             ScheduleExpression="rate(1 minute)",
             State=If("IntakeOn", "ENABLED", "DISABLED"),
             Targets=[_target("janitor", GetAtt(janitor, "Arn"), dead_letters)],

@@ -19,7 +19,7 @@ from troposphere.logs import LogGroup
 from troposphere.sqs import Queue
 
 from builder import waivers
-from builder.intrinsics import arn, named, tags
+from builder.intrinsics import arn, tags
 from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
 from builder.policies import (
     act_on_registers,
@@ -146,9 +146,9 @@ class Functions:
         return self.template.add_resource(
             Function(
                 title,
-                FunctionName=named(name),
+                FunctionName=Sub(name),
                 Architectures=["arm64"],
-                Code=Code(S3Bucket=named(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
+                Code=Code(S3Bucket=Sub(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
                 DeadLetterConfig=DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")),
                 Environment=Environment(Variables=self._variables()),
                 Handler=handler,
@@ -168,8 +168,8 @@ class Functions:
         """AWS_REGION is not among them: Lambda sets it and refuses another value."""
         return {
             "ACCOUNT": Ref("AWS::AccountId"),
-            "BUCKET": named(BUCKET),
-            "BUS": named(BUS),
+            "BUCKET": Sub(BUCKET),
+            "BUS": Sub(BUS),
             "ENVIRONMENT": Ref("EnvironmentSuffix"),
             "PROCESSOR_DEDUPLICATES": Ref("ProcessorDeduplicates"),
             "PROCESSOR_KEY_HOURS": Ref("ProcessorKeyLifetimeHours"),
@@ -177,7 +177,7 @@ class Functions:
             "RAIL": If("HasProcessor", Ref("ProcessorUrl"), "ledger"),
             "REGIONS": ",".join(self.settings.regions),
             "STATE_MACHINE": arn("states", f"stateMachine:{WORKFLOW}"),
-            "TABLE": named(TABLE),
+            "TABLE": Sub(TABLE),
             "TEST_FAULTS": Ref("TestFaults"),
         }
 

@@ -20,7 +20,7 @@ from awacs.aws import (
 from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy, Role
 
-from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named, named_in, tags
+from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named_in, tags
 from builder.names import KEY_ALIAS, REGISTER, TABLE
 
 # What a caller of a service needs of the customer key behind a table, queue, topic or bucket: `GenerateDataKey*` and
@@ -67,7 +67,7 @@ def role(title: str, name: str, trusted: PolicyDocument, *statements: Statement)
     """A role with one inline policy; its name ends in Region and environment, for IAM is one for all Regions."""
     return Role(
         title,
-        RoleName=named(name),
+        RoleName=Sub(name),
         AssumeRolePolicyDocument=trusted,
         Policies=[Policy(PolicyName="exact", PolicyDocument=document(*statements))],
         Tags=tags(name),

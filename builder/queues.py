@@ -5,7 +5,7 @@ from troposphere import GetAtt, Sub, Template
 from troposphere.kms import Key
 from troposphere.sqs import Queue, QueuePolicy
 
-from builder.intrinsics import arn, named, tags
+from builder.intrinsics import arn, tags
 from builder.names import BUS, DEAD_LETTERS, INBOX, TOPIC
 from builder.parameters import of_rank
 from builder.policies import allow, document, from_source, only_tls
@@ -19,7 +19,7 @@ def add_dead_letters(template: Template, key: Key) -> Queue:
     queue = template.add_resource(
         Queue(
             "DeadLetterQueue",
-            QueueName=named(DEAD_LETTERS),
+            QueueName=Sub(DEAD_LETTERS),
             KmsMasterKeyId=GetAtt(key, "Arn"),
             MessageRetentionPeriod=KEPT,
             Tags=tags(DEAD_LETTERS),
@@ -50,7 +50,7 @@ def add_inbox(template: Template, settings: Settings) -> Queue:
     queue = template.add_resource(
         Queue(
             "AlertsInbox",
-            QueueName=named(INBOX),
+            QueueName=Sub(INBOX),
             KmsMasterKeyId=of_rank("KeyArns", "Rank"),
             MessageRetentionPeriod=KEPT,
             Tags=tags(INBOX),

@@ -18,7 +18,7 @@ from troposphere.dynamodb import (
 )
 from troposphere.kms import Key
 
-from builder.intrinsics import named, tags
+from builder.intrinsics import tags
 from builder.names import REGISTER, TABLE
 from builder.settings import Settings
 
@@ -28,7 +28,7 @@ def add_register(template: Template, key: Key) -> Table:
     return template.add_resource(
         Table(
             "RegisterTable",
-            TableName=named(REGISTER),
+            TableName=Sub(REGISTER),
             AttributeDefinitions=[
                 AttributeDefinition(AttributeName="TransactionId", AttributeType="S"),
                 AttributeDefinition(AttributeName="due_at", AttributeType="N"),
@@ -62,7 +62,7 @@ def add_records(template: Template, settings: Settings) -> GlobalTable:
     return template.add_resource(
         GlobalTable(
             "PaymentsTable",
-            TableName=named(TABLE),
+            TableName=Sub(TABLE),
             AttributeDefinitions=[
                 AttributeDefinition(AttributeName="Timestamp", AttributeType="N"),
                 AttributeDefinition(AttributeName="TransactionId", AttributeType="S"),

@@ -16,7 +16,7 @@ from troposphere.stepfunctions import (
     TracingConfiguration,
 )
 
-from builder.intrinsics import arn, named, peer, tags
+from builder.intrinsics import arn, peer, tags
 from builder.names import WORKFLOW, WORKFLOW_LOGS
 from builder.policies import (
     allow,
@@ -208,7 +208,7 @@ def add_workflow(
     return template.add_resource(
         StateMachine(
             "Workflow",
-            StateMachineName=named(WORKFLOW),
+            StateMachineName=Sub(WORKFLOW),
             StateMachineType="STANDARD",
             Definition=definition(),
             DefinitionSubstitutions={

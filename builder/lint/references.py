@@ -64,7 +64,7 @@ def _in(node: Any) -> Iterator[tuple[str, str]]:
             yield "parameter or resource", str(argument)
         elif key == "Fn::GetAtt":
             yield "resource", str(first).split(".")[0]
-        elif key == "Fn::If":
+        elif key == "Fn::If" or (key == "Condition" and isinstance(argument, str)):
             yield "condition", str(first)
         elif key == "Fn::FindInMap" and isinstance(first, str):
             yield "mapping", first

@@ -55,17 +55,15 @@ def lint(
     sources = [regional, world, *([bootstrap] if bootstrap else [])]
     faults: Faults = [(source.file, "", fault) for source in sources for fault in check_references(source.document)]
     if not regions:
-        remedy = "give each Region its Rank, First and Second in the mapping Peers"
-        faults.append((regional.file, "", Fault("Peers", "CloudFormation cannot tell a Region its peers", remedy)))
+        remedy = "give each Region its Rank, First and Second in the mapping"
+        faults.append((regional.file, "", Fault("Peers", "CloudFormation finds no peers for a Region", remedy)))
     if faults:
         return _findings(faults, regions)
     unlinked = _stacks(regional, regions, BASIC, faults)
     keys = [str(unlinked[region].outputs.get("KeyArn", "")) for region in regions if region in unlinked]
     if not all(keys):
-        remedy = "output the ARN of the Region's key as KeyArn"
-        faults.append(
-            (regional.file, "", Fault("KeyArn", "payctl cannot link the Regions: a stack's key is unknown", remedy))
-        )
+        fault = Fault("KeyArn", "payctl cannot link the Regions without their keys", "output the key's ARN as KeyArn")
+        faults.append((regional.file, "", fault))
     parameters = {**FULL, "KeyArns": ",".join(keys)}
     linked = _stacks(regional, regions, parameters, faults)
     spanning = _stacks(world, regions[:1], parameters, faults)
@@ -123,13 +121,8 @@ def _findings(faults: Faults, regions: Sequence[str]) -> tuple[Finding, ...]:
     places: dict[tuple[str, Fault], list[str]] = {}
     for file, region, fault in faults:
         places.setdefault((file, fault), []).append(region)
-    return tuple(
-        Finding(
-            file=file,
-            logical_id=fault.logical_id,
-            region="" if set(regions) <= set(where) else ", ".join(dict.fromkeys(where)),
-            effect=fault.effect,
-            remedy=fault.remedy,
-        )
-        for (file, fault), where in places.items()
-    )
+    findings = []
+    for (file, fault), where in places.items():
+        region = "" if set(regions) <= set(where) else ", ".join(dict.fromkeys(where))
+        findings.append(Finding(file, fault.logical_id, region, fault.effect, fault.remedy))
+    return tuple(findings)
