@@ -49,7 +49,7 @@ docs: setup ## Write the commands' part of docs/operations.md from their help
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg anew on a local cloud
 	$(BIN)/python docs/record.py
 
-check: setup lint ## Fail when templates/*.json or docs/operations.md are stale
+check: setup lint ## Lint, and fail when templates/*.json or docs/operations.md are stale
 	$(BIN)/python -m builder --check
 	$(BIN)/python -m payctl.commands.manual --check
 
@@ -69,10 +69,11 @@ $(VENV)-cdk/.done: bench/cdk/requirements.txt
 	$(VENV)-cdk/bin/pip install --quiet --disable-pip-version-check -r bench/cdk/requirements.txt
 	@touch $@
 
-lint: setup ## ruff and mypy
+lint: setup ## ruff, mypy, cfn-lint, cloudformation-validate and builder.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m builder.lint --public
 
 format: setup ## Format the code
 	$(BIN)/ruff format .
@@ -91,7 +92,7 @@ deploy: setup ## Deploy to AWS with the credentials of the environment
 destroy: setup ## Remove the environment from AWS (keeps data: see payctl destroy --help)
 	$(BIN)/payctl destroy
 
-lock: ## Write the hashed lock files anew (needs uv)
+lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q

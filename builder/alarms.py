@@ -11,26 +11,26 @@ from troposphere.sns import Topic
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
-from builder.intrinsics import PEERS, named, named_in, peer, tags
+from builder.intrinsics import PEERS, named_in, peer, tags
 from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, TABLE
 
 FIVE_MINUTES = 300
 ABOVE = "GreaterThanThreshold"
 
-# Minutes. The janitor looks at a waiting payment every five minutes at the longest, and tells only of those it looked
-# at: one minute with the payment in it keeps the alarm on until it has not been seen for twice that long.
+# Minutes. The janitor looks at a waiting payment at least every five minutes, and counts only those it looked at: one
+# minute with the payment in it keeps the alarm on until the payment has not been seen for twice that long.
 SEEN_WITHIN = 10
 
 
 class Alarms:
-    """Makes alarms that publish to one topic, when they fire and when they are over."""
+    """Adds alarms that publish to one topic, when they fire and when they are over."""
 
     def __init__(self, template: Template, topic: Topic) -> None:
         self.template = template
         self.topic = topic
 
     def add_function_alarms(self, processor: Function) -> None:
-        """Errors by rate: one among many payments is seen, none among none is no division by zero."""
+        """The rate of errors: one among many payments counts, and no payments are no division by zero."""
         function = {"FunctionName": processor.ref()}
         self._add(
             "LambdaErrors",
@@ -55,7 +55,7 @@ class Alarms:
             self._add_sum(f"Workflow{what}", "AWS/States", metric, machine, f"Workflow executions: {metric}")
 
     def add_queue_alarm(self, dead_letters: Queue) -> None:
-        """Anything in the dead-letter queue waits for a person."""
+        """Any message in the dead-letter queue waits for a person."""
         self._add(
             "DeadLetters",
             "payment-dead-letters",
@@ -72,13 +72,13 @@ class Alarms:
         )
 
     def add_api_alarm(self, stage: Stage) -> None:
-        """What the API answers with 5xx."""
-        dimensions = {"ApiName": named(API), "Stage": stage.ref()}
+        """Answers of the API with 5xx."""
+        dimensions = {"ApiName": Sub(API), "Stage": stage.ref()}
         self._add_sum("ApiErrors", "AWS/ApiGateway", "5XXError", dimensions, "The API answers 5xx", periods=2)
 
     def add_event_alarm(self, bus: EventBus, rules: list[Rule], janitor_rule: Rule) -> None:
         """Events that a rule could not deliver. Rule names by pattern: the outgoing rules exist once linked."""
-        on_bus = [named(FAILOVER_IN)]
+        on_bus = [Sub(FAILOVER_IN)]
         on_bus += [rule.Name for rule in rules]
         queries = [
             _query(f"rule{number}", "AWS/Events", "FailedInvocations", {"EventBusName": bus.ref(), "RuleName": name})
@@ -96,7 +96,7 @@ class Alarms:
         )
 
     def add_replication_alarms(self) -> None:
-        """How late records reach the other Regions, and receipts this one (S3 measures where they arrive)."""
+        """The delay of records to the other Regions, and of receipts to this one (S3 measures where they arrive)."""
         self._add(
             "TableReplication",
             "payment-table-replication",
@@ -111,7 +111,7 @@ class Alarms:
                         f"to{which}",
                         "AWS/DynamoDB",
                         "ReplicationLatency",
-                        {"ReceivingRegion": peer(which), "TableName": named(TABLE)},
+                        {"ReceivingRegion": peer(which), "TableName": Sub(TABLE)},
                         "Average",
                         period=60,
                     )
@@ -157,7 +157,7 @@ class Alarms:
         )
 
     def add_janitor_alarms(self) -> None:
-        """What the janitor tells each minute, and its silence."""
+        """What the janitor reports each minute, and its silence."""
         own = {"Environment": Ref("EnvironmentSuffix"), "Region": Ref("AWS::Region")}
         for title, metric, threshold, words in (
             ("PaymentsOverdue", "OldestOverdueSeconds", 300, "A payment is overdue for more than 5 minutes"),
@@ -270,7 +270,7 @@ def _math(name: str, expression: str, label: str) -> MetricDataQuery:
 
 def _replication(which: str, *, out: bool = False) -> dict[str, Any]:
     """S3 publishes latency and pending operations in the destination's Region, failures in the source's (S3 guide)."""
-    here, there = named(BUCKET), named_in(BUCKET, which)
+    here, there = Sub(BUCKET), named_in(BUCKET, which)
     if out:
         return {"SourceBucket": here, "DestinationBucket": there, "RuleId": Sub("to-${Peer}", Peer=peer(which))}
     return {"SourceBucket": there, "DestinationBucket": here, "RuleId": Sub("to-${AWS::Region}")}

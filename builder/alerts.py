@@ -1,21 +1,21 @@
-"""The alert topic of a Region and who hears it (docs/design.md, "Alerts")."""
+"""The alert topic of a Region and its subscribers (SPEC B9)."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Ref, Sub, Template
 from troposphere.kms import Key
 from troposphere.sns import SubscriptionResource, Topic, TopicPolicy
 
-from builder.intrinsics import named, tags
+from builder.intrinsics import tags
 from builder.names import INBOX, TOPIC
 from builder.policies import allow, document, from_account, only_tls
 
 
 def add_topic(template: Template, key: Key) -> Topic:
-    """The topic; alarms of this account publish to it, the home Region's inbox and perhaps a person hear it."""
+    """The topic: alarms of this account publish to it, the home Region's inbox and perhaps a person subscribe to it."""
     topic = template.add_resource(
         Topic(
             "AlertTopic",
-            TopicName=named(TOPIC),
+            TopicName=Sub(TOPIC),
             DisplayName=Sub("Payments ${EnvironmentSuffix} ${AWS::Region}"),
             KmsMasterKeyId=GetAtt(key, "Arn"),
             Tags=tags(TOPIC),

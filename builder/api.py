@@ -26,7 +26,7 @@ from troposphere.logs import LogGroup
 from builder import waivers
 from builder.gateway_responses import gateway_responses
 from builder.indented_json import pretty
-from builder.intrinsics import named, tags
+from builder.intrinsics import tags
 from builder.names import API, API_LOGS
 
 ACCESS_LOG_FORMAT = json.dumps(
@@ -59,7 +59,7 @@ def add_api(template: Template, *, key: Key, processor: Function, health: Functi
     """The API, its deployment and its stage."""
     api = RestApi(
         "Api",
-        Name=named(API),
+        Name=Sub(API),
         Description="Payments",
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
         Tags=tags(API),
@@ -158,7 +158,7 @@ def _add_permissions(template: Template, api: RestApi, processor: Function, heal
 
 
 def _deployment(api: RestApi, parts: list[AWSObject]) -> Deployment:
-    """A deployment is a snapshot: what it shows is in its logical id, so that every change makes a new one.
+    """A deployment is a snapshot: its logical id holds a checksum of the API, so that every change makes a new one.
 
     CRC-32 tells one version from the next; importing hashlib would cost more than writing the whole template.
     """
@@ -174,7 +174,7 @@ def _deployment(api: RestApi, parts: list[AWSObject]) -> Deployment:
 
 def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -> Stage:
     access = template.add_resource(_log_group("ApiAccessLogs", API_LOGS, key))
-    # API Gateway chooses the name of this one and would make it itself, unencrypted and for ever.
+    # API Gateway chooses the name of this one and would create it itself, unencrypted and without expiry.
     execution = template.add_resource(_log_group("ApiExecutionLogs", "API-Gateway-Execution-Logs_${Api}/prod", key))
     return Stage(
         "ApiStage",
@@ -198,7 +198,7 @@ def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -
                 ThrottlingBurstLimit=If("IntakeOn", Ref("ApiBurst"), 0),
                 ThrottlingRateLimit=If("IntakeOn", Ref("ApiRate"), 0),
             ),
-            # Payments that use up the stage's limit must not make a Region look ill.
+            # Payments that use up the stage's limit must not make a Region look unhealthy.
             MethodSetting(
                 HttpMethod="GET",
                 ResourcePath="/~1health",

@@ -21,7 +21,6 @@ from troposphere.s3 import (
 )
 
 from builder import parameters, stackset_roles
-from builder.intrinsics import named
 from builder.names import ACCESS_LOGS, ARTIFACTS, FIXED_TAGS
 from builder.policies import allow, document, from_account, trust
 from builder.settings import Settings
@@ -109,7 +108,7 @@ def add_access_logs(template: Template) -> Bucket:
 
 
 def add_artifacts(template: Template, logs: Bucket) -> Bucket:
-    """Templates and function code, under names that tell their content."""
+    """Templates and function code, under the hash of their content."""
     bucket = template.add_resource(_bucket("ArtifactBucket", ARTIFACTS, logs_to=logs, expiry={}))
     template.add_resource(
         BucketPolicy(
@@ -162,7 +161,7 @@ def _bucket(title: str, name: str, *, logs_to: Bucket | None, expiry: dict[str, 
         logging.DestinationBucketName = logs_to.ref()
     return Bucket(
         title,
-        BucketName=named(name),
+        BucketName=Sub(name),
         BucketEncryption=BucketEncryption(
             ServerSideEncryptionConfiguration=[
                 ServerSideEncryptionRule(

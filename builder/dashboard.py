@@ -6,7 +6,6 @@ from typing import Any
 from troposphere import Sub, Template
 from troposphere.cloudwatch import Dashboard
 
-from builder.intrinsics import named
 from builder.names import API, DASHBOARD, DEAD_LETTERS, INBOX, PROCESSOR, TABLE, WORKFLOW
 from builder.settings import Settings
 
@@ -32,7 +31,7 @@ def add_dashboard(template: Template, settings: Settings) -> Dashboard:
     return template.add_resource(
         Dashboard(
             "Dashboard",
-            DashboardName=named(DASHBOARD),
+            DashboardName=Sub(DASHBOARD),
             DashboardBody=Sub(json.dumps({"start": "-PT3H", "widgets": widgets}, separators=(",", ":"))),
         )
     )

@@ -66,7 +66,7 @@ def add_domain(template: Template, api: RestApi, stage: Stage) -> None:
 
 
 def _health_check(api: RestApi) -> HealthCheck:
-    """Asks the Region's own address, not the shared name, so that each Region is judged by itself."""
+    """Checks the Region's own address, not the shared name, so that each Region is judged by itself."""
     return HealthCheck(
         "DomainHealthCheck",
         Condition="HasDomain",

@@ -1,17 +1,17 @@
-"""The Region's customer key, and who may use it for what (docs/design.md, "Keys")."""
+"""The customer key of a Region, and who may use it for what (SPEC B8)."""
 
 from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEquals
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
-from builder.intrinsics import arn, named, tags
+from builder.intrinsics import arn, tags
 from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW_LOGS
 from builder.policies import allow, document, from_account
 
 # Services through which principals of this account may use the key, as far as IAM lets them.
 THROUGH = ("dynamodb", "lambda", "s3", "sqs")
 
-# Services that hold the key by a grant, made in the name of who makes the table or function.
+# Services that use the key by a grant, which whoever creates the table or function makes.
 GRANTED = ("dynamodb", "lambda")
 
 ADMINISTER = (
@@ -54,7 +54,7 @@ def add_key(template: Template) -> Key:
             Tags=tags(KEY_ALIAS.removeprefix("alias/")),
         )
     )
-    template.add_resource(Alias("KeyAlias", AliasName=named(KEY_ALIAS), TargetKeyId=key.ref()))
+    template.add_resource(Alias("KeyAlias", AliasName=Sub(KEY_ALIAS), TargetKeyId=key.ref()))
     return key
 
 

@@ -10,14 +10,14 @@ from troposphere.iam import Role
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
-from builder.intrinsics import PEERS, arn, arn_in, named, peer, tags
+from builder.intrinsics import PEERS, arn, arn_in, peer, tags
 from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR
 from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
 
 
 def add_bus(template: Template) -> EventBus:
     """The Region's own bus; only this account's roles put events on it."""
-    return template.add_resource(EventBus("EventBus", Name=named(BUS), Tags=tags(BUS)))
+    return template.add_resource(EventBus("EventBus", Name=Sub(BUS), Tags=tags(BUS)))
 
 
 def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, dead_letters: Queue) -> Rule:
@@ -33,12 +33,12 @@ def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, d
     return template.add_resource(
         Rule(
             "FailoverIn",
-            Name=named(FAILOVER_IN),
+            Name=Sub(FAILOVER_IN),
             EventBusName=bus.ref(),
             EventPattern={
                 "source": ["payment.processing"],
                 "detail-type": ["Payment Transaction"],
-                # Not this Region's own: those are on their way out, and would go round for ever.
+                # Not this Region's own events: those are on their way out, and would circulate for ever.
                 "detail": {"failover": ["true"], "region": [{"anything-but": [Ref("AWS::Region")]}]},
             },
             State="ENABLED",
@@ -66,7 +66,7 @@ def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
     name = Sub(FAILOVER, Peer=peer(which))
     wanted: list[Any] = [peer(which)]
     if which == "First":
-        wanted.append({"exists": False})  # the standby also takes what names no next Region
+        wanted.append({"exists": False})  # the standby also takes events that name no next Region
     return Rule(
         f"FailoverTo{which}",
         Condition="Linked",
@@ -85,11 +85,11 @@ def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
 
 
 def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Queue) -> Rule:
-    """Every minute; off while the environment takes nothing in. Schedules live on the default bus."""
+    """Every minute; disabled while intake is off. Schedules are rules of the default bus."""
     rule = template.add_resource(
         Rule(
             "JanitorSchedule",
-            Name=named(JANITOR),
+            Name=Sub(JANITOR),
             ScheduleExpression="rate(1 minute)",
             State=If("IntakeOn", "ENABLED", "DISABLED"),
             Targets=[_target("janitor", GetAtt(janitor, "Arn"), dead_letters)],

@@ -79,7 +79,7 @@ def roles() -> list[Statement]:
             [_role(name) for name in ROLES if name != "replication"],
             StringEquals("iam:PassedToService", services),
         ),
-        # S3 is not known to say for whom a role is passed; this one trusts S3 alone.
+        # Whether S3 names itself in iam:PassedToService is not documented; this role trusts S3 alone.
         allow("iam:PassRole", _role("replication")),
     ]
 
@@ -89,7 +89,7 @@ def _role(name: str) -> Sub:
 
 
 def keys() -> list[Statement]:
-    """Keys have no names before they exist: the tag tells ours.
+    """Keys have no names before they exist: the tag marks ours.
 
     A tag may take five minutes to count (KMS guide, "ABAC for KMS"). So what is done to a key as soon as it is made is
     not bound to it, but to the alias's name or to the service that asks.

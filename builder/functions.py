@@ -20,7 +20,7 @@ from troposphere.logs import LogGroup
 from troposphere.sqs import Queue
 
 from builder import waivers
-from builder.intrinsics import arn, named, tags
+from builder.intrinsics import arn, tags
 from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
 from builder.policies import (
     act_on_registers,
@@ -47,7 +47,7 @@ RUNTIME = "python3.13"
 
 
 class Functions:
-    """Makes the functions of one template; they share code, settings, key and dead-letter queue."""
+    """Adds the functions of one template; they share code, settings, key and dead-letter queue."""
 
     def __init__(self, template: Template, settings: Settings, *, key: Key, dead_letters: Queue, register: Any) -> None:
         self.template = template
@@ -57,7 +57,7 @@ class Functions:
         self.register = register
 
     def add_processor(self) -> Function:
-        """Answers the API and the workflow; the only one that the concurrency parameter caps."""
+        """Answers the API and the workflow; the only one with a cap on concurrency."""
         processor = self._add(
             "Processor",
             PROCESSOR,
@@ -72,7 +72,7 @@ class Functions:
         return processor
 
     def add_health(self) -> Function:
-        """Answers `GET /health`; no cap, so that a burst of payments cannot make a Region look ill."""
+        """Answers `GET /health`; no cap, so that a burst of payments cannot make a Region look unhealthy."""
         return self._add(
             "Health",
             HEALTH,
@@ -85,7 +85,7 @@ class Functions:
         )
 
     def add_janitor(self) -> Function:
-        """Takes overdue payments one step further; one run at a time, over before the next minute begins."""
+        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins."""
         janitor = self._add(
             "Janitor",
             JANITOR,
@@ -110,7 +110,7 @@ class Functions:
         return janitor
 
     def _settle(self) -> list[Statement]:
-        """What taking a payment to its end needs, in the processor and in the janitor."""
+        """Rights to settle a payment, for the processor and the janitor."""
         return [
             act_on_registers(self.register),
             publish_record(),
@@ -147,9 +147,9 @@ class Functions:
         return self.template.add_resource(
             Function(
                 title,
-                FunctionName=named(name),
+                FunctionName=Sub(name),
                 Architectures=["arm64"],
-                Code=Code(S3Bucket=named(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
+                Code=Code(S3Bucket=Sub(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
                 DeadLetterConfig=DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")),
                 Environment=Environment(Variables=self._variables()),
                 Handler=handler,
@@ -166,11 +166,11 @@ class Functions:
         )
 
     def _variables(self) -> dict[str, Any]:
-        """AWS_REGION is not among them: Lambda sets it and refuses to be told."""
+        """AWS_REGION is not among them: Lambda sets it and refuses another value."""
         return {
             "ACCOUNT": Ref("AWS::AccountId"),
-            "BUCKET": named(BUCKET),
-            "BUS": named(BUS),
+            "BUCKET": Sub(BUCKET),
+            "BUS": Sub(BUS),
             "ENVIRONMENT": Ref("EnvironmentSuffix"),
             "PROCESSOR_DEDUPLICATES": Ref("ProcessorDeduplicates"),
             "PROCESSOR_KEY_HOURS": Ref("ProcessorKeyLifetimeHours"),
@@ -178,7 +178,7 @@ class Functions:
             "RAIL": If("HasProcessor", Ref("ProcessorUrl"), "ledger"),
             "REGIONS": ",".join(self.settings.regions),
             "STATE_MACHINE": arn("states", f"stateMachine:{WORKFLOW}"),
-            "TABLE": named(TABLE),
+            "TABLE": Sub(TABLE),
             "TEST_FAULTS": Ref("TestFaults"),
         }
 

@@ -10,7 +10,7 @@ from troposphere import AWSHelperFn, BaseAWSObject, Tags, Template
 def pretty(value: Any, margin: str = "\n") -> str:
     """`json.dumps(value, indent=2, sort_keys=True)`, of objects too, several times faster.
 
-    Indenting, the library's encoder runs in Python; and `to_dict` encodes what is nested anew at each level.
+    The library's encoder runs in Python when it indents; and `to_dict` encodes what is nested again at each level.
     """
     if isinstance(value, str):
         return quoted(value)
@@ -20,12 +20,12 @@ def pretty(value: Any, margin: str = "\n") -> str:
         return "{" + inner + ("," + inner).join(items) + margin + "}"
     if isinstance(value, (list, tuple)) and value:
         return "[" + inner + ("," + inner).join([pretty(item, inner) for item in value]) + margin + "]"
-    held = opened(value)
-    return json.dumps(value) if held is None else pretty(held, margin)
+    content = opened(value)
+    return json.dumps(value) if content is None else pretty(content, margin)
 
 
 def opened(value: Any) -> Any:
-    """What an object of troposphere or awacs holds; None for what is no such object, or empty."""
+    """The content of an object of troposphere or awacs; None for anything else, and for an empty one."""
     if isinstance(value, BaseAWSObject):
         return checked(value)
     if isinstance(value, Template):
@@ -40,15 +40,15 @@ def opened(value: Any) -> Any:
 
 
 def checked(value: BaseAWSObject) -> dict[str, Any]:
-    """What an object holds, objects and all, after the checks that `to_dict` makes."""
+    """The content of a resource or property, not yet opened, after the checks that `to_dict` makes."""
     value._validate_props()
     value.validate()
-    return {name: held for name, held in value.resource.items() if held or name != "Properties"}
+    return {name: part for name, part in value.resource.items() if part or name != "Properties"}
 
 
 def sections(template: Template) -> dict[str, Any]:
     """The sections that our templates have."""
-    found = {
+    content = {
         "Conditions": template.conditions,
         "Description": template.description,
         "Mappings": template.mappings,
@@ -56,4 +56,4 @@ def sections(template: Template) -> dict[str, Any]:
         "Parameters": template.parameters,
         "Resources": template.resources,
     }
-    return {name: held for name, held in found.items() if held}
+    return {name: part for name, part in content.items() if part}

@@ -13,11 +13,6 @@ def peer(which: str) -> FindInMap:
     return FindInMap("Peers", Ref("AWS::Region"), which)
 
 
-def named(pattern: str) -> Sub:
-    """A name in the stack's own Region."""
-    return Sub(pattern)
-
-
 def named_in(pattern: str, which: str) -> Sub:
     """The name that `pattern` has in one of the two other Regions."""
     return Sub(pattern.replace("${AWS::Region}", "${Peer}"), Peer=peer(which))

@@ -23,7 +23,7 @@ def add_environment(template: Template) -> None:
 
 
 def add_regional(template: Template, settings: Settings) -> None:
-    """Everything a Region's stack is told; defaults are those of deployment.toml as delivered."""
+    """The parameters of a Region's stack; defaults are those of deployment.toml as delivered."""
     add_environment(template)
     _text(
         template, "HomeRegion", "Region of the global stack", default=settings.regions[0], allowed=[*settings.regions]
@@ -71,8 +71,7 @@ def add_is_home(template: Template, settings: Settings) -> None:
 
 
 def add_peers(template: Template, settings: Settings) -> None:
-    """The mapping that tells each Region its rank and the two others, next in rank first (docs/design.md,
-    "Regions")."""
+    """The mapping of each Region to its rank and the two others, next in rank first (SPEC B1)."""
     regions = settings.regions
     peers = {}
     for rank, region in enumerate(regions):

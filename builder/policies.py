@@ -20,7 +20,7 @@ from awacs.aws import (
 from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy, Role
 
-from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named, named_in, tags
+from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named_in, tags
 from builder.names import KEY_ALIAS, REGISTER, TABLE
 
 # What a caller of a service needs of the customer key behind a table, queue, topic or bucket: `GenerateDataKey*` and
@@ -55,7 +55,7 @@ def document(*statements: Any) -> PolicyDocument:
 
 
 def trust(service: str, *conditions: Any) -> PolicyDocument:
-    """Let one AWS service take the role."""
+    """Let one AWS service assume the role."""
     principal = Principal("Service", f"{service}.amazonaws.com")
     statement = Statement(Effect=Allow, Action=[Action("sts", "AssumeRole")], Principal=principal)
     if conditions:
@@ -67,7 +67,7 @@ def role(title: str, name: str, trusted: PolicyDocument, *statements: Statement)
     """A role with one inline policy; its name ends in Region and environment, for IAM is one for all Regions."""
     return Role(
         title,
-        RoleName=named(name),
+        RoleName=Sub(name),
         AssumeRolePolicyDocument=trusted,
         Policies=[Policy(PolicyName="exact", PolicyDocument=document(*statements))],
         Tags=tags(name),
@@ -85,7 +85,7 @@ def trace() -> Statement:
 
 
 def use_key(key: Any, *services: str) -> Statement:
-    """Use the own Region's key, only through these services."""
+    """Use the Region's own key, only through these services."""
     via = StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in services])
     return allow(USE_KEY, GetAtt(key, "Arn"), via)
 
@@ -110,17 +110,17 @@ def act_on_registers(table: Any) -> Statement:
 
 
 def read_register(table: Any) -> Statement:
-    """Read cells of the own Region's register."""
+    """Read cells of the Region's own register."""
     return allow("dynamodb:GetItem", GetAtt(table, "Arn"))
 
 
 def find_due(table: Any) -> Statement:
-    """Find overdue cells in the own Region's register."""
+    """Find overdue cells in the Region's own register."""
     return allow("dynamodb:Query", Sub("${Table}/index/due", Table=GetAtt(table, "Arn")))
 
 
 def identify(table: Any) -> Statement:
-    """See whether the own Region's register is still the table that it was."""
+    """See whether the Region's own register is still the same table."""
     return allow("dynamodb:DescribeTable", GetAtt(table, "Arn"))
 
 
@@ -181,12 +181,12 @@ def read_secret() -> list[Statement]:
 
 
 def only_tls(actions: tuple[str, ...], resources: Any) -> Statement:
-    """Refuse what does not come over TLS."""
+    """Refuse requests without TLS."""
     return deny(actions, resources, Bool("aws:SecureTransport", "false"), Principal=Principal("*"), Sid="OnlyTls")
 
 
 def only_recent_tls(actions: tuple[str, ...], resources: Any) -> Statement:
-    """Refuse TLS below 1.2; S3 tells the version."""
+    """Refuse TLS below 1.2, by a condition key that S3 has."""
     return deny(
         actions, resources, NumericLessThan("s3:TlsVersion", "1.2"), Principal=Principal("*"), Sid="OnlyRecentTls"
     )

@@ -6,21 +6,21 @@ from troposphere import GetAtt, Sub, Template
 from troposphere.kms import Key
 from troposphere.sqs import Queue, QueuePolicy
 
-from builder.intrinsics import arn, named, tags
+from builder.intrinsics import arn, tags
 from builder.names import BUS, DEAD_LETTERS, INBOX, TOPIC
 from builder.parameters import of_rank
 from builder.policies import allow, document, from_source, only_tls
 from builder.settings import Settings
 
-KEPT = 14 * 24 * 3600  # the longest SQS keeps a message
+KEPT = 14 * 24 * 3600  # seconds; the longest that SQS keeps a message
 
 
 def add_dead_letters(template: Template, key: Key) -> Queue:
-    """Where payments, events and invocations go that nobody could deal with; `payctl redrive` puts them back."""
+    """Payments, events and invocations that failed for good; `payctl redrive` puts them back."""
     queue = template.add_resource(
         Queue(
             "DeadLetterQueue",
-            QueueName=named(DEAD_LETTERS),
+            QueueName=Sub(DEAD_LETTERS),
             KmsMasterKeyId=GetAtt(key, "Arn"),
             MessageRetentionPeriod=KEPT,
             Tags=tags(DEAD_LETTERS),
@@ -47,11 +47,11 @@ def add_dead_letters(template: Template, key: Key) -> Queue:
 
 
 def add_inbox(template: Template, settings: Settings) -> Queue:
-    """Holds what the alert topics of all Regions say."""
+    """The inbox: alerts of all Regions' topics."""
     queue = template.add_resource(
         Queue(
             "AlertsInbox",
-            QueueName=named(INBOX),
+            QueueName=Sub(INBOX),
             KmsMasterKeyId=of_rank("KeyArns", "Rank"),
             MessageRetentionPeriod=KEPT,
             Tags=tags(INBOX),

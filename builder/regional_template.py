@@ -10,7 +10,7 @@ from builder.settings import Settings
 
 
 def regional_template(settings: Settings) -> Template:
-    """What a Region needs by itself and, once `KeyArns` is given, what links it to the others."""
+    """What a Region needs by itself and, once `KeyArns` is set, what links it to the others."""
     template = Template(Description="Payments: one Region")
     parameters.add_regional(template, settings)
     parameters.add_peers(template, settings)

@@ -121,7 +121,7 @@ def load(file: Path = DEFAULT_FILE, environ: Mapping[str, str] = os.environ) -> 
 
 
 def _settings(raw: Mapping[str, Any]) -> Settings:
-    """What the file says, for the default environment; the first fault is raised as SettingsError."""
+    """The settings of a file, for the default environment. Raises SettingsError without the file's name."""
     known = {"regions", "endpoint", "tags", *TABLES}
     if unknown := sorted(set(raw) - known):
         raise SettingsError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
@@ -173,7 +173,7 @@ def _tags(value: Any) -> dict[str, str]:
 
 
 def _check(settings: Settings) -> None:
-    """What types cannot say; the first fault is raised."""
+    """What types do not cover. Raises SettingsError for the first fault."""
     accounts, limits, domain, processor = settings.accounts, settings.limits, settings.domain, settings.processor
     rules = (
         (

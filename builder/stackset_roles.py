@@ -1,5 +1,4 @@
-"""The roles of self-managed StackSets: one administers, one makes the resources (docs/aws.md, "Roles of self-managed
-StackSets")."""
+"""The roles of self-managed StackSets: one administers, one creates the resources (FACTS F2)."""
 
 from awacs.aws import ArnEquals, AWSPrincipal, PolicyDocument
 from troposphere import If, NoValue, Ref, Sub, Template
@@ -18,7 +17,7 @@ def add_roles(template: Template) -> None:
             "AdministrationRole",
             Condition="MakesAdministrationRole",
             RoleName=ADMINISTRATION_ROLE,
-            # The account the StackSets belong to, so that no other account's StackSet can use the role.
+            # The account of the StackSets, so that no other account's StackSet can use the role.
             AssumeRolePolicyDocument=trust(
                 "cloudformation",
                 from_account(),
@@ -28,7 +27,7 @@ def add_roles(template: Template) -> None:
                 Policy(
                     PolicyName="assume",
                     PolicyDocument=document(
-                        # The target account is not known here; the role's name and its trust are what binds.
+                        # The target account is not known here; the role's name and its trust policy are the limits.
                         allow("sts:AssumeRole", Sub("arn:${AWS::Partition}:iam::*:role/${Role}", Role=execution))
                     ),
                 )

@@ -30,7 +30,7 @@ from troposphere.s3 import (
     VersioningConfiguration,
 )
 
-from builder.intrinsics import PEERS, bucket_arn, named, named_in, peer, tags
+from builder.intrinsics import PEERS, bucket_arn, named_in, peer, tags
 from builder.names import ACCESS_LOGS, BUCKET, REPLICATION
 from builder.parameters import of_rank
 from builder.policies import allow, document, only_recent_tls, only_tls, role, trust, use_key, use_peer_keys
@@ -47,7 +47,7 @@ def add_receipts(template: Template, key: Key) -> Bucket:
     bucket = template.add_resource(
         Bucket(
             "ReceiptsBucket",
-            BucketName=named(BUCKET),
+            BucketName=Sub(BUCKET),
             BucketEncryption=BucketEncryption(
                 ServerSideEncryptionConfiguration=[
                     ServerSideEncryptionRule(
@@ -68,7 +68,7 @@ def add_receipts(template: Template, key: Key) -> Bucket:
                 ]
             ),
             LoggingConfiguration=LoggingConfiguration(
-                DestinationBucketName=named(ACCESS_LOGS), LogFilePrefix=Sub("receipts/${EnvironmentSuffix}/")
+                DestinationBucketName=Sub(ACCESS_LOGS), LogFilePrefix=Sub("receipts/${EnvironmentSuffix}/")
             ),
             OwnershipControls=NO_ACLS,
             PublicAccessBlockConfiguration=NOT_PUBLIC,

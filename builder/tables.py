@@ -19,7 +19,7 @@ from troposphere.dynamodb import (
 )
 from troposphere.kms import Key
 
-from builder.intrinsics import named, tags
+from builder.intrinsics import tags
 from builder.names import REGISTER, TABLE
 from builder.settings import Settings
 
@@ -29,7 +29,7 @@ def add_register(template: Template, key: Key) -> Table:
     return template.add_resource(
         Table(
             "RegisterTable",
-            TableName=named(REGISTER),
+            TableName=Sub(REGISTER),
             AttributeDefinitions=[
                 AttributeDefinition(AttributeName="TransactionId", AttributeType="S"),
                 AttributeDefinition(AttributeName="due_at", AttributeType="N"),
@@ -37,7 +37,7 @@ def add_register(template: Template, key: Key) -> Table:
             ],
             BillingMode="PAY_PER_REQUEST",
             DeletionProtectionEnabled=If("Protected", True, False),
-            # Sparse: only cells that still have work to do carry the two attributes.
+            # Sparse: only cells with open work have the two attributes.
             GlobalSecondaryIndexes=[
                 GlobalSecondaryIndex(
                     IndexName="due",
@@ -63,7 +63,7 @@ def add_records(template: Template, settings: Settings) -> GlobalTable:
     return template.add_resource(
         GlobalTable(
             "PaymentsTable",
-            TableName=named(TABLE),
+            TableName=Sub(TABLE),
             AttributeDefinitions=[
                 AttributeDefinition(AttributeName="Timestamp", AttributeType="N"),
                 AttributeDefinition(AttributeName="TransactionId", AttributeType="S"),

@@ -1,5 +1,4 @@
-"""The payment workflow of a Region: try here, else in the next Region, else dead letter (docs/design.md, "The workflow
-resource")."""
+"""The payment workflow of a Region: settle here, else in the next Region, else a dead letter (SPEC B6)."""
 
 from typing import Any
 
@@ -17,7 +16,7 @@ from troposphere.stepfunctions import (
     TracingConfiguration,
 )
 
-from builder.intrinsics import arn, named, peer, tags
+from builder.intrinsics import arn, peer, tags
 from builder.names import WORKFLOW, WORKFLOW_LOGS
 from builder.policies import (
     allow,
@@ -32,7 +31,7 @@ from builder.policies import (
     use_key,
 )
 
-# The input of an execution may be anything a caller sends; what is no object is carried along as `input`.
+# The input of an execution may be anything that a caller sends; what is no object is wrapped as `input`.
 INPUT = """$input := $states.context.Execution.Input;
   $payment := $type($input) = 'object' ? $input : {'input': $input};
   $tried := [$payment.tried, '${Region}'];"""
@@ -62,7 +61,7 @@ DEAD_LETTER = (
 ) %}"""
 )
 
-# An expression that comes to nothing would end the execution in the middle of its rescue: a missing cause is "".
+# An expression without a value would end the execution while it handles a failure: a missing cause is "".
 FAULT = {"reason": "{% $states.errorOutput.Error %}", "error": "{% $states.errorOutput.Cause & '' %}"}
 
 
@@ -81,7 +80,7 @@ def definition() -> dict[str, Any]:
                 "Default": "Settled",
             },
             "Settled": {"Type": "Succeed"},
-            # Only its own Region may go on, and its janitor will: no hop.
+            # Only its own Region may continue, by its janitor: no failover.
             "Parked": {"Type": "Succeed"},
             "ChooseRegion": {"Type": "Pass", "Output": HAND_OVER, "Next": "RegionLeft"},
             "RegionLeft": {
@@ -110,7 +109,7 @@ def definition() -> dict[str, Any]:
 
 
 def process_transaction() -> dict[str, Any]:
-    """Call the processor. Retries: never what is wrong for good; throttling in place; all else three times."""
+    """Call the processor. Retries: permanent errors never; throttling in place; all else three times."""
     for_good = ["InvalidTransaction", "IdTaken"]
     throttled = ["Lambda.TooManyRequestsException"]
     return {
@@ -146,7 +145,7 @@ def process_transaction() -> dict[str, Any]:
 
 
 def fail_over() -> dict[str, Any]:
-    """Put the payment on the own bus for the next Region; a rule takes it there."""
+    """Put the payment on the Region's own bus for the next Region; a rule takes it there."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::events:putEvents",
@@ -168,7 +167,7 @@ def fail_over() -> dict[str, Any]:
 
 
 def dead_letter() -> dict[str, Any]:
-    """Put the whole payment aside with the reason; the execution ends FAILED."""
+    """Send the whole payment to the dead-letter queue with the reason; the execution ends FAILED."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage",
@@ -209,7 +208,7 @@ def add_workflow(
     return template.add_resource(
         StateMachine(
             "Workflow",
-            StateMachineName=named(WORKFLOW),
+            StateMachineName=Sub(WORKFLOW),
             StateMachineType="STANDARD",
             Definition=definition(),
             DefinitionSubstitutions={

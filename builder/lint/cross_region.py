@@ -38,7 +38,7 @@ def check_rule_targets(stack: Resolved, regional: Mapping[str, Resolved]) -> Ite
             buses = [regional[region].arn(bus) for bus in _buses(regional.get(region))]
             if region != stack.region and ":event-bus/" not in arn:
                 effect = f"EventBridge refuses the target {arn}: in another Region a target must be an event bus"
-                yield Fault(name, effect, "name that Region's event bus, and let a rule on it start what shall run")
+                yield Fault(name, effect, "name that Region's event bus, and let a rule on it start what is to run")
             elif region != stack.region and arn not in buses:
                 effect = f"EventBridge cannot deliver: the template makes no event bus {arn}"
                 yield Fault(name, effect, f"name {' or '.join(buses) or 'a bus of one of the Regions'}")
@@ -84,7 +84,7 @@ def check_failover(stack: Resolved, regional: Mapping[str, Resolved]) -> Iterato
     for target in [region for region in regional if region != source]:
         routes = [region_of(arn) for arn in _targets(stack, _event(source, next=target))]
         if routes != [target]:
-            yield Fault(bus, f"EventBridge takes a failover event for {target} to {_list(routes)}", remedy)
+            yield Fault(bus, f"EventBridge sends a failover event for {target} to {_list(routes)}", remedy)
     starts = {
         region: [service_of(arn) for arn in _targets(stack, _event(region, next=source))]
         for region in regional
@@ -92,12 +92,12 @@ def check_failover(stack: Resolved, regional: Mapping[str, Resolved]) -> Iterato
     }
     for region, services in starts.items():
         if services != ["states"]:
-            effect = f"EventBridge takes a failover event of {region} to {_list(services)}, not to one state machine"
+            effect = f"EventBridge sends a failover event of {region} to {_list(services)}, not to one state machine"
             yield Fault(
                 bus, effect, "let one rule start the workflow for events of other Regions, and no other take them"
             )
     if len(routes := _targets(stack, _event(source))) != 1:
-        effect = f"EventBridge takes a failover event that names no Region to {len(routes)} Regions"
+        effect = f"EventBridge sends a failover event that names no Region to {len(routes)} Regions"
         yield Fault(bus, effect, "let the rule to the standby, and no other, take events without detail.next")
 
 

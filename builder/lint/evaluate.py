@@ -60,13 +60,13 @@ class Resolved(NamedTuple):
     def arn(self, name: str) -> str:
         """The ARN of a resource whose type is in ARNS."""
         body = self.resources[name]
-        return arn_of(body["Type"], body["Properties"], name, self.region, self.account)
+        return arn_of(body["Type"], body["Properties"], name, self.region)
 
 
-def arn_of(kind: str, properties: Mapping[str, Any], logical_id: str, region: str, account: str) -> str:
+def arn_of(kind: str, properties: Mapping[str, Any], logical_id: str, region: str) -> str:
     """The ARN of a resource; what has no name is called by its logical id."""
     variables = {key: properties.get(key, logical_id) for key in re.findall(r"{([A-Z]\w+)}", ARNS[kind])}
-    return "arn:aws:" + ARNS[kind].format(region=region, account=account, logical_id=logical_id, **variables)
+    return "arn:aws:" + ARNS[kind].format(region=region, account=ACCOUNT, logical_id=logical_id, **variables)
 
 
 def resolve(template: Mapping[str, Any], *, region: str, **parameters: str | int) -> Resolved:
@@ -81,18 +81,18 @@ def resolve(template: Mapping[str, Any], *, region: str, **parameters: str | int
     faults: list[Fault] = []
 
     def evaluated(section: str, evaluate: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
-        found = {}
+        values = {}
         for name, body in template.get(section, {}).items():
             try:
                 if evaluator.holds(body.get("Condition")):
-                    found[name] = evaluate(body)
+                    values[name] = evaluate(body)
             except UnresolvedError as error:
                 faults.extend(fault._replace(logical_id=name) for fault in error.faults)
             except RecursionError:
                 faults.append(Fault(name, "CloudFormation refuses a circular reference", "break the circle"))
-        return found
+        return values
 
-    resources = evaluated("Resources", lambda body: {"Properties": {}} | evaluator.value(_without(body, "Condition")))
+    resources = evaluated("Resources", lambda body: {"Properties": {}} | evaluator.value(body))
     outputs = evaluated("Outputs", lambda body: evaluator.value(body.get("Value")))
     if faults:
         raise UnresolvedError(*faults)
@@ -145,8 +145,6 @@ class Evaluator:
         if condition is None:
             return True
         if condition not in self._conditions:
-            if condition not in self.template.get("Conditions", {}):
-                raise _unresolved(f"CloudFormation refuses the condition {condition}: there is none", "define it")
             self._conditions[condition] = bool(self.value(self.template["Conditions"][condition]))
         return self._conditions[condition]
 
@@ -177,7 +175,7 @@ class Evaluator:
             raise
         except (AttributeError, IndexError, KeyError, TypeError, ValueError):
             raise _unresolved(
-                f"CloudFormation cannot evaluate {function} of {argument}", "correct what it is given"
+                f"CloudFormation cannot evaluate {function} of {argument}", "correct its argument"
             ) from None
 
     def _ref(self, name: str) -> Any:
@@ -187,7 +185,7 @@ class Evaluator:
             raise _unresolved(
                 f"CloudFormation asks for a value of the parameter {name}, and nothing gives one", "give it a default"
             )
-        resource = self._resource(name)
+        resource = self.template["Resources"][name]
         if resource["Type"] in REFS_ARE_ARNS:
             return self._get_att([name, "Arn"])
         if NAMES.get(resource["Type"]) in resource.get("Properties", {}):
@@ -196,29 +194,21 @@ class Evaluator:
 
     def _get_att(self, argument: list[str] | str) -> str:
         name, attribute = argument if isinstance(argument, list) else argument.split(".", 1)
-        resource = self._resource(name)
+        resource = self.template["Resources"][name]
         kind, properties = resource["Type"], resource.get("Properties", {})
         if attribute == "Arn" and kind == "AWS::Events::Rule":
             bus = self.value(properties["EventBusName"]) + "/" if "EventBusName" in properties else ""
             return f"arn:aws:events:{self.region}:{ACCOUNT}:rule/{bus}{self.value(properties['Name'])}"
         if attribute == "Arn" and kind in ARNS:
             named = {key: self.value(value) for key, value in properties.items() if f"{{{key}}}" in ARNS[kind]}
-            return arn_of(kind, named, name, self.region, ACCOUNT)
+            return arn_of(kind, named, name, self.region)
         if attribute == "QueueName":
             return str(self.value(properties["QueueName"]))
         return f"{name}.{attribute}-{self.region}"
 
-    def _resource(self, name: str) -> Any:
-        if name not in self.template["Resources"]:
-            raise _unresolved(
-                f"CloudFormation refuses the template: nothing is called {name}",
-                "correct the name, or add it",
-            )
-        return self.template["Resources"][name]
-
     def _sub(self, argument: Any) -> str:
-        text, given = argument if isinstance(argument, list) else (argument, {})
-        variables = {key: self.value(value) for key, value in given.items()}
+        text, pairs = argument if isinstance(argument, list) else (argument, {})
+        variables = {key: self.value(value) for key, value in pairs.items()}
 
         def replace(match: re.Match[str]) -> str:
             name = match[1]
@@ -243,7 +233,3 @@ class Evaluator:
 
 def _unresolved(effect: str, remedy: str) -> UnresolvedError:
     return UnresolvedError(Fault("", effect, remedy))
-
-
-def _without(body: Mapping[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name != key}

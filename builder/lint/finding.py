@@ -1,4 +1,4 @@
-"""What the lint says: a fault of one resource, and a finding, which also names file and Region."""
+"""The values of the lint: a fault of one resource, and a finding, which also names file and Region."""
 
 from typing import NamedTuple
 

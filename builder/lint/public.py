@@ -1,6 +1,6 @@
 """The public linters, cfn-lint and AWS's own cloudformation-validate, in every Region."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 
 def lint(file: str, text: str, regions: Sequence[str]) -> list[str]:
@@ -8,30 +8,26 @@ def lint(file: str, text: str, regions: Sequence[str]) -> list[str]:
     return [f"{file}: {line}" for line in (*cfn_lint(text, regions), *cloudformation_validate(text, regions))]
 
 
-def cfn_lint(text: str, regions: Sequence[str], *, severity: str = "EW") -> Iterator[str]:
-    """What cfn-lint says; `severity` is the first letters of the rules that count. Raises ImportError without it."""
+def cfn_lint(text: str, regions: Sequence[str], *, errors_only: bool = False) -> Iterator[str]:
+    """What cfn-lint finds in the Regions. Raises ImportError without it."""
     from cfnlint.api import ManualArgs  # noqa: PLC0415 - slow to import
     from cfnlint.api import lint as run  # noqa: PLC0415
 
     for match in run(text, config=ManualArgs(regions=list(regions))):
-        if match.rule.id[0] in severity:
+        if match.rule.id.startswith("E") or not errors_only:
             yield f"{match.rule.id} at {'/'.join(map(str, match.path))}: {match.message}"
 
 
-def cloudformation_validate(
-    text: str, regions: Sequence[str], parameters: Mapping[str, str] | None = None
-) -> Iterator[str]:
-    """What cloudformation-validate says of each Region. Raises ImportError without it."""
+def cloudformation_validate(text: str, regions: Sequence[str]) -> Iterator[str]:
+    """Errors and warnings of cloudformation-validate in the Regions. Raises ImportError without it."""
     import cloudformation_validate as validate  # noqa: PLC0415 - slow to import
 
     engine = validate.CompositeEngine()
-    lines = {}
+    lines = set()
     for region in regions:
-        config = validate.ValidateConfig(
-            pseudo_parameter_overrides=validate.PseudoParameterOverrides(region=region),
-            parameter_overrides=dict(parameters or {}),
-        )
-        for found in engine.validate_template(validate.TemplateContent(text), config).diagnostics:
-            if found.severity.name != "INFO":
-                lines[f"{found.rule_id} at {found.property_path or 'the template'}: {found.message}"] = region
-    yield from lines
+        place = validate.PseudoParameterOverrides(region=region)
+        config = validate.ValidateConfig(pseudo_parameter_overrides=place)
+        for diagnostic in engine.validate_template(validate.TemplateContent(text), config).diagnostics:
+            if diagnostic.severity.name != "INFO":
+                lines.add(f"{diagnostic.rule_id} at {diagnostic.property_path or 'the template'}: {diagnostic.message}")
+    yield from sorted(lines)

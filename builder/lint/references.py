@@ -64,15 +64,15 @@ def _in(node: Any) -> Iterator[tuple[str, str]]:
             yield "parameter or resource", str(argument)
         elif key == "Fn::GetAtt":
             yield "resource", str(first).split(".")[0]
-        elif key == "Fn::If":
+        elif key == "Fn::If" or (key == "Condition" and isinstance(argument, str)):
             yield "condition", str(first)
         elif key == "Fn::FindInMap" and isinstance(first, str):
             yield "mapping", first
         elif key == "Fn::Sub":
             pair = isinstance(argument, list) and len(argument) == 2 and isinstance(argument[1], dict)
-            given = argument[1] if pair else {}
+            variables = argument[1] if pair else {}
             for name in VARIABLE.findall(str(first)):
-                if name not in given:
+                if name not in variables:
                     yield ("resource", name.split(".")[0]) if "." in name else ("parameter or resource", name)
     for each in node.values():
         yield from _in(each)

@@ -89,7 +89,7 @@ def check_key_rights(stack: Resolved, regions: Collection[str]) -> Iterator[Faul
 
 def check_event_rights(stack: Resolved) -> Iterator[Fault]:
     """A target's role may do what the target takes."""
-    statements = {stack.arn(name): found for name, found in role_statements(stack).items()}
+    statements = {stack.arn(name): own for name, own in role_statements(stack).items()}
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         for target in rule["Targets"]:
             action = DELIVERY.get(service_of(target["Arn"]))
@@ -102,7 +102,7 @@ def check_event_rights(stack: Resolved) -> Iterator[Fault]:
 
 
 def place(arn: str, regions: Collection[str]) -> str:
-    """The Region an ARN is in; the ARN of a bucket does not say, its name does; "" where neither does."""
+    """The Region an ARN is in; that of a bucket is in its name only; "" where neither names one."""
     return region_of(arn) or next((region for region in regions if f"-{region}-" in arn), "")
 
 

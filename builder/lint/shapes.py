@@ -59,7 +59,7 @@ def check_shapes(stack: Resolved) -> Iterator[Fault]:
 
 
 def _wrong(value: Any, path: list[str], place: str) -> Iterator[str]:
-    """The places on a path where something is missing or has another type than the path says."""
+    """The places on a path where something is missing or has the wrong type."""
     if not path:
         if not isinstance(value, str):
             yield place

@@ -19,7 +19,7 @@ from builder.lint.rights import check_event_rights, check_key_rights, check_trus
 from builder.lint.shapes import check_shapes
 from builder.lint.workflow import check_workflow
 
-# What an environment is told, all options on; a template takes those parameters that it has.
+# The parameters of an environment, all options on; a template takes those that it declares.
 BASIC = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64}
 FULL = {
     **BASIC,
@@ -29,7 +29,7 @@ FULL = {
     "ProcessorUrl": "https://processor.example",
     "ProcessorCredentialName": "processor-key",
 }
-Found = list[tuple[str, str, Fault]]  # file, Region
+Faults = list[tuple[str, str, Fault]]  # file, Region
 
 
 class Source(NamedTuple):
@@ -51,33 +51,31 @@ def regions_of(regional: Any) -> tuple[str, ...]:
 def lint(
     regional: Source, world: Source, bootstrap: Source | None = None, *, regions: Sequence[str]
 ) -> tuple[Finding, ...]:
-    """Every finding; `regions` in rank order. What cannot be read is all that is told: the rest follows from it."""
+    """Every finding; `regions` in rank order. A template that cannot be read has no other findings than that."""
     sources = [regional, world, *([bootstrap] if bootstrap else [])]
-    found: Found = [(source.file, "", fault) for source in sources for fault in check_references(source.document)]
+    faults: Faults = [(source.file, "", fault) for source in sources for fault in check_references(source.document)]
     if not regions:
-        remedy = "give each Region its Rank, First and Second in the mapping Peers"
-        found.append((regional.file, "", Fault("Peers", "CloudFormation cannot tell a Region its peers", remedy)))
-    if found:
-        return _findings(found, regions)
-    unlinked = _stacks(regional, regions, BASIC, found)
+        remedy = "give each Region its Rank, First and Second in the mapping"
+        faults.append((regional.file, "", Fault("Peers", "CloudFormation finds no peers for a Region", remedy)))
+    if faults:
+        return _findings(faults, regions)
+    unlinked = _stacks(regional, regions, BASIC, faults)
     keys = [str(unlinked[region].outputs.get("KeyArn", "")) for region in regions if region in unlinked]
     if not all(keys):
-        remedy = "output the ARN of the Region's key as KeyArn"
-        found.append(
-            (regional.file, "", Fault("KeyArn", "payctl cannot link the Regions: a stack's key is unknown", remedy))
-        )
-    given = {**FULL, "KeyArns": ",".join(keys)}
-    linked = _stacks(regional, regions, given, found)
-    spanning = _stacks(world, regions[:1], given, found)
-    accounts = _stacks(bootstrap, regions, BASIC, found) if bootstrap else {}
-    if found:
-        return _findings(found, regions)
+        fault = Fault("KeyArn", "payctl cannot link the Regions without their keys", "output the key's ARN as KeyArn")
+        faults.append((regional.file, "", fault))
+    parameters = {**FULL, "KeyArns": ",".join(keys)}
+    linked = _stacks(regional, regions, parameters, faults)
+    spanning = _stacks(world, regions[:1], parameters, faults)
+    accounts = _stacks(bootstrap, regions, BASIC, faults) if bootstrap else {}
+    if faults:
+        return _findings(faults, regions)
     home = spanning[regions[0]]
     checks = (check_attributes, check_trust, check_workflow)
     for source, stacks in ((regional, linked), (world, spanning), *([(bootstrap, accounts)] if bootstrap else [])):
-        found += _each(source, stacks, *checks)
-    found += _each(regional, unlinked, check_before_link)
-    found += _each(
+        faults += _each(source, stacks, *checks)
+    faults += _each(regional, unlinked, check_before_link)
+    faults += _each(
         regional,
         linked,
         lambda stack: check_rule_targets(stack, linked),
@@ -87,23 +85,25 @@ def lint(
         lambda stack: check_key_rights(stack, regions),
         check_event_rights,
     )
-    found += _each(world, spanning, lambda stack: check_global_tables(stack, linked))
+    faults += _each(world, spanning, lambda stack: check_global_tables(stack, linked))
     unreadable = list(_each(regional, linked, check_patterns))
-    found += unreadable or _each(regional, linked, lambda stack: check_failover(stack, linked))
-    return _findings(found, regions)
+    faults += unreadable or _each(regional, linked, lambda stack: check_failover(stack, linked))
+    return _findings(faults, regions)
 
 
-def _stacks(source: Source, regions: Iterable[str], parameters: Mapping[str, str], found: Found) -> dict[str, Resolved]:
-    """The template in each Region; what cannot be evaluated or read is added to `found`."""
+def _stacks(
+    source: Source, regions: Iterable[str], parameters: Mapping[str, str], faults: Faults
+) -> dict[str, Resolved]:
+    """The template in each Region; what cannot be evaluated or read is added to `faults`."""
     declared = source.document.get("Parameters", {})
     stacks = {}
     for region in regions:
         try:
             stack = resolve(source.document, region=region, **{k: v for k, v in parameters.items() if k in declared})
         except UnresolvedError as error:
-            found += [(source.file, region, fault) for fault in error.faults]
+            faults += [(source.file, region, fault) for fault in error.faults]
         else:
-            found += [(source.file, region, fault) for fault in check_shapes(stack)]
+            faults += [(source.file, region, fault) for fault in check_shapes(stack)]
             stacks[region] = stack
     return stacks
 
@@ -116,18 +116,13 @@ def _each(
             yield from ((source.file, region, fault) for fault in check(stack))
 
 
-def _findings(found: Found, regions: Sequence[str]) -> tuple[Finding, ...]:
+def _findings(faults: Faults, regions: Sequence[str]) -> tuple[Finding, ...]:
     """One finding a fault: with the Regions it is in, unless it is in all of them."""
     places: dict[tuple[str, Fault], list[str]] = {}
-    for file, region, fault in found:
+    for file, region, fault in faults:
         places.setdefault((file, fault), []).append(region)
-    return tuple(
-        Finding(
-            file=file,
-            logical_id=fault.logical_id,
-            region="" if set(regions) <= set(where) else ", ".join(dict.fromkeys(where)),
-            effect=fault.effect,
-            remedy=fault.remedy,
-        )
-        for (file, fault), where in places.items()
-    )
+    findings = []
+    for (file, fault), where in places.items():
+        region = "" if set(regions) <= set(where) else ", ".join(dict.fromkeys(where))
+        findings.append(Finding(file, fault.logical_id, region, fault.effect, fault.remedy))
+    return tuple(findings)

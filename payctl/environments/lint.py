@@ -23,7 +23,7 @@ def cfn_lint(built: Sequence[Template], regions: Sequence[str], *, note: Callabl
         note("cfn-lint is not installed: templates linted by builder.lint alone")
         return
     for template in built:
-        if errors := list(public.cfn_lint(template.text, regions, severity="E")):
+        if errors := list(public.cfn_lint(template.text, regions, errors_only=True)):
             raise ToolError(
                 f"{FOLDER}/{template.name}.json: {errors[0]} ({len(errors)} in all)",
                 remedy="correct builder/ and run `make templates check`",

@@ -4,9 +4,11 @@ import re
 from typing import Any
 
 import pytest
+from payments import settings as function_settings
 
-from builder.lint.evaluate import Resolved, resolve
-from builder.names import longest_names
+from builder.lint.evaluate import ACCOUNT, Resolved, resolve
+from builder.names import JANITOR_LOGS, PROCESSOR_LOGS, TABLE, WORKFLOW_LOGS, fill, longest_names
+from payctl.names import Names
 
 LONGEST = "e" * 16
 # Property that holds the name, its limit (the services' API references), by type.
@@ -72,6 +74,27 @@ def test_builders_own_check_covers_every_kind_of_limited_name(regions: tuple[str
     names = dict(longest_names(regions))
     assert all(len(name) <= limit for name, limit in names.items())
     assert any("-to-" in name for name in names)
+
+
+def test_tool_and_functions_call_things_as_the_templates_do(
+    linked: dict[str, Resolved], spanning: Resolved, regions: tuple[str, ...]
+) -> None:
+    names = Names(environment="dev", account=ACCOUNT)
+    (table,) = spanning.of_type("AWS::DynamoDB::GlobalTable").values()
+    for region in regions:
+        stack = linked[region]
+        variables = stack.of_type("AWS::Lambda::Function")["Processor"]["Environment"]["Variables"]
+        functions = function_settings.read({"AWS_REGION": region, **variables})
+        registers = {body["TableName"] for body in stack.of_type("AWS::DynamoDB::Table").values()}
+        assert {names.register(region), functions.register(region)} == registers
+        assert names.table == functions.table == table["TableName"] == fill(TABLE, environment="dev")
+        assert names.receipts(region) == stack.outputs["BucketName"] == functions.bucket
+        assert names.processor(region) == stack.outputs["FunctionName"]
+        assert names.state_machine(region) == stack.outputs["StateMachineArn"] == functions.state_machine
+        groups = {body["LogGroupName"] for body in stack.of_type("AWS::Logs::LogGroup").values()}
+        assert groups > {names.of(group, region) for group in (PROCESSOR_LOGS, JANITOR_LOGS, WORKFLOW_LOGS)}
+        for alarm in stack.of_type("AWS::CloudWatch::Alarm").values():
+            assert alarm["AlarmName"].endswith(names.alarm_suffix(region))
 
 
 @pytest.mark.parametrize("environment", ["dev", "test2", "a", "prod-eu"])
