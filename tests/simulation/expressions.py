@@ -13,8 +13,8 @@ understood:
     operand     = name | ":value"
 
 By the convention of `payments.protocol.ports.Action`, `#name` is the attribute `name`, and the names of values have no
-colon. Strings stand for DynamoDB's S, numbers for its N. Items are never changed in place: an update returns a new item,
-so what a caller was shown stays as it was.
+colon. Strings stand for DynamoDB's S, numbers for its N. Items are never changed in place: an update returns a new
+item, so what a caller was shown stays as it was.
 """
 
 import re
