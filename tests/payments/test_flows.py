@@ -329,8 +329,8 @@ def test_a_result_that_one_cell_has_for_itself_is_told_once_and_does_not_stay_du
     post(world, rail=RAIL)
     differ(world, THIRD)
     context = world.context(THIRD, RAIL)
-    found = world.run(context, sweep(context, "T1"))
-    assert (found.state, found.conflict) == (State.FINAL, True)
+    swept_cell = world.run(context, sweep(context, "T1"))
+    assert (swept_cell.state, swept_cell.conflict) == (State.FINAL, True)
     assert "ch_1" in str(world.replicas[THIRD]["T1"]["Content"])
     assert "due_at" not in world.cells[THIRD]["T1"]
 

@@ -226,10 +226,10 @@ def test_a_payment_that_must_wait_is_parked(
 
 def metrics_in(out: str) -> dict[str, float]:
     lines = [json.loads(line) for line in out.splitlines()]
-    found = next(line for line in lines if "Heartbeat" in line)
-    assert found["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Payments"
-    assert found["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment", "Region"]]
-    return {name["Name"]: found[name["Name"]] for name in found["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+    line = next(line for line in lines if "Heartbeat" in line)
+    assert line["_aws"]["CloudWatchMetrics"][0]["Namespace"] == "Payments"
+    assert line["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["Environment", "Region"]]
+    return {name["Name"]: line[name["Name"]] for name in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
 
 
 def test_the_janitor_finishes_what_is_overdue(
@@ -245,8 +245,8 @@ def test_the_janitor_finishes_what_is_overdue(
     monkeypatch.setattr(runtime, "context", lambda: later)
     capsys.readouterr()
     assert janitor.handler()["due"] >= 1
-    found = metrics_in(capsys.readouterr().out)
-    assert found == {"Heartbeat": 1, "PeerUnanswered": 0, "OldestOverdueSeconds": 0, "Parked": 0, "ResultConflict": 0}
+    metrics = metrics_in(capsys.readouterr().out)
+    assert metrics == {"Heartbeat": 1, "PeerUnanswered": 0, "OldestOverdueSeconds": 0, "Parked": 0, "ResultConflict": 0}
     assert janitor.handler()["due"] == 0
     assert ask(read(given["id"]))[1]["status"] == "SETTLED"
 

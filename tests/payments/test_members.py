@@ -27,8 +27,8 @@ def fresh(cloud: localcloud.LocalCloud) -> Site:
     return site
 
 
-def make_anew(site: Site, region: str = THIRD) -> None:
-    """Delete a register and make it again by hand, which nobody should."""
+def recreate(site: Site, region: str = THIRD) -> None:
+    """Delete a register and create it again by hand, which nobody should."""
     table = site.settings().register(region)
     site.client("dynamodb", region).delete_table(TableName=table)
     site.table(region, table, "due", ("due_shard", "S"), ("due_at", "N"))
@@ -55,10 +55,10 @@ def asked(site: Site, *drivers: Driver) -> bool:
     return reached[0]
 
 
-def test_fault_24_a_register_made_anew_is_not_asked_until_it_was_taught(fresh: Site) -> None:
+def test_fault_24_a_recreated_register_is_ignored_until_it_has_been_retaught(fresh: Site) -> None:
     known = [item["TransactionId"]["S"] for item in items(fresh)]
     assert asked(fresh)
-    make_anew(fresh)
+    recreate(fresh)
     assert not asked(fresh)
     operator = fresh.driver(operator=True)
     for payment in (item["TransactionId"]["S"] for item in items(fresh)):
@@ -71,8 +71,8 @@ def test_fault_24_a_register_made_anew_is_not_asked_until_it_was_taught(fresh: S
 
 def items(site: Site) -> list[dict[str, Any]]:
     """The payments of the home register."""
-    found = site.client("dynamodb", HOME).scan(TableName=site.settings().register(HOME))["Items"]
-    return [item for item in found if not item["TransactionId"]["S"].startswith(":")]
+    scanned = site.client("dynamodb", HOME).scan(TableName=site.settings().register(HOME))["Items"]
+    return [item for item in scanned if not item["TransactionId"]["S"].startswith(":")]
 
 
 def test_a_barred_register_is_not_asked(fresh: Site) -> None:
@@ -169,7 +169,7 @@ def test_a_register_that_does_not_serve_bars_nobody(fresh: Site) -> None:
 
 def test_with_fewer_than_two_registers_each_payment_looks_again(fresh: Site) -> None:
     for region in (SECOND, THIRD):
-        make_anew(fresh, region)
+        recreate(fresh, region)
     driver = fresh.driver()
     assert post(driver, new()).code == 503
     for region in (SECOND, THIRD):

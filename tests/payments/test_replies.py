@@ -61,7 +61,7 @@ def test_a_slow_region_keeps_its_connection(site: Site, instead: Callable[..., S
 
 
 @pytest.mark.parametrize("how", ["close", "drop"])
-def test_a_connection_that_was_closed_is_made_anew(site: Site, instead: Callable[..., Server], how: str) -> None:
+def test_a_connection_that_was_closed_is_replaced(site: Site, instead: Callable[..., Server], how: str) -> None:
     setattr(instead(SECOND, THIRD), how, True)
     driver = site.driver(operator=True)
     for _ in range(4):

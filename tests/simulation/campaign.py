@@ -37,18 +37,18 @@ class Failure(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What some runs found; `seconds` of one core."""
+    """What some runs came to; `seconds` of one core."""
 
-    found: Counter[str]
+    counts: Counter[str]
     failures: list[Failure]
     seconds: float
 
 
 class Report(NamedTuple):
-    """What a campaign found; `seconds` of processor time, all cores together, and `wall` on the clock."""
+    """What a campaign came to; `seconds` of processor time, all cores together, and `wall` on the clock."""
 
     runs: int
-    found: Counter[str]
+    counts: Counter[str]
     failures: list[Failure]
     seconds: float
     wall: float = 0.0
@@ -56,13 +56,13 @@ class Report(NamedTuple):
     @property
     def verdict(self) -> str:
         """One line: how many payments, and that nothing went wrong, or what did."""
-        found = self.found
-        faults = ", ".join(f"{found[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if found[fault])
-        parked = ", ".join(f"{found[why]} {why}" for why in PARKED)
-        a_core, a_second = found["payments"] / (self.seconds or 1), found["payments"] / (self.wall or 1)
+        counts = self.counts
+        faults = ", ".join(f"{counts[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if counts[fault])
+        parked = ", ".join(f"{counts[why]} {why}" for why in PARKED)
+        a_core, a_second = counts["payments"] / (self.seconds or 1), counts["payments"] / (self.wall or 1)
         return (
-            f"{'FAILED' if faults else 'passed'}: {found['payments']:,} payments in {self.runs:,} runs, "
-            f"{found['accepted']:,} accepted, {found['settled']:,} settled, {found['declined']:,} declined, "
+            f"{'FAILED' if faults else 'passed'}: {counts['payments']:,} payments in {self.runs:,} runs, "
+            f"{counts['accepted']:,} accepted, {counts['settled']:,} settled, {counts['declined']:,} declined, "
             f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; "
             f"{a_core:,.0f} payments a core-second ({self.seconds:,.0f} s of processor time), "
             f"{a_second:,.0f} a second on the clock ({self.wall:,.0f} s)"
@@ -72,14 +72,14 @@ class Report(NamedTuple):
 def runs(seeds: range, options: Options | None = None) -> Part:
     """Some runs, one after the other."""
     began = time.process_time()
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     failures = []
     for seed in seeds:
         judge = play(seed, options)
-        found.update(judge.found)
+        counts.update(judge.counts)
         failures += [Failure(seed, violation) for violation in judge.violations[:1]]
     gc.collect()
-    return Part(found, failures, time.process_time() - began)
+    return Part(counts, failures, time.process_time() - began)
 
 
 def prepare() -> None:
@@ -93,15 +93,15 @@ def campaign(
     payments: int, *, seed: int = 0, jobs: int = 0, progress: Callable[[Report], None] | None = None
 ) -> Report:
     """Runs from `seed` on, until that many payments have been through; `jobs` processes, 0: one a core."""
-    found: Counter[str] = Counter()
-    report, began = Report(0, found, [], 0.0), time.monotonic()
+    counts: Counter[str] = Counter()
+    report, began = Report(0, counts, [], 0.0), time.monotonic()
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=prepare) as pool:
-        while found["payments"] < payments and len(report.failures) < ENOUGH:
-            chunks = ceil((payments - found["payments"]) / (CHUNK * PER_RUN))
+        while counts["payments"] < payments and len(report.failures) < ENOUGH:
+            chunks = ceil((payments - counts["payments"]) / (CHUNK * PER_RUN))
             first = seed + report.runs
             seeds = [range(start, start + CHUNK) for start in range(first, first + chunks * CHUNK, CHUNK)]
             for part in pool.map(runs, seeds):
-                found.update(part.found)
+                counts.update(part.counts)
                 report.failures.extend(part.failures)
                 report = report._replace(runs=report.runs + CHUNK, seconds=report.seconds + part.seconds)
                 report = report._replace(wall=time.monotonic() - began)

@@ -166,7 +166,7 @@ def follow(run: Run, case: Case) -> None:
 
 
 def step_until_quiet(run: Run, script: Script | None = None) -> None:
-    """Whoever came last goes first, workflows and events included; until a strike where a script is given."""
+    """Whoever came last goes first, workflows and events included; with a script until its strike."""
     while run.network.live and not (script and script.struck):
         run.world.time += 0.05
         run.network.step(len(run.network.live) - 1)
@@ -210,7 +210,7 @@ def explore(rows: Iterator[Iterator[Case]]) -> Explored:
         for case in row:
             judge, struck, sweeps = play(case)
             played, most = played + 1, max(most, sweeps)
-            parked += sum(judge.found[why] for why in PARKED) + judge.found["closed"]
+            parked += sum(judge.counts[why] for why in PARKED) + judge.counts["closed"]
             violations += [(case, violation) for violation in judge.violations]
             if not struck:
                 break

@@ -12,9 +12,9 @@ understood:
     value       = operand | if_not_exists "(" name "," operand ")"
     operand     = name | ":value"
 
-By the convention of `payments.ports.Action` `#name` is the attribute `name`, and values are given without the colon.
-Strings stand for DynamoDB's S, numbers for its N. Items are never changed in place: an update answers a new item, so
-what a caller was shown stays what it was shown.
+By the convention of `payments.protocol.ports.Action`, `#name` is the attribute `name`, and the names of values have no
+colon. Strings stand for DynamoDB's S, numbers for its N. Items are never changed in place: an update returns a new
+item, so what a caller was shown stays as it was.
 """
 
 import re
@@ -101,11 +101,11 @@ class _Parser:
         self.tokens: list[str] = []
         position = 0
         while text[position:].strip():
-            found = TOKEN.match(text, position)
-            if found is None:
+            match = TOKEN.match(text, position)
+            if match is None:
                 raise ExpressionError(f"{text!r}: cannot read {text[position:].strip()!r}")
-            self.tokens.append(found.group(1) or found.group(2))
-            position = found.end()
+            self.tokens.append(match.group(1) or match.group(2))
+            position = match.end()
 
     # --- conditions
 
@@ -205,9 +205,9 @@ class _Parser:
         return token
 
     def _take(self, token: str) -> bool:
-        found = self._peek() == token
-        self.at += found
-        return found
+        taken = self._peek() == token
+        self.at += taken
+        return taken
 
     def _expect(self, token: str) -> None:
         if not self._take(token):

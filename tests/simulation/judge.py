@@ -6,7 +6,7 @@ client. It never looks into a worker. `FAULTS` names what may never be found; `P
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import NamedTuple
 
 from payments.protocol.ports import LEDGER
@@ -44,7 +44,7 @@ FAULTS = {
     "wrong_books": "I5: a public record does not say what was charged",
 }
 PARKED = {
-    "split": "two payloads hold one cell each and the third Region is lost",
+    "contested": "two payloads hold one cell each and the third Region is lost",
     "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
     "torn": "an operator and a worker wrote two results at once, one cell each, and the third Region is lost",
     "void": "three payloads hold one cell each: none was ever accepted",
@@ -55,11 +55,11 @@ NO_REGION_LEFT = "no Region left"
 ENDS = (SETTLED, DECLINED, NOT_CHARGED)
 
 
-RESTING = ("split", "doubt", "torn")
+RESTING = ("contested", "doubt", "torn")
 
 
 class Violation(NamedTuple):
-    """What was found, of which payment, and the facts."""
+    """A fault, the payment it concerns, and the facts."""
 
     fault: str
     payment: str
@@ -71,7 +71,7 @@ class Judge:
 
     def __init__(self) -> None:
         self.violations: list[Violation] = []
-        self.found: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
         self.votes: dict[tuple[str, int, str], set[str]] = defaultdict(set)
         self.results: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.final: dict[str, set[str]] = defaultdict(set)
@@ -84,7 +84,7 @@ class Judge:
         self.charges: dict[str, list[Taken]] = defaultdict(list)
 
     def accuse(self, fault: str, payment: str, facts: object) -> None:
-        self.found[fault] += 1
+        self.counts[fault] += 1
         self.violations.append(Violation(fault, payment, str(facts)))
 
     # --- while the run goes on
@@ -139,9 +139,9 @@ class Judge:
         if code not in (200, 201, 202):
             return
         self.accepted[payment].add(digest)
-        held = len(self.holders[payment, digest])
-        if held < 2:
-            self.accuse("unheld", payment, f"{code} when {held} cells had held {digest[:8]}")
+        count = len(self.holders[payment, digest])
+        if count < 2:
+            self.accuse("unheld", payment, f"{code} when {count} cells had held {digest[:8]}")
         if len(self.accepted[payment]) == 2:
             self.accuse("wrong_payload", payment, f"two payloads accepted: {self.accepted[payment]}")
         if result is not None:
@@ -185,13 +185,13 @@ class Judge:
         parked = "" if end else self.parked(world, cells, alive)
         accepted, told = self.accepted[payment], self.told[payment]
 
-        self.found["payments"] += 1
-        self.found["accepted"] += bool(accepted)
-        self.found["settled"] += end is not None and end.status == SETTLED
-        self.found["declined"] += end is not None and end.status not in (SETTLED, NOT_CHARGED)
-        self.found["closed"] += end is not None and end.status == NOT_CHARGED
+        self.counts["payments"] += 1
+        self.counts["accepted"] += bool(accepted)
+        self.counts["settled"] += end is not None and end.status == SETTLED
+        self.counts["declined"] += end is not None and end.status not in (SETTLED, NOT_CHARGED)
+        self.counts["closed"] += end is not None and end.status == NOT_CHARGED
         if accepted and parked:
-            self.found[parked] += 1
+            self.counts[parked] += 1
         self._money(payment, end)
         self._receipts(world, payment, end, alive)
         if end and accepted and end.hash not in accepted:
@@ -237,7 +237,7 @@ class Judge:
         accepted = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
         hashes = {cell["hash"] for cell in cells if "hash" in cell}
         if len(alive) < len(REGIONS) and len(hashes) > 1 and not accepted:
-            return "split"
+            return "contested"
         text = next((str(text) for (_, text), count in accepted.items() if count >= 2), None)
         if text is None:
             return ""
@@ -253,7 +253,3 @@ class Judge:
     def rail_withdrawn(world: World, rail: str) -> bool:
         """No function is set up for the rail any more."""
         return rail not in world.rails.values()
-
-
-def summary(found: Mapping[str, int], names: Collection[str]) -> str:
-    return " ".join(f"{name} {found[name]}" for name in names)

@@ -20,7 +20,7 @@ from payments.protocol.ports import (
 
 from tests.simulation.dice import Dice
 from tests.simulation.fates import MISFORTUNES, Aftermath, Fate
-from tests.simulation.telling import describe, describe_answer
+from tests.simulation.traces import describe, describe_answer
 from tests.simulation.world import REGIONS, World
 
 OWN: Mapping[type, str] = {

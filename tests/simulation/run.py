@@ -1,4 +1,4 @@
-"""The simulator's command line: a campaign with a one-line verdict, or one seed told step by step.
+"""The simulator's command line: a campaign with a one-line verdict, or one seed, step by step.
 
 python -m tests.simulation.run --payments 1000000
 python -m tests.simulation.run --seed 4711 --trace [--mutant NAME]
@@ -23,13 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--payments", type=int, default=100_000, help="how many to simulate (default 100,000)")
     parser.add_argument("--seed", type=int, help="the first seed, or with --trace the only one (default 0)")
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: one a core)")
-    parser.add_argument("--trace", action="store_true", help="play one seed and tell every step")
+    parser.add_argument("--trace", action="store_true", help="play one seed and print every step")
     parser.add_argument("--mutant", choices=sorted(BY_NAME), help="with --trace: production with this change")
     options = parser.parse_args(arguments)
     if options.mutant and not options.trace:
         parser.error("--mutant needs --trace; the tests run every mutant")
     if options.trace:
-        return told(options.seed or 0, options.mutant)
+        return replay(options.seed or 0, options.mutant)
     report = campaign(options.payments, seed=options.seed or 0, jobs=options.jobs, progress=Progress(options.payments))
     for failure in report.failures[:20]:
         print(failure)
@@ -48,13 +48,13 @@ class Progress:
         if not terminal and time.monotonic() - self.last < 10:
             return
         self.last = time.monotonic()
-        count = report.found["payments"]
+        count = report.counts["payments"]
         line = f"{min(100, 100 * count // self.wanted):3d} %  {count:,} payments, {len(report.failures)} failing seeds"
         print(f"\r{line}" if terminal else line, end="" if terminal and count < self.wanted else "\n", file=sys.stderr)
 
 
-def told(seed: int, mutant: str | None) -> int:
-    """Play a seed as a campaign does, with every step on the screen."""
+def replay(seed: int, mutant: str | None) -> int:
+    """Play a seed as a campaign does, and print every step."""
     steps: list[str] = []
     with applied(BY_NAME[mutant]) if mutant else nullcontext():
         judge: Judge = play(seed, BY_NAME[mutant].options if mutant else None, steps.append)

@@ -85,10 +85,10 @@ class Run:
     def judged(self) -> Judge:
         """What is left, judged."""
         self.judge.verdict(self.world, self.payments, self.alive)
-        for given, reason in self.traffic.letters:
-            payment = given["transaction"]["id"]
+        for fields, reason in self.traffic.letters:
+            payment = fields["transaction"]["id"]
             self.judge.dead_letter(
-                self.world, payment, given["hash"], reason, self.alive, public=payment in self.public
+                self.world, payment, fields["hash"], reason, self.alive, public=payment in self.public
             )
         return self.judge
 
@@ -255,7 +255,7 @@ class Run:
 
 
 def play(seed: int, options: Options | None = None, trace: Callable[[str], None] | None = None) -> Judge:
-    """The run of a seed. Options that are not given are drawn from the seed as well."""
+    """The run of a seed. Without options they are drawn from the seed as well."""
     dice = Dice(random.Random(seed).random)
     run = Run(dice, options or drawn(dice), trace)
     try:

@@ -29,7 +29,7 @@ def finished(run: Run) -> dict[str, int]:
     run.heal()
     judge = run.judged()
     assert not judge.violations, judge.violations
-    return dict(judge.found)
+    return dict(judge.counts)
 
 
 def mingle(run: Run) -> None:

@@ -24,9 +24,9 @@ def test_100_000_payments_without_a_fault(capsys: pytest.CaptureFixture[str]) ->
     with capsys.disabled():
         print(f"\n{report.verdict}")
     assert not report.failures, "\n".join(map(str, report.failures[:10]))
-    assert report.found["payments"] >= PAYMENTS
-    for outcome in ("accepted", "settled", "declined", "closed", "split", "doubt"):
-        assert report.found[outcome], f"no payment was {outcome}: the adversary is too tame"
+    assert report.counts["payments"] >= PAYMENTS
+    for outcome in ("accepted", "settled", "declined", "closed", "contested", "doubt"):
+        assert report.counts[outcome], f"no payment was {outcome}: the adversary is too tame"
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_a_mutant_of_a_text_that_is_gone_is_an_error() -> None:
 
 def test_a_seed_replays_identically() -> None:
     """Step by step, in another process, with other hashes: what fails once fails always."""
-    told = [
+    outputs = [
         subprocess.run(
             [sys.executable, "-m", "tests.simulation.run", "--seed", "7", "--trace", "--mutant", "ignore_accepted"],
             env={**os.environ, "PYTHONHASHSEED": hashes},
@@ -83,18 +83,18 @@ def test_a_seed_replays_identically() -> None:
         ).stdout.split("\nseed ")[0]
         for hashes in ("1", "2")
     ]
-    assert told[0].count("\n") > 20
-    assert told[0] == told[1]
+    assert outputs[0].count("\n") > 20
+    assert outputs[0] == outputs[1]
 
 
 def test_a_failing_seed_is_told_with_how_to_replay_it() -> None:
     """The command line ends with 1 and names the seed, the fault and the command."""
-    told = subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "tests.simulation.run", "--seed", "23", "--trace", "--mutant", "ignore_accepted"],
         capture_output=True,
         text=True,
         check=False,
     )
-    assert told.returncode == 1
-    assert "seed 23: disagreement" in told.stdout
-    assert "tests.simulation.run --seed 23 --trace --mutant ignore_accepted" in told.stdout
+    assert done.returncode == 1
+    assert "seed 23: disagreement" in done.stdout
+    assert "tests.simulation.run --seed 23 --trace --mutant ignore_accepted" in done.stdout

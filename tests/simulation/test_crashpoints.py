@@ -31,17 +31,17 @@ def test_fault_09_every_crash_point(
 ) -> None:
     """No request lost, no reply lost, no death, no sleep and no loss of the Region at any point breaks an invariant;
     what was accepted is settled within two sweeps."""
-    found = results[way, rail, region].result()
-    assert not found.violations, found.violations[:3]
-    assert found.played > 700
-    assert found.sweeps <= 2
+    result = results[way, rail, region].result()
+    assert not result.violations, result.violations[:3]
+    assert result.played > 700
+    assert result.sweeps <= 2
     if rail != "processor":
-        assert not found.parked, "only a processor that cannot be asked again leaves a payment in doubt"
+        assert not result.parked, "only a processor that cannot be asked again leaves a payment in doubt"
 
 
 def test_fault_04_the_crash_points_see_a_second_charge() -> None:
     """The same cases catch a worker that charges although another one may have."""
     mutant = next(mutant for mutant in MUTANTS if mutant.name == "no_attempt_guard")
     with applied(mutant):
-        found = explored("one worker", "processor", REGIONS[0])
-    assert {violation.fault for _, violation in found.violations} >= {"double_charge"}
+        result = explored("one worker", "processor", REGIONS[0])
+    assert {violation.fault for _, violation in result.violations} >= {"double_charge"}

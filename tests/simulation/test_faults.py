@@ -27,8 +27,8 @@ def test_fault_01_and_02_duplicates_at_once(rail: str, regions: tuple[str, ...])
         run = calm(rail, seed)
         for region in regions:
             post(run, region)
-        found = finished(run)
-        assert found["accepted"] == 1
+        counts = finished(run)
+        assert counts["accepted"] == 1
         assert len(run.judge.decided["p0"]) == 1
         assert len(run.judge.charges["p0"]) == (rail != "ledger" and status(run, A) == "SETTLED")
         assert all(set(bucket) <= {"receipts/p0.json"} for bucket in run.world.buckets.values())
@@ -171,11 +171,11 @@ def test_fault_15_redriving_everything_twice_changes_nothing() -> None:
 
 def run_input() -> dict[str, object]:
     """The input of the workflow that a 202 starts for payment p0."""
-    held = intent(0, 0)
+    submitted = intent(0, 0)
     return {
-        "transaction": {"id": held.id, "amount": "9.99", "currency": "USD", "timestamp": "2027-01-15T08:00:00Z"},
+        "transaction": {"id": submitted.id, "amount": "9.99", "currency": "USD", "timestamp": "2027-01-15T08:00:00Z"},
         "account": "111122223333",
-        "hash": held.hash,
+        "hash": submitted.hash,
     }
 
 
@@ -201,10 +201,10 @@ def test_fault_15_a_redrive_of_what_is_public_ends(looks: bool) -> None:
     run.run_dry()
     run.quiet()
     run.lose(A)
-    given = {"transaction": transaction(intent(0, 0)), "account": ACCOUNT, "hash": intent(0, 0).hash}
+    fields = {"transaction": transaction(intent(0, 0)), "account": ACCOUNT, "hash": intent(0, 0).hash}
     run.world.cells[C]["p0"] = {**run.world.cells[C]["p0"], "result": VOID_TEXT.replace(VOID, NOT_CHARGED)}
-    run.traffic.letters.append(Letter(given, NO_REGION_LEFT))
+    run.traffic.letters.append(Letter(fields, NO_REGION_LEFT))
     blind = Mutant("", "", (Edit(flows.pursue, "if public else", "if False else"),), RAILS["processor"])
     with nullcontext() if looks else applied(blind):
         run.heal()
-    assert [found.fault for found in run.judged().violations] == ([] if looks else ["unexplained"])
+    assert [violation.fault for violation in run.judged().violations] == ([] if looks else ["unexplained"])

@@ -32,14 +32,14 @@ def intent(number: int, variant: int) -> Intent:
 @lru_cache(maxsize=1000)
 def read(text: str) -> dict[str, Any]:
     """The input of an execution, or an event's detail; nobody changes it."""
-    given: dict[str, Any] = json.loads(text)
-    return given
+    fields: dict[str, Any] = json.loads(text)
+    return fields
 
 
 class Letter(NamedTuple):
     """A dead letter: the input of an execution that failed, and why."""
 
-    given: dict[str, Any]
+    fields: dict[str, Any]
     reason: str
 
 
@@ -112,9 +112,9 @@ class Traffic:
         for region, text in started:
             self.workflow(region, read(text))
 
-    def workflow(self, region: str, given: dict[str, Any], tries: int = TRIES) -> None:
+    def workflow(self, region: str, fields: dict[str, Any], tries: int = TRIES) -> None:
         """One execution: the task up to three times, then the next Region, then the dead letters."""
-        payment, mine = task.read_input(given, ACCOUNT)
+        payment, mine = task.read_input(fields, ACCOUNT)
 
         def hear(outcome: Outcome | None) -> None:
             try:
@@ -122,27 +122,27 @@ class Traffic:
                     task.conclude(payment, mine, outcome)
                     return
             except (task.IdTaken, task.InvalidTransaction) as error:
-                self.letters.append(Letter(given, type(error).__name__))
+                self.letters.append(Letter(fields, type(error).__name__))
                 return
             except task.NotSettled:
                 pass  # as a task that was killed
             if tries > 1:
-                self.workflow(region, given, tries - 1)
+                self.workflow(region, fields, tries - 1)
             else:
-                self.fail_over(region, given)
+                self.fail_over(region, fields)
 
         flow = flows.pursue(self.world.context(region), payment, mine)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
 
-    def fail_over(self, region: str, given: dict[str, Any]) -> None:
+    def fail_over(self, region: str, fields: dict[str, Any]) -> None:
         """What the state machine does after the last try: an event for the next Region, or a dead letter."""
-        tried = [*given.get("tried", ()), region]
+        tried = [*fields.get("tried", ()), region]
         turn = REGIONS.index(region)
         left = [peer for peer in REGIONS[turn + 1 :] + REGIONS[:turn] if peer not in tried]
         if left:
-            self.world.events.append((region, json.dumps({**given, "tried": tried, "next": left[0]})))
+            self.world.events.append((region, json.dumps({**fields, "tried": tried, "next": left[0]})))
         else:
-            self.letters.append(Letter(given, NO_REGION_LEFT))
+            self.letters.append(Letter(fields, NO_REGION_LEFT))
 
     def route_events(self) -> None:
         """Rules carry events to the next Region; an event may be lost, and may arrive twice."""
@@ -157,4 +157,4 @@ class Traffic:
         """`payctl redrive`: what lies in the dead letters, from the beginning, in any Region."""
         letters, self.letters = self.letters, []
         for letter in letters:
-            self.workflow(self.dice.pick(REGIONS), {**letter.given, "tried": []})
+            self.workflow(self.dice.pick(REGIONS), {**letter.fields, "tried": []})

@@ -59,22 +59,10 @@ class Move(NamedTuple):
     removes: tuple[str, ...] = ()
 
 
-def state_of(cell: Mapping[str, Any]) -> CellState:
-    """The state of a cell, from its attributes."""
-    if "result" in cell:
-        return CellState.ENDED if "due_at" in cell else CellState.AT_REST
-    marks = {
-        "attempt": CellState.ATTEMPTED,
-        "accepted": CellState.ACCEPTED,
-        "promised": CellState.PROMISED,
-        "hash": CellState.HELD,
-    }
-    return next((state for attribute, state in marks.items() if attribute in cell), CellState.EMPTY)
-
-
 EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED, ENDED, AT_REST = CellState
 UNFINISHED: Final = (EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED)
 """The states without a result."""
+MARKS: Final = {"attempt": ATTEMPTED, "accepted": ACCEPTED, "promised": PROMISED, "hash": HELD}
 PROMISE: Final = {EMPTY: PROMISED, HELD: PROMISED, PROMISED: PROMISED, ACCEPTED: ACCEPTED, ATTEMPTED: ATTEMPTED}
 DUE: Final = ("due_shard", "due_at")
 EVERYWHERE: Final = (Who.OPENER, Who.SUCCESSOR, Who.OPERATOR)
@@ -114,12 +102,7 @@ CELL: Final[Mapping[str, Move]] = {
         creates=True,
         sets={"attempt": "token", "attempted_at": "now"},
     ),
-    "RELEASE": Move(
-        {ATTEMPTED: None},
-        (Obstacle.OTHER_ATTEMPT,),
-        (Who.DECIDED,),
-        removes=("attempt", "attempted_at"),
-    ),
+    "RELEASE": Move({ATTEMPTED: None}, (Obstacle.OTHER_ATTEMPT,), (Who.DECIDED,), removes=("attempt", "attempted_at")),
     "RESULT": Move(dict.fromkeys(UNFINISHED, ENDED), (), EVERYWHERE, creates=True, sets={"result": "result"}),
     "FINISH": Move(
         dict.fromkeys(CellState, AT_REST),
@@ -137,3 +120,10 @@ CELL: Final[Mapping[str, Move]] = {
     ),
 }
 """By action of `register.py`."""
+
+
+def state_of(cell: Mapping[str, Any]) -> CellState:
+    """The state of a cell, from its attributes."""
+    if "result" in cell:
+        return ENDED if "due_at" in cell else AT_REST
+    return next((state for attribute, state in MARKS.items() if attribute in cell), EMPTY)
