@@ -1,4 +1,4 @@
-"""`make bench`: every comparison in one run, on this machine; ratios are what counts, absolute figures drift."""
+"""`make bench`: every comparison in one run, on this machine; the ratios count, absolute figures drift."""
 
 import argparse
 import importlib
@@ -11,7 +11,7 @@ MODULES = ("bench.builder", "bench.function")
 
 
 def main() -> int:
-    """Print a table. A limit that is not kept is said, not an error: this is a measurement, not a test."""
+    """Print a table. A limit that is exceeded is printed and no error: this is a measurement, not a test."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--peers", action="store_true", help="also beside other tools (make bench PEERS=1)")
@@ -33,14 +33,14 @@ def show(comparison: Comparison, runs: int) -> None:
 
 
 def verdict(comparison: Comparison, ratio: float, mebibytes: float) -> str:
-    """How that compares with the limits, if there are any."""
-    said = []
+    """Whether the limits are kept, if there are any."""
+    limits = []
     if comparison.most_times:
-        said.append(f"at most {comparison.most_times}: {'kept' if ratio <= comparison.most_times else 'NOT kept'}")
+        limits.append(f"at most {comparison.most_times}: {'kept' if ratio <= comparison.most_times else 'NOT kept'}")
     if comparison.most_mebibytes:
         kept = "kept" if mebibytes < comparison.most_mebibytes else "NOT kept"
-        said.append(f"under {comparison.most_mebibytes:.0f} MiB: {kept}")
-    return f" ({'; '.join(said)})" if said else ""
+        limits.append(f"under {comparison.most_mebibytes:.0f} MiB: {kept}")
+    return f" ({'; '.join(limits)})" if limits else ""
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Emitting all templates: beside importing the libraries and, when asked, beside an AWS CDK app of the same."""
+"""Emitting all templates: compared with importing the libraries and, with PEERS=1, with an AWS CDK app of the same."""
 
 import sys
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""What the payment function costs: a cold start beside boto3's, and its own work for each payment.
+"""What the payment function costs: a cold start, compared with boto3's, and its own work for each payment.
 
-Cold: a fresh interpreter imports, makes what it needs, and makes its first call (to a server in this process that
+Cold: a new interpreter imports, creates what it needs, and makes its first call (to a server in this process that
 answers at once, the same for both). Own work: CPU time of the handler for a payment on the happy path, ledger rail,
-everything included but `http.client`: that is answered in the process, and the time this takes is subtracted.
+everything included except `http.client`: that is replaced within the process, and the time this takes is subtracted.
 """
 
 import json
@@ -33,7 +33,8 @@ client = boto3.client("dynamodb", region_name="us-east-1")
 client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead=True)
 """
 OURS = """
-from payments import function, register, runtime
+from payments import function, runtime
+from payments.protocol import register
 cells = runtime.driver().run(register.read_cells(runtime.context(), "x"), 8.0)
 assert len(cells) == 3, cells
 """
@@ -44,7 +45,7 @@ assert health.handler()["statusCode"] == 200
 
 
 def environment(endpoint: str) -> dict[str, str]:
-    """A function's environment, with a server of ours as its AWS."""
+    """A function's environment; `endpoint` stands for AWS."""
     return {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(LAMBDA),
@@ -63,13 +64,13 @@ def environment(endpoint: str) -> dict[str, str]:
 
 
 class Empty(BaseHTTPRequestHandler):
-    """Answers every call with what an empty register says, and keeps the connection."""
+    """Answers every call as an empty register does, and keeps the connection."""
 
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        """Read the call, say next to nothing."""
-        body = json.dumps(found(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))).encode()
+        """Read the call and answer it."""
+        body = json.dumps(item(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -79,18 +80,18 @@ class Empty(BaseHTTPRequestHandler):
         """Quiet."""
 
 
-def found(call: dict[str, Any]) -> dict[str, Any]:
-    """The answer to a read: a register knows whom it serves, and nothing else."""
+def item(call: dict[str, Any]) -> dict[str, Any]:
+    """The answer to a read: a register knows whom it serves, and no payment."""
     region = call["TableName"].removeprefix("payment-register-").removesuffix("-bench")
     return {"Item": {"serves": {"S": region}}} if call["Key"]["TransactionId"]["S"] == ":register" else {}
 
 
 def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every module of the bench is asked so
-    """The cold starts for `make bench`; says the own work at once, for it is no comparison of commands."""
+    """The cold starts for `make bench`; prints the own work at once, because it is no comparison of commands."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Empty)
     Thread(target=server.serve_forever, daemon=True).start()
     variables = environment(f"http://127.0.0.1:{server.server_port}")
-    # In a process of its own: what this one grows to would be the least that any child is measured with.
+    # In a process of its own: a child is never measured with less memory than its parent had when it was started.
     work = float(subprocess.run([sys.executable, "-m", "bench.function"], check=True, capture_output=True).stdout)
     kept = "kept" if work < WORK_LIMIT_MS else "NOT kept"
     print(
@@ -117,31 +118,31 @@ def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every mod
 
 
 class InProcess:
-    """DynamoDB and S3 in this process, for the happy path only: it does what it is told, and times itself."""
+    """DynamoDB and S3 in this process, for the happy path only; it measures its own time."""
 
     def __init__(self) -> None:
         self.items: dict[tuple[str, str], dict[str, Any]] = {}
         self.seconds = 0.0
 
     def reply(self, method: str, body: bytes) -> bytes:
-        """What is answered to a request."""
+        """The answer to a request."""
         started = time.thread_time()
         answer = json.dumps(self.answer(json.loads(body)) if method == "POST" else {}).encode()
         self.seconds += time.thread_time() - started
         return answer
 
     def answer(self, call: dict[str, Any]) -> dict[str, Any]:
-        """Set what is to be set, without asking whether it may be; a read finds no payment."""
+        """Set the attributes without checking the condition; a read finds no payment."""
         if "UpdateExpression" not in call:
-            return found(call)
-        item = self.items.setdefault((call["TableName"], call["Key"]["TransactionId"]["S"]), {})
+            return item(call)
+        attributes = self.items.setdefault((call["TableName"], call["Key"]["TransactionId"]["S"]), {})
         assignments = re.findall(r"#?(\w+) = (?:if_not_exists\(#?\w+, )?(:\w+)", call["UpdateExpression"])
-        item.update({name: call["ExpressionAttributeValues"][value] for name, value in assignments})
-        return {"Attributes": item}
+        attributes.update({name: call["ExpressionAttributeValues"][value] for name, value in assignments})
+        return {"Attributes": attributes}
 
 
 class Connection:
-    """In place of an `HTTPConnection`: its answers are there at once."""
+    """In place of an `HTTPConnection`: it answers at once."""
 
     status = 200
     will_close = False
@@ -152,7 +153,7 @@ class Connection:
         self.cloud = cloud
 
     def request(self, method: str, _path: str, body: bytes, _headers: object) -> None:
-        """Do it."""
+        """Do it at once."""
         self.body = self.cloud.reply(method, body)
 
     def getresponse(self) -> "Connection":
@@ -160,7 +161,7 @@ class Connection:
         return self
 
     def getheaders(self) -> list[tuple[str, str]]:
-        """What DynamoDB sends."""
+        """The headers that DynamoDB sends."""
         return [
             ("Server", "Server"),
             ("Date", "Mon, 15 Jan 2024 10:30:00 GMT"),
@@ -177,11 +178,9 @@ class Connection:
 
 
 def own_work(rounds: int = 15, payments: int = 200) -> float:
-    """CPU milliseconds of the handler for one payment, without what HTTP stands for: the best round, as timeit has
-    it."""
+    """CPU milliseconds of the handler for one payment, without what stands for HTTP: the best round, as in timeit."""
     os.environ.update(environment("http://127.0.0.1:9"))
-    sys.path.insert(0, str(LAMBDA))
-    from payments import function, http  # noqa: PLC0415 - after the path is set
+    from payments import function, http  # noqa: PLC0415 - `comparisons` starts its children from a small process
 
     cloud = InProcess()
     http.Host._connect = lambda _host, _timeout: Connection(cloud)  # type: ignore[method-assign, assignment, return-value]

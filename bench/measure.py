@@ -1,4 +1,4 @@
-"""Runs commands side by side and says what they took: wall time and peak memory of the process, medians."""
+"""Runs two commands in turn and measures them: wall time and peak memory of the process, medians."""
 
 import os
 import statistics
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class CommandFailedError(RuntimeError):
-    """A command that was to be measured did not succeed."""
+    """A measured command failed."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Taken:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """A command beside the one it is compared with; a limit of 0 is none. What takes long is run `most_runs` times."""
+    """A command and the one it is compared with; a limit of 0 is none. It is run at most `most_runs` times."""
 
     title: str
     subject: str
@@ -37,7 +37,7 @@ class Comparison:
 
 
 def compare(comparison: Comparison, runs: int) -> tuple[Taken, Taken]:
-    """Both commands in turn, so that whatever else the machine does meets both. The first run of each warms caches."""
+    """Both commands in turn, so that other load on the machine affects both. The first run of each warms caches."""
     pair = (comparison.command, comparison.baseline_command)
     taken: tuple[list[Taken], list[Taken]] = ([], [])
     for command in pair:

@@ -5,6 +5,6 @@ import sys
 
 gc.disable()  # many small objects, a short life: collecting them would cost a fifth of the run
 
-from builder.command import main  # noqa: E402 - importing makes most of those objects
+from builder.emit import main  # noqa: E402 - importing makes most of those objects
 
 sys.exit(main(sys.argv[1:]))

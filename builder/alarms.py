@@ -1,4 +1,4 @@
-"""The alarms of a Region; all publish to its alert topic (SPEC B13)."""
+"""The alarms of a Region; all publish to its alert topic (docs/design.md, "Alarms")."""
 
 from typing import Any
 
@@ -11,7 +11,8 @@ from troposphere.sns import Topic
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
-from builder.names import API, BUCKET, PEERS, TABLE, named, named_in, peer, tags
+from builder.intrinsics import PEERS, named, named_in, peer, tags
+from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, TABLE
 
 FIVE_MINUTES = 300
 ABOVE = "GreaterThanThreshold"
@@ -77,7 +78,7 @@ class Alarms:
 
     def add_event_alarm(self, bus: EventBus, rules: list[Rule], janitor_rule: Rule) -> None:
         """Events that a rule could not deliver. Rule names by pattern: the outgoing rules exist once linked."""
-        on_bus = [named("payment-failover-in-${AWS::Region}-${EnvironmentSuffix}")]
+        on_bus = [named(FAILOVER_IN)]
         on_bus += [rule.Name for rule in rules]
         queries = [
             _query(f"rule{number}", "AWS/Events", "FailedInvocations", {"EventBusName": bus.ref(), "RuleName": name})
@@ -209,7 +210,7 @@ class Alarms:
 
     def _add(self, title: str, name: str, words: str, **options: Any) -> None:
         options.setdefault("TreatMissingData", "notBreaching")
-        full = name + "-${AWS::Region}-${EnvironmentSuffix}"
+        full = name + ALARM_SUFFIX
         self.template.add_resource(
             Alarm(
                 f"{title}Alarm",

@@ -1,11 +1,12 @@
-"""The alert topic of a Region and who hears it (SPEC B9)."""
+"""The alert topic of a Region and who hears it (docs/design.md, "Alerts")."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Ref, Sub, Template
 from troposphere.kms import Key
 from troposphere.sns import SubscriptionResource, Topic, TopicPolicy
 
-from builder.names import INBOX, TOPIC, named, tags
+from builder.intrinsics import named, tags
+from builder.names import INBOX, TOPIC
 from builder.policies import allow, document, from_account, only_tls
 
 

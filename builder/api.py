@@ -1,4 +1,5 @@
-"""The REST API of a Region: three methods through the functions, redeployed when it changes (SPEC B11)."""
+"""The REST API of a Region: three methods through the functions, redeployed when it changes (docs/design.md, "The REST
+API resource")."""
 
 import json
 import zlib
@@ -24,10 +25,10 @@ from troposphere.logs import LogGroup
 
 from builder import waivers
 from builder.gateway_responses import gateway_responses
-from builder.names import API, named, tags
-from builder.text import pretty
+from builder.indented_json import pretty
+from builder.intrinsics import named, tags
+from builder.names import API, API_LOGS
 
-ACCESS_LOGS = "/aws/apigateway/payment-api-${EnvironmentSuffix}"
 ACCESS_LOG_FORMAT = json.dumps(
     {
         "requestId": "$context.requestId",
@@ -172,7 +173,7 @@ def _deployment(api: RestApi, parts: list[AWSObject]) -> Deployment:
 
 
 def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -> Stage:
-    access = template.add_resource(_log_group("ApiAccessLogs", ACCESS_LOGS, key))
+    access = template.add_resource(_log_group("ApiAccessLogs", API_LOGS, key))
     # API Gateway chooses the name of this one and would make it itself, unencrypted and for ever.
     execution = template.add_resource(_log_group("ApiExecutionLogs", "API-Gateway-Execution-Logs_${Api}/prod", key))
     return Stage(
@@ -183,7 +184,7 @@ def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -
         AccessLogSetting=AccessLogSetting(
             # API Gateway wants the ARN without the ":*" that GetAtt gives.
             DestinationArn=Sub(
-                f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{ACCESS_LOGS}"
+                f"arn:${{AWS::Partition}}:logs:${{AWS::Region}}:${{AWS::AccountId}}:log-group:{API_LOGS}"
             ),
             Format=ACCESS_LOG_FORMAT,
         ),

@@ -1,4 +1,4 @@
-"""What every account and Region needs once, before any environment (DESIGN 2)."""
+"""What every account and Region needs once, before any environment (docs/design.md, "Bootstrap")."""
 
 from typing import Any
 
@@ -21,7 +21,8 @@ from troposphere.s3 import (
 )
 
 from builder import parameters, stackset_roles
-from builder.names import ACCESS_LOGS, ARTIFACTS, named
+from builder.intrinsics import named
+from builder.names import ACCESS_LOGS, ARTIFACTS, FIXED_TAGS
 from builder.policies import allow, document, from_account, trust
 from builder.settings import Settings
 from builder.storage import NO_ACLS, NOT_PUBLIC, tls_statements
@@ -147,11 +148,9 @@ def add_api_gateway_account(template: Template) -> None:
 
 
 def bootstrap_tags(name: str) -> Tags:
-    """As SPEC B3, without an environment: all environments of the account share these."""
+    """The tags of docs/design.md, "Tags", without an environment: all environments of the account share these."""
     return Tags(
-        Application="multi-region-payment-processing",
-        CostCenter="finance",
-        ManagedBy="CloudFormation",
+        **FIXED_TAGS,
         Name=Sub(name) if "${" in name else name,
         Region=Ref("AWS::Region"),
     )

@@ -1,4 +1,4 @@
-"""One dashboard for all Regions, kept in the home Region (SPEC B14)."""
+"""One dashboard for all Regions, kept in the home Region (docs/design.md, "The dashboard")."""
 
 import json
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 from troposphere import Sub, Template
 from troposphere.cloudwatch import Dashboard
 
-from builder.names import API, DASHBOARD, DEAD_LETTERS, INBOX, PROCESSOR, TABLE, WORKFLOW, named
+from builder.intrinsics import named
+from builder.names import API, DASHBOARD, DEAD_LETTERS, INBOX, PROCESSOR, TABLE, WORKFLOW
 from builder.settings import Settings
 
 OUTCOMES = ("SETTLED", "DECLINED", "PARKED")

@@ -1,11 +1,13 @@
-"""The optional custom domain: certificate, domain name, mapping, latency record with health check (SPEC B12)."""
+"""The optional custom domain: certificate, domain name, mapping, latency record with health check (docs/design.md, "The
+custom domain")."""
 
 from troposphere import GetAtt, If, Ref, Sub, Template
 from troposphere.apigateway import BasePathMapping, DomainName, EndpointConfiguration, RestApi, Stage
 from troposphere.certificatemanager import Certificate, DomainValidationOption
 from troposphere.route53 import AliasTarget, HealthCheck, HealthCheckConfig, RecordSetType
 
-from builder.names import tags
+from builder.intrinsics import tags
+from builder.names import HEALTH
 from builder.parameters import of_rank
 
 
@@ -78,5 +80,5 @@ def _health_check(api: RestApi) -> HealthCheck:
             ResourcePath="/prod/health",
             Type="HTTPS",
         ),
-        HealthCheckTags=tags("payment-health-${AWS::Region}-${EnvironmentSuffix}"),
+        HealthCheckTags=tags(HEALTH),
     )

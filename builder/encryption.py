@@ -1,10 +1,11 @@
-"""The Region's customer key, and who may use it for what (SPEC B8)."""
+"""The Region's customer key, and who may use it for what (docs/design.md, "Keys")."""
 
 from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEquals
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
-from builder.names import KEY_ALIAS, arn, named, tags
+from builder.intrinsics import arn, named, tags
+from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW_LOGS
 from builder.policies import allow, document, from_account
 
 # Services through which principals of this account may use the key, as far as IAM lets them.
@@ -50,7 +51,7 @@ def add_key(template: Template) -> Key:
             KeyPolicy=key_policy(),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Retain",
-            Tags=tags("payment-processing-${AWS::Region}-${EnvironmentSuffix}"),
+            Tags=tags(KEY_ALIAS.removeprefix("alias/")),
         )
     )
     template.add_resource(Alias("KeyAlias", AliasName=named(KEY_ALIAS), TargetKeyId=key.ref()))
@@ -101,8 +102,8 @@ def key_policy() -> PolicyDocument:
 def _for_log_groups() -> ArnLike:
     groups = (
         "/aws/lambda/payment-*-${AWS::Region}-${EnvironmentSuffix}",
-        "/aws/vendedlogs/states/payment-workflow-${AWS::Region}-${EnvironmentSuffix}",
-        "/aws/apigateway/payment-api-${EnvironmentSuffix}",
+        WORKFLOW_LOGS,
+        API_LOGS,
         "API-Gateway-Execution-Logs_*/prod",  # API Gateway chooses that name
     )
     return ArnLike("kms:EncryptionContext:aws:logs:arn", [arn("logs", f"log-group:{group}") for group in groups])

@@ -1,4 +1,5 @@
-"""The event bus of a Region, the rules between Regions and the janitor's minute (SPEC B7)."""
+"""The event bus of a Region, the rules between Regions and the janitor's minute (docs/design.md, "Events between
+Regions")."""
 
 from typing import Any
 
@@ -9,10 +10,9 @@ from troposphere.iam import Role
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
-from builder.names import BUS, FAILOVER_IN, JANITOR, PEERS, arn, arn_in, named, peer, tags
+from builder.intrinsics import PEERS, arn, arn_in, named, peer, tags
+from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR
 from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
-
-FAILOVER_OUT = "payment-failover-out-${AWS::Region}-${EnvironmentSuffix}"
 
 
 def add_bus(template: Template) -> EventBus:
@@ -63,7 +63,7 @@ def add_failover_out(template: Template, bus: EventBus, dead_letters: Queue) -> 
 
 
 def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
-    name = Sub("payment-failover-${AWS::Region}-to-${Peer}-${EnvironmentSuffix}", Peer=peer(which))
+    name = Sub(FAILOVER, Peer=peer(which))
     wanted: list[Any] = [peer(which)]
     if which == "First":
         wanted.append({"exists": False})  # the standby also takes what names no next Region

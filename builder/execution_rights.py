@@ -18,11 +18,12 @@ from builder.execution_resources import (
     topics,
     workflows,
 )
+from builder.names import FIXED_TAGS
 from builder.policies import allow
 
 # Not `payment-*`: the StackSet roles themselves must stay out of reach, or the role could widen its own rights.
 ROLES = ("failover", "health", "janitor", "processor", "replication", "workflow")
-OURS = "multi-region-payment-processing"
+OURS = FIXED_TAGS["Application"]
 
 
 def execution_statements() -> dict[str, list[Statement]]:

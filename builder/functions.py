@@ -1,4 +1,5 @@
-"""The three functions of a Region: processor, health and janitor, each with its own role and log group (SPEC B5)."""
+"""The three functions of a Region: processor, health and janitor, each with its own role and log group (docs/design.md,
+"Functions")."""
 
 from typing import Any
 
@@ -19,7 +20,8 @@ from troposphere.logs import LogGroup
 from troposphere.sqs import Queue
 
 from builder import waivers
-from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW, arn, named, tags
+from builder.intrinsics import arn, named, tags
+from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
 from builder.policies import (
     act_on_registers,
     document,

@@ -1,4 +1,5 @@
-"""What API Gateway itself answers: problem+json that echoes no input (SPEC B11, DESIGN 4)."""
+"""What API Gateway itself answers: problem+json that echoes no input (docs/design.md, "The REST API resource" and
+"Answers of the API")."""
 
 import json
 

@@ -1,4 +1,5 @@
-"""The template of what spans the Regions, deployed once, in the home Region (DESIGN 2)."""
+"""The template of what spans the Regions, deployed once, in the home Region (docs/design.md, "One command, three
+phases")."""
 
 from troposphere import GetAtt, Parameter, Template
 

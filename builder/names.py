@@ -1,12 +1,13 @@
-"""What things are called: names, ARNs, tags, and the limits that names must keep (SPEC B2, B3)."""
+"""What things are called, as patterns, and the limits that names must keep (docs/design.md, "Names" and "Tags").
 
-from collections.abc import Iterator
+A pattern is text for Fn::Sub: ${EnvironmentSuffix} is the environment, ${AWS::Region} a Region, ${AWS::AccountId} the
+account. Templates refer to names by builder/intrinsics.py; `fill` gives the name itself.
+"""
 
-from troposphere import FindInMap, Ref, Sub, Tags
+from collections.abc import Iterator, Sequence
 
-from builder.settings import Settings, SettingsError
-
-# Patterns for Fn::Sub. {env} of SPEC B2 is the parameter EnvironmentSuffix, {region} the stack's own Region.
+STACK_SET = "payments-${EnvironmentSuffix}"
+GLOBAL_STACK = "payments-global-${EnvironmentSuffix}"
 TABLE = "payments-${EnvironmentSuffix}"
 REGISTER = "payment-register-${AWS::Region}-${EnvironmentSuffix}"
 PROCESSOR = "payment-processor-${AWS::Region}-${EnvironmentSuffix}"
@@ -19,59 +20,33 @@ TOPIC = "payment-alerts-${AWS::Region}-${EnvironmentSuffix}"
 DEAD_LETTERS = "payment-dead-letters-${AWS::Region}-${EnvironmentSuffix}"
 KEY_ALIAS = "alias/payment-processing-${AWS::Region}-${EnvironmentSuffix}"
 API = "payment-api-${EnvironmentSuffix}"
+FAILOVER = "payment-failover-${AWS::Region}-to-${Peer}-${EnvironmentSuffix}"
 FAILOVER_IN = "payment-failover-in-${AWS::Region}-${EnvironmentSuffix}"
+FAILOVER_OUT = "payment-failover-out-${AWS::Region}-${EnvironmentSuffix}"
+REPLICATION = "payment-replication-${AWS::Region}-${EnvironmentSuffix}"
 INBOX = "payment-alerts-inbox-${EnvironmentSuffix}"
 DASHBOARD = "payment-processing-${EnvironmentSuffix}"
+ALARM_SUFFIX = "-${AWS::Region}-${EnvironmentSuffix}"
+
+# Log groups.
+PROCESSOR_LOGS = f"/aws/lambda/{PROCESSOR}"
+JANITOR_LOGS = f"/aws/lambda/{JANITOR}"
+WORKFLOW_LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
+API_LOGS = f"/aws/apigateway/{API}"
+
+# Once per account, or per account and Region: no environment in the name.
+BOOTSTRAP_STACK = "payment-bootstrap"
 ARTIFACTS = "payment-artifacts-${AWS::Region}-${AWS::AccountId}"
 ACCESS_LOGS = "payment-access-logs-${AWS::Region}-${AWS::AccountId}"
+ADMINISTRATION_ROLE = "payment-stackset-administration"
+EXECUTION_ROLE = "payment-stackset-execution"
 
-# The two other Regions, in the order in which they take over; columns of the mapping `Peers`.
-PEERS = ("First", "Second")
-
-LONGEST_ENVIRONMENT = "e" * 16
-
-
-def peer(which: str) -> FindInMap:
-    """The name of one of the two other Regions: `which` is "First" (the standby) or "Second"."""
-    return FindInMap("Peers", Ref("AWS::Region"), which)
-
-
-def named(pattern: str) -> Sub:
-    """A name in the stack's own Region."""
-    return Sub(pattern)
-
-
-def named_in(pattern: str, which: str) -> Sub:
-    """The name that `pattern` has in one of the two other Regions."""
-    return Sub(pattern.replace("${AWS::Region}", "${Peer}"), Peer=peer(which))
-
-
-def arn(service: str, resource: str) -> Sub:
-    """The ARN of a resource of this account in the stack's own Region."""
-    return Sub(f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}")
-
-
-def arn_in(service: str, resource: str, which: str) -> Sub:
-    """The ARN of a resource of this account in one of the two other Regions."""
-    return named_in(f"arn:${{AWS::Partition}}:{service}:${{AWS::Region}}:${{AWS::AccountId}}:{resource}", which)
-
-
-def bucket_arn(pattern: str, objects: str = "") -> Sub:
-    """The ARN of a bucket in the stack's own Region, or of `objects` in it ("/receipts/*")."""
-    return Sub(f"arn:${{AWS::Partition}}:s3:::{pattern}{objects}")
-
-
-def tags(pattern: str, *, region: str | Ref = Ref("AWS::Region")) -> Tags:  # noqa: B008  # a Ref is a constant
-    """The tags every resource carries (SPEC B3), with `pattern` as its Name."""
-    return Tags(
-        Application="multi-region-payment-processing",
-        CostCenter="finance",
-        Environment=Ref("EnvironmentSuffix"),
-        ManagedBy="CloudFormation",
-        Name=Sub(pattern),
-        Region=region,
-    )
-
+# The tags of everything, beside Environment, Name and Region.
+FIXED_TAGS = {
+    "Application": "multi-region-payment-processing",
+    "CostCenter": "finance",
+    "ManagedBy": "CloudFormation",
+}
 
 # Longest name each service takes: the pages named here, "Constraints" or "Length Constraints".
 LIMITS = {
@@ -80,7 +55,7 @@ LIMITS = {
     PROCESSOR: 64,  # Lambda CreateFunction, FunctionName; IAM CreateRole, RoleName: the same number
     HEALTH: 64,
     JANITOR: 64,
-    WORKFLOW: 80,  # Step Functions CreateStateMachine, name; its role has a shorter one
+    WORKFLOW: 64,  # its role; Step Functions CreateStateMachine, name: 80
     BUS: 64,  # its role; EventBridge CreateEventBus, Name: 256
     BUCKET: 63,  # S3 bucket naming rules
     TOPIC: 256,  # SNS CreateTopic, Name
@@ -88,38 +63,27 @@ LIMITS = {
     INBOX: 80,
     KEY_ALIAS: 256,  # KMS CreateAlias, AliasName
     API: 255,
-    FAILOVER_IN: 64,  # EventBridge PutRule, Name, and the role of the same name
+    FAILOVER: 64,  # EventBridge PutRule, Name
+    FAILOVER_IN: 64,  # and the role of the same name
+    FAILOVER_OUT: 64,
+    REPLICATION: 64,
     DASHBOARD: 255,  # CloudWatch PutDashboard, DashboardName
     ARTIFACTS: 63,
     ACCESS_LOGS: 63,
 }
 
 
-def longest_names(regions: tuple[str, ...]) -> Iterator[tuple[str, int]]:
+def fill(pattern: str, *, environment: str = "", region: str = "", account: str = "", peer: str = "") -> str:
+    """The name that a pattern stands for; `peer` is the other Region of a name that has two."""
+    values = {"EnvironmentSuffix": environment, "AWS::Region": region, "AWS::AccountId": account, "Peer": peer}
+    for variable, value in values.items():
+        pattern = pattern.replace(f"${{{variable}}}", value)
+    return pattern
+
+
+def longest_names(regions: Sequence[str]) -> Iterator[tuple[str, int]]:
     """Each name at its longest, with its limit: 16 characters of environment, every Region, 12 digits of account."""
-    for source in regions:
+    for region in regions:
         for pattern, limit in LIMITS.items():
-            yield _filled(pattern, source), limit
-        yield _filled("payment-workflow-${AWS::Region}-${EnvironmentSuffix}", source), 64
-        yield _filled("payment-failover-out-${AWS::Region}-${EnvironmentSuffix}", source), 64
-        yield _filled("payment-replication-${AWS::Region}-${EnvironmentSuffix}", source), 64
-        for target in regions:
-            if source != target:
-                yield _filled(f"payment-failover-${{AWS::Region}}-to-{target}-${{EnvironmentSuffix}}", source), 64
-
-
-def check_names(settings: Settings) -> None:
-    """Raise SettingsError when a Region's name makes some name too long."""
-    for name, limit in longest_names(settings.regions):
-        if len(name) > limit:
-            raise SettingsError(
-                f"regions: {name!r} (an environment of 16 characters) has {len(name)} characters, {limit} are allowed"
-            )
-
-
-def _filled(pattern: str, region: str) -> str:
-    return (
-        pattern.replace("${AWS::Region}", region)
-        .replace("${EnvironmentSuffix}", LONGEST_ENVIRONMENT)
-        .replace("${AWS::AccountId}", "0" * 12)
-    )
+            for peer in [other for other in regions if other != region] if "${Peer}" in pattern else [""]:
+                yield fill(pattern, environment="e" * 16, region=region, account="0" * 12, peer=peer), limit

@@ -8,7 +8,7 @@ TRUE_FALSE = ["true", "false"]
 
 
 def add_environment(template: Template) -> None:
-    """Which environment this is, and whether its data is guarded (SPEC B2, B19)."""
+    """Which environment this is, and whether its data is guarded (docs/design.md, "Names" and "Deleting")."""
     template.add_parameter(
         Parameter(
             "EnvironmentSuffix",
@@ -71,7 +71,8 @@ def add_is_home(template: Template, settings: Settings) -> None:
 
 
 def add_peers(template: Template, settings: Settings) -> None:
-    """The mapping that tells each Region its rank and the two others, next in rank first (SPEC B1)."""
+    """The mapping that tells each Region its rank and the two others, next in rank first (docs/design.md,
+    "Regions")."""
     regions = settings.regions
     peers = {}
     for rank, region in enumerate(regions):

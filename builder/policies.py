@@ -1,4 +1,4 @@
-"""awacs statements: who may do exactly what to which resource. Roles compose them (SPEC B15)."""
+"""awacs statements: who may do exactly what to which resource. Roles compose them (docs/design.md, "Rights")."""
 
 from typing import Any
 
@@ -20,7 +20,8 @@ from awacs.aws import (
 from troposphere import GetAtt, Ref, Sub
 from troposphere.iam import Policy, Role
 
-from builder.names import PEERS, REGISTER, TABLE, arn, arn_in, bucket_arn, named, named_in, tags
+from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named, named_in, tags
+from builder.names import KEY_ALIAS, REGISTER, TABLE
 
 # What a caller of a service needs of the customer key behind a table, queue, topic or bucket: `GenerateDataKey*` and
 # `ReEncrypt*` of the service pages, written out.
@@ -95,9 +96,7 @@ def use_peer_keys(service: str, actions: tuple[str, ...] = USE_KEY) -> list[Stat
         allow(
             actions,
             arn_in("kms", "key/*", which),
-            ForAnyValueStringEquals(
-                "kms:ResourceAliases", [named_in("alias/payment-processing-${AWS::Region}-${EnvironmentSuffix}", which)]
-            ),
+            ForAnyValueStringEquals("kms:ResourceAliases", [named_in(KEY_ALIAS, which)]),
             StringEquals("kms:ViaService", named_in(f"{service}.${{AWS::Region}}.amazonaws.com", which)),
         )
         for which in PEERS
@@ -105,7 +104,7 @@ def use_peer_keys(service: str, actions: tuple[str, ...] = USE_KEY) -> list[Stat
 
 
 def act_on_registers(table: Any) -> Statement:
-    """Read and write cells of the three registers, each in its own Region (DESIGN 3)."""
+    """Read and write cells of the three registers, each in its own Region (docs/design.md, "The permit register")."""
     peers = [arn_in("dynamodb", f"table/{REGISTER}", which) for which in PEERS]
     return allow(("dynamodb:GetItem", "dynamodb:UpdateItem"), [GetAtt(table, "Arn"), *peers])
 

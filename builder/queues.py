@@ -1,11 +1,13 @@
-"""The dead-letter queue of a Region and the inbox for the alerts of all Regions (SPEC B7, B9)."""
+"""The dead-letter queue of a Region and the inbox for the alerts of all Regions (docs/design.md, "Events between
+Regions" and "Alerts")."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Sub, Template
 from troposphere.kms import Key
 from troposphere.sqs import Queue, QueuePolicy
 
-from builder.names import BUS, DEAD_LETTERS, INBOX, TOPIC, arn, named, tags
+from builder.intrinsics import arn, named, tags
+from builder.names import BUS, DEAD_LETTERS, INBOX, TOPIC
 from builder.parameters import of_rank
 from builder.policies import allow, document, from_source, only_tls
 from builder.settings import Settings

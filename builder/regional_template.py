@@ -1,4 +1,4 @@
-"""The template of one Region; a StackSet deploys it to all three (DESIGN 2)."""
+"""The template of one Region; a StackSet deploys it to all three (docs/design.md, "One command, three phases")."""
 
 from typing import Any
 
@@ -67,6 +67,6 @@ def regional_template(settings: Settings) -> Template:
 
 
 def add_outputs(template: Template, **values: Any) -> None:
-    """What `payctl outputs` gathers from every Region (SPEC B17)."""
+    """What `payctl outputs` gathers from every Region (docs/design.md, "Outputs")."""
     for name, value in values.items():
         template.add_output(Output(name, Value=value))

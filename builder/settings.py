@@ -4,22 +4,28 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from builder.names import FIXED_TAGS
 
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 DEFAULT_FILE = Path("deployment.toml")
 
+# The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
+# fmt: off
+RETENTION_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288,
+                  3653)
+# fmt: on
+
 
 class SettingsError(ValueError):
     """A setting is unknown, missing or wrong; the message names file, setting and remedy."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Accounts:
+class Accounts(NamedTuple):
     """Account ids are 12 digits; "" stands for the account of the credentials."""
 
     target: str = ""
@@ -28,8 +34,7 @@ class Accounts:
     access_role_arn: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Limits:
+class Limits(NamedTuple):
     """Caps of one Region: concurrent executions, days, requests a second."""
 
     reserved_concurrency: int = 2
@@ -38,8 +43,7 @@ class Limits:
     api_burst: int = 400
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(NamedTuple):
     """What an environment turns on."""
 
     protect: str | bool = "auto"
@@ -47,8 +51,7 @@ class Options:
     log_execution_data: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class Processor:
+class Processor(NamedTuple):
     """The external payment processor; url "" settles by ledger entry."""
 
     url: str = ""
@@ -57,29 +60,27 @@ class Processor:
     key_lifetime_hours: int = 24
 
 
-@dataclass(frozen=True, kw_only=True)
-class Domain:
-    """The custom domain; name "" is none. Certificates in rank order, none: they are made."""
+class Domain(NamedTuple):
+    """The custom domain; name "" is none. Certificates in rank order; without any, they are made."""
 
     name: str = ""
     hosted_zone_id: str = ""
     certificate_arns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """Everything a deployment is told. `regions` are in rank order."""
+class Settings(NamedTuple):
+    """All settings of a deployment. `regions` are in rank order."""
 
     environment: str
     home: str
     regions: tuple[str, ...]
     endpoint: str = ""
-    accounts: Accounts = field(default_factory=Accounts)
-    tags: Mapping[str, str] = field(default_factory=dict)
-    limits: Limits = field(default_factory=Limits)
-    options: Options = field(default_factory=Options)
-    processor: Processor = field(default_factory=Processor)
-    domain: Domain = field(default_factory=Domain)
+    accounts: Accounts = Accounts()
+    tags: Mapping[str, str] = {}
+    limits: Limits = Limits()
+    options: Options = Options()
+    processor: Processor = Processor()
+    domain: Domain = Domain()
 
     @property
     def protect(self) -> bool:
@@ -89,7 +90,7 @@ class Settings:
         return self.environment.startswith("prod")
 
 
-SECTIONS: Mapping[str, type] = {
+TABLES: Mapping[str, Any] = {
     "accounts": Accounts,
     "limits": Limits,
     "options": Options,
@@ -101,78 +102,77 @@ SECTIONS: Mapping[str, type] = {
 def load(file: Path = DEFAULT_FILE, environ: Mapping[str, str] = os.environ) -> Settings:
     """Read and check the settings. Raises SettingsError; nothing is read beyond `file` and `environ`."""
     try:
-        raw = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = _settings(tomllib.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise SettingsError(
             f"{file}: no such settings file; run from the project folder or name one with --settings"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
-    known = {"regions", "endpoint", "tags", *SECTIONS}
-    if unknown := sorted(set(raw) - known):
-        raise SettingsError(f"{file}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
-    sections = {name: _section(file, name, kind, raw.get(name, {})) for name, kind in SECTIONS.items()}
-    regions = _regions(file, raw.get("regions"))
-    environment = environ.get("ENVIRONMENT_SUFFIX") or "dev"
+    except SettingsError as error:
+        raise SettingsError(f"{file}: {error}") from None
+    environment = environ.get("ENVIRONMENT_SUFFIX") or settings.environment
     if not ENVIRONMENT.fullmatch(environment):
         raise SettingsError(f"ENVIRONMENT_SUFFIX={environment!r}: use 1 to 16 of a-z, 0-9 and -, a letter first")
-    home = environ.get("AWS_REGION") or regions[0]
-    if home not in regions:
-        raise SettingsError(f"AWS_REGION={home!r} is not among the Regions of {file} ({', '.join(regions)})")
-    settings = Settings(
-        environment=environment,
-        home=home,
-        regions=regions,
-        endpoint=_text(file, "endpoint", raw.get("endpoint", "")),
-        tags=_tags(file, raw.get("tags", {})),
-        **sections,
-    )
-    _check(file, settings)
+    home = environ.get("AWS_REGION") or settings.home
+    if home not in settings.regions:
+        raise SettingsError(f"AWS_REGION={home!r} is not among the Regions of {file} ({', '.join(settings.regions)})")
+    return settings._replace(environment=environment, home=home)
+
+
+def _settings(raw: Mapping[str, Any]) -> Settings:
+    """What the file says, for the default environment; the first fault is raised as SettingsError."""
+    known = {"regions", "endpoint", "tags", *TABLES}
+    if unknown := sorted(set(raw) - known):
+        raise SettingsError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
+    tables = {name: _table(name, kind, raw.get(name, {})) for name, kind in TABLES.items()}
+    regions = _regions(raw.get("regions"))
+    endpoint = _typed("endpoint", raw.get("endpoint", ""), str)
+    settings = Settings("dev", regions[0], regions, endpoint, tags=_tags(raw.get("tags", {})), **tables)
+    _check(settings)
     return settings
 
 
-def _section(file: Path, name: str, kind: type, given: Any) -> Any:
-    fields: Mapping[str, Any] = kind.__dataclass_fields__  # type: ignore[attr-defined]  # SECTIONS holds dataclasses only
-    if not isinstance(given, dict):
-        raise SettingsError(f"{file}: [{name}] must be a table")
-    if unknown := sorted(set(given) - set(fields)):
-        raise SettingsError(f"{file}: unknown setting {name}.{unknown[0]}; known are {', '.join(fields)}")
-    for key, value in given.items():
-        default = fields[key].default
-        allowed = (str, bool) if key == "protect" else (list,) if isinstance(default, tuple) else (type(default),)
-        if type(value) not in allowed:
-            wanted = " or ".join(kind.__name__ for kind in allowed)
-            raise SettingsError(f"{file}: {name}.{key} must be {wanted}, not {type(value).__name__}")
-    return kind(**{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+def _table(name: str, kind: Any, value: Any) -> Any:
+    if unknown := sorted(set(_typed(name, value, dict)) - set(kind._fields)):
+        raise SettingsError(f"unknown setting {name}.{unknown[0]}; known are {', '.join(kind._fields)}")
+    fields = {}
+    for key, field in value.items():
+        default = kind._field_defaults[key]
+        kinds = (str, bool) if key == "protect" else (list,) if isinstance(default, tuple) else (type(default),)
+        _typed(f"{name}.{key}", field, *kinds)
+        fields[key] = tuple(field) if isinstance(field, list) else field
+    return kind(**fields)
 
 
-def _regions(file: Path, given: Any) -> tuple[str, ...]:
-    if not isinstance(given, list) or len(given) != 3 or len(set(map(str, given))) != 3:
-        raise SettingsError(
-            f"{file}: regions must list three different Regions, home first (the register needs two of three)"
-        )
-    for region in given:
-        if not isinstance(region, str) or not REGION.fullmatch(region):
-            raise SettingsError(f"{file}: {region!r} in regions is not the name of an AWS Region")
-    return tuple(given)
-
-
-def _text(file: Path, name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise SettingsError(f"{file}: {name} must be str, not {type(value).__name__}")
+def _typed(name: str, value: Any, *kinds: type) -> Any:
+    """The value, if its type is one of these. `type` itself, for True is an int to isinstance."""
+    if type(value) not in kinds:
+        if kinds == (dict,):
+            raise SettingsError(f"[{name}] must be a table")
+        raise SettingsError(f"{name} must be {' or '.join(k.__name__ for k in kinds)}, not {type(value).__name__}")
     return value
 
 
-def _tags(file: Path, given: Any) -> dict[str, str]:
-    if not isinstance(given, dict):
-        raise SettingsError(f"{file}: [tags] must be a table")
-    fixed = {"Environment", "Application", "CostCenter", "ManagedBy", "Name", "Region"}
-    if taken := sorted(fixed & set(given)):
-        raise SettingsError(f"{file}: tags.{taken[0]} is set by the templates; choose another key")
-    return {key: _text(file, f"tags.{key}", value) for key, value in given.items()}
+def _regions(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) != 3 or len(set(map(str, value))) != 3:
+        raise SettingsError("regions must list three different Regions, home first (the register needs two of three)")
+    for region in value:
+        if not isinstance(region, str) or not REGION.fullmatch(region):
+            raise SettingsError(f"{region!r} in regions is not the name of an AWS Region")
+    return tuple(value)
 
 
-def _check(file: Path, settings: Settings) -> None:
+def _tags(value: Any) -> dict[str, str]:
+    tags: dict[str, str] = _typed("tags", value, dict)
+    if taken := sorted({*FIXED_TAGS, "Environment", "Name", "Region"} & set(tags)):
+        raise SettingsError(f"tags.{taken[0]} is set by the templates; choose another key")
+    for key, tag in tags.items():
+        _typed(f"tags.{key}", tag, str)
+    return tags
+
+
+def _check(settings: Settings) -> None:
     """What types cannot say; the first fault is raised."""
     accounts, limits, domain, processor = settings.accounts, settings.limits, settings.domain, settings.processor
     rules = (
@@ -210,31 +210,4 @@ def _check(file: Path, settings: Settings) -> None:
     )
     for holds, message in rules:
         if not holds:
-            raise SettingsError(f"{file}: {message}")
-
-
-# The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
-RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
+            raise SettingsError(message)

@@ -1,24 +1,23 @@
-"""The roles of self-managed StackSets: one administers, one makes the resources (FACTS F2)."""
+"""The roles of self-managed StackSets: one administers, one makes the resources (docs/aws.md, "Roles of self-managed
+StackSets")."""
 
 from awacs.aws import ArnEquals, AWSPrincipal, PolicyDocument
 from troposphere import If, NoValue, Ref, Sub, Template
 from troposphere.iam import Policy, Role
 
 from builder.execution_rights import execution_statements
+from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.policies import allow, document, from_account, from_source, trust
-
-ADMINISTRATION = "payment-stackset-administration"
-EXECUTION = "payment-stackset-execution"
 
 
 def add_roles(template: Template) -> None:
     """Both in the home Region only: IAM is one for all Regions."""
-    execution = If("NamesNoExecutionRole", EXECUTION, Ref("ExistingExecutionRoleName"))
+    execution = If("NamesNoExecutionRole", EXECUTION_ROLE, Ref("ExistingExecutionRoleName"))
     template.add_resource(
         Role(
             "AdministrationRole",
             Condition="MakesAdministrationRole",
-            RoleName=ADMINISTRATION,
+            RoleName=ADMINISTRATION_ROLE,
             # The account the StackSets belong to, so that no other account's StackSet can use the role.
             AssumeRolePolicyDocument=trust(
                 "cloudformation",
@@ -40,7 +39,7 @@ def add_roles(template: Template) -> None:
         Role(
             "ExecutionRole",
             Condition="MakesExecutionRole",
-            RoleName=EXECUTION,
+            RoleName=EXECUTION_ROLE,
             AssumeRolePolicyDocument=trusts_administration(),
             Policies=[
                 Policy(PolicyName=name, PolicyDocument=document(*statements))
@@ -55,7 +54,7 @@ def trusts_administration() -> PolicyDocument:
     account = If("NamesAdministrator", Ref("AdministratorAccount"), Ref("AWS::AccountId"))
     administration = If(
         "NamesNoAdministrationRole",
-        Sub(f"arn:${{AWS::Partition}}:iam::${{Account}}:role/{ADMINISTRATION}", Account=account),
+        Sub(f"arn:${{AWS::Partition}}:iam::${{Account}}:role/{ADMINISTRATION_ROLE}", Account=account),
         Ref("ExistingAdministrationRoleArn"),
     )
     trusted = allow("sts:AssumeRole", NoValue, ArnEquals("aws:PrincipalArn", administration))

@@ -1,4 +1,4 @@
-"""The receipts bucket and its replication to the two other Regions (SPEC B10)."""
+"""The receipts bucket and its replication to the two other Regions (docs/design.md, "Receipts")."""
 
 from typing import Any
 
@@ -30,11 +30,11 @@ from troposphere.s3 import (
     VersioningConfiguration,
 )
 
-from builder.names import ACCESS_LOGS, BUCKET, PEERS, bucket_arn, named, named_in, peer, tags
+from builder.intrinsics import PEERS, bucket_arn, named, named_in, peer, tags
+from builder.names import ACCESS_LOGS, BUCKET, REPLICATION
 from builder.parameters import of_rank
 from builder.policies import allow, document, only_recent_tls, only_tls, role, trust, use_key, use_peer_keys
 
-REPLICATION = "payment-replication-${AWS::Region}-${EnvironmentSuffix}"
 NOT_PUBLIC = PublicAccessBlockConfiguration(
     BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
 )

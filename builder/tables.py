@@ -1,4 +1,5 @@
-"""The permit register of a Region and the global table of public records (SPEC B4, DESIGN 3)."""
+"""The permit register of a Region and the global table of public records (docs/design.md, "The public record" and "The
+register table")."""
 
 from troposphere import GetAtt, If, Select, Split, Sub, Template
 from troposphere.dynamodb import (
@@ -18,7 +19,8 @@ from troposphere.dynamodb import (
 )
 from troposphere.kms import Key
 
-from builder.names import REGISTER, TABLE, named, tags
+from builder.intrinsics import named, tags
+from builder.names import REGISTER, TABLE
 from builder.settings import Settings
 
 

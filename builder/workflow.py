@@ -1,4 +1,5 @@
-"""The payment workflow of a Region: try here, else in the next Region, else dead letter (SPEC B6)."""
+"""The payment workflow of a Region: try here, else in the next Region, else dead letter (docs/design.md, "The workflow
+resource")."""
 
 from typing import Any
 
@@ -16,7 +17,8 @@ from troposphere.stepfunctions import (
     TracingConfiguration,
 )
 
-from builder.names import WORKFLOW, arn, named, peer, tags
+from builder.intrinsics import arn, named, peer, tags
+from builder.names import WORKFLOW, WORKFLOW_LOGS
 from builder.policies import (
     allow,
     deliver_logs,
@@ -29,8 +31,6 @@ from builder.policies import (
     trust,
     use_key,
 )
-
-LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
 
 # The input of an execution may be anything a caller sends; what is no object is carried along as `input`.
 INPUT = """$input := $states.context.Execution.Input;
@@ -186,10 +186,10 @@ def add_workflow(
     group = template.add_resource(
         LogGroup(
             "WorkflowLogs",
-            LogGroupName=Sub(LOGS),
+            LogGroupName=Sub(WORKFLOW_LOGS),
             KmsKeyId=GetAtt(key, "Arn"),
             RetentionInDays=Ref("LogRetentionDays"),
-            Tags=tags(LOGS),
+            Tags=tags(WORKFLOW_LOGS),
         )
     )
     runs_as = template.add_resource(

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
 from botocore.config import Config
@@ -18,6 +18,7 @@ from botocore.credentials import (
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.session import Session
 
+from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
 from stacksets.errors import ToolError, silent
 
@@ -102,15 +103,14 @@ class Cloud:
         return str(self._identity[1]["Arn"])
 
     @property
-    def administration_role_arn(self) -> str:
-        """The role that StackSets assumes first."""
-        own = f"arn:aws:iam::{self.administrator}:role/payment-stackset-administration"
-        return self.settings.accounts.administration_role_arn or own
-
-    @property
-    def execution_role_name(self) -> str:
-        """The role in the target account that the administration role assumes."""
-        return self.settings.accounts.execution_role_name or "payment-stackset-execution"
+    def stack_set_roles(self) -> dict[str, str]:
+        """The role that StackSets assumes first, and the name of the role in the target account that this assumes."""
+        accounts = self.settings.accounts
+        own = f"arn:aws:iam::{self.administrator}:role/{ADMINISTRATION_ROLE}"
+        return {
+            "administration_role_arn": accounts.administration_role_arn or own,
+            "execution_role_name": accounts.execution_role_name or EXECUTION_ROLE,
+        }
 
     @property
     def two_accounts(self) -> bool:
@@ -125,8 +125,7 @@ class Cloud:
     @property
     def stack_sets(self) -> "CloudFormationClient":
         """CloudFormation of the administrator account, home Region."""
-        client: CloudFormationClient = self._client("cloudformation", self.settings.home, target=False)
-        return client
+        return cast("CloudFormationClient", self._client("cloudformation", self.settings.home, target=False))
 
     def administrator_client(self, service: str, region: str) -> Any:
         """Any service of the administrator account."""
@@ -137,51 +136,42 @@ class Cloud:
         return self._client(service, region)
 
     def cloudformation(self, region: str) -> "CloudFormationClient":
-        client: CloudFormationClient = self._client("cloudformation", region)
-        return client
+        return cast("CloudFormationClient", self._client("cloudformation", region))
 
     def s3(self, region: str) -> "S3Client":
-        client: S3Client = self._client("s3", region)
-        return client
+        return cast("S3Client", self._client("s3", region))
 
     def dynamodb(self, region: str) -> "DynamoDBClient":
-        client: DynamoDBClient = self._client("dynamodb", region)
-        return client
+        return cast("DynamoDBClient", self._client("dynamodb", region))
 
     def cloudwatch(self, region: str) -> "CloudWatchClient":
-        client: CloudWatchClient = self._client("cloudwatch", region)
-        return client
+        return cast("CloudWatchClient", self._client("cloudwatch", region))
 
     def stepfunctions(self, region: str) -> "SFNClient":
-        client: SFNClient = self._client("stepfunctions", region)
-        return client
+        return cast("SFNClient", self._client("stepfunctions", region))
 
     def sqs(self, region: str) -> "SQSClient":
-        client: SQSClient = self._client("sqs", region)
-        return client
+        return cast("SQSClient", self._client("sqs", region))
 
     def logs(self, region: str) -> "CloudWatchLogsClient":
-        client: CloudWatchLogsClient = self._client("logs", region)
-        return client
+        return cast("CloudWatchLogsClient", self._client("logs", region))
 
     def functions(self, region: str) -> "LambdaClient":
-        client: LambdaClient = self._client("lambda", region)
-        return client
+        return cast("LambdaClient", self._client("lambda", region))
 
     def apigateway(self, region: str) -> "APIGatewayClient":
-        client: APIGatewayClient = self._client("apigateway", region)
-        return client
+        return cast("APIGatewayClient", self._client("apigateway", region))
 
     def credentials(self) -> Any:
-        """Credentials of the target account, whose API admits no other account's; None where there are none."""
-        return (self._target_session if self._foreign else self._session).get_credentials()
+        """Credentials of the target account, whose API admits no other account's. Raises NoCredentialsError."""
+        credentials = (self._target_session if self._foreign else self._session).get_credentials()
+        if credentials is None:
+            raise NoCredentialsError
+        return credentials
 
     def target_keys(self) -> tuple[str, str, str]:
         """Access key, secret and token ("" for none) of the target account, as they are now."""
-        credentials = self.credentials()
-        if credentials is None:
-            raise NoCredentialsError
-        frozen = credentials.get_frozen_credentials()
+        frozen = self.credentials().get_frozen_credentials()
         return str(frozen.access_key), str(frozen.secret_key), frozen.token or ""
 
     def everywhere(self, call: Callable[[str], Answer], regions: Iterable[str] = ()) -> dict[str, Answer]:
@@ -203,7 +193,7 @@ class Cloud:
             return self._clients[key]
 
     def _config(self, service: str) -> Config:
-        # The first call of all is to STS: a wrong address or network shall not take half a minute to be told.
+        # The first call of all is to STS: a wrong address or network must not take half a minute to show.
         first = service == "sts"
         retries: Any = {"mode": "standard", "total_max_attempts": 2 if first else 5}
         read_timeout = 10 if first else 60

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
 
+from payctl.advice import ADVICE
 from payctl.cloud import Cloud, together
 from payctl.names import Names
 from stacksets.client import StackSetClient
-from stacksets.errors import ToolError, silent
+from stacksets.errors import SilentError, ToolError
 from stacksets.model import Instance, Stack, StackSet, StackStatus
 from stacksets.operation import Runner
 from stacksets.progress import Reporter
@@ -16,6 +17,7 @@ from stacksets.stack import Stacks
 from stacksets.waiting import Pace
 
 Answer = TypeVar("Answer")
+GLOBAL = "global"  # the place of what is no Region's
 
 
 class Environment:
@@ -26,6 +28,7 @@ class Environment:
         self.settings = cloud.settings
         self.report = report
         self.pace = pace
+        self.home_silent = False  # until a call to the home Region finds out
 
     @cached_property
     def names(self) -> Names:
@@ -42,12 +45,12 @@ class Environment:
 
     @property
     def update_order(self) -> tuple[str, ...]:
-        """The home Region last (DESIGN 2)."""
+        """The home Region last (docs/design.md, "Order of an update")."""
         return (*(region for region in self.regions if region != self.home), self.home)
 
     @cached_property
     def stack_set(self) -> StackSetClient:
-        return StackSetClient(self.cloud.stack_sets, self.names.stack_set)
+        return StackSetClient(self.cloud.stack_sets, self.names.stack_set, ADVICE)
 
     @cached_property
     def runner(self) -> Runner:
@@ -55,11 +58,16 @@ class Environment:
 
     def stacks(self, region: str) -> Stacks:
         """The target account's stacks of a Region."""
-        return Stacks(self.cloud.cloudformation(region), region, self.pace)
+        return Stacks(self.cloud.cloudformation(region), region, self.pace, ADVICE)
 
     def survey(self, *, tolerant: bool = False) -> "Survey":
-        """Look at everything once. `tolerant`: the stack of a Region that does not answer is SILENT, no error; not for
-        what changes anything by it. Read only."""
+        """Look at everything once. `tolerant`: what does not answer is SILENT, no error; not for what changes anything
+        by it. Read only."""
+        if tolerant:
+            return self.unless_home_is_silent(lambda: self._survey(tolerant=True), self._survey_without_home)
+        return self._survey(tolerant=False)
+
+    def _survey(self, *, tolerant: bool) -> "Survey":
         stack_set = self.stack_set.describe()
         instances = {instance.region: instance for instance in self.stack_set.instances()}
 
@@ -69,16 +77,25 @@ class Environment:
                 return Stack(name="", region=region, status=StackStatus.MISSING)
             try:
                 return self.stacks(region).describe(instance.stack_id)
-            except ToolError as error:
-                if not tolerant or not silent(error.__cause__):
+            except SilentError:
+                if not tolerant:
                     raise
-                return Stack(name="", region=region, status=StackStatus.SILENT)
+                return _silent(region)
 
         return Survey(
             stack_set=stack_set,
             instances=instances,
             stacks=together(stack, self.regions),
             global_stack=self.stacks(self.home).describe(self.names.global_stack),
+        )
+
+    def _survey_without_home(self) -> "Survey":
+        """What the other Regions know: their own stacks."""
+        return Survey(
+            stack_set=None,
+            instances={},
+            stacks={region: self.survivors.get(region) or _silent(region) for region in self.regions},
+            global_stack=_silent(self.home, name=self.names.global_stack),
         )
 
     @cached_property
@@ -91,27 +108,26 @@ class Environment:
         """What the regional stacks were last given. Raises ToolError where there are none. Read only."""
 
         def at_home() -> Mapping[str, str]:
-            held = self.stack_set.describe()
-            if held is None:
+            stack_set = self.stack_set.describe()
+            if stack_set is None:
                 raise ToolError(f"{self.names.stack_set} does not exist", remedy="see `payctl status`")
-            return held.parameters
+            return stack_set.parameters
 
         return self.unless_home_is_silent(at_home, lambda: next(iter(self.survivors.values())).parameters)
 
     @cached_property
     def nearest(self) -> str:
         """Where to work from: the home Region, or the next that answers. Raises ToolError where none does."""
-        known_silent = self.parameters and "survivors" in vars(self)  # asking for parameters finds out
-        return next(iter(self.survivors)) if known_silent else self.home
+        _ = self.parameters  # asking for them finds out whether home answers
+        return next(iter(self.survivors)) if self.home_silent else self.home
 
     def unless_home_is_silent(self, ask: Callable[[], Answer], otherwise: Callable[[], Answer]) -> Answer:
         """What the home Region says; without it, what can be known. Raises what `ask` raises for other reasons."""
-        if "survivors" not in vars(self):  # else it is known to be silent
+        if not self.home_silent:
             try:
                 return ask()
-            except ToolError as error:
-                if not silent(error.__cause__):
-                    raise
+            except SilentError:
+                self.home_silent = True
         return otherwise()
 
     @cached_property
@@ -122,42 +138,40 @@ class Environment:
         def find(region: str) -> Stack | None:
             try:
                 return self.stacks(region).instance_of(self.names.stack_set)
-            except ToolError as error:
-                if not silent(error.__cause__):
-                    raise
+            except SilentError:
                 return None
 
         others = [region for region in self.regions if region != self.home]
-        found = {region: stack for region, stack in together(find, others).items() if stack}
-        if not found:
+        stacks = {region: stack for region, stack in together(find, others).items() if stack}
+        if not stacks:
             raise ToolError(
                 f"{self.home} does not answer, and no other Region knows environment {self.settings.environment}",
                 remedy="check the network and the credentials",
             )
-        self.report.note(f"{self.home} (home) does not answer: {' and '.join(found)} tell what is deployed")
-        return found
+        self.report.note(f"{self.home} (home) does not answer: {' and '.join(stacks)} tell what is deployed")
+        return stacks
 
     def outputs(self) -> Mapping[str, Mapping[str, str]]:
         """The regional stacks' outputs by Region that answers. Raises ToolError where a Region has none, and for
         whoever looks up a Region that does not answer. Read only."""
-        stacks = self.unless_home_is_silent(self._stacks, lambda: self.survivors)
-        for region, stack in stacks.items():
-            if not stack.outputs and stack.status is not StackStatus.SILENT:
-                raise ToolError(
-                    f"{region}: the stack of {self.names.stack_set} is {stack.status} and has no outputs",
-                    remedy="see `payctl status`, then `payctl deploy`",
-                )
-        return Outputs({region: stack.outputs for region, stack in stacks.items() if stack.outputs})
-
-    def _stacks(self) -> Mapping[str, Stack]:
         survey = self.survey(tolerant=True)
-        if survey.stack_set is None:
+        if survey.stack_set is None and not self.home_silent:
             raise ToolError(
                 f"environment {self.settings.environment} does not exist in account {self.cloud.account} "
                 f"(home {self.home})",
                 remedy="make it with `payctl deploy`",
             )
-        return survey.stacks
+        for region, stack in survey.stacks.items():
+            if not stack.outputs and stack.status is not StackStatus.SILENT:
+                raise ToolError(
+                    f"{region}: the stack of {self.names.stack_set} is {stack.status} and has no outputs",
+                    remedy="see `payctl status`, then `payctl deploy`",
+                )
+        return Outputs({region: stack.outputs for region, stack in survey.stacks.items() if stack.outputs})
+
+
+def _silent(region: str, name: str = "") -> Stack:
+    return Stack(name=name, region=region, status=StackStatus.SILENT, reason="does not answer")
 
 
 class Outputs(dict[str, Mapping[str, str]]):
@@ -191,7 +205,7 @@ class Survey:
 
     @property
     def broken(self) -> tuple[str, ...]:
-        """Regions whose instance has no stack that could be updated: it must be deleted and made anew."""
+        """Regions whose instance has no stack that could be updated: it must be deleted and recreated."""
         return tuple(
             region
             for region, stack in self.stacks.items()

@@ -73,7 +73,8 @@ def send(
 
 
 def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:
-    """Sign with SigV4A: valid in whichever Region a domain name leads to (SPEC B12). Raises ToolError without awscrt.
+    """Sign with SigV4A: valid in whichever Region a domain name leads to (docs/design.md, "The custom domain"). Raises
+    ToolError without awscrt.
 
     The C library is an extra: nothing else needs it.
     """
@@ -85,14 +86,6 @@ def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:
             remedy="run `pip install awscrt`, or pay in one Region with --region",
         ) from None
     CrtSigV4AsymAuth(credentials, "execute-api", "*").add_auth(request)
-
-
-def require_credentials(cloud: Cloud) -> Any:
-    """The credentials that requests are signed with. Raises ToolError where there are none."""
-    credentials = cloud.credentials()
-    if credentials is None:
-        raise ToolError("no AWS credentials found", remedy="set AWS_PROFILE, or use --local for the local cloud")
-    return credentials
 
 
 def _parsed(content: bytes) -> Any:

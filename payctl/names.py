@@ -1,8 +1,8 @@
-"""The names of everything in an environment that this tool looks at (SPEC B2)."""
+"""The names of one environment, filled in from the patterns of builder/names.py."""
 
 from dataclasses import dataclass
 
-BOOTSTRAP_STACK = "payment-bootstrap"
+from builder import names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -12,40 +12,45 @@ class Names:
     environment: str
     account: str
 
+    def of(self, pattern: str, region: str = "") -> str:
+        """The name that a pattern of builder/names.py stands for."""
+        return names.fill(pattern, environment=self.environment, account=self.account, region=region)
+
     @property
     def stack_set(self) -> str:
-        return f"payments-{self.environment}"
+        return self.of(names.STACK_SET)
 
     @property
     def global_stack(self) -> str:
-        return f"payments-global-{self.environment}"
+        return self.of(names.GLOBAL_STACK)
 
     @property
     def table(self) -> str:
         """The public record, a global table."""
-        return f"payments-{self.environment}"
+        return self.of(names.TABLE)
 
     def register(self, region: str) -> str:
         """The register table of a Region."""
-        return f"payment-register-{region}-{self.environment}"
+        return self.of(names.REGISTER, region)
 
     def receipts(self, region: str) -> str:
-        return f"payment-receipts-{region}-{self.environment}-{self.account}"
+        return self.of(names.BUCKET, region)
 
     def processor(self, region: str) -> str:
-        return f"payment-processor-{region}-{self.environment}"
+        return self.of(names.PROCESSOR, region)
 
     def janitor(self, region: str) -> str:
-        return f"payment-janitor-{region}-{self.environment}"
+        return self.of(names.JANITOR, region)
 
     def state_machine(self, region: str) -> str:
-        return f"arn:aws:states:{region}:{self.account}:stateMachine:payment-workflow-{region}-{self.environment}"
+        """The ARN of a Region's workflow."""
+        return f"arn:aws:states:{region}:{self.account}:stateMachine:{self.of(names.WORKFLOW, region)}"
 
     def alarm_suffix(self, region: str) -> str:
-        """What every alarm of the environment's Region ends in."""
-        return f"-{region}-{self.environment}"
+        """How the name of every alarm of the environment in a Region ends."""
+        return self.of(names.ALARM_SUFFIX, region)
 
 
 def artifact_bucket(region: str, account: str) -> str:
     """The bucket of an account's Region that holds code and templates."""
-    return f"payment-artifacts-{region}-{account}"
+    return names.fill(names.ARTIFACTS, region=region, account=account)

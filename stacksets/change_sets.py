@@ -1,21 +1,27 @@
 """Change sets as a preview: made, read, deleted, never executed."""
 
-import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
-
-from stacksets.client import CAPABILITIES, parameter_list, tag_list, template_argument
-from stacksets.errors import ToolError, failure
+from stacksets.client import arguments_of
+from stacksets.errors import ToolError
 from stacksets.model import Definition, Stack
 from stacksets.stack import Stacks
 
 NOTHING = ("didn't contain changes", "No updates are to be performed")
 LIMIT = 300.0  # seconds for one change set
 # What must never be replaced or removed by the way: its content, or what it encrypted, would be lost.
-DATA_BEARING = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable", "AWS::S3::Bucket", "AWS::KMS::Key")
+DATA_BEARING = (
+    "AWS::Cognito::UserPool",
+    "AWS::DynamoDB::GlobalTable",
+    "AWS::DynamoDB::Table",
+    "AWS::EFS::FileSystem",
+    "AWS::KMS::Key",
+    "AWS::RDS::DBCluster",
+    "AWS::RDS::DBInstance",
+    "AWS::S3::Bucket",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +55,7 @@ class Change:
 
     @property
     def loses_data(self) -> bool:
-        """Whether a resource that holds data would be, or might be, made anew or removed."""
+        """Whether a resource that holds data would be, or might be, replaced or removed."""
         return self.kind in DATA_BEARING and self.symbol in ("±", "±?", "-")
 
 
@@ -58,46 +64,38 @@ def preview(stacks: Stacks, stack: Stack, definition: Definition, place: str) ->
 
     Raises ToolError where CloudFormation refuses to make one.
     """
-    api, name = stacks.api, f"payctl-plan-{uuid.uuid4().hex[:8]}"
-    try:
-        made = api.create_change_set(
+    with stacks.doing("preview", stack.name):
+        change_set = stacks.api.create_change_set(
             StackName=stack.id,
-            ChangeSetName=name,
+            ChangeSetName=stacks.advice.token("plan"),
             ChangeSetType="UPDATE",
-            Description="A preview by payctl plan; never executed",
-            Parameters=parameter_list(definition.parameters),
-            Tags=tag_list(definition.tags),
-            Capabilities=CAPABILITIES,
-            **template_argument(definition),
+            Description="A preview; never executed",
+            **arguments_of(definition),
         )["Id"]
-    except ClientError as error:
-        raise failure("preview", f"stack {stack.name} in {stacks.region}", error) from error
     try:
-        return tuple(_change(found, place) for found in _changes(stacks, stack, made))
+        return tuple(_change(change["ResourceChange"], place) for change in _changes(stacks, stack, change_set))
     finally:
-        api.delete_change_set(ChangeSetName=made)
+        stacks.api.delete_change_set(ChangeSetName=change_set)
 
 
-def _changes(stacks: Stacks, stack: Stack, made: str) -> Iterator[Any]:
+def _changes(stacks: Stacks, stack: Stack, change_set: str) -> Iterator[Any]:
     for _ in stacks.pace.ticks(LIMIT):
-        page: Any = stacks.api.describe_change_set(ChangeSetName=made, IncludePropertyValues=True)
-        if page["Status"] == "FAILED" and any(words in page.get("StatusReason", "") for words in NOTHING):
+        answer = stacks.api.describe_change_set(ChangeSetName=change_set)
+        reason = answer.get("StatusReason", "")
+        if answer["Status"] == "FAILED" and any(words in reason for words in NOTHING):
             return
-        if page["Status"] == "FAILED":
-            raise ToolError(f"cannot preview stack {stack.name} in {stacks.region}: {page.get('StatusReason')}")
-        if page["Status"] == "CREATE_COMPLETE":
+        if answer["Status"] == "FAILED":
+            raise ToolError(f"cannot preview stack {stack.name} in {stacks.region}: {reason}")
+        if answer["Status"] == "CREATE_COMPLETE":
             break
     else:
-        raise ToolError(f"the change set of stack {stack.name} in {stacks.region} was not made in {LIMIT:.0f} s")
-    while True:
-        yield from page.get("Changes", [])
-        if "NextToken" not in page:
-            return
-        page = stacks.api.describe_change_set(ChangeSetName=made, NextToken=page["NextToken"])
+        raise ToolError(f"the change set of stack {stack.name} in {stacks.region} was not ready in {LIMIT:.0f} s")
+    pages = stacks.api.get_paginator("describe_change_set")
+    for page in pages.paginate(ChangeSetName=change_set, IncludePropertyValues=True):
+        yield from page["Changes"]
 
 
-def _change(found: Any, place: str) -> Change:
-    change = found["ResourceChange"]
+def _change(change: Any, place: str) -> Change:
     return Change(
         place=place,
         resource=change["LogicalResourceId"],
@@ -108,10 +106,10 @@ def _change(found: Any, place: str) -> Change:
     )
 
 
-def _details(found: Sequence[Any]) -> tuple[Detail, ...]:
+def _details(causes: Sequence[Any]) -> tuple[Detail, ...]:
     """AWS names a property once for every cause; one of each is enough."""
     details: dict[str, Detail] = {}
-    for each in found:
+    for each in causes:
         target = each["Target"]
         name = target.get("Path", "").removeprefix("/Properties/") or target.get("Name") or target.get("Attribute", "")
         cause = each.get("CausingEntity", "")

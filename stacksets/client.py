@@ -1,13 +1,12 @@
 """The StackSets API: the calls this tool uses, and nothing else of CloudFormation."""
 
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from stacksets.errors import OperationInProgressError, ToolError, code_of, failure, silent
+from stacksets.errors import NEUTRAL, Advice, OperationInProgressError, SilentError, code_of
 from stacksets.model import (
     Definition,
     Instance,
@@ -23,14 +22,7 @@ from stacksets.model import (
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
-# The template names its roles.
-CAPABILITIES: Any = ["CAPABILITY_NAMED_IAM"]
 IN_PROGRESS = {"OperationInProgressException", "StaleRequestException"}
-
-
-def operation_id(verb: str) -> str:
-    """A new idempotency token that says who ran what: payctl-VERB-8 hex digits."""
-    return f"payctl-{verb}-{uuid.uuid4().hex[:8]}"
 
 
 class StackSetClient:
@@ -40,22 +32,23 @@ class StackSetClient:
     Raises OperationInProgressError where another operation runs, ToolError for every other refusal.
     """
 
-    def __init__(self, api: "CloudFormationClient", name: str) -> None:
+    def __init__(self, api: "CloudFormationClient", name: str, advice: Advice = NEUTRAL) -> None:
         self.api = api
         self.name = name
+        self.advice = advice
 
     def describe(self) -> StackSet | None:
         """The StackSet, None where there is none. Read only."""
         with self._doing("describe", ignore={"StackSetNotFoundException"}):
-            found = self.api.describe_stack_set(StackSetName=self.name)["StackSet"]
+            answer = self.api.describe_stack_set(StackSetName=self.name)["StackSet"]
             return StackSet(
                 name=self.name,
-                arn=found.get("StackSetARN", ""),
-                template=found.get("TemplateBody", ""),
-                parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
-                tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
-                administration_role_arn=found.get("AdministrationRoleARN", ""),
-                execution_role_name=found.get("ExecutionRoleName", ""),
+                arn=answer.get("StackSetARN", ""),
+                template=answer.get("TemplateBody", ""),
+                parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in answer.get("Parameters", [])},
+                tags={tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])},
+                administration_role_arn=answer.get("AdministrationRoleARN", ""),
+                execution_role_name=answer.get("ExecutionRoleName", ""),
             )
         return None
 
@@ -67,8 +60,7 @@ class StackSetClient:
                 AdministrationRoleARN=administration_role_arn,
                 ExecutionRoleName=execution_role_name,
                 PermissionModel="SELF_MANAGED",
-                Capabilities=CAPABILITIES,
-                **_definition(definition),
+                **arguments_of(definition),
             )
 
     def update(
@@ -87,18 +79,14 @@ class StackSetClient:
 
         One Region after another, and none after the first that fails, unless `parallel`.
         """
-        arguments: dict[str, Any] = _definition(definition)
+        arguments = arguments_of(definition)
         if only:
             arguments |= {"Accounts": [account], "Regions": list(only)}
         if administration_role_arn:
-            arguments |= {
-                "AdministrationRoleARN": administration_role_arn,
-                "ExecutionRoleName": execution_role_name,
-            }
+            arguments |= {"AdministrationRoleARN": administration_role_arn, "ExecutionRoleName": execution_role_name}
         with self._starting("update"):
             self.api.update_stack_set(
                 StackSetName=self.name,
-                Capabilities=CAPABILITIES,
                 OperationId=token,
                 OperationPreferences=_preferences([r for r in order if not only or r in only], parallel=parallel),
                 **arguments,
@@ -167,7 +155,6 @@ class StackSetClient:
         with self._doing("describe an operation of"):
             answer = self.api.describe_stack_set_operation(StackSetName=self.name, OperationId=token)
             return _operation(answer["StackSetOperation"])
-        raise AssertionError  # unreachable: nothing is ignored above
 
     def results(self, token: str) -> tuple[Result, ...]:
         """What an operation did in each Region so far. Read only."""
@@ -176,7 +163,6 @@ class StackSetClient:
                 StackSetName=self.name, OperationId=token
             )
             return tuple(_result(summary) for page in pages for summary in page["Summaries"])
-        raise AssertionError  # unreachable: nothing is ignored above
 
     @contextmanager
     def _starting(self, verb: str) -> Iterator[None]:
@@ -185,55 +171,34 @@ class StackSetClient:
             yield
 
     @contextmanager
-    def _doing(self, verb: str, *, ignore: set[str] | None = None) -> Iterator[None]:
+    def _doing(self, verb: str, *, ignore: Collection[str] = ()) -> Iterator[None]:
         try:
             yield
-        except ClientError as error:
-            if code_of(error) in (ignore or ()):
+        except (ClientError, BotoCoreError) as error:
+            if code_of(error) in ignore:
                 return
             if code_of(error) in IN_PROGRESS:
                 raise OperationInProgressError(f"another operation runs on StackSet {self.name}") from error
-            raise self._failure(verb, error) from error
-        except BotoCoreError as error:
-            raise self._failure(verb, error) from error
-
-    def _failure(self, verb: str, error: Exception) -> ToolError:
-        refused = failure(verb, f"StackSet {self.name}", error)
-        if silent(error):
-            refused.remedy = (
-                "it needs the home Region: repeat it when that is back; `payctl status`, `pay`, `parked`, `resolve` "
-                "and `redrive --region` work without it"
-            )
-        return refused
+            refusal = self.advice.failure(verb, f"StackSet {self.name}", error)
+            if isinstance(refusal, SilentError):
+                refusal.remedy = self.advice.text(self.advice.silent)
+            raise refusal from error
 
 
-def parameter_list(parameters: Mapping[str, str]) -> list[Any]:
-    """{"Name": "value"} as the API wants it."""
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in sorted(parameters.items())]
-
-
-def tag_list(tags: Mapping[str, str]) -> list[Any]:
-    """{"Key": "value"} as the API wants it."""
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def template_argument(definition: Definition) -> dict[str, Any]:
-    """The template as the API wants it: by address, inline, or the one that is there."""
-    if definition.url:
-        return {"TemplateURL": definition.url}
-    return {"TemplateBody": definition.body} if definition.body else {"UsePreviousTemplate": True}
-
-
-def _definition(definition: Definition) -> dict[str, Any]:
+def arguments_of(definition: Definition) -> dict[str, Any]:
+    """A definition as the API wants it; its template by address, inline, or the one that is there."""
+    template = {"TemplateURL": definition.url} if definition.url else {"TemplateBody": definition.body}
     return {
-        **template_argument(definition),
-        "Parameters": parameter_list(definition.parameters),
-        "Tags": tag_list(definition.tags),
+        **(template if definition.url or definition.body else {"UsePreviousTemplate": True}),
+        "Parameters": [{"ParameterKey": key, "ParameterValue": v} for key, v in sorted(definition.parameters.items())],
+        "Tags": [{"Key": key, "Value": value} for key, value in sorted(definition.tags.items())],
+        "Capabilities": ["CAPABILITY_NAMED_IAM"],  # templates may name their roles
     }
 
 
 def _preferences(order: Sequence[str], *, parallel: bool) -> Any:
-    # FailureToleranceCount counts accounts per Region: with one account, 0 stops at the first Region that fails (F3).
+    # FailureToleranceCount counts accounts per Region: with one account, 0 stops at the first Region that fails
+    # (docs/aws.md, "Order and failure tolerance").
     return {
         "RegionConcurrencyType": "PARALLEL" if parallel else "SEQUENTIAL",
         "RegionOrder": list(order),
@@ -242,35 +207,35 @@ def _preferences(order: Sequence[str], *, parallel: bool) -> Any:
     }
 
 
-def _instance(found: Mapping[str, Any]) -> Instance:
-    detail = found.get("StackInstanceStatus", {}).get("DetailedStatus")
+def _instance(summary: Mapping[str, Any]) -> Instance:
+    detail = summary.get("StackInstanceStatus", {}).get("DetailedStatus")
     return Instance(
-        account=found["Account"],
-        region=found["Region"],
-        status=InstanceStatus(found["Status"]),
+        account=summary["Account"],
+        region=summary["Region"],
+        status=InstanceStatus(summary["Status"]),
         detail=InstanceDetail(detail) if detail else None,
-        stack_id=found.get("StackId") or "",
-        reason=found.get("StatusReason") or "",
-        drift=found.get("DriftStatus") or "NOT_CHECKED",
+        stack_id=summary.get("StackId") or "",
+        reason=summary.get("StatusReason") or "",
+        drift=summary.get("DriftStatus") or "NOT_CHECKED",
     )
 
 
-def _operation(found: Mapping[str, Any]) -> Operation:
+def _operation(summary: Mapping[str, Any]) -> Operation:
     return Operation(
-        id=found["OperationId"],
-        action=found.get("Action", ""),
-        status=OperationStatus(found["Status"]),
-        started=found.get("CreationTimestamp"),
-        ended=found.get("EndTimestamp"),
-        reason=found.get("StatusReason") or "",
-        failed_instances=found.get("StatusDetails", {}).get("FailedStackInstancesCount", 0),
+        id=summary["OperationId"],
+        action=summary.get("Action", ""),
+        status=OperationStatus(summary["Status"]),
+        started=summary.get("CreationTimestamp"),
+        ended=summary.get("EndTimestamp"),
+        reason=summary.get("StatusReason") or "",
+        failed_instances=summary.get("StatusDetails", {}).get("FailedStackInstancesCount", 0),
     )
 
 
-def _result(found: Mapping[str, Any]) -> Result:
+def _result(summary: Mapping[str, Any]) -> Result:
     return Result(
-        account=found.get("Account", ""),
-        region=found.get("Region", ""),
-        status=ResultStatus(found["Status"]),
-        reason=found.get("StatusReason") or "",
+        account=summary.get("Account", ""),
+        region=summary.get("Region", ""),
+        status=ResultStatus(summary["Status"]),
+        reason=summary.get("StatusReason") or "",
     )

@@ -1,6 +1,9 @@
-"""What can go wrong, each as one line that names object, cause and remedy."""
+"""What can go wrong, each as one line that names object, cause and remedy; and the advice that remedies come from."""
 
-from collections.abc import Callable, Sequence
+import re
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from botocore.exceptions import (
@@ -9,19 +12,45 @@ from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
     EndpointConnectionError,
-    NoCredentialsError,
-    PartialCredentialsError,
-    ProfileNotFound,
     ReadTimeoutError,
 )
 
-EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"}
-FORBIDDEN = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AccessDeniedError"}
-THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"}
-
-
 UNREACHED = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError)
 SERVER_ERROR = 500  # and above: AWS could not, whoever asked for whatever
+
+# Errors of the SDK, by AWS's error code or by the exception's class.
+NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError"})
+NO_ANSWER = frozenset(kind.__name__ for kind in UNREACHED)
+EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"})
+FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AccessDeniedError"})
+THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
+REMEDIES: tuple[tuple[Collection[str], str], ...] = (
+    (NO_CREDENTIALS, "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ({"ProfileNotFound"}, "see `aws configure list-profiles`, or unset AWS_PROFILE"),
+    (NO_ANSWER, "check the network and the Region's name"),
+    (EXPIRED, "renew the credentials (`aws sso login` or a new session), then {repeat}"),
+    (FORBIDDEN, "use credentials that may do this, or ask the account's administrator"),
+    (THROTTLED, "AWS is throttling: {repeat} in a minute"),
+)
+# Reasons that CloudFormation and the services behind it give, as regular expressions.
+FIXES: tuple[tuple[str, str], ...] = (
+    (r"UnreservedConcurrentExecution", "reserve less concurrency, or ask for a higher Lambda quota"),
+    (
+        r"should have '?[\w+=,.@-]+'? role|is not authorized to perform: sts:AssumeRole|trust relationship",
+        "create the two StackSet roles, or correct their names and whom they trust",
+    ),
+    (r"not authorized to perform|AccessDenied", "give the execution role the rights that the template needs"),
+    (r"BucketNotEmpty|bucket you tried to delete is not empty", "empty the bucket, then {repeat}"),
+    (r"deletion protection", "turn deletion protection off by an update, then {repeat}"),
+    (r"already exists", "something else holds this name: remove it, or choose another name"),
+    (r"limit exceeded|LimitExceeded|quota", "raise the quota it names, then {repeat}"),
+    (r"throttl|rate exceeded|TooManyRequests", "AWS was throttling: {repeat}"),
+    (
+        r"UPDATE_ROLLBACK_FAILED",
+        "correct what stopped it, `aws cloudformation continue-update-rollback` on the stack, then {repeat}",
+    ),
+    (r"ResourceInUseException.*replica|24 hours", "DynamoDB keeps a new replica's source for a day: try tomorrow"),
+)
 
 
 class ToolError(Exception):
@@ -34,6 +63,10 @@ class ToolError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message}; {self.remedy}" if self.remedy else self.message
+
+
+class SilentError(ToolError):
+    """A Region does not answer, or is ill: another one may do better."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,9 +99,63 @@ class InterruptedRunError(ToolError):
     """The operator pressed Ctrl-C; the message says what is true now and what to type."""
 
 
-def code_of(error: ClientError) -> str:
-    """The error code AWS answered, such as StackSetNotFoundException."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What a tool on top of this package tells its operator. The defaults name no tool.
+
+    In a text, `{repeat}` stands for `repeat`; of `remedies` and `fixes` the first that matches counts.
+    """
+
+    tool: str = "stacksets"  # the ids of operations and the names of change sets begin with it
+    repeat: str = "try again"
+    watch: str = "see `aws cloudformation describe-stack-set-operation`"  # where an operation is seen that goes on
+    silent: str = "StackSets works in this Region only: {repeat} when it answers"
+    half_deleted: str = "finish deleting it, then {repeat}"
+    remedies: tuple[tuple[Collection[str], str], ...] = REMEDIES
+    fixes: tuple[tuple[str, str], ...] = FIXES
+
+    def token(self, verb: str) -> str:
+        """A new idempotency token that says who does what: TOOL-VERB-8 hex digits."""
+        return f"{self.tool}-{verb}-{uuid.uuid4().hex[:8]}"
+
+    def failure(self, verb: str, thing: str, error: Exception) -> ToolError:
+        """`cannot VERB THING: CAUSE; REMEDY` for an error of the SDK; a SilentError where a Region does not answer."""
+        kind = SilentError if silent(error) else ToolError
+        return kind(f"cannot {verb} {thing}: {_cause(error)}", remedy=self._remedy(error))
+
+    @contextmanager
+    def doing(self, verb: str, thing: str) -> Iterator[None]:
+        """Turn any error of the SDK in the block into a `failure`."""
+        try:
+            yield
+        except (ClientError, BotoCoreError) as error:
+            raise self.failure(verb, thing, error) from error
+
+    def explain(self, error: Exception) -> ToolError:
+        """An error of the SDK that nobody gave a verb and an object: its operation is the verb."""
+        prefix = f"AWS refused {error.operation_name}: " if isinstance(error, ClientError) else ""
+        return ToolError(f"{prefix}{_cause(error)}", remedy=self._remedy(error))
+
+    def fix(self, reason: str) -> str:
+        """The remedy for a reason AWS gave, "" where none is known."""
+        return self.text(next((fix for words, fix in self.fixes if re.search(words, reason, re.IGNORECASE)), ""))
+
+    def text(self, text: str) -> str:
+        """A text of this advice as the operator reads it."""
+        return text.replace("{repeat}", self.repeat)
+
+    def _remedy(self, error: Exception) -> str:
+        return self.text(next((remedy for codes, remedy in self.remedies if code_of(error) in codes), ""))
+
+
+NEUTRAL = Advice()
+
+
+def code_of(error: Exception) -> str:
+    """The error code AWS answered, such as StackSetNotFoundException; without an answer, the exception's class."""
+    if isinstance(error, ClientError):
+        return str(error.response.get("Error", {}).get("Code", ""))
+    return type(error).__name__
 
 
 def reason_of(error: ClientError) -> str:
@@ -83,52 +170,9 @@ def silent(error: BaseException | None) -> bool:
     return isinstance(error, UNREACHED)
 
 
-def failure(verb: str, thing: str, error: Exception) -> ToolError:
-    """`cannot VERB THING: CAUSE; REMEDY` for an error of the SDK."""
-    return ToolError(f"cannot {verb} {thing}: {_cause(error)}", remedy=_remedy(error))
-
-
-def explain(error: Exception) -> ToolError:
-    """An SDK error that no command gave a verb and an object: its operation is the verb."""
-    if isinstance(error, ClientError):
-        return ToolError(f"AWS refused {error.operation_name}: {_cause(error)}", remedy=_remedy(error))
-    return ToolError(_cause(error), remedy=_remedy(error))
-
-
 def _cause(error: Exception) -> str:
     if isinstance(error, ClientError):
         return f"{reason_of(error)} ({code_of(error)})"
     if isinstance(error, UNREACHED):
         return f"{error.kwargs.get('endpoint_url', 'the endpoint')} does not answer"
     return " ".join(str(error).split())
-
-
-def _remedy(error: Exception) -> str:
-    for matches, remedy in REMEDIES:
-        if matches(error):
-            return remedy
-    return ""
-
-
-def _answers(codes: set[str]) -> Callable[[Exception], bool]:
-    return lambda error: isinstance(error, ClientError) and code_of(error) in codes
-
-
-def _is(*kinds: type[BotoCoreError]) -> Callable[[Exception], bool]:
-    return lambda error: isinstance(error, kinds)
-
-
-REMEDIES: tuple[tuple[Callable[[Exception], bool], str], ...] = (
-    (
-        _is(NoCredentialsError, PartialCredentialsError),
-        "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --local for the local cloud",
-    ),
-    (_is(ProfileNotFound), "see `aws configure list-profiles`, or unset AWS_PROFILE"),
-    (
-        _is(*UNREACHED),
-        "check the network and the Region's name; for the local cloud start it with `make up`",
-    ),
-    (_answers(EXPIRED), "renew the credentials (`aws sso login` or a new session), then repeat the command"),
-    (_answers(FORBIDDEN), "use credentials that may do this, or ask the account's administrator"),
-    (_answers(THROTTLED), "AWS is throttling: repeat the command in a minute"),
-)

@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+UNFINISHED = frozenset({"PENDING", "QUEUED", "RUNNING", "STOPPING", "OUTDATED"})
+FAILURES = frozenset({"STOPPED", "FAILED", "CANCELLED", "INOPERABLE", "SKIPPED_SUSPENDED_ACCOUNT", "FAILED_IMPORT"})
+
 
 class Status(StrEnum):
-    """A status that knows whether it is final and whether it is bad."""
+    """A status that knows whether it is final and whether it is bad. No word means two things in the API."""
 
     @property
     def done(self) -> bool:
         """Whether it will not change any more by itself."""
-        raise NotImplementedError
+        # REVIEW_IN_PROGRESS is a stack that only ever had a change set: nothing happens until someone acts.
+        return self not in UNFINISHED and (not self.endswith("_IN_PROGRESS") or self == "REVIEW_IN_PROGRESS")
 
     @property
     def failed(self) -> bool:
         """Whether what was asked for did not happen."""
-        raise NotImplementedError
+        return self in FAILURES or self.endswith("_FAILED") or "ROLLBACK" in self
 
 
 class OperationStatus(Status):
@@ -30,14 +34,6 @@ class OperationStatus(Status):
     STOPPED = "STOPPED"
     QUEUED = "QUEUED"
 
-    @property
-    def done(self) -> bool:
-        return self in (OperationStatus.SUCCEEDED, OperationStatus.FAILED, OperationStatus.STOPPED)
-
-    @property
-    def failed(self) -> bool:
-        return self in (OperationStatus.FAILED, OperationStatus.STOPPED)
-
 
 class ResultStatus(Status):
     """Of one Region in an operation (API reference, StackSetOperationResultSummary)."""
@@ -48,14 +44,6 @@ class ResultStatus(Status):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
-    @property
-    def done(self) -> bool:
-        return self in (ResultStatus.SUCCEEDED, ResultStatus.FAILED, ResultStatus.CANCELLED)
-
-    @property
-    def failed(self) -> bool:
-        return self in (ResultStatus.FAILED, ResultStatus.CANCELLED)
-
 
 class InstanceStatus(Status):
     """Of a stack instance against its StackSet (API reference, StackInstance)."""
@@ -63,14 +51,6 @@ class InstanceStatus(Status):
     CURRENT = "CURRENT"
     OUTDATED = "OUTDATED"
     INOPERABLE = "INOPERABLE"
-
-    @property
-    def done(self) -> bool:
-        return self is not InstanceStatus.OUTDATED
-
-    @property
-    def failed(self) -> bool:
-        return self is InstanceStatus.INOPERABLE
 
 
 class InstanceDetail(Status):
@@ -85,19 +65,11 @@ class InstanceDetail(Status):
     SKIPPED_SUSPENDED_ACCOUNT = "SKIPPED_SUSPENDED_ACCOUNT"
     FAILED_IMPORT = "FAILED_IMPORT"
 
-    @property
-    def done(self) -> bool:
-        return self not in (InstanceDetail.PENDING, InstanceDetail.RUNNING)
-
-    @property
-    def failed(self) -> bool:
-        return self.done and self is not InstanceDetail.SUCCEEDED
-
 
 class StackStatus(Status):
-    """Of a stack: only those this tool decides by are named; the shape of the name decides the rest."""
+    """Of a stack (API reference, Stack), and two of our own."""
 
-    MISSING = "MISSING"
+    MISSING = "MISSING"  # there is none of this name
     SILENT = "SILENT"  # its Region does not answer
     CREATE_IN_PROGRESS = "CREATE_IN_PROGRESS"
     CREATE_FAILED = "CREATE_FAILED"
@@ -122,15 +94,6 @@ class StackStatus(Status):
     IMPORT_ROLLBACK_IN_PROGRESS = "IMPORT_ROLLBACK_IN_PROGRESS"
     IMPORT_ROLLBACK_FAILED = "IMPORT_ROLLBACK_FAILED"
     IMPORT_ROLLBACK_COMPLETE = "IMPORT_ROLLBACK_COMPLETE"
-
-    @property
-    def done(self) -> bool:
-        # REVIEW_IN_PROGRESS is a stack that only ever had a change set: nothing happens until someone acts.
-        return not self.endswith("_IN_PROGRESS") or self is StackStatus.REVIEW_IN_PROGRESS
-
-    @property
-    def failed(self) -> bool:
-        return self.endswith("_FAILED") or "ROLLBACK" in self
 
     @property
     def absent(self) -> bool:
@@ -176,7 +139,8 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """One operation on a StackSet; `failed_instances` may be above 0 though it SUCCEEDED (FACTS F4)."""
+    """One operation on a StackSet; `failed_instances` may be above 0 though it SUCCEEDED (docs/aws.md, "Success can
+    hide failures")."""
 
     id: str
     action: str

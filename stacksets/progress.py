@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Protocol, TextIO
+from typing import TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -15,10 +15,10 @@ from rich.text import Text
 COLOURS = {"SUCCEEDED": "green", "COMPLETE": "green", "FAILED": "red", "CANCELLED": "yellow", "ROLLBACK": "red"}
 
 
-class Reporter(Protocol):
+class Reporter:
     """Where a run tells what it does."""
 
-    detailed: bool  # whether the detail of a line is worth a call to AWS
+    detailed = False  # whether the detail of a line is worth a call to AWS
 
     def phase(self, title: str) -> None:
         """A new part of the run begins; the lines of the last one stay."""
@@ -31,12 +31,15 @@ class Reporter(Protocol):
 
     def paused(self) -> AbstractContextManager[None]:
         """While a question is asked nothing is drawn."""
+        return nullcontext()
 
 
-class Plain:
+class Silent(Reporter):
+    """For tests and for callers that only want the answer."""
+
+
+class Plain(Reporter):
     """A line for every change of state, for logs and pipes."""
-
-    detailed = False
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -54,34 +57,13 @@ class Plain:
     def note(self, text: str) -> None:
         self._print(f"  {text}")
 
-    def paused(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
     def _print(self, text: str) -> None:
         # One write a line: Regions report from threads of their own.
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
 
-class Silent:
-    """For tests and for callers that only want the answer."""
-
-    detailed = False
-
-    def phase(self, title: str) -> None:
-        """Nothing."""
-
-    def line(self, name: str, state: str, detail: str = "") -> None:
-        """Nothing."""
-
-    def note(self, text: str) -> None:
-        """Nothing."""
-
-    def paused(self) -> AbstractContextManager[None]:
-        return nullcontext()
-
-
-class OnTerminal:
+class OnTerminal(Reporter):
     """A block of lines that changes in place; the block of a finished phase stays above."""
 
     detailed = True
@@ -106,7 +88,7 @@ class OnTerminal:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        # Nothing live is left then: what starts anew would draw over the question and its answer.
+        # Nothing live is left then: what starts again would draw over the question and its answer.
         self._settle()
         self._live.stop()
         try:

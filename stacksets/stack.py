@@ -3,16 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from stacksets.client import CAPABILITIES, operation_id, parameter_list, tag_list, template_argument
-from stacksets.errors import ToolError, code_of, failure, reason_of
+from stacksets.client import arguments_of
+from stacksets.errors import NEUTRAL, Advice, ToolError, code_of, reason_of
 from stacksets.model import Definition, Stack, StackStatus
-from stacksets.waiting import Pace
+from stacksets.waiting import STEADY, Pace
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
@@ -37,68 +37,71 @@ class Event:
 class Stacks:
     """The stacks of one Region, through a boto3 CloudFormation client of the target account."""
 
-    def __init__(self, api: "CloudFormationClient", region: str, pace: Pace) -> None:
+    def __init__(self, api: "CloudFormationClient", region: str, pace: Pace = STEADY, advice: Advice = NEUTRAL) -> None:
         self.api = api
         self.region = region
         self.pace = pace
+        self.advice = advice
 
     def describe(self, name: str) -> Stack:
         """The stack of a name or id; its status is MISSING where there is none. Read only."""
-        try:
-            found = self.api.describe_stacks(StackName=name)["Stacks"][0]
-        except ClientError as error:
-            # CloudFormation has no error code of its own for this.
-            if code_of(error) == "ValidationError" and "does not exist" in reason_of(error):
-                return Stack(name=name, region=self.region, status=StackStatus.MISSING)
-            raise failure("describe", f"stack {name} in {self.region}", error) from error
-        except BotoCoreError as error:
-            raise failure("describe", f"stack {name} in {self.region}", error) from error
+        with self.doing("describe", name):
+            try:
+                answer = self.api.describe_stacks(StackName=name)["Stacks"][0]
+            except ClientError as error:
+                if _is_missing(error):
+                    return Stack(name=name, region=self.region, status=StackStatus.MISSING)
+                raise
         return Stack(
-            name=found["StackName"],
-            id=found["StackId"],
+            name=answer["StackName"],
+            id=answer["StackId"],
             region=self.region,
-            status=StackStatus(found["StackStatus"]),
-            reason=found.get("StackStatusReason", ""),
-            parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])},
-            tags={tag["Key"]: tag["Value"] for tag in found.get("Tags", [])},
-            outputs={output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])},
+            status=StackStatus(answer["StackStatus"]),
+            reason=answer.get("StackStatusReason", ""),
+            parameters={p["ParameterKey"]: p.get("ParameterValue", "") for p in answer.get("Parameters", [])},
+            tags={tag["Key"]: tag["Value"] for tag in answer.get("Tags", [])},
+            outputs={output["OutputKey"]: output["OutputValue"] for output in answer.get("Outputs", [])},
         )
 
     def instance_of(self, stack_set: str) -> Stack | None:
         """The stack that a StackSet made in this Region, by the name that StackSets gives; None where there is none.
         Read only."""
-        with self._doing("list", f"StackSet-{stack_set}-*"):
+        name = re.compile(rf"StackSet-{re.escape(stack_set)}-{UUID}")
+        with self.doing("list", f"StackSet-{stack_set}-*"):
             for page in self.api.get_paginator("list_stacks").paginate():
-                for found in page["StackSummaries"]:
-                    ours = re.fullmatch(rf"StackSet-{re.escape(stack_set)}-{UUID}", found["StackName"])
-                    if ours and found["StackStatus"] != StackStatus.DELETE_COMPLETE:
-                        return self.describe(found["StackId"])
+                for summary in page["StackSummaries"]:
+                    if name.fullmatch(summary["StackName"]) and summary["StackStatus"] != StackStatus.DELETE_COMPLETE:
+                        return self.describe(summary["StackId"])
         return None
 
     def template(self, name: str) -> str:
         """The text of the template that the stack was last given. Read only."""
-        with self._doing("read the template of", name):
+        with self.doing("read the template of", name):
             body: Any = self.api.get_template(StackName=name, TemplateStage="Original")["TemplateBody"]
             # boto3 parses JSON templates.
             return body if isinstance(body, str) else json.dumps(body)
 
     def events(self, name: str) -> Iterator[Event]:
         """The stack's history, the newest first; nothing where there is none. Read only."""
-        try:
-            for page in self.api.get_paginator("describe_stack_events").paginate(StackName=name):
-                for found in page["StackEvents"]:
-                    yield Event(
-                        resource=found.get("LogicalResourceId", ""),
-                        kind=found.get("ResourceType", ""),
-                        status=found.get("ResourceStatus", ""),
-                        reason=found.get("ResourceStatusReason", ""),
-                        stack_id=found["StackId"],
-                        physical_id=found.get("PhysicalResourceId", ""),
-                        token=found.get("ClientRequestToken", ""),
-                    )
-        except ClientError as error:
-            if code_of(error) != "ValidationError" or "does not exist" not in reason_of(error):
-                raise failure("read the events of", f"stack {name} in {self.region}", error) from error
+        with self.doing("read the events of", name):
+            try:
+                for page in self.api.get_paginator("describe_stack_events").paginate(StackName=name):
+                    yield from map(_event, page["StackEvents"])
+            except ClientError as error:
+                if not _is_missing(error):
+                    raise
+
+    def matches(self, stack: Stack, definition: Definition, template: str) -> bool:
+        """Whether a stack works and is what the definition and the text of its template say. Read only."""
+        works = stack.status is StackStatus.UPDATE_ROLLBACK_COMPLETE or not (
+            stack.status.absent or stack.status.failed or not stack.status.done
+        )
+        return bool(
+            works
+            and not differences(stack.parameters, definition.parameters)
+            and not differences(stack.tags, definition.tags)
+            and same_template(self.template(stack.name), template)
+        )
 
     def apply(self, name: str, definition: Definition, watch: Watcher | None = None) -> Stack:
         """Create or update the stack and wait. A stack whose creation failed is deleted first. Nothing to change is
@@ -108,7 +111,7 @@ class Stacks:
             # Unlike a failed creation it may still hold data: that is not deleted by the way.
             raise ToolError(
                 f"stack {name} in {self.region} is half deleted: {stack.reason or stack.status}",
-                remedy="finish deleting it (`payctl destroy`, if it is an environment's), then repeat the command",
+                remedy=self.advice.text(self.advice.half_deleted),
             )
         if stack.status.unusable:
             self.delete(name, watch)
@@ -117,26 +120,24 @@ class Stacks:
             raise ToolError(
                 f"stack {name} in {self.region} is in UPDATE_ROLLBACK_FAILED: {stack.reason}",
                 remedy=f"correct that, then `aws cloudformation continue-update-rollback --stack-name {name} "
-                f"--region {self.region}` and repeat the command",
+                f"--region {self.region}` and {self.advice.repeat}",
             )
         arguments: dict[str, Any] = {
             "StackName": name,
-            "Parameters": parameter_list(definition.parameters),
-            "Tags": tag_list(definition.tags),
-            "Capabilities": CAPABILITIES,
-            "ClientRequestToken": operation_id("stack"),
-            **template_argument(definition),
+            "ClientRequestToken": self.advice.token("stack"),
+            **arguments_of(definition),
         }
         if stack.status.absent:
-            with self._doing("create", name):
+            with self.doing("create", name):
                 self.api.create_stack(**arguments)
-        else:
+            return self.wait(name, watch)
+        with self.doing("update", name):
             try:
                 self.api.update_stack(**arguments)
             except ClientError as error:
                 if "No updates are to be performed" in reason_of(error):
                     return stack
-                raise failure("update", f"stack {name} in {self.region}", error) from error
+                raise
         return self.wait(name, watch)
 
     def delete(self, name: str, watch: Watcher | None = None) -> Stack:
@@ -144,7 +145,7 @@ class Stacks:
         stack = self.wait(name, watch)
         if stack.status.absent and stack.status is not StackStatus.REVIEW_IN_PROGRESS:
             return stack
-        with self._doing("delete", name):
+        with self.doing("delete", name):
             self.api.delete_stack(StackName=stack.id)
         # By id: a deleted stack is found by its id only.
         return self.wait(stack.id, watch)
@@ -166,12 +167,26 @@ class Stacks:
         newest = next(self.events(name), None)
         return f"{newest.resource} {newest.status}" if newest else ""
 
-    @contextmanager
-    def _doing(self, verb: str, name: str) -> Iterator[None]:
-        try:
-            yield
-        except (ClientError, BotoCoreError) as error:
-            raise failure(verb, f"stack {name} in {self.region}", error) from error
+    def doing(self, verb: str, name: str) -> AbstractContextManager[None]:
+        """Turn any error of the SDK in the block into a ToolError that names the verb and the stack."""
+        return self.advice.doing(verb, f"stack {name} in {self.region}")
+
+
+def _is_missing(error: ClientError) -> bool:
+    """CloudFormation has no error code of its own for this."""
+    return code_of(error) == "ValidationError" and "does not exist" in reason_of(error)
+
+
+def _event(event: Mapping[str, Any]) -> Event:
+    return Event(
+        resource=event.get("LogicalResourceId", ""),
+        kind=event.get("ResourceType", ""),
+        status=event.get("ResourceStatus", ""),
+        reason=event.get("ResourceStatusReason", ""),
+        stack_id=event["StackId"],
+        physical_id=event.get("PhysicalResourceId", ""),
+        token=event.get("ClientRequestToken", ""),
+    )
 
 
 def differences(before: Mapping[str, str], after: Mapping[str, str]) -> tuple[str, ...]:

@@ -25,3 +25,6 @@ class Pace:
                 return
             self.sleep(pause)
             pause = min(self.longest, pause * self.factor)
+
+
+STEADY = Pace()

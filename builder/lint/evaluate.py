@@ -1,14 +1,15 @@
-"""A template as one Region will see it: parameters, conditions and intrinsic functions worked out, for checks."""
+"""A template as one Region will see it: parameters, conditions and intrinsic functions evaluated."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from builder.lint.finding import Fault
 
 ACCOUNT = "123456789012"
 NO_VALUE = object()
 
-# What Ref and GetAtt Arn give, by type: an ARN's resource part with {Name} of the properties. "" marks a name.
+# What GetAtt Arn gives, by type: an ARN's resource part with {Name} of the properties.
 ARNS = {
     "AWS::DynamoDB::GlobalTable": "dynamodb:{region}:{account}:table/{TableName}",
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{TableName}",
@@ -22,6 +23,7 @@ ARNS = {
     "AWS::SQS::Queue": "sqs:{region}:{account}:{QueueName}",
     "AWS::StepFunctions::StateMachine": "states:{region}:{account}:stateMachine:{StateMachineName}",
 }
+# The property that Ref gives, by type.
 NAMES = {
     "AWS::DynamoDB::GlobalTable": "TableName",
     "AWS::DynamoDB::Table": "TableName",
@@ -36,12 +38,15 @@ REFS_ARE_ARNS = ("AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
 
 
 class UnresolvedError(ValueError):
-    """A template refers to something that is not there."""
+    """A template, or a part of it, cannot be evaluated; `faults` tell what AWS would do and what to change."""
+
+    def __init__(self, *faults: Fault) -> None:
+        super().__init__("; ".join(f"{fault.logical_id}: {fault.effect}" for fault in faults))
+        self.faults = faults
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """The resources of one stack, without those whose condition is false, every function worked out."""
+class Resolved(NamedTuple):
+    """The resources of one stack, without those whose condition is false, every function evaluated."""
 
     region: str
     account: str
@@ -52,90 +57,178 @@ class Resolved:
         """Properties of all resources of a type, by logical id."""
         return {name: body["Properties"] for name, body in self.resources.items() if body["Type"] == kind}
 
+    def arn(self, name: str) -> str:
+        """The ARN of a resource whose type is in ARNS."""
+        body = self.resources[name]
+        return arn_of(body["Type"], body["Properties"], name, self.region, self.account)
 
-@dataclass
-class _Resolver:
-    template: Mapping[str, Any]
-    parameters: Mapping[str, Any]
-    region: str
-    account: str
-    conditions: dict[str, bool] = field(default_factory=dict)
 
-    def condition(self, name: str) -> bool:
-        if name not in self.conditions:
-            self.conditions[name] = bool(self.value(self.template["Conditions"][name]))
-        return self.conditions[name]
+def arn_of(kind: str, properties: Mapping[str, Any], logical_id: str, region: str, account: str) -> str:
+    """The ARN of a resource; what has no name is called by its logical id."""
+    variables = {key: properties.get(key, logical_id) for key in re.findall(r"{([A-Z]\w+)}", ARNS[kind])}
+    return "arn:aws:" + ARNS[kind].format(region=region, account=account, logical_id=logical_id, **variables)
+
+
+def resolve(template: Mapping[str, Any], *, region: str, **parameters: str | int) -> Resolved:
+    """Evaluate a template for one Region of one example account.
+
+    Parameters that are not given take their defaults. Raises UnresolvedError, with a fault for each resource and output
+    that cannot be evaluated.
+    """
+    if unknown := sorted(set(parameters) - set(template.get("Parameters", {}))):
+        raise UnresolvedError(Fault(unknown[0], "CloudFormation refuses a parameter that does not exist", "declare it"))
+    evaluator = Evaluator(template, region, parameters)
+    faults: list[Fault] = []
+
+    def evaluated(section: str, evaluate: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+        found = {}
+        for name, body in template.get(section, {}).items():
+            try:
+                if evaluator.holds(body.get("Condition")):
+                    found[name] = evaluate(body)
+            except UnresolvedError as error:
+                faults.extend(fault._replace(logical_id=name) for fault in error.faults)
+            except RecursionError:
+                faults.append(Fault(name, "CloudFormation refuses a circular reference", "break the circle"))
+        return found
+
+    resources = evaluated("Resources", lambda body: {"Properties": {}} | evaluator.value(_without(body, "Condition")))
+    outputs = evaluated("Outputs", lambda body: evaluator.value(body.get("Value")))
+    if faults:
+        raise UnresolvedError(*faults)
+    return Resolved(region, ACCOUNT, resources, outputs)
+
+
+def created(template: Mapping[str, Any], region: str, parameters: Mapping[str, str]) -> dict[str, Mapping[str, Any]]:
+    """The resources that a Region's stack will have with these parameters, by logical id, as the template has them.
+
+    Raises UnresolvedError where a condition cannot be evaluated.
+    """
+    evaluator = Evaluator(template, region, parameters)
+    return {name: body for name, body in template["Resources"].items() if evaluator.holds(body.get("Condition"))}
+
+
+class Evaluator:
+    """The functions of one template in one Region, with these parameters."""
+
+    def __init__(self, template: Mapping[str, Any], region: str, parameters: Mapping[str, Any]) -> None:
+        self.template = template
+        self.region = region
+        defaults = {name: body["Default"] for name, body in template.get("Parameters", {}).items() if "Default" in body}
+        self.parameters = {
+            **defaults,
+            **parameters,
+            "AWS::AccountId": ACCOUNT,
+            "AWS::NoValue": NO_VALUE,
+            "AWS::Partition": "aws",
+            "AWS::Region": region,
+            "AWS::URLSuffix": "amazonaws.com",
+        }
+        self._conditions: dict[str, bool] = {}
+        self._functions: dict[str, Callable[[Any], Any]] = {
+            "Ref": self._ref,
+            "Fn::And": lambda terms: all(map(self.value, terms)),
+            "Fn::Equals": self._equals,
+            "Fn::FindInMap": self._find_in_map,
+            "Fn::GetAtt": self._get_att,
+            "Fn::If": lambda terms: self.value(terms[1] if self.holds(terms[0]) else terms[2]),
+            "Fn::Join": lambda terms: str(terms[0]).join(map(str, self.value(terms[1]))),
+            "Fn::Not": lambda terms: not self.value(terms[0]),
+            "Fn::Or": lambda terms: any(map(self.value, terms)),
+            "Fn::Select": self._select,
+            "Fn::Split": lambda terms: str(self.value(terms[1])).split(terms[0]),
+            "Fn::Sub": self._sub,
+        }
+
+    def holds(self, condition: str | None) -> bool:
+        """Whether a condition is true; no condition is."""
+        if condition is None:
+            return True
+        if condition not in self._conditions:
+            if condition not in self.template.get("Conditions", {}):
+                raise _unresolved(f"CloudFormation refuses the condition {condition}: there is none", "define it")
+            self._conditions[condition] = bool(self.value(self.template["Conditions"][condition]))
+        return self._conditions[condition]
 
     def value(self, node: Any) -> Any:
+        """A part of the template with every function in it evaluated."""
         if isinstance(node, list):
             return [value for value in map(self.value, node) if value is not NO_VALUE]
         if not isinstance(node, dict):
             return node
         if len(node) == 1:
             ((key, argument),) = node.items()
-            if key == "Condition" and isinstance(argument, str):
-                return self.condition(argument)
+            if key == "Condition" and argument in self.template.get("Conditions", ()):
+                return self.holds(argument)
             if key == "Ref" or key.startswith("Fn::"):
-                return getattr(self, "_" + key.removeprefix("Fn::").lower())(argument)
+                return self._apply(key, argument)
         values = {key: self.value(value) for key, value in node.items()}
         return {key: value for key, value in values.items() if value is not NO_VALUE}
 
+    def _apply(self, function: str, argument: Any) -> Any:
+        if function not in self._functions:
+            raise _unresolved(
+                f"the lint does not know {function}: what depends on it is not checked",
+                "write the value out, or teach builder/lint/evaluate.py the function",
+            )
+        try:
+            return self._functions[function](argument)
+        except UnresolvedError:
+            raise
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError):
+            raise _unresolved(
+                f"CloudFormation cannot evaluate {function} of {argument}", "correct what it is given"
+            ) from None
+
     def _ref(self, name: str) -> Any:
-        pseudo = {
-            "AWS::AccountId": self.account,
-            "AWS::NoValue": NO_VALUE,
-            "AWS::Partition": "aws",
-            "AWS::Region": self.region,
-            "AWS::URLSuffix": "amazonaws.com",
-        }
-        if name in pseudo:
-            return pseudo[name]
-        if name in self.template.get("Parameters", {}):
+        if name in self.parameters:
             return self.parameters[name]
+        if name in self.template.get("Parameters", {}):
+            raise _unresolved(
+                f"CloudFormation asks for a value of the parameter {name}, and nothing gives one", "give it a default"
+            )
         resource = self._resource(name)
         if resource["Type"] in REFS_ARE_ARNS:
-            return self._getatt([name, "Arn"])
-        if resource["Type"] in NAMES and NAMES[resource["Type"]] in resource["Properties"]:
+            return self._get_att([name, "Arn"])
+        if NAMES.get(resource["Type"]) in resource.get("Properties", {}):
             return self.value(resource["Properties"][NAMES[resource["Type"]]])
         return f"{name}-{self.region}"
 
-    def _getatt(self, argument: list[str]) -> str:
-        name, attribute = argument
+    def _get_att(self, argument: list[str] | str) -> str:
+        name, attribute = argument if isinstance(argument, list) else argument.split(".", 1)
         resource = self._resource(name)
         kind, properties = resource["Type"], resource.get("Properties", {})
         if attribute == "Arn" and kind == "AWS::Events::Rule":
             bus = self.value(properties["EventBusName"]) + "/" if "EventBusName" in properties else ""
-            return f"arn:aws:events:{self.region}:{self.account}:rule/{bus}{self.value(properties['Name'])}"
+            return f"arn:aws:events:{self.region}:{ACCOUNT}:rule/{bus}{self.value(properties['Name'])}"
         if attribute == "Arn" and kind in ARNS:
-            wanted = re.findall(r"{([A-Z]\w+)}", ARNS[kind])
-            known = {key: self.value(properties[key]) if key in properties else name for key in wanted}
-            place = {"region": self.region, "account": self.account, "logical_id": name}
-            return "arn:aws:" + ARNS[kind].format(**place, **known)
+            named = {key: self.value(value) for key, value in properties.items() if f"{{{key}}}" in ARNS[kind]}
+            return arn_of(kind, named, name, self.region, ACCOUNT)
         if attribute == "QueueName":
             return str(self.value(properties["QueueName"]))
         return f"{name}.{attribute}-{self.region}"
 
     def _resource(self, name: str) -> Any:
         if name not in self.template["Resources"]:
-            raise UnresolvedError(f"nothing is called {name}")
+            raise _unresolved(
+                f"CloudFormation refuses the template: nothing is called {name}",
+                "correct the name, or add it",
+            )
         return self.template["Resources"][name]
 
     def _sub(self, argument: Any) -> str:
         text, given = argument if isinstance(argument, list) else (argument, {})
-        given = {key: self.value(value) for key, value in given.items()}
+        variables = {key: self.value(value) for key, value in given.items()}
 
         def replace(match: re.Match[str]) -> str:
             name = match[1]
-            if name in given:
-                return str(given[name])
-            return str(self._getatt(name.split(".")) if "." in name else self._ref(name))
+            if name in variables:
+                return str(variables[name])
+            return str(self._get_att(name) if "." in name else self._ref(name))
 
         return re.sub(r"\$\{([A-Za-z0-9:.]+)\}", replace, text)
 
-    def _if(self, argument: list[Any]) -> Any:
-        return self.value(argument[1] if self.condition(argument[0]) else argument[2])
-
-    def _findinmap(self, argument: list[Any]) -> Any:
+    def _find_in_map(self, argument: list[Any]) -> Any:
         name, first, second = map(self.value, argument)
         return self.template["Mappings"][name][first][second]
 
@@ -143,44 +236,14 @@ class _Resolver:
         index, values = map(self.value, argument)
         return values[int(index)]
 
-    def _split(self, argument: list[Any]) -> list[str]:
-        separator, text = map(self.value, argument)
-        return str(text).split(separator)
-
     def _equals(self, argument: list[Any]) -> bool:
         left, right = map(self.value, argument)
         return str(left) == str(right)
 
-    def _not(self, argument: list[Any]) -> bool:
-        return not self.value(argument[0])
 
-    def _and(self, argument: list[Any]) -> bool:
-        return all(map(self.value, argument))
-
-    def _or(self, argument: list[Any]) -> bool:
-        return any(map(self.value, argument))
+def _unresolved(effect: str, remedy: str) -> UnresolvedError:
+    return UnresolvedError(Fault("", effect, remedy))
 
 
-def resolve(template: Mapping[str, Any], *, region: str, **parameters: str | int) -> Resolved:
-    """Work a template out for one Region of one example account.
-
-    Parameters that are not given take their defaults; none may be missing, or UnresolvedError is raised.
-    """
-    declared = template.get("Parameters", {})
-    values = {name: body["Default"] for name, body in declared.items() if "Default" in body} | parameters
-    if missing := sorted(set(declared) - set(values)):
-        raise UnresolvedError(f"parameter {missing[0]} has no default and was not given")
-    if unknown := sorted(set(values) - set(declared)):
-        raise UnresolvedError(f"no parameter {unknown[0]}")
-    resolver = _Resolver(template, values, region, ACCOUNT)
-    resources = {
-        name: {"Properties": {}} | {key: resolver.value(value) for key, value in body.items() if key != "Condition"}
-        for name, body in template["Resources"].items()
-        if "Condition" not in body or resolver.condition(body["Condition"])
-    }
-    outputs = {
-        name: resolver.value(body["Value"])
-        for name, body in template.get("Outputs", {}).items()
-        if "Condition" not in body or resolver.condition(body["Condition"])
-    }
-    return Resolved(region, ACCOUNT, resources, outputs)
+def _without(body: Mapping[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != key}

@@ -1,10 +1,10 @@
-"""Lint for roles: the right service takes them, and whoever touches what a customer key encrypts may use that key."""
+"""Lint for roles: the service that uses one may assume it, and it has the rights that its use takes."""
 
-from collections.abc import Collection, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterator
 
 from builder.lint.evaluate import Resolved
-from builder.lint.statements import allowed, grants, listed, role_statements, trusted_services
+from builder.lint.finding import SERVICES, Fault, region_of, service_of
+from builder.lint.statements import Statement, allowed, condition_values, grants, role_statements, trusted_services
 
 # Services whose resources here are encrypted with a customer key, and what touching them takes of it.
 ENCRYPTED = {
@@ -12,13 +12,8 @@ ENCRYPTED = {
     "s3": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
-
-
-def check_rights(stack: Resolved, regions: Collection[str]) -> Iterator[str]:
-    """Findings for the roles of one linked stack; `regions` are all there are."""
-    yield from check_trust(stack)
-    yield from check_key_rights(stack, regions)
-    yield from check_event_rights(stack)
+# What delivering to a target takes, by the target's service.
+DELIVERY = {"events": "events:PutEvents", "states": "states:StartExecution"}
 
 
 def users_of_roles(stack: Resolved) -> Iterator[tuple[str, str, str]]:
@@ -34,72 +29,87 @@ def users_of_roles(stack: Resolved) -> Iterator[tuple[str, str, str]]:
             yield name, "s3", bucket["ReplicationConfiguration"]["Role"]
     for name, account in stack.of_type("AWS::ApiGateway::Account").items():
         yield name, "apigateway", account["CloudWatchRoleArn"]
+    for name, statements in role_statements(stack).items():
+        if any(action == "sts:AssumeRole" for statement in statements for action, _ in grants(statement)):
+            yield (
+                name,
+                "cloudformation",
+                stack.arn(name),
+            )  # StackSets' administration role, which assumes the other
 
 
-def check_trust(stack: Resolved) -> Iterator[str]:
-    """A role is trusted by the service that uses it and by no other, and some resource uses it."""
-    roles = {
-        _arn(stack, properties): (name, properties) for name, properties in stack.of_type("AWS::IAM::Role").items()
-    }
-    wanted: dict[str, set[str]] = {}
+def check_trust(stack: Resolved) -> Iterator[Fault]:
+    """A role is trusted by the service that uses it and by no other, and every role in use exists."""
+    roles = stack.of_type("AWS::IAM::Role")
+    by_arn = {stack.arn(name): name for name in roles}
+    needed: dict[str, set[str]] = {name: set() for name in roles}
     for user, service, arn in users_of_roles(stack):
-        if arn not in roles:
-            yield f"{user}: no role {arn}"
+        if arn not in by_arn:
+            effect = f"{SERVICES[service]} cannot assume {arn}: no role of the template is called so"
+            yield Fault(user, effect, "name a role of the template")
             continue
-        wanted.setdefault(arn, set()).add(service)
-        name, properties = roles[arn]
-        if service not in trusted_services(properties):
-            yield f"{user}: {name} does not trust {service}.amazonaws.com"
-    for arn, (name, properties) in roles.items():
-        for extra in sorted(trusted_services(properties) - wanted.get(arn, set())):
-            yield f"{name}: trusts {extra}.amazonaws.com, which does not use it"
+        role = by_arn[arn]
+        needed[role].add(service)
+        if service not in (trusted := trusted_services(roles[role])):
+            yield Fault(
+                role,
+                f"{SERVICES[service]} cannot assume the role for {user}: "
+                f"its trust policy names {', '.join(sorted(trusted)) or 'no service'}",
+                f"name {service}.amazonaws.com in AssumeRolePolicyDocument",
+            )
+    for role, properties in roles.items():
+        for service in sorted(trusted_services(properties) - needed[role]):
+            yield Fault(
+                role,
+                f"AWS lets {service}.amazonaws.com assume the role, and nothing of that service uses it",
+                "take the service out of AssumeRolePolicyDocument, or let something use the role",
+            )
 
 
-def check_key_rights(stack: Resolved, regions: Collection[str]) -> Iterator[str]:
+def check_key_rights(stack: Resolved, regions: Collection[str]) -> Iterator[Fault]:
     """For each Region and service a role touches: key rights through that service there, by ARN or by alias."""
     for role, statements in role_statements(stack).items():
         touched = {
-            (service, place(resource, regions))
+            (service, region)
             for statement in statements
             for action, resource in grants(statement)
-            if (service := action.partition(":")[0]) in ENCRYPTED and resource != "*"
+            if (service := action.partition(":")[0]) in ENCRYPTED and (region := place(resource, regions))
         }
         for service, region in sorted(touched):
             for action in ENCRYPTED[service]:
                 if not any(_admits(statement, action, service, region, stack) for statement in statements):
-                    yield f"{role}: touches {service} in {region} without {action} through {service}.{region}"
+                    yield Fault(
+                        role,
+                        f"{SERVICES[service]} denies the role its calls in {region}: KMS denies it {action} through "
+                        f"{service}.{region}.amazonaws.com",
+                        f"allow {action} on the key of {region} with kms:ViaService {service}.{region}.amazonaws.com"
+                        + ("" if region == stack.region else " and kms:ResourceAliases of that key"),
+                    )
 
 
-def check_event_rights(stack: Resolved) -> Iterator[str]:
-    """A target's role may do what the target takes, and the queue admits the rule."""
-    statements = {
-        _arn(stack, stack.of_type("AWS::IAM::Role")[name]): found for name, found in role_statements(stack).items()
-    }
+def check_event_rights(stack: Resolved) -> Iterator[Fault]:
+    """A target's role may do what the target takes."""
+    statements = {stack.arn(name): found for name, found in role_statements(stack).items()}
     for name, rule in stack.of_type("AWS::Events::Rule").items():
         for target in rule["Targets"]:
-            action = {"events": "events:PutEvents", "states": "states:StartExecution"}.get(target["Arn"].split(":")[2])
+            action = DELIVERY.get(service_of(target["Arn"]))
             if action and not allowed(statements.get(target.get("RoleArn", ""), []), action, target["Arn"]):
-                yield f"{name}: its role lacks {action} on {target['Arn']}"
+                yield Fault(
+                    name,
+                    f"EventBridge cannot deliver to {target['Arn']}: the target's role lacks {action} on it",
+                    f"allow {action} in the role that RoleArn of the target names",
+                )
 
 
 def place(arn: str, regions: Collection[str]) -> str:
-    """The Region an ARN is in; the ARN of a bucket does not say, its name does."""
-    region = arn.split(":")[3]
-    return region or next(known for known in regions if f"-{known}-" in arn)
+    """The Region an ARN is in; the ARN of a bucket does not say, its name does; "" where neither does."""
+    return region_of(arn) or next((region for region in regions if f"-{region}-" in arn), "")
 
 
-def _admits(statement: Mapping[str, Any], action: str, service: str, region: str, stack: Resolved) -> bool:
-    if not allowed([dict(statement)], action, f"arn:aws:kms:{region}:{stack.account}:key/Key-{region}"):
+def _admits(statement: Statement, action: str, service: str, region: str, stack: Resolved) -> bool:
+    if not allowed([statement], action, f"arn:aws:kms:{region}:{stack.account}:key/Key-{region}"):
         return False
-    conditions = {
-        key: listed(value) for tests in statement.get("Condition", {}).values() for key, value in tests.items()
-    }
-    through = conditions.get("kms:ViaService", [])
-    aliases = conditions.get("kms:ResourceAliases", [])
-    if f"{service}.{region}.amazonaws.com" not in through:
+    if f"{service}.{region}.amazonaws.com" not in condition_values(statement, "kms:ViaService"):
         return False
+    aliases = condition_values(statement, "kms:ResourceAliases")
     return region == stack.region or any(f"-{region}-" in alias for alias in aliases)
-
-
-def _arn(stack: Resolved, properties: Mapping[str, Any]) -> str:
-    return f"arn:aws:iam::{stack.account}:role/{properties.get('RoleName')}"

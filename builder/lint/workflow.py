@@ -1,10 +1,11 @@
 """Lint for state machines: every transition names a state, every state can be reached, the role serves the tasks."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from builder.lint.evaluate import Resolved
-from builder.lint.statements import allowed, role_statements
+from builder.lint.finding import Fault
+from builder.lint.statements import Statement, allowed, role_statements
 
 # Optimized integrations in use: the action each needs (Step Functions guide, "Integrating optimized services").
 TASKS = {
@@ -14,35 +15,50 @@ TASKS = {
 }
 
 
-def check_workflow(stack: Resolved) -> Iterator[str]:
-    """Findings for every state machine of a stack."""
+def check_workflow(stack: Resolved) -> Iterator[Fault]:
+    """Faults of every state machine of a stack."""
+    roles = {stack.arn(name): statements for name, statements in role_statements(stack).items()}
     for name, machine in stack.of_type("AWS::StepFunctions::StateMachine").items():
         definition = machine["Definition"]
         states = definition["States"]
         for source, target in transitions(definition):
             if target not in states:
-                yield f"{name}: {source} goes on to {target}, which is no state"
-        reached = reachable(definition)
-        yield from (f"{name}: nothing leads to {state}" for state in sorted(set(states) - reached))
-        role = machine["RoleArn"].rpartition("/")[2]
-        named = {body["RoleName"]: key for key, body in stack.of_type("AWS::IAM::Role").items()}
-        statements = role_statements(stack).get(named.get(role, ""), [])
+                effect = f"Step Functions refuses the definition: {source} goes on to {target}, which is no state"
+                yield Fault(name, effect, f"name one of {', '.join(sorted(states))}")
+        for state in sorted(set(states) - reachable(definition)):
+            effect = f"Step Functions refuses the definition: nothing leads to {state}"
+            yield Fault(name, effect, "remove the state, or let another go on to it")
+        statements = roles.get(machine["RoleArn"], [])
         for state, body in states.items():
-            if body["Type"] != "Task":
-                continue
-            if body["Resource"] not in TASKS:
-                yield f"{name}: {state} uses {body['Resource']}, whose rights are not known here"
-            elif not allowed(statements, TASKS[body["Resource"]], _resource(body, machine, stack)):
-                yield f"{name}: {role} lacks {TASKS[body['Resource']]} for {state}"
+            if body["Type"] == "Task" and (fault := _fault_of_task(state, body, machine, statements, stack)):
+                yield Fault(name, *fault)
+
+
+def _fault_of_task(
+    state: str, task: Mapping[str, Any], machine: Mapping[str, Any], statements: Sequence[Statement], stack: Resolved
+) -> tuple[str, str] | None:
+    """Effect and remedy where the role may not do what a task does, on what its arguments name."""
+    action = TASKS.get(str(task.get("Resource")))
+    if action is None:
+        effect = f"Step Functions may lack rights for {state}: the lint does not know {task.get('Resource')}"
+        return effect, "name the action it takes in TASKS of builder/lint/workflow.py"
+    resource = _resource(task.get("Arguments"), machine, stack)
+    if not resource:
+        effect = f"the execution fails in {state}: its arguments name nothing of the template"
+        return effect, "name it by a variable of DefinitionSubstitutions"
+    if not allowed(statements, action, resource):
+        effect = f"the execution fails in {state}: the state machine's role lacks {action} on {resource}"
+        return effect, f"allow {action} in the role that RoleArn names"
+    return None
 
 
 def transitions(definition: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Pairs of state and next state; the first is "StartAt"."""
     yield "StartAt", definition["StartAt"]
     for name, state in definition["States"].items():
-        nexts = [state.get("Next"), state.get("Default")]
-        nexts += [branch["Next"] for branch in (*state.get("Choices", ()), *state.get("Catch", ()))]
-        yield from ((name, target) for target in nexts if target)
+        branches = [state, *state.get("Choices", ()), *state.get("Catch", ())]
+        targets = [branch.get("Next") for branch in branches] + [state.get("Default")]
+        yield from ((name, str(target)) for target in targets if target is not None)
 
 
 def reachable(definition: Mapping[str, Any]) -> set[str]:
@@ -59,13 +75,20 @@ def reachable(definition: Mapping[str, Any]) -> set[str]:
     return seen - {"StartAt"}
 
 
-def _resource(task: Mapping[str, Any], machine: Mapping[str, Any], stack: Resolved) -> str:
-    """The ARN a task acts on, from its arguments and the substitutions."""
-    arguments, given = task["Arguments"], machine["DefinitionSubstitutions"]
+def _resource(arguments: Any, machine: Mapping[str, Any], stack: Resolved) -> str:
+    """The ARN a task acts on, from its arguments and the substitutions; "" where they name nothing."""
+    substitutions = machine.get("DefinitionSubstitutions", {})
+
+    def value(text: Any) -> str:
+        return str(substitutions.get(str(text).strip("${}"), ""))
+
+    if not isinstance(arguments, dict):
+        return ""
     if "FunctionName" in arguments:
-        return str(given[arguments["FunctionName"].strip("${}")])
+        return value(arguments["FunctionName"])
     if "Entries" in arguments:
-        bus = given[arguments["Entries"][0]["EventBusName"].strip("${}")]
-        return f"arn:aws:events:{stack.region}:{stack.account}:event-bus/{bus}"
-    logical = given[arguments["QueueUrl"].strip("${}")].removesuffix(f"-{stack.region}")
-    return f"arn:aws:sqs:{stack.region}:{stack.account}:{stack.of_type('AWS::SQS::Queue')[logical]['QueueName']}"
+        entries = arguments["Entries"] if isinstance(arguments["Entries"], list) else []
+        bus = next((value(entry.get("EventBusName")) for entry in entries if isinstance(entry, dict)), "")
+        return f"arn:aws:events:{stack.region}:{stack.account}:event-bus/{bus}" if bus else ""
+    queue = value(arguments.get("QueueUrl")).removesuffix(f"-{stack.region}")
+    return stack.arn(queue) if queue in stack.of_type("AWS::SQS::Queue") else ""

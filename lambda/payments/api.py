@@ -1,5 +1,5 @@
-"""From a flow's reply to HTTP: bodies, headers and problem+json (RFC 9457). Nothing a caller sent is echoed in a
-problem."""
+"""From a flow's reply to API Gateway's HTTP: bodies, headers and problem+json (RFC 9457). A problem echoes nothing that
+a caller sent."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,13 +36,13 @@ def answer(reply: Reply, path: str) -> Response:
 
 
 def replayed(response: Response) -> Response:
-    """The answer of a POST that had been settled before."""
+    """The answer to a POST of a payment that had ended before."""
     response["headers"]["Idempotent-Replayed"] = "true"
     return response
 
 
 def problem(code: int, faults: Sequence[tuple[str, str]] = (), detail: str = "") -> Response:
-    """A problem; `faults` are (field, what is wrong), all of them."""
+    """A problem; `faults` are (field, what is wrong), all of them. `detail` "" is the usual one of the code."""
     title, usual = PROBLEMS[code]
     fields: dict[str, Any] = {"type": "about:blank", "title": title, "status": code, "detail": detail or usual}
     if faults:
@@ -51,8 +51,8 @@ def problem(code: int, faults: Sequence[tuple[str, str]] = (), detail: str = "")
 
 
 def respond(code: int, fields: Mapping[str, Any], headers: Mapping[str, str]) -> Response:
-    """An answer as API Gateway's proxy integration takes it."""
-    shown = {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
+    """An answer in the format of API Gateway's proxy integration."""
+    all_headers = {"Content-Type": "application/json", "Cache-Control": "no-store", **headers}
     if code in RETRY_AFTER:
-        shown["Retry-After"] = str(RETRY_AFTER[code])
-    return {"statusCode": code, "headers": shown, "body": json.dumps(fields), "isBase64Encoded": False}
+        all_headers["Retry-After"] = str(RETRY_AFTER[code])
+    return {"statusCode": code, "headers": all_headers, "body": json.dumps(fields), "isBase64Encoded": False}

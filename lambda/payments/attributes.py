@@ -8,18 +8,18 @@ from typing import Any, Final
 from payments.protocol.ports import Action, Plain
 
 NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
-"""Reserved words among the attributes, written with # in the expressions."""
+"""The attributes whose names are reserved words: written with # in the expressions."""
 
 
 @lru_cache
 def names_in(action: Action) -> Mapping[str, str]:
-    """What the #names of an action stand for."""
+    """The attribute behind each #name of an action."""
     text = action.update + action.condition
     return {f"#{name}": name for name in NAMES if f"#{name}" in text}
 
 
 def typed(value: Plain) -> dict[str, str]:
-    """A plain value as DynamoDB has it."""
+    """A plain value in DynamoDB's JSON."""
     return (
         {"S": value}
         if isinstance(value, str)
@@ -28,7 +28,7 @@ def typed(value: Plain) -> dict[str, str]:
 
 
 def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:
-    """An item as plain values; attributes of other types are not ours."""
+    """An item as plain values; attributes of other types than S and N are left out."""
     cell: dict[str, Plain] = {}
     for name, value in item.items():
         if "S" in value:

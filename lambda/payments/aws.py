@@ -1,11 +1,10 @@
 """The few AWS calls of the functions: signed, with short timeouts, never retried, each an answer or an error with a
 code.
 
-A call is an Exchange: a generator that yields what is to be sent, signed, and is sent the reply. So whoever runs it
-chooses how to wait: for one at a time (`run`), or for several at once (`replies.py`).
+A call is an Exchange: a generator that yields the signed request and is sent the reply. So whoever runs it chooses how
+to wait: for one at a time (`run`), or for several at once (`replies.py`).
 
-Signature Version 4 as in the IAM User Guide, "Create a signed AWS API request"; the tests hold it against botocore's
-own.
+Signature Version 4 as in the IAM User Guide, "Create a signed AWS API request"; the tests compare it with botocore's.
 """
 
 import hashlib
@@ -32,7 +31,7 @@ ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class AwsError(Exception):
-    """A call failed. `code` is the service's, or "NoAnswer"; `fields` what came with it."""
+    """A call failed. `code` is the service's, or "NoAnswer"; `fields` the members of the error."""
 
     def __init__(self, code: str, fields: Mapping[str, Any] | None = None) -> None:
         super().__init__(code)
@@ -41,7 +40,7 @@ class AwsError(Exception):
 
 
 class Credentials(NamedTuple):
-    """Keys as Lambda hands them to a function."""
+    """Keys as Lambda passes them to a function."""
 
     key: str
     secret: str
@@ -60,7 +59,7 @@ class Sending(NamedTuple):
     request: HttpRequest
 
     def reply(self, flight: Flight | None = None) -> Reply:
-        """Send it and wait, or only wait for what is under way, unless its connection was closed. Raises AwsError
+        """Send it and wait, or only wait for what was sent already, unless its connection was closed. Raises AwsError
         "NoAnswer"."""
         try:
             if flight:
@@ -73,26 +72,38 @@ class Sending(NamedTuple):
 
 T = TypeVar("T")
 Exchange = Generator[Sending, Reply, T]
+"""At most one request, and what is made of the reply."""
 
 
 def run(exchange: Exchange[T]) -> T:
-    """Do all of an exchange in this thread. Raises what it raises."""
+    """Do an exchange in this thread. Raises what it raises."""
     try:
         sending = next(exchange)
-        while True:
-            try:
-                reply = sending.reply()
-            except AwsError as error:
-                sending = exchange.throw(error)
-            else:
-                sending = exchange.send(reply)
+    except StopIteration as end:  # it sends nothing
+        result: T = end.value
+        return result
+    try:
+        reply = sending.reply()
+    except AwsError as error:
+        return finish(exchange, error)
+    return finish(exchange, reply)
+
+
+def finish(exchange: Exchange[T], reply: Reply | Exception) -> T:
+    """What an exchange makes of the reply to its request. Raises what it raises."""
+    try:
+        if isinstance(reply, Exception):
+            exchange.throw(reply)
+        else:
+            exchange.send(reply)
     except StopIteration as end:
         result: T = end.value
         return result
+    raise RuntimeError("an exchange sends one request")
 
 
 class Aws:
-    """AWS as seen from one function. `endpoint` "" is AWS itself; else everything goes there, the Region by
+    """AWS as seen from one function. `endpoint` "" is AWS itself; else every call goes there, its Region told by the
     signature."""
 
     def __init__(self, credentials: Credentials, endpoint: str = "") -> None:
@@ -102,7 +113,7 @@ class Aws:
         self._lock = threading.Lock()
 
     def call(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-        """One JSON call, done here and now. Raises AwsError."""
+        """One JSON call, in this thread. Raises AwsError."""
         return run(self.calling(service, region, action, fields))
 
     def calling(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> Exchange[dict[str, Any]]:
@@ -153,36 +164,36 @@ def sign(
     *,
     moment: float | None = None,
 ) -> dict[str, str]:
-    """The headers of the request with its signature, as of `moment` (now)."""
+    """The headers of the request with its signature. `moment` in seconds since 1970; None is now."""
     stamp = stamp_of(int(time.time() if moment is None else moment))
     payload = hashlib.sha256(request.body).hexdigest()
-    signed = {**request.headers, "host": host.name, "x-amz-date": stamp}
+    headers = {**request.headers, "host": host.name, "x-amz-date": stamp}
     if service == "s3":
-        signed["x-amz-content-sha256"] = payload
+        headers["x-amz-content-sha256"] = payload
     if credentials.token:
-        signed["x-amz-security-token"] = credentials.token
-    names = sorted(signed)
-    listed = ";".join(names)
-    lines = "".join(f"{name}:{signed[name]}\n" for name in names)
-    whole = f"{request.method}\n{host.path}{request.path}\n\n{lines}\n{listed}\n{payload}"
+        headers["x-amz-security-token"] = credentials.token
+    names = sorted(headers)
+    signed_headers = ";".join(names)
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    canonical = f"{request.method}\n{host.path}{request.path}\n\n{lines}\n{signed_headers}\n{payload}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(whole.encode()).hexdigest()}"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(signing_key(credentials.secret, stamp[:8], region, service), text.encode(), "sha256").hex()
-    signed["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={listed}, Signature={signature}"
+    headers["authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={signed_headers}, Signature={signature}"
     )
-    return signed
+    return headers
 
 
 @lru_cache(maxsize=2)
 def stamp_of(second: int) -> str:
-    """A moment as signatures have it."""
+    """A moment in the format of signatures."""
     return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(second))
 
 
 @lru_cache(maxsize=32)
 def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
-    """The key of one day, Region and service."""
+    """The signing key of one day, Region and service."""
     key = f"AWS4{secret}".encode()
     for part in (day, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")

@@ -1,8 +1,8 @@
-"""The processor function: `POST /payments`, `GET /payments/{id}` and the workflow's task.
+"""The payment function: `POST /payments`, `GET /payments/{id}` and the workflow's task.
 
 A fault switch for tests, read only where the function's environment says TEST_FAULTS=true: the header
-`X-Test-Fault: die-after-OPEN` (or -VOTE, -ATTEMPT, -CHARGE, -RESULT, -PUBLISH) ends the process, without an answer,
-as soon as the requests of that name have been done.
+`X-Test-Fault: die-after-OPEN` (or -VOTE, -ATTEMPT, -CHARGE, -RESULT, -PUBLISH) ends the process, without an answer, as
+soon as the requests of that name have been made.
 """
 
 import base64
@@ -13,9 +13,8 @@ from typing import Any, Final
 from payments import api, metrics, runtime, task
 from payments.log import log, payment_tag
 from payments.protocol.flows import Reply, get, pursue, submit
-from payments.protocol.record import DECLINED, SETTLED, Result, intent_of, payment_of
-from payments.protocol.register import Intent
 from payments.protocol.transactions import ID, InvalidTransactionError, read_request
+from payments.protocol.values import DECLINED, SETTLED, Intent, Result, intent_of, payment_of
 
 API_SECONDS: Final = 8.0
 TASK_SECONDS: Final = 60.0
@@ -30,16 +29,15 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]
     started = time.monotonic()
     try:
         response, reply, payment = do_request(event)
-    except Exception as error:  # noqa: BLE001 - callers never see an exception; what happened is unknown, so that is told
+    except Exception as error:  # noqa: BLE001 - callers never see an exception; the outcome is unknown, and so they are told
         log_failure(error)
         return api.problem(503)
-    outcome = reply.outcome.state.value if reply.outcome else ""
     log(
         "answered",
         payment=payment_tag(payment),
         code=reply.code,
         status=reply.status if reply.intent else "",
-        state=outcome,
+        state=reply.outcome.state.value if reply.outcome else "",
         seconds=round(time.monotonic() - started, 4),
     )
     if reply.code == 201 and reply.intent and reply.result:
@@ -64,7 +62,7 @@ def do_request(event: Mapping[str, Any]) -> tuple[api.Response, Reply, str]:
 
 
 def do_get(payment: str, account: str, path: str) -> tuple[api.Response, Reply, str]:
-    """As for a POST."""
+    """The same for a GET."""
     if not ID.fullmatch(payment):
         return api.problem(404), Reply(404), ""
     reply = run(get(runtime.context(), payment, account), API_SECONDS)
@@ -86,7 +84,7 @@ def run(flow: Any, seconds: float, die_after: str = "") -> Any:
 
 
 def body_of(event: Mapping[str, Any]) -> str:
-    """The body as text; what is not UTF-8 cannot be JSON."""
+    """The body as text. Raises InvalidTransactionError when it is not UTF-8."""
     text = str(event.get("body") or "")
     if not event.get("isBase64Encoded"):
         return text
@@ -97,7 +95,7 @@ def body_of(event: Mapping[str, Any]) -> str:
 
 
 def fault_of(event: Mapping[str, Any]) -> str:
-    """What the fault switch asks for; "" unless this environment is for tests."""
+    """The name after which to die; "" unless this environment is for tests."""
     if not runtime.settings().test_faults:
         return ""
     headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
@@ -106,7 +104,7 @@ def fault_of(event: Mapping[str, Any]) -> str:
 
 
 def count(intent: Intent, result: Result) -> None:
-    """Payments by outcome, and the amount settled."""
+    """Count a payment by its outcome, and its amount where it is settled."""
     here = runtime.settings()
     if result.status in (SETTLED, DECLINED):
         metrics.emit(here.environment, here.region, {"Payments": 1}, Outcome=result.status)
@@ -115,7 +113,7 @@ def count(intent: Intent, result: Result) -> None:
 
 
 def log_failure(error: Exception) -> None:
-    """Where it happened, never what it said: messages may hold what callers sent."""
+    """Log where an exception was raised, never its message, which may hold what callers sent."""
     trace = error.__traceback__
     while trace and trace.tb_next:
         trace = trace.tb_next

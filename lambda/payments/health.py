@@ -1,12 +1,12 @@
-"""The health function: `GET /health` is 200 unless this Region's own register is away, or an operator took the Region
-out.
+"""The health function: `GET /health` is 200 unless this Region's own register does not answer or an operator took the
+Region out of service.
 
 The switch is an item in the Region's own register table, whose key no payment can have:
 
     aws dynamodb put-item --region REGION --table-name payment-register-REGION-ENV \\
         --item '{"TransactionId": {"S": ":health"}, "out": {"S": "why"}}'        (delete-item puts the Region back)
 
-It says nothing about the other Regions: two of three are enough, and a Region must not look ill for its neighbours.
+It says nothing about the other Regions: two of three are enough, and no Region may look unhealthy because of another.
 """
 
 import json
@@ -20,7 +20,7 @@ SWITCH: Final = ":health"
 
 
 def handler(_event: Any = None, _context: object = None) -> dict[str, Any]:
-    """The answer, with a reason that names no resource."""
+    """The HTTP answer; its reason names no resource."""
     state = look()
     return {
         "statusCode": 200 if state == "ok" else 503,
@@ -31,7 +31,7 @@ def handler(_event: Any = None, _context: object = None) -> dict[str, Any]:
 
 
 def look() -> str:
-    """ "ok", "out" (an operator's doing) or "unavailable"."""
+    """ "ok", "out" (an operator took the Region out) or "unavailable"."""
     region = os.environ["AWS_REGION"]
     table = f"payment-register-{region}-{os.environ['ENVIRONMENT']}"
     key = {"TransactionId": {"S": SWITCH}}

@@ -1,7 +1,7 @@
 """HTTP with kept connections: what the functions speak, on the standard library alone.
 
-Measured, not fashion: importing botocore and making its clients costs most of a cold start (`make bench` prints both,
-side by side), and this path needs six JSON calls and one PUT, with timeouts of its own and no retries.
+Importing botocore and creating its clients costs most of a cold start (`make bench` prints both, side by side), and the
+functions need only a few JSON calls and one PUT, with timeouts of their own and no retries.
 """
 
 import ssl
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 IDLE_SECONDS = 50
-"""A connection unused for longer is not trusted: services close idle ones, and a frozen function does not see it."""
+"""A connection that was idle for longer is not used: services close those, and a frozen function does not notice."""
 
 
 class NotSentError(OSError):
@@ -23,7 +23,7 @@ class NotSentError(OSError):
 
 
 class HttpRequest(NamedTuple):
-    """What is sent. `headers` in lower case; `path` needs no escaping and has no query."""
+    """A whole HTTP request. `headers` in lower case; `path` needs no escaping and has no query."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Reply(NamedTuple):
 
 
 class Host:
-    """Connections to one host, used by several threads, each by one at a time."""
+    """Connections to one host. Several threads may use it; each connection is used by one at a time."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -51,8 +51,9 @@ class Host:
         self._lock = threading.Lock()
 
     def send(self, request: HttpRequest, *, connect: float = 1.0, read: float = 1.0, again: bool = True) -> Reply:
-        """One request. `again`: send it once more when a kept connection turns out to be closed, as the HTTP layer may
-        for requests that bear repetition. Raises NotSentError, OSError or HTTPException."""
+        """One request, with limits in seconds. `again`: repeat it on a new connection when a kept one turns out to be
+        closed, as HTTP allows for requests that may safely be repeated. Raises NotSentError, OSError or
+        HTTPException."""
         flight = self.begin(request, read=read) if again else None
         if flight:
             with suppress(ConnectionError, HTTPException):
@@ -60,7 +61,7 @@ class Host:
         return self._begin(self._connect(connect), request, read, keep=again).land()
 
     def begin(self, request: HttpRequest, *, read: float = 1.0) -> "Flight | None":
-        """Send a request that bears repetition on a kept connection, and do not wait. None where none is kept."""
+        """Send a request that may safely be repeated on a kept connection, without waiting. None where none is kept."""
         connection = self._kept()
         if connection:
             with suppress(OSError, HTTPException):
@@ -68,7 +69,7 @@ class Host:
         return None
 
     def keep(self, connection: HTTPConnection) -> None:
-        """Take back a connection that has nothing under way."""
+        """Take back a connection whose answer has been read."""
         with self._lock:
             self._idle.append((time.monotonic(), connection))
 
@@ -95,7 +96,7 @@ class Host:
         return Flight(self, connection, keep=keep)
 
     def _kept(self) -> HTTPConnection | None:
-        """A kept connection that was used not long ago."""
+        """A kept connection that was used recently."""
         while True:
             with self._lock:
                 if not self._idle:
@@ -107,7 +108,7 @@ class Host:
 
 
 class Flight:
-    """A request under way. One thread at a time."""
+    """A request that was sent. Used by one thread at a time."""
 
     def __init__(self, host: Host, connection: HTTPConnection, *, keep: bool) -> None:
         self._host = host
@@ -115,7 +116,7 @@ class Flight:
         self._keep = keep
 
     def fileno(self) -> int:
-        """What becomes readable when the answer begins."""
+        """The descriptor that becomes readable when the answer begins."""
         return self._connection.sock.fileno()
 
     def land(self) -> Reply:
@@ -135,5 +136,5 @@ class Flight:
 
 @cache
 def tls_context() -> ssl.SSLContext:
-    """The system's certificate authorities, read once."""
+    """TLS with the system's certificate authorities, read once."""
     return ssl.create_default_context()

@@ -1,6 +1,6 @@
-"""The janitor function: every minute, in each Region, takes that Region's overdue payments one step further.
+"""The janitor function: every minute, in each Region, it takes that Region's overdue payments one step further.
 
-It never runs under the processor's concurrency cap, starts no workflow, and stops in time for the next run.
+It does not run under the payment function's concurrency limit, starts no workflow, and stops in time for the next run.
 """
 
 import time
@@ -24,7 +24,7 @@ SHARDS: Final = "0123456789abcdef"
 
 
 def handler(_event: Any = None, _context: object = None) -> dict[str, int]:
-    """One run. Raises when this Region's own register does not answer: then nothing beats, and an alarm says so."""
+    """One run. Raises when this Region's own register does not answer: no heartbeat, and so an alarm."""
     until = time.monotonic() + RUN_SECONDS
     check_own()
     silent = runtime.driver().run(silent_peers(), RUN_SECONDS)
@@ -35,11 +35,11 @@ def handler(_event: Any = None, _context: object = None) -> dict[str, int]:
 
 
 def check_own() -> None:
-    """A register that was restored from a backup is asked no more: it has forgotten what happened since."""
+    """Withdraw this Region's register if it was restored from a backup: it has forgotten what happened since."""
     driver = runtime.driver()
     try:
         withdrawn = driver.run(withdraw(runtime.context(), driver.table_id()), SWEEP_SECONDS)
-    except AwsError as error:  # the control plane may be away; the payments go on without it
+    except AwsError as error:  # the control plane may not answer; payments go on without it
         log("unchecked", error=error.code)
         return
     if withdrawn:
@@ -48,14 +48,14 @@ def check_own() -> None:
 
 
 def find_due() -> list[str]:
-    """Overdue payments, at most a hundred of each shard."""
+    """Overdue payments of all shards, at most a hundred of each."""
     driver, now = runtime.driver(), runtime.context().now()
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return [payment for shard in pool.map(lambda shard: driver.due(shard, now), SHARDS) for payment in shard]
 
 
 def take_further(payments: Iterable[str], until: float) -> list[Swept]:
-    """One step for each, a few at once, until the time is over; the rest are overdue in a minute still."""
+    """One step for each, a few at once, until the time is up; the rest will still be overdue in a minute."""
 
     def one(payment: str) -> Swept | None:
         left = until - time.monotonic()
@@ -63,7 +63,7 @@ def take_further(payments: Iterable[str], until: float) -> list[Swept]:
             return None
         try:
             swept = runtime.driver().run(sweep(runtime.context(), payment), SWEEP_SECONDS)
-        except Exception as error:  # noqa: BLE001 - one payment that cannot be read must not keep the others waiting
+        except Exception as error:  # noqa: BLE001 - one payment that cannot be read must not hold up the others
             log("failed", payment=payment_tag(payment), error=type(error).__name__)
             return Swept(State.UNFINISHED)
         log("swept", payment=payment_tag(payment), state=swept.state.value)
@@ -81,7 +81,7 @@ def silent_peers() -> Flow[int]:
 
 
 def report(payments: list[str], swept: list[Swept], silent: int) -> None:
-    """The metrics of SPEC B13, and one line for whoever reads the log."""
+    """The metrics behind docs/design.md, "Alarms", and a log line."""
     here = runtime.settings()
     parked = sum(one.parked for one in swept)
     waiting = [one.age for one in swept if one.state is not State.FINAL and not one.parked]

@@ -1,7 +1,7 @@
-"""Log lines: JSON of an allow-list of fields, and nothing that was sent to us.
+"""Log lines: JSON with an allow-list of fields, and nothing that callers sent.
 
-What is logged of a payment is the beginning of the SHA-256 of its id, never the id, the amount or the caller's text.
-As a second layer, any value that still looks like a card number is left out.
+A payment is named by the beginning of the SHA-256 of its id, never by the id, the amount or the caller's text. As a
+second layer, any value that still looks like a card number is withheld.
 """
 
 import hashlib
@@ -31,12 +31,12 @@ FIELDS: Final = frozenset(
 
 
 def payment_tag(payment: str) -> str:
-    """What a payment is called in logs: enough to find it by, nothing of what it says."""
+    """The name of a payment in logs: enough to find it by, nothing of what it contains."""
     return hashlib.sha256(payment.encode()).hexdigest()[:16]
 
 
 def log(what: str, **fields: object) -> None:
-    """One line. A field that is not on the list is dropped, and told so."""
+    """One line. A field that is not on the list is dropped, and the line says so."""
     line: dict[str, object] = {"time": round(time.time(), 3), "what": what}
     for name, value in fields.items():
         if name not in FIELDS:

@@ -1,10 +1,10 @@
-"""The external payment processor over HTTP: charge, look up, cancel. What is not certain is told as unknown.
+"""The external payment processor over HTTP: charge, look up, cancel. What is not certain is LOST.
 
 The contract, with the idempotency key in each path or header (see also `localcloud/processor.py`):
 
-    POST {rail}/charges              201 charged, 402 declined: final, and the same again for the same key
+    POST {rail}/charges              201 charged, 402 declined: final, and the same answer for the same key
     GET  {rail}/charges/{key}        200 with "status" (also "cancelled"); 404: it never saw the key
-    POST {rail}/charges/{key}/cancel 200: it never will be charged; 409: it has been
+    POST {rail}/charges/{key}/cancel 200: it will never be charged; 409: it has been
 """
 
 import json
@@ -22,12 +22,12 @@ SECRET_SECONDS: Final = 300
 CONNECT_SECONDS: Final = 2.0
 LOOKUP_SECONDS: Final = 3.0
 NOTHING_DONE: Final = (400, 401, 403, 404, 413, 415, 429)
-"""Refused before any work: with these the processor takes nothing."""
+"""Statuses that refuse a request before anything is done: no money is taken."""
 VERDICTS: Final = {"succeeded": True, "declined": False}
 
 
 class Secret:
-    """The processor's secret: read when first needed, kept five minutes. `read` fetches it."""
+    """The processor's secret: read when first needed, kept for five minutes. `read` fetches it."""
 
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
@@ -36,7 +36,7 @@ class Secret:
         self._until = 0.0
 
     def get(self, *, refused: str = "") -> str:
-        """The secret; a new one when `refused` is the one we have. Raises AwsError."""
+        """The secret; read again when `refused` is the one kept. Raises AwsError."""
         with self._lock:
             if time.monotonic() >= self._until or self._value == refused:
                 self._value = self._read()
@@ -52,7 +52,7 @@ class Processor:
         self.secret = secret
 
     def charge(self, charge: Charge, seconds: float) -> Verdict | Silence:
-        """Take the money, waiting so long for the answer."""
+        """Take the money; wait at most `seconds` for the answer."""
         fields = {"amount": charge.amount, "currency": charge.currency, "reference": charge.id}
         headers = {"content-type": "application/json", "idempotency-key": charge.key}
         reply = self._ask("POST", "/charges", headers, json.dumps(fields).encode(), seconds)
@@ -63,21 +63,21 @@ class Processor:
         return NOT_SENT if reply.status in NOTHING_DONE else LOST
 
     def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
-        """What was done under a key; None when nothing was, or it was cancelled and nothing ever will be."""
+        """What was done under a key; None: nothing was, or the key is cancelled and nothing ever will be."""
         reply = self._ask("GET", f"/charges/{lookup.key}", {}, b"", LOOKUP_SECONDS)
         if isinstance(reply, Silence) or reply.status not in (200, 404):
             return LOST
-        return None if reply.status == 404 or status_in(reply) == "cancelled" else read_verdict(reply)
+        return None if reply.status == 404 or members(reply).get("status") == "cancelled" else read_verdict(reply)
 
     def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
-        """Have a key refused from now on."""
+        """Have a key refused from now on; None: it is."""
         reply = self._ask("POST", f"/charges/{cancel.key}/cancel", {}, b"", LOOKUP_SECONDS)
         if isinstance(reply, Silence) or reply.status not in (200, 409):
             return LOST
         return None if reply.status == 200 else read_verdict(reply)
 
     def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Silence:
-        """One request, with a fresh secret if the first is refused. NOT_SENT only when nothing can have left."""
+        """One request, repeated with a new secret if the first is refused. NOT_SENT only when nothing can have left."""
         refused = ""
         while True:
             try:
@@ -95,19 +95,14 @@ class Processor:
 
 
 def read_verdict(reply: Reply) -> Verdict | Silence:
-    """The final word in an answer; LOST when there is none (still "processing", or not what it should be)."""
+    """The final word in an answer; LOST when there is none (still "processing", or malformed)."""
     fields = members(reply)
     status = fields.get("status")
     return Verdict(VERDICTS[status], str(fields.get("id", ""))) if status in VERDICTS else LOST
 
 
-def status_in(reply: Reply) -> object:
-    """What an answer calls the charge."""
-    return members(reply).get("status")
-
-
 def members(reply: Reply) -> dict[str, Any]:
-    """The members of an answer's JSON object; none when it is no such thing."""
+    """The members of an answer's JSON object; none when it is no object."""
     try:
         fields = json.loads(reply.body)
     except ValueError:

@@ -1,9 +1,9 @@
 """The replies to several calls at once, as they come in.
 
-On kept connections this thread sends all and then waits for whichever answers: no other thread is woken, and none
-contends for the interpreter (that was half of a payment's own work, see `make bench`). Where a connection has to be
-made first, threads do that and the waiting. An answer that has begun is read to its end here, each part of it within
-the host's time to answer.
+On kept connections this thread sends all requests and then waits for whichever is answered: no other thread is woken,
+and none contends for the interpreter (that was half of a payment's own work, see `make bench`). Where a connection has
+to be opened first, threads do that and the waiting. An answer that has begun is read to its end here, each part of it
+within the host's time to answer.
 """
 
 import select
@@ -16,18 +16,18 @@ from payments.aws import AwsError, Sending
 from payments.http import Flight, Reply
 from payments.workers import Workers
 
-Heard = tuple[int, Reply | Exception]
+NextReply = tuple[int, Reply | Exception]
 
 
 class Replies:
-    """Of one batch. What is not waited for to the end is left to the workers, so that its connection can be kept."""
+    """The replies to one batch. One that is not waited for is left to the workers, so that its connection is kept."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
         self._flights: dict[int, tuple[int, Sending, Flight]] = {}
         self._poll = select.poll()
         self._delegated = False
-        self._heard: SimpleQueue[Heard] = SimpleQueue()
+        self._queue: SimpleQueue[NextReply] = SimpleQueue()
 
     def ask(self, index: int, sending: Sending) -> None:
         """Send one more."""
@@ -38,8 +38,8 @@ class Replies:
             self._flights[flight.fileno()] = (index, sending, flight)
             self._poll.register(flight.fileno(), select.POLLIN)
 
-    def next(self, seconds: float) -> Heard | None:
-        """The next that comes, and the index it was asked with; None: none within so many seconds."""
+    def next(self, seconds: float) -> NextReply | None:
+        """The next reply with the index of its request; None: none within that many seconds."""
         if not self._delegated:
             ready = self._poll.poll(seconds * 1000)
             if not ready:
@@ -49,30 +49,30 @@ class Replies:
             index, sending, flight = self._flights.pop(descriptor)
             try:
                 return index, flight.land()
-            except (ConnectionError, HTTPException):  # it was closed: once more, on a new one
+            except (ConnectionError, HTTPException):  # it was closed: repeat it on a new one
                 self._delegate(index, sending.reply)
             except OSError:
                 return index, AwsError("NoAnswer")
         self.leave()
         try:
-            return self._heard.get(timeout=seconds)
+            return self._queue.get(timeout=seconds)
         except Empty:
             return None
 
     def leave(self) -> None:
-        """Have the workers wait for what is under way."""
+        """Have the workers wait for what was sent."""
         for index, sending, flight in self._flights.values():
             self._delegate(index, partial(sending.reply, flight))
         self._flights.clear()
 
     def _delegate(self, index: int, reply: Callable[[], Reply]) -> None:
         self._delegated = True
-        self._workers.start(partial(tell, self._heard, index, reply))
+        self._workers.start(partial(put, self._queue, index, reply))
 
 
-def tell(heard: "SimpleQueue[Heard]", index: int, reply: Callable[[], Reply]) -> None:
+def put(queue: "SimpleQueue[NextReply]", index: int, reply: Callable[[], Reply]) -> None:
     """What a worker does. Never raises."""
     try:
-        heard.put((index, reply()))
-    except Exception as error:  # noqa: BLE001 - whoever listens raises it
-        heard.put((index, error))
+        queue.put((index, reply()))
+    except Exception as error:  # noqa: BLE001 - whoever takes it from the queue raises it
+        queue.put((index, error))

@@ -19,7 +19,7 @@ def settings() -> Settings:
 
 @cache
 def driver() -> Driver:
-    """The one driver of this process; its connections outlive a call."""
+    """The one driver of this process; its connections outlive an invocation."""
     return Driver(settings(), Aws(Credentials.of_function(), settings().endpoint), log)
 
 
@@ -30,7 +30,7 @@ def context() -> Context:
 
 
 def context_of(here: Settings) -> Context:
-    """Real clock and dice."""
+    """A Context with the real clock and random numbers."""
     return Context(
         region=here.region,
         regions=here.regions,

@@ -1,4 +1,4 @@
-"""What a function is told by its environment."""
+"""The settings of a function, from its environment."""
 
 import os
 from collections.abc import Mapping

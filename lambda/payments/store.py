@@ -1,8 +1,8 @@
 """The driver: runs flows against DynamoDB in three Regions, the bucket, the bus, the workflow and the processor.
 
-Time rules it. A call has a second to connect and a second to answer; once two Regions have done what was asked, the
-third gets a short grace. Nothing is retried here: an answer that does not come is LOST, and the protocol knows what
-that means.
+Everything has a time limit. A call has a second to connect and a second to answer; once two Regions have done what was
+asked, the third gets a short grace. Nothing is retried here: an answer that does not come is LOST, and the protocol
+knows what that means.
 """
 
 import os
@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from payments.attributes import names_in, plain, typed
-from payments.aws import Aws, AwsError, Exchange, run
-from payments.http import Reply as HttpReply
+from payments.aws import Aws, AwsError, Exchange, finish, run
 from payments.members import Members
 from payments.processor import Processor, Secret
 from payments.protocol.ports import (
@@ -48,14 +47,14 @@ GRACE_SECONDS: Final = 0.2
 CALL_SECONDS: Final = 2.5
 """A second to connect, a second to answer, and what scheduling costs."""
 AFTERWARDS_SECONDS: Final = 2.0
-"""Kept back from the processor's time for writing down what it said."""
+"""Reserved, of the processor's time, for writing down its answer."""
 TELLING_SECONDS: Final = 1.0
-"""Kept back from everything for telling the workflow, before a 202."""
+"""Reserved, of all the time, for starting the workflow before a 202."""
 RAIL_SECONDS: Final = 30.0
 
 
 class Driver:
-    """One function's hands. `log` hears (what, fields) for whoever reads the logs; an `operator` also works on a
+    """Does what the flows of one function ask for. `log` is called with (what, **fields); an `operator` also asks a
     register that is barred to others."""
 
     def __init__(
@@ -73,14 +72,14 @@ class Driver:
         self._operator = operator
         self.count_capacity = count_capacity
         self.capacity = 0.0
-        """Write units consumed, when counted and where the service tells."""
+        """Write units consumed, where they are counted and the service reports them."""
         self._lock = threading.Lock()
         self._workers = Workers()
         self._processor: Processor | None = None
         self.members = Members(settings.regions)
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
-        """Take a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
+        """Run a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
         until = time.monotonic() + seconds
         if self.members.doubtful and not self._operator:
             self._look(until)
@@ -107,15 +106,15 @@ class Driver:
             try:
                 replies.ask(index, next(exchange))
                 waiting[index] = exchange
-            except StopIteration as end:  # not to be asked
+            except StopIteration as end:  # nothing to send
                 answers[index] = end.value
         patience = min(until, time.monotonic() + CALL_SECONDS)
         while waiting:
-            heard = replies.next(max(0.0, patience - time.monotonic()))
-            if heard is None:
+            next_reply = replies.next(max(0.0, patience - time.monotonic()))
+            if next_reply is None:
                 break
-            index, reply = heard
-            answers[index] = concluded(waiting.pop(index), reply)
+            index, reply = next_reply
+            answers[index] = finish(waiting.pop(index), reply)
             if sum(map(good, answers)) == 2:
                 patience = min(patience, time.monotonic() + grace)
         replies.leave()
@@ -124,26 +123,26 @@ class Driver:
         return answers
 
     def _look(self, until: float) -> None:
-        """Learn from the registers which of them serve."""
+        """Ask the registers which of them serve."""
         regions = self.settings.regions
         reads = tuple(Read(region, REGISTER) for region in regions)
         answers = self._all(reads, until, CALL_SECONDS if self.members.patient() else GRACE_SECONDS)
         self.members.learn({region: cell for region, cell in zip(regions, answers, strict=True) if cell is not LOST})
 
     def _asks(self, request: Request) -> bool:
-        """Whether a request may go out: to a register only if that one serves."""
+        """Whether a request may be sent: to a register only if that one serves."""
         if self._operator or not isinstance(request, Update | Read) or request.id == REGISTER:
             return True
         return self.members.asks(request.region)
 
     def _do(self, request: Request, until: float) -> Any:
-        """One request, now, in this thread. Never raises: what fails is LOST."""
+        """One request, in this thread. Never raises: what fails is LOST."""
         return run(self._doing(request, until))
 
     def _doing(self, request: Request, until: float) -> Exchange[Any]:
         """One request. Never raises: what fails is LOST."""
-        telling = isinstance(request, StartWorkflow | PutEvent)
-        if time.monotonic() > until - (0 if telling else TELLING_SECONDS):
+        reserved = 0 if isinstance(request, StartWorkflow | PutEvent) else TELLING_SECONDS
+        if time.monotonic() > until - reserved:
             return NOT_SENT if isinstance(request, Charge) else LOST
         if not self._asks(request):
             return LOST
@@ -258,35 +257,22 @@ class Driver:
         return str(self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)["SecretString"])
 
     def table_id(self) -> str:
-        """Which table this Region's register is: a table made anew has another id. Raises AwsError."""
+        """Which table this Region's register is: a recreated table has another id. Raises AwsError."""
         fields = {"TableName": self.settings.register(self.settings.region)}
         answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
         return str(answer["Table"]["TableId"])
 
-    def due(self, shard: str, now: int, limit: int = 100, region: str = "") -> list[str]:
-        """Overdue payments of one shard of this Region (or another), oldest first. Raises AwsError."""
-        region = region or self.settings.region
+    def due(self, shard: str, now: int) -> list[str]:
+        """Overdue payments of one shard of this Region, at most a hundred, oldest first. Raises AwsError."""
         fields = {
-            "TableName": self.settings.register(region),
+            "TableName": self.settings.register(self.settings.region),
             "IndexName": "due",
             "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
             "ExpressionAttributeValues": {":shard": typed(shard), ":now": typed(now)},
-            "Limit": limit,
+            "Limit": 100,
         }
-        items = self.aws.call("dynamodb", region, "Query", fields)["Items"]
+        items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
         return [str(item["TransactionId"]["S"]) for item in items]
-
-
-def concluded(exchange: Exchange[Any], reply: HttpReply | Exception) -> Any:
-    """What an exchange of one call makes of its reply."""
-    try:
-        if isinstance(reply, Exception):
-            exchange.throw(reply)
-        else:
-            exchange.send(reply)
-    except StopIteration as end:
-        return end.value
-    raise RuntimeError("a request of a batch takes one call")
 
 
 def good(answer: Any) -> bool:
@@ -295,7 +281,7 @@ def good(answer: Any) -> bool:
 
 
 def named(batch: Iterable[Request]) -> set[str]:
-    """What the fault switch calls the requests of a batch."""
+    """The names of a batch's requests for the fault switch."""
     return {
         request.action.name if isinstance(request, Update | Publish) else type(request).__name__.upper()
         for request in batch

@@ -1,5 +1,4 @@
-"""Threads that do small jobs at once. A third of what concurrent.futures costs, in import and in each job, and all we
-need."""
+"""Threads that do small jobs in parallel: a third of what concurrent.futures costs, at import and for each job."""
 
 import threading
 from collections.abc import Callable
@@ -10,7 +9,7 @@ MOST: Final = 24
 
 
 class Workers:
-    """Threads made when first needed, and kept; they do not keep the process alive."""
+    """Threads started when first needed, and kept; they do not keep the process alive."""
 
     def __init__(self, most: int = MOST) -> None:
         self._jobs: SimpleQueue[Callable[[], None]] = SimpleQueue()
@@ -20,8 +19,8 @@ class Workers:
         self._free = 0
 
     def start(self, job: Callable[[], None]) -> None:
-        """Have a job done, by a thread that is free, a new one, or when there are enough the next to be free. It must
-        not raise."""
+        """Have a job done by a free thread, a new one or, when there are `most`, the next to be free. The job must not
+        raise."""
         with self._lock:
             needed = self._free == 0 and self._threads < self._most
             self._threads += needed

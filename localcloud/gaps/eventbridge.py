@@ -28,7 +28,7 @@ MAXIMUM_ATTEMPTS: Final = 185
 MAXIMUM_AGE: Final = 86_400
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
-# Set on an event that came from another bus: it may not be routed on to a third (FACTS F26).
+# Set on an event that came from another bus: it may not be routed on to a third (docs/aws.md, "No third bus").
 FORWARDED: Final = "_ForwardedFrom"
 
 

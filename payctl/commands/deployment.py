@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
+from builder.names import BOOTSTRAP_STACK
 from payctl.commands import render
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
-from payctl.environments import attention, bootstrap, deploy, destroy, outputs, plan, preflight, status
+from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
 from stacksets.errors import ToolError
 
 app = typer.Typer()
@@ -21,7 +22,7 @@ def run_bootstrap(run: Run, *, yes: Yes = False) -> None:
     """
     with run.open() as environment:
         where = ", ".join(environment.regions)
-        step = f"create or update stack payment-bootstrap of account {environment.cloud.account} in {where}"
+        step = f"create or update stack {BOOTSTRAP_STACK} of account {environment.cloud.account} in {where}"
         confirm(environment, "bootstrap", step, yes=yes)
         stacks = bootstrap.bootstrap(environment)
     run.answer(stacks, lambda _: print(f"bootstrapped {', '.join(stacks)}; next: payctl deploy"))
@@ -98,14 +99,9 @@ def run_status(run: Run) -> None:
     Exit code 1 unless all is deployed. Example: `payctl status --json`
     """
     with run.open() as environment:
-        stacks = status.status(environment)
-        regions = attention.tend(environment) if stacks["deployed"] or stacks["silent"] else ()
-    if run.as_json:
-        render.print_json(stacks | {"regions": regions})
-    else:
-        render.status(stacks)
-        render.attention(regions)
-    if not stacks["deployed"]:
+        state = status.status(environment)
+    run.answer(state, render.status)
+    if not state.deployed:
         raise typer.Exit(1)
 
 
@@ -116,7 +112,7 @@ def run_outputs(run: Run) -> None:
     Example: `payctl outputs | jq -r .api_endpoint`
     """
     with run.open() as environment:
-        render.print_json(outputs.outputs(environment))
+        render.print_json(status.outputs(environment))
 
 
 @app.command("destroy", cls=Command, rich_help_panel=ENVIRONMENT)

@@ -6,9 +6,10 @@ import sys
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.settings import SettingsError
+from payctl.advice import explain
 from payctl.commands import render
 from payctl.commands.app import app
-from stacksets.errors import InterruptedRunError, ToolError, explain
+from stacksets.errors import InterruptedRunError, ToolError
 
 
 def main() -> None:

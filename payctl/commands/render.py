@@ -13,11 +13,11 @@ from rich.table import Table
 from rich.text import Text
 
 from payctl.drills.verdict import Verdict
-from payctl.environments.attention import Tended
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
 from payctl.environments.plan import Plan
 from payctl.environments.preflight import Check
+from payctl.environments.status import Attention, Status
 from payctl.environments.why import Explanation
 from payctl.payments.dead_letters import Letter
 from payctl.payments.logs import Line
@@ -63,27 +63,28 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text
     console().print(drawn)
 
 
-def status(shown: Mapping[str, Any]) -> None:
+def status(state_of: Status) -> None:
     """`payctl status` for people."""
     out = console()
-    if not shown["stack_set"]:
-        out.print(f"environment {shown['environment']} does not exist in account {shown['account']}")
+    if not state_of.stack_set:
+        out.print(f"environment {state_of.environment} does not exist in account {state_of.account}")
         return
-    operation = shown["operation"]
-    out.print(f"[bold]{shown['stack_set']}[/bold] in account {shown['account']}, home {shown['home']}")
-    if operation:
-        out.print(f"last operation {operation['id']} {operation['action']} ", state(operation["status"]))
+    out.print(f"[bold]{state_of.stack_set}[/bold] in account {state_of.account}, home {state_of.home}")
+    if operation := state_of.operation:
+        out.print(f"last operation {operation.id} {operation.action} ", state(operation.status))
     rows = [
-        (entry["region"], state(entry["status"]), state(entry["stack_status"]), entry["code"], entry["reason"])
-        for entry in shown["instances"]
+        (each.region, state(each.status), state(each.stack_status), each.code, each.reason)
+        for each in state_of.instances
     ]
     table("", ("Region", "instance", "stack", "code", "reason"), rows)
-    shared = shown["global_stack"]
-    out.print(f"{shared['name']} ", state(shared["status"]), f" {shared['reason']}")
-    if shown["silent"]:
-        out.print(f"no answer from {' and '.join(shown['silent'])}: two of three Regions take payments; do not deploy")
+    shared = state_of.global_stack
+    out.print(f"{shared.name} ", state(shared.status), f" {shared.reason}")
+    if state_of.silent:
+        regions = " and ".join(state_of.silent)
+        out.print(f"no answer from {regions}: two of three Regions take payments; do not deploy")
     else:
-        out.print("deployed" if shown["deployed"] else "not fully deployed: `payctl deploy` resumes where it stopped")
+        out.print("deployed" if state_of.deployed else "not fully deployed: `payctl deploy` resumes where it stopped")
+    _attention(state_of.regions)
 
 
 def plan(preview: Plan) -> None:
@@ -180,7 +181,7 @@ def drifts(resources: Sequence[Drift]) -> None:
     table("", ("where", "resource", "property", "expected", "actual"), rows)
 
 
-def attention(regions: Sequence[Tended]) -> None:
+def _attention(regions: Sequence[Attention]) -> None:
     """The lower half of `payctl status`."""
     if not regions:
         return

@@ -5,7 +5,7 @@ from typing import Any, Final
 from botocore.httpsession import URLLib3Session
 
 from payctl.environment import Environment
-from payctl.http import Answer, address, require_credentials, send
+from payctl.http import Answer, address, send
 
 CONNECT_SECONDS: Final = 2
 READ_SECONDS: Final = 10  # above the 8 s within which the API answers
@@ -15,7 +15,7 @@ class ApiClient:
     """Calls the APIs of an environment. `connections` are kept to each host."""
 
     def __init__(self, environment: Environment, *, connections: int) -> None:
-        self._credentials = require_credentials(environment.cloud).get_frozen_credentials()
+        self._credentials = environment.cloud.credentials().get_frozen_credentials()
         self._urls = {r: address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions}
         pair: Any = (CONNECT_SECONDS, READ_SECONDS)  # which the session takes, though its types want one number
         self._session = URLLib3Session(timeout=pair, max_pool_connections=connections)

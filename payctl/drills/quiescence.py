@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from payments.protocol.record import IN_DOUBT
+from payments.protocol.values import IN_DOUBT
 
 from payctl.drills.client_log import FINAL
 from payctl.drills.load import Load

@@ -1,4 +1,5 @@
-"""Where a client is sent: to the nearest Region whose health check passes, as by the latency records (SPEC B12)."""
+"""Where a client is sent: to the nearest Region whose health check passes, as by the latency records (docs/design.md,
+"The custom domain")."""
 
 import threading
 from collections.abc import Callable, Sequence

@@ -1,20 +1,25 @@
 """The data an environment holds: its receipts buckets and tables, and the work that is still under way."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from payctl.advice import failure
 from payctl.cloud import together
 from payctl.environment import Environment
 from payctl.payments.tables import GONE, holds_payments
-from stacksets.errors import ToolError, code_of, failure, reason_of
+from stacksets.errors import ToolError, code_of, reason_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 DENY = "PayctlDestroysThisBucket"
 
 
-def held(environment: Environment) -> tuple[str, ...]:
+def inventory(environment: Environment) -> tuple[str, ...]:
     """Every bucket and table of the environment that is not empty, in words. Read only."""
     names, cloud = environment.names, environment.cloud
 
@@ -70,7 +75,7 @@ def stop_replication(environment: Environment) -> None:
 
     def stop(region: str) -> None:
         bucket = environment.names.receipts(region)
-        with_bucket(lambda: environment.cloud.s3(region).delete_bucket_replication(Bucket=bucket), "unlink", bucket)
+        _ask(lambda: environment.cloud.s3(region).delete_bucket_replication(Bucket=bucket), "unlink", bucket)
 
     environment.cloud.everywhere(stop)
 
@@ -79,12 +84,9 @@ def closed(environment: Environment) -> tuple[str, ...]:
     """The Regions whose receipts bucket a `payctl destroy` closed for good. Read only."""
 
     def denies(region: str) -> bool:
-        policy: dict[str, Any] = {}
-        api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
-        with_bucket(lambda: policy.update(api.get_bucket_policy(Bucket=bucket)), "read the policy of", bucket)
-        return f'"{DENY}"' in policy.get("Policy", "")
+        return f'"{DENY}"' in _policy(environment.cloud.s3(region), environment.names.receipts(region))
 
-    return tuple(region for region, found in environment.cloud.everywhere(denies).items() if found)
+    return tuple(region for region, denied in environment.cloud.everywhere(denies).items() if denied)
 
 
 def empty(environment: Environment) -> dict[str, int]:
@@ -92,7 +94,7 @@ def empty(environment: Environment) -> dict[str, int]:
 
     def clear(region: str) -> int:
         api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
-        if not with_bucket(lambda: _deny_puts(api, bucket), "deny puts into", bucket):
+        if not _deny_puts(api, bucket):
             return 0
         deleted = 0
         while versions := _versions(api, bucket):
@@ -107,25 +109,23 @@ def empty(environment: Environment) -> dict[str, int]:
     return environment.cloud.everywhere(clear)
 
 
-def with_bucket(call: Any, verb: str, bucket: str) -> bool:
-    """Call; False where the bucket is gone already."""
+def _ask(call: Callable[[], Any], verb: str, bucket: str) -> Mapping[str, Any]:
+    """What S3 answers, {} where the bucket, or what is asked for, is not there."""
     try:
-        call()
+        return dict(call())
     except ClientError as error:
         if code_of(error) in GONE:
-            return False
+            return {}
         raise failure(verb, f"bucket {bucket}", error) from error
-    return True
 
 
-def _deny_puts(api: Any, bucket: str) -> None:
-    """Add a statement to the bucket's policy; what it says already stays."""
-    try:
-        policy = json.loads(api.get_bucket_policy(Bucket=bucket)["Policy"])
-    except ClientError as error:
-        if code_of(error) != "NoSuchBucketPolicy":
-            raise
-        policy = {"Version": "2012-10-17", "Statement": []}
+def _policy(api: "S3Client", bucket: str) -> str:
+    return str(_ask(lambda: api.get_bucket_policy(Bucket=bucket), "read the policy of", bucket).get("Policy", ""))
+
+
+def _deny_puts(api: "S3Client", bucket: str) -> bool:
+    """Add a statement to the bucket's policy; what it says already stays. False where there is no bucket."""
+    policy = json.loads(_policy(api, bucket) or '{"Version": "2012-10-17", "Statement": []}')
     statement = {
         "Sid": DENY,
         "Effect": "Deny",
@@ -134,17 +134,19 @@ def _deny_puts(api: Any, bucket: str) -> None:
         "Resource": f"arn:aws:s3:::{bucket}/*",
     }
     kept = [old for old in policy["Statement"] if old.get("Sid") != DENY]
-    api.put_bucket_policy(Bucket=bucket, Policy=json.dumps({**policy, "Statement": [*kept, statement]}))
+    text = json.dumps({**policy, "Statement": [*kept, statement]})
+    return bool(_ask(lambda: api.put_bucket_policy(Bucket=bucket, Policy=text), "deny puts into", bucket))
 
 
-def _versions(api: Any, bucket: str) -> Sequence[Any]:
+def _versions(api: "S3Client", bucket: str) -> list["ObjectIdentifierTypeDef"]:
     """Up to 1,000 versions and delete markers: as many as one call deletes."""
     page = api.list_object_versions(Bucket=bucket, MaxKeys=1000)
-    found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-    return [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in found]
+    return [
+        {"Key": version["Key"], "VersionId": version["VersionId"]}
+        for version in (*page.get("Versions", []), *page.get("DeleteMarkers", []))
+    ]
 
 
-def _bucket_holds(api: Any, bucket: str) -> bool:
-    page: dict[str, Any] = {}
-    with_bucket(lambda: page.update(api.list_object_versions(Bucket=bucket, MaxKeys=1)), "list", bucket)
+def _bucket_holds(api: "S3Client", bucket: str) -> bool:
+    page = _ask(lambda: api.list_object_versions(Bucket=bucket, MaxKeys=1), "list", bucket)
     return bool(page.get("Versions") or page.get("DeleteMarkers"))

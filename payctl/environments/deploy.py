@@ -5,17 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import alarms, instances, package, preflight, templates
-from payctl.environments import contents as data
-from payctl.environments import health as verify
-from payctl.environments.lint import lint
+from payctl.environments import contents, health, lint, package, preflight, templates
 from payctl.environments.package import Package
 from payctl.environments.templates import Template
 from payctl.payments import membership
 from payctl.payments.registers import Registers, wait_until_barred
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
-from stacksets.model import Definition, StackStatus
+from stacksets.model import Definition
 from stacksets.stack import differences, same_template
 
 
@@ -66,17 +63,20 @@ class Deployment:
         preflight.refuse_changed_regions(environment, survey)
         self._refuse_lost_regions(survey)
         self._refuse_half_destroyed(survey)
+        planned = self.planned(survey)
+        if planned:
+            report.phase("Preflight")
+            preflight.require(environment)
+        if planned and self.options.lint:
+            report.phase("Lint the templates")
+            lint.lint(self.regional, self.world, self.settings.regions)
+            lint.cfn_lint((self.regional, self.world), self.settings.regions, note=report.note)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
-        if planned := self.planned(survey):
-            report.phase("Preflight")
-            preflight.require(environment)
-            if self.options.lint:
-                report.phase("Lint the templates")
-                lint((self.regional, self.world), self.settings.regions, note=report.note)
+        if planned:
             if not self.options.confirm(planned):
-                raise ToolError("nothing was changed", remedy="")
+                raise ToolError("nothing was changed")
             self._upload()
             self._bar_recreated(survey)
             self._regional(survey)
@@ -87,7 +87,7 @@ class Deployment:
             self._global()
             self._link()
         report.phase("Verify")
-        return Deployed(steps=tuple(self.steps), health=verify.health(environment))
+        return Deployed(steps=tuple(self.steps), health=health.health(environment))
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
         """What a deployment would do, as sentences; () where nothing. Read only."""
@@ -117,16 +117,16 @@ class Deployment:
 
     def _changed(self, survey: Survey) -> tuple[str, ...]:
         """What of the StackSet's definition differs: names of parameters, "template", "tags", "roles"."""
-        held = survey.stack_set
-        if held is None:
+        present = survey.stack_set
+        if present is None:
             return ()
         wanted = self.regional_definition(survey, url="")
-        roles = (self.environment.cloud.administration_role_arn, self.environment.cloud.execution_role_name)
+        roles = (present.administration_role_arn, present.execution_role_name)
         return (
-            *(("template",) if not same_template(held.template, self.regional.text) else ()),
-            *differences(held.parameters, wanted.parameters),
-            *(("tags",) if differences(held.tags, wanted.tags) else ()),
-            *(("roles",) if roles != (held.administration_role_arn, held.execution_role_name) else ()),
+            *(() if same_template(present.template, self.regional.text) else ("template",)),
+            *differences(present.parameters, wanted.parameters),
+            *(("tags",) if differences(present.tags, wanted.tags) else ()),
+            *(("roles",) if roles != tuple(self.environment.cloud.stack_set_roles.values()) else ()),
         )
 
     def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
@@ -141,29 +141,29 @@ class Deployment:
         return templates.definition(self.regional, url, parameters, templates.tags(self.settings))
 
     def _refuse_lost_regions(self, survey: Survey) -> None:
-        """A Region's stack that is gone took its register along: making it anew would forget who may charge."""
+        """A Region's stack that is gone took its register along: a new, empty one would forget who may charge."""
         if not survey.linked or not survey.usable:
             return
         lost = [region for region in (*survey.missing, *survey.broken) if region not in self.options.recreate]
         if lost:
             raise ToolError(
                 f"{lost[0]}: its stack is gone from a linked environment, and its payment register with it",
-                remedy=f"finish a `payctl destroy`, or make the Region anew with `payctl deploy --recreate {lost[0]}` "
+                remedy=f"finish a `payctl destroy`, or recreate the Region with `payctl deploy --recreate {lost[0]}` "
                 f"and then run `payctl rejoin {lost[0]}`",
             )
 
     def _refuse_half_destroyed(self, survey: Survey) -> None:
-        """Destroying puts the intake off first, and closes buckets behind CloudFormation's back later: it would not
-        open them again."""
+        """Destroying turns the intake off first, and later closes the buckets behind CloudFormation's back: a
+        deployment would not open them again."""
         off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
-        if off and (closed := data.closed(self.environment)):
+        if off and (closed := contents.closed(self.environment)):
             raise ToolError(
                 f"{closed[0]}: a `payctl destroy` has emptied and closed the receipts bucket",
-                remedy="finish it with `payctl destroy --delete-data`, then deploy anew",
+                remedy="finish it with `payctl destroy --delete-data`, then deploy again",
             )
 
     def _bar_recreated(self, survey: Survey) -> None:
-        """Nobody may ask an empty register before it was taught: all must know that before there is one."""
+        """Nobody may ask an empty register before it has been taught: all must know that before there is one."""
         lost = [region for region in self.options.recreate if region in (*survey.missing, *survey.broken)]
         if not (lost and survey.linked):
             return
@@ -173,7 +173,7 @@ class Deployment:
         wait_until_barred(self.environment, self.options.bar_seconds)
 
     def _enrol(self) -> None:
-        """Have the registers of a new environment used; say which are not. Raises ToolError where two are not."""
+        """Put a new environment's registers into use; note one that is not. Raises ToolError where two are not."""
         idle = membership.enrol_new(self.environment)
         if len(idle) > 1:
             raise ToolError(
@@ -188,7 +188,7 @@ class Deployment:
         report.phase(f"Upload the code ({self.package.files} files, {self.package.hash[:12]})")
         fresh = package.upload_code(self.environment.cloud, self.package)
         for region in self.settings.regions:
-            report.line(region, "COMPLETE", "" if region in fresh else "was there")
+            report.line(region, "COMPLETE", "" if region in fresh else "already there")
         self._url = package.upload_template(
             self.environment.cloud, self.regional, region=self.environment.home, administrator=True
         )
@@ -198,7 +198,7 @@ class Deployment:
         environment = self.environment
         environment.report.phase("1/3 Regional stacks")
         if survey.broken:
-            instances.remove(environment, survey.broken)
+            environment.runner.remove(environment.cloud.account, survey.broken)
             self.steps.append(f"deleted failed stacks: {', '.join(survey.broken)}")
             survey = environment.survey()
         if survey.stack_set is not None and not survey.instances:
@@ -206,21 +206,18 @@ class Deployment:
             environment.stack_set.delete()
         if survey.stack_set is None or not survey.instances:
             environment.stack_set.create(
-                self.regional_definition(survey, self._url),
-                administration_role_arn=environment.cloud.administration_role_arn,
-                execution_role_name=environment.cloud.execution_role_name,
+                self.regional_definition(survey, self._url), **environment.cloud.stack_set_roles
             )
         elif self._changed(survey):
             self._update(survey)
         elif survey.outdated:
             self._update(survey, only=survey.outdated)
         if survey.missing:
-            start = partial(self._create, survey.missing)
-            environment.runner.run("create", start, wait=self.options.wait)
+            create, account = environment.stack_set.create_instances, environment.cloud.account
+            environment.runner.run(
+                "create", lambda token: create(account, survey.missing, token=token), wait=self.options.wait
+            )
             self.steps.append(f"created: {', '.join(survey.missing)}")
-
-    def _create(self, regions: Sequence[str], token: str) -> None:
-        self.environment.stack_set.create_instances(self.environment.cloud.account, regions, token=token)
 
     def _update(self, survey: Survey, *, only: Sequence[str] = (), link: bool = False) -> None:
         """One update operation: in sequence, watched by the alarms; the link of a new environment all at once."""
@@ -235,11 +232,10 @@ class Deployment:
                 parallel=parallel,
                 account=environment.cloud.account,
                 only=only,
-                administration_role_arn=environment.cloud.administration_role_arn,
-                execution_role_name=environment.cloud.execution_role_name,
+                **environment.cloud.stack_set_roles,
             )
 
-        guard = None if parallel else alarms.guard(environment)
+        guard = None if parallel else health.guard(environment)
         environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
         self.steps.append("linked the Regions" if link else f"updated: {', '.join(only or survey.usable)}")
 
@@ -249,32 +245,24 @@ class Deployment:
         return templates.definition(self.world, url, parameters, templates.tags(self.settings))
 
     def _global_differs(self, survey: Survey) -> bool:
-        stack = survey.global_stack
-        if stack.status.absent or (stack.status.failed and stack.status is not StackStatus.UPDATE_ROLLBACK_COMPLETE):
-            return True
-        wanted = self.global_definition(survey, url="")
-        held = self.environment.stacks(self.environment.home).template(stack.name)
-        return bool(
-            not same_template(held, self.world.text)
-            or differences(stack.parameters, wanted.parameters)
-            or differences(stack.tags, wanted.tags)
+        home = self.environment.stacks(self.environment.home)
+        return survey.global_stack.status.absent or not home.matches(
+            survey.global_stack, self.global_definition(survey, url=""), self.world.text
         )
 
     def _global(self) -> None:
         """Phase 2: what spans Regions, in the home Region."""
-        environment = self.environment
+        environment, home = self.environment, self.environment.home
         survey = environment.survey()
         environment.report.phase("2/3 Global stack")
         if not self._global_differs(survey):
-            environment.report.line(environment.home, "COMPLETE", "nothing to change")
+            environment.report.line(home, "COMPLETE", "nothing to change")
             return
-        url = package.upload_template(environment.cloud, self.world, region=environment.home)
-        name, home = environment.names.global_stack, environment.home
-        watch = partial(environment.report.line, home)
-        stack = environment.stacks(home).apply(name, self.global_definition(survey, url), watch)
+        url = package.upload_template(environment.cloud, self.world, region=home)
+        name, stacks = environment.names.global_stack, environment.stacks(home)
+        stack = stacks.apply(name, self.global_definition(survey, url), partial(environment.report.line, home))
         if stack.status.failed:
-            cause = causes.find(environment.stacks, home, stack_id=stack.id, fallback=stack.reason or stack.status)
-            raise RegionsFailedError(f"stack {name} ended as {stack.status}", (cause,))
+            raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))
         self.steps.append(f"applied {name}")
 
     def _link(self) -> None:

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import contents as data
-from payctl.environments import instances, preflight
+from payctl.environments import contents, preflight
 from payctl.payments.tables import bring_forward, open_payments
 from stacksets import causes
-from stacksets.errors import Cause, RegionsFailedError, ToolError
-from stacksets.model import Definition, Stack
+from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.model import Definition
 
-IN_FLIGHT_SECONDS = 10.0  # a request that came in before the intake stopped ends within 8 (DESIGN 4)
+# A request that came in before the intake stopped ends within 8 (docs/design.md, "Answers of the API")
+IN_FLIGHT_SECONDS = 10.0
 REPLICA_SECONDS = 1800.0  # that DynamoDB may take for one replica
 
 
@@ -27,7 +27,7 @@ class Options:
 
 
 def destroy(environment: Environment, options: Options) -> bool:
-    """Remove the environment; False where there was nothing. Raises ToolError, having said what is true now."""
+    """Remove the environment; False where there was nothing. Raises ToolError, which says what is true now."""
     report = environment.report
     report.phase("Look at what is there")
     environment.runner.settle()
@@ -55,10 +55,10 @@ def destroy(environment: Environment, options: Options) -> bool:
     _delete_global(environment)
     if options.delete_data:
         report.phase("Empty the receipts buckets")
-        data.stop_replication(environment)
-        data.empty(environment)
+        contents.stop_replication(environment)
+        contents.empty(environment)
     report.phase("Delete the regional stacks")
-    instances.remove(environment, tuple(survey.instances))
+    environment.runner.remove(environment.cloud.account, tuple(survey.instances))
     environment.stack_set.delete()
     return True
 
@@ -81,7 +81,7 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
     except ToolError as error:
         obstacles.append(str(error))
     if not delete_data:
-        obstacles += [f"{line}: needs --delete-data" for line in data.held(environment)]
+        obstacles += [f"{line}: needs --delete-data" for line in contents.inventory(environment)]
     waiting = open_payments(environment)
     obstacles += [f"{region}: {count} open payments finish first" for region, count in waiting.items() if count]
     return Plan(
@@ -114,14 +114,8 @@ def steps(environment: Environment, options: Options) -> tuple[str, ...]:
 
 
 def _refuse_protected(environment: Environment, survey: Survey) -> None:
-    deployed = [
-        parameters.get("Protect") == "true"
-        for parameters in (
-            survey.stack_set.parameters if survey.stack_set else {},
-            survey.global_stack.parameters,
-        )
-    ]
-    if environment.settings.protect or any(deployed):
+    deployed = (survey.stack_set.parameters if survey.stack_set else {}, survey.global_stack.parameters)
+    if environment.settings.protect or any(parameters.get("Protect") == "true" for parameters in deployed):
         raise ToolError(
             f"environment {environment.settings.environment} is protected",
             remedy="set options.protect = false, run `payctl deploy`, then destroy",
@@ -129,9 +123,9 @@ def _refuse_protected(environment: Environment, survey: Survey) -> None:
 
 
 def _refuse_data(environment: Environment) -> None:
-    if held := data.held(environment):
+    if kept := contents.inventory(environment):
         raise ToolError(
-            f"nothing was deleted: {'; '.join(held)}",
+            f"nothing was deleted: {'; '.join(kept)}",
             remedy="copy what you need, then run `payctl destroy --delete-data`",
         )
 
@@ -139,11 +133,11 @@ def _refuse_data(environment: Environment) -> None:
 def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
     """One StackSet update of the parameter Intake in the Regions that still work, all at once."""
     wanted = "on" if on else "off"
-    held = survey.stack_set
-    if held is None or (held.parameters.get("Intake") == wanted and not survey.outdated):
+    present = survey.stack_set
+    if present is None or (present.parameters.get("Intake") == wanted and not survey.outdated):
         return
-    definition = Definition(parameters={**held.parameters, "Intake": wanted}, tags=held.tags)
-    partial_only = () if set(survey.usable) == set(survey.instances) else survey.usable
+    definition = Definition(parameters={**present.parameters, "Intake": wanted}, tags=present.tags)
+    only = () if set(survey.usable) == set(survey.instances) else survey.usable
 
     def start(token: str) -> None:
         environment.stack_set.update(
@@ -152,7 +146,7 @@ def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
             order=environment.update_order,
             parallel=True,
             account=environment.cloud.account,
-            only=partial_only,
+            only=only,
         )
 
     environment.runner.run(f"intake-{wanted}", start)
@@ -162,23 +156,21 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
     """The schedules are off: the janitors are called from here until they have finished what is open."""
     report = environment.report
     for waited in environment.pace.ticks(options.quiet_seconds):
-        waiting, running = open_payments(environment), data.running_executions(environment)
+        waiting, running = open_payments(environment), contents.running_executions(environment)
         for region in environment.regions:
-            busy = waiting[region] or running[region]
-            report.line(
-                region, "WAITING" if busy else "QUIET", f"{waiting[region]} open payments, {running[region]} workflows"
-            )
-        if not any(waiting.values()) and not any(running.values()):
+            state = "WAITING" if waiting[region] or running[region] else "QUIET"
+            report.line(region, state, f"{waiting[region]} open payments, {running[region]} workflows")
+        busy = [region for region in environment.regions if waiting[region] or running[region]]
+        if not busy:
             return
         if options.discard_open:
             report.note("open payments are discarded, as asked")
             return
         if waited > IN_FLIGHT_SECONDS:
             bring_forward(environment)
-        data.call_janitors(environment, [region for region in environment.regions if waiting[region]])
-    busy_regions = [region for region in environment.regions if waiting[region] or running[region]]
+        contents.call_janitors(environment, [region for region in environment.regions if waiting[region]])
     raise ToolError(
-        f"nothing was deleted: payments are still open in {', '.join(busy_regions)}",
+        f"nothing was deleted: payments are still open in {', '.join(busy)}",
         remedy="see `payctl parked`, or give them up with --discard-open",
     )
 
@@ -188,19 +180,17 @@ def _delete_global(environment: Environment) -> None:
     watch = partial(environment.report.line, environment.home)
     stack = stacks.delete(name, watch)
     if not stack.status.absent:
-        # DynamoDB may refuse to delete a table that still has replicas (FACTS F19): take those off first.
+        # DynamoDB may refuse to delete a table that still has replicas (docs/aws.md, "Deleting takes a day and an
+        # order"): take those off first.
         _drop_replicas(environment)
         stack = stacks.delete(name, watch)
     if not stack.status.absent:
-        raise RegionsFailedError(f"stack {name} could not be deleted", (_cause(environment, stack),))
-
-
-def _cause(environment: Environment, stack: Stack) -> Cause:
-    return causes.find(environment.stacks, environment.home, stack_id=stack.id, fallback=stack.reason or stack.status)
+        raise RegionsFailedError(f"stack {name} could not be deleted", (causes.of(stacks, stack),))
 
 
 def _drop_replicas(environment: Environment) -> None:
-    """Remove the peers' replicas of the public record, one at a time as DynamoDB wants it (FACTS F15)."""
+    """Remove the peers' replicas of the public record, one at a time as DynamoDB wants it (docs/aws.md, "One stack owns
+    a global table")."""
     api, table = environment.cloud.dynamodb(environment.home), environment.names.table
     for region in environment.update_order[:-1]:
         environment.report.note(f"removing the replica of {table} in {region}")

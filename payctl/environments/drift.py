@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from payctl.environment import Environment
+from payctl.environment import GLOBAL, Environment
 from stacksets.errors import ToolError
 from stacksets.model import Stack
 from stacksets.stack import Stacks
 
-GLOBAL = "global"
 LIMIT = 900.0  # seconds that CloudFormation may take to compare one stack
 
 
@@ -38,7 +37,8 @@ class Drift:
 def drift(environment: Environment) -> tuple[Drift, ...]:
     """Have CloudFormation compare every stack with what is there: StackSet drift, and the global stack's.
 
-    Edits that somebody made by CloudFormation on an instance's stack are no drift (FACTS F7): `payctl plan` shows them.
+    Edits that somebody made by CloudFormation on an instance's stack are no drift (docs/aws.md, "Drift of a StackSet"):
+    `payctl plan` shows them.
     """
     survey = environment.survey()
     if survey.stack_set is None:
@@ -48,16 +48,16 @@ def drift(environment: Environment) -> tuple[Drift, ...]:
         "drift", lambda token: environment.stack_set.detect_drift(token=token, regions=environment.regions)
     )
     drifted = {i.region for i in environment.stack_set.instances() if i.drift == "DRIFTED"}
-    found = [
-        each
+    drifts = [
+        drift
         for region in environment.regions
         if region in drifted
-        for each in _resources(environment.stacks(region), survey.stacks[region], region)
+        for drift in _resources(environment.stacks(region), survey.stacks[region], region)
     ]
     if not survey.global_stack.status.absent:
         environment.report.phase("Compare the global stack with its template")
-        found += _global(environment, survey.global_stack)
-    return tuple(found)
+        drifts += _global(environment, survey.global_stack)
+    return tuple(drifts)
 
 
 def _global(environment: Environment, stack: Stack) -> Iterator[Drift]:
@@ -77,29 +77,28 @@ def _global(environment: Environment, stack: Stack) -> Iterator[Drift]:
 
 
 def _resources(stacks: Stacks, stack: Stack, place: str) -> Iterator[Drift]:
-    token = ""
+    more: dict[str, Any] = {}
     while True:
-        more: Any = {"NextToken": token} if token else {}
         page = stacks.api.describe_stack_resource_drifts(
             StackName=stack.id, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"], **more
         )
-        for found in page["StackResourceDrifts"]:
+        for resource in page["StackResourceDrifts"]:
             yield Drift(
                 place=place,
-                resource=found["LogicalResourceId"],
-                kind=found["ResourceType"],
-                physical_id=found.get("PhysicalResourceId", ""),
-                status=found["StackResourceDriftStatus"],
+                resource=resource["LogicalResourceId"],
+                kind=resource["ResourceType"],
+                physical_id=resource.get("PhysicalResourceId", ""),
+                status=resource["StackResourceDriftStatus"],
                 differences=tuple(
                     Difference(
-                        path=each["PropertyPath"],
-                        expected=each["ExpectedValue"],
-                        actual=each["ActualValue"],
-                        kind=each["DifferenceType"],
+                        path=difference["PropertyPath"],
+                        expected=difference["ExpectedValue"],
+                        actual=difference["ActualValue"],
+                        kind=difference["DifferenceType"],
                     )
-                    for each in found.get("PropertyDifferences", [])
+                    for difference in resource.get("PropertyDifferences", [])
                 ),
             )
-        token = page.get("NextToken", "")
-        if not token:
+        if "NextToken" not in page:
             return
+        more = {"NextToken": page["NextToken"]}

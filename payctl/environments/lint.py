@@ -1,28 +1,30 @@
-"""cfn-lint over the built templates, where it is installed."""
+"""What is linted before a deployment changes anything: builder.lint, and cfn-lint where it is installed."""
 
 import importlib.util
 from collections.abc import Callable, Sequence
 
-from payctl.environments.templates import Template
+from builder.lint import public, templates
+from payctl.environments.templates import FOLDER, Template
 from stacksets.errors import ToolError
 
 
-def lint(templates: Sequence[Template], regions: Sequence[str], *, note: Callable[[str], None]) -> None:
-    """Raise ToolError on the first error cfn-lint finds for any of the Regions; a note where it is not installed."""
-    if importlib.util.find_spec("cfnlint") is None:
-        note("cfn-lint is not installed: templates not linted")
-        return
-    # Slow to import: only where it is used.
-    from cfnlint.api import ManualArgs  # noqa: PLC0415
-    from cfnlint.api import lint as run  # noqa: PLC0415
+def lint(regional: Template, world: Template, regions: Sequence[str]) -> None:
+    """Raise ToolError naming the first finding of builder.lint and the number of the others."""
+    sources = [templates.Source(f"{FOLDER}/{each.name}.json", each.document) for each in (regional, world)]
+    if findings := templates.lint(*sources, regions=regions):
+        first, *others = findings
+        more = f" (and {len(others)} more: `python -m builder.lint` prints them)" if others else ""
+        raise ToolError(f"nothing was changed: {first}{more}", remedy=first.remedy)
 
-    for template in templates:
-        found = run(template.text, config=ManualArgs(regions=list(regions)))
-        errors = [match for match in found if match.rule.id.startswith("E")]
-        if errors:
-            path = "/".join(str(part) for part in errors[0].path)
+
+def cfn_lint(built: Sequence[Template], regions: Sequence[str], *, note: Callable[[str], None]) -> None:
+    """Raise ToolError naming the first error of cfn-lint for any of the Regions; a note where it is not installed."""
+    if importlib.util.find_spec("cfnlint") is None:
+        note("cfn-lint is not installed: templates linted by builder.lint alone")
+        return
+    for template in built:
+        if errors := list(public.cfn_lint(template.text, regions, severity="E")):
             raise ToolError(
-                f"templates/{template.name}.json: {errors[0].rule.id} at {path}: {errors[0].message} "
-                f"({len(errors)} in all)",
+                f"{FOLDER}/{template.name}.json: {errors[0]} ({len(errors)} in all)",
                 remedy="correct builder/ and run `make templates check`",
             )

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
+from payctl.advice import doing
 from payctl.cloud import Cloud
 from payctl.environments.templates import Template
 from payctl.names import artifact_bucket
-from stacksets.errors import ToolError, code_of, failure
+from stacksets.errors import ToolError, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -87,24 +88,22 @@ def upload_template(cloud: Cloud, template: Template, *, region: str, administra
 
 def put_once(api: "S3Client", bucket: str, key: str, content: bytes, *, region: str, owner: str) -> bool:
     """Upload unless the object is there. The bucket must be the account's own: names are world-wide and guessable."""
-    try:
-        api.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)
-    except ClientError as error:
-        if code_of(error) not in MISSING:
-            raise failure("look into", f"bucket {bucket}", error) from error
-    except BotoCoreError as error:
-        raise failure("look into", f"bucket {bucket}", error) from error
-    else:
-        return False
-    try:
-        api.put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=owner)
-    except ClientError as error:
-        if code_of(error) == "NoSuchBucket":
+    with doing("look into", f"bucket {bucket}"):
+        try:
+            api.head_object(Bucket=bucket, Key=key, ExpectedBucketOwner=owner)
+        except ClientError as error:
+            if code_of(error) not in MISSING:
+                raise
+        else:
+            return False
+    with doing("upload to", f"bucket {bucket}"):
+        try:
+            api.put_object(Bucket=bucket, Key=key, Body=content, ExpectedBucketOwner=owner)
+        except api.exceptions.NoSuchBucket as error:
             raise ToolError(
                 f"bucket {bucket} does not exist: {region} of account {owner} is not bootstrapped",
                 remedy="run `payctl bootstrap`",
             ) from error
-        raise failure("upload to", f"bucket {bucket}", error) from error
     return True
 
 

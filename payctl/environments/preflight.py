@@ -1,15 +1,16 @@
 """What would make a deployment fail, found before anything is changed. Read only."""
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payctl.cloud import together
+from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
 from payctl.names import artifact_bucket
-from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of, explain, reason_of
+from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -19,9 +20,10 @@ UNRESERVED = 100
 KEYS = 100_000  # customer keys a Region, the default quota
 ABSENT = {"404", "NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}
 FORBIDDEN = {"403", "AccessDenied"}
+BOOTSTRAP = "run `payctl bootstrap`"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Check:
     """One finding; `place` is a Region or the account. `ok` None: worth knowing, but no obstacle."""
 
@@ -33,6 +35,7 @@ class Check:
 
 
 Checks = Iterator[Check]
+RegionalCheck = Callable[[Environment, Survey, str], Checks]
 
 
 def preflight(environment: Environment) -> tuple[Check, ...]:
@@ -42,18 +45,14 @@ def preflight(environment: Environment) -> tuple[Check, ...]:
 
     def regional(region: str) -> list[Check]:
         checks = (bucket, concurrency, keys, names_free, certificate)
-        return [found for check in checks for found in _answered(check, environment, survey, region)]
+        return _answers(checks, environment, survey, region)
 
     return (
-        Check(subject="credentials", place=account, ok=True, detail=environment.cloud.caller),
+        Check("credentials", account, True, environment.cloud.caller),
         *regions_kept(environment, survey),
-        *(
-            found
-            for check in (roles, template_bucket, zone)
-            for found in _answered(check, environment, survey, environment.home)
-        ),
+        *_answers((roles, template_bucket, zone), environment, survey, environment.home),
         *operations(environment),
-        *(found for checks in together(regional, environment.regions).values() for found in checks),
+        *itertools.chain(*environment.cloud.everywhere(regional).values()),
     )
 
 
@@ -76,38 +75,41 @@ def refuse_changed_regions(environment: Environment, survey: Survey) -> None:
 
 
 def regions_kept(environment: Environment, survey: Survey) -> Checks:
-    """Regions, ranks and home are fixed for the life of an environment (DESIGN 3)."""
+    """Regions, ranks and home are fixed for the life of an environment (docs/design.md, "Regions")."""
     remedy = "restore `regions` and AWS_REGION; other Regions need a new environment beside this one, then drain it"
     keys = survey.stack_set.parameters.get("KeyArns", "") if survey.stack_set else ""
     ranked = tuple(arn.split(":")[3] for arn in keys.split(",") if arn)
     wanted = ", ".join(environment.regions)
     if ranked and ranked != environment.regions:
-        yield _bad("Regions", environment.home, f"the environment has {', '.join(ranked)}, not {wanted}", remedy)
+        detail = f"the environment has {', '.join(ranked)}, not {wanted}"
+        yield Check("Regions", environment.home, False, detail, remedy)
     elif strange := sorted(set(survey.instances) - set(environment.regions)):
-        yield _bad("Regions", strange[0], f"the environment has an instance in {strange[0]}, not in {wanted}", remedy)
+        detail = f"the environment has an instance in {strange[0]}, not in {wanted}"
+        yield Check("Regions", strange[0], False, detail, remedy)
     else:
-        yield Check(subject="Regions", place=environment.home, ok=True, detail=wanted)
+        yield Check("Regions", environment.home, True, wanted)
     for region in environment.regions:
         if region != environment.home and not survey.stack_set and _stack_set_in(environment, region):
-            yield _bad("home", region, f"the environment's home is {region}, not {environment.home}", remedy)
+            detail = f"the environment's home is {region}, not {environment.home}"
+            yield Check("home", region, False, detail, remedy)
 
 
 def roles(environment: Environment, _survey: Survey, region: str) -> Checks:
-    """The two roles of self-managed StackSets (FACTS F2)."""
-    cloud = environment.cloud
-    administration = cloud.administration_role_arn.rsplit("/", 1)[-1]
+    """The two roles of self-managed StackSets (docs/aws.md, "Roles of self-managed StackSets")."""
+    cloud, names = environment.cloud, environment.cloud.stack_set_roles
+    administration, execution = names["administration_role_arn"].rsplit("/", 1)[-1], names["execution_role_name"]
     for title, api, name in (
         ("administration role", cloud.administrator_client("iam", region), administration),
-        ("execution role", cloud.target_client("iam", region), cloud.execution_role_name),
+        ("execution role", cloud.target_client("iam", region), execution),
     ):
         try:
             api.get_role(RoleName=name)
         except ClientError as error:
             if code_of(error) not in ABSENT:
                 raise
-            yield _bad(title, "IAM", f"role {name} does not exist", "run `payctl bootstrap`")
+            yield Check(title, "IAM", False, f"role {name} does not exist", BOOTSTRAP)
         else:
-            yield Check(subject=title, place="IAM", ok=True, detail=name)
+            yield Check(title, "IAM", True, name)
 
 
 def operations(environment: Environment) -> Checks:
@@ -115,7 +117,7 @@ def operations(environment: Environment) -> Checks:
     for operation in environment.stack_set.operations():
         if not operation.status.done:
             detail = f"{operation.id} ({operation.action}) is {operation.status}: a deployment waits for it"
-            yield Check(subject="operation", place=environment.home, ok=None, detail=detail)
+            yield Check("operation", environment.home, None, detail)
 
 
 def bucket(environment: Environment, _survey: Survey, region: str) -> Checks:
@@ -138,12 +140,12 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
         if code_of(error) not in ABSENT | FORBIDDEN:
             raise
         detail = f"bucket {name} does not exist" if code_of(error) in ABSENT else f"bucket {name} is not yours"
-        return _bad(subject, region, f"{detail}: the Region is not bootstrapped", "run `payctl bootstrap`")
-    return Check(subject=subject, place=region, ok=True, detail=name)
+        return Check(subject, region, False, f"{detail}: the Region is not bootstrapped", BOOTSTRAP)
+    return Check(subject, region, True, name)
 
 
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:
-    """Whether Lambda lets a new processor reserve its executions (FACTS F41)."""
+    """Whether Lambda lets a new processor reserve its executions (docs/aws.md, "Reserved concurrency")."""
     processor = environment.settings.limits.reserved_concurrency
     if not processor or region in survey.usable:
         return
@@ -151,13 +153,8 @@ def concurrency(environment: Environment, survey: Survey, region: str) -> Checks
     limits = environment.cloud.functions(region).get_account_settings()["AccountLimit"]
     free = limits.get("UnreservedConcurrentExecutions", 0)
     detail = f"{free} unreserved executions, {wanted} to reserve, {UNRESERVED} must be left"
-    yield Check(
-        subject="concurrency",
-        place=region,
-        ok=free - wanted >= UNRESERVED,
-        detail=detail,
-        remedy="set limits.reserved_concurrency = 0, or ask for a higher Lambda quota",
-    )
+    remedy = "set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"
+    yield Check("concurrency", region, free - wanted >= UNRESERVED, detail, remedy)
 
 
 def keys(environment: Environment, survey: Survey, region: str) -> Checks:
@@ -166,37 +163,29 @@ def keys(environment: Environment, survey: Survey, region: str) -> Checks:
         return
     pages = environment.cloud.target_client("kms", region).get_paginator("list_keys").paginate()
     count = sum(len(page["Keys"]) for page in pages)
-    yield Check(
-        subject="keys", place=region, ok=count < KEYS, detail=f"{count} of {KEYS}", remedy="ask for a higher KMS quota"
-    )
+    yield Check("keys", region, count < KEYS, f"{count} of {KEYS}", "ask for a higher KMS quota")
 
 
 def names_free(environment: Environment, survey: Survey, region: str) -> Checks:
     """Whether a stack that does not exist yet would find its names taken, by a leftover perhaps."""
     names, cloud = environment.names, environment.cloud
+    receipts, register, processor = names.receipts(region), names.register(region), names.processor(region)
+    s3, dynamodb, functions = cloud.s3(region), cloud.dynamodb(region), cloud.functions(region)
     candidates: list[tuple[str, Callable[[], object]]] = []
     if region not in survey.usable:
         candidates += [
-            (f"bucket {names.receipts(region)}", lambda: cloud.s3(region).head_bucket(Bucket=names.receipts(region))),
-            (
-                f"table {names.register(region)}",
-                lambda: cloud.dynamodb(region).describe_table(TableName=names.register(region)),
-            ),
-            (
-                f"function {names.processor(region)}",
-                lambda: cloud.functions(region).get_function(FunctionName=names.processor(region)),
-            ),
+            (f"bucket {receipts}", lambda: s3.head_bucket(Bucket=receipts)),
+            (f"table {register}", lambda: dynamodb.describe_table(TableName=register)),
+            (f"function {processor}", lambda: functions.get_function(FunctionName=processor)),
         ]
     if survey.global_stack.status.absent:
-        candidates.append(
-            (f"table {names.table}", lambda: cloud.dynamodb(region).describe_table(TableName=names.table))
-        )
+        candidates.append((f"table {names.table}", lambda: dynamodb.describe_table(TableName=names.table)))
     taken = [name for name, look in candidates if _exists(look)]
     remedy = "remove it, or choose another ENVIRONMENT_SUFFIX"
     for name in taken:
-        yield _bad("names", region, f"{name} exists already and is not of this environment", remedy)
+        yield Check("names", region, False, f"{name} exists already and is not of this environment", remedy)
     if candidates and not taken:
-        yield Check(subject="names", place=region, ok=True, detail="free")
+        yield Check("names", region, True, "free")
 
 
 def certificate(environment: Environment, _survey: Survey, region: str) -> Checks:
@@ -205,14 +194,11 @@ def certificate(environment: Environment, _survey: Survey, region: str) -> Check
     if not arns:
         return
     arn = arns[environment.regions.index(region)]
-    found = environment.cloud.target_client("acm", region).describe_certificate(CertificateArn=arn)["Certificate"]
-    yield Check(
-        subject="certificate",
-        place=region,
-        ok=found["Status"] == "ISSUED",
-        detail=f"{found.get('DomainName', arn)} is {found['Status']}",
-        remedy="wait until it is issued, or correct domain.certificate_arns",
-    )
+    acm = environment.cloud.target_client("acm", region)
+    described = acm.describe_certificate(CertificateArn=arn)["Certificate"]
+    detail = f"{described.get('DomainName', arn)} is {described['Status']}"
+    remedy = "wait until it is issued, or correct domain.certificate_arns"
+    yield Check("certificate", region, described["Status"] == "ISSUED", detail, remedy)
 
 
 def zone(environment: Environment, _survey: Survey, region: str) -> Checks:
@@ -220,26 +206,23 @@ def zone(environment: Environment, _survey: Survey, region: str) -> Checks:
     domain = environment.settings.domain
     if not domain.name:
         return
-    found = environment.cloud.target_client("route53", region).get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]
-    name = str(found["Name"]).rstrip(".")
+    route53 = environment.cloud.target_client("route53", region)
+    name = str(route53.get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]["Name"]).rstrip(".")
     holds = domain.name == name or domain.name.endswith(f".{name}")
-    remedy = "correct domain.name or domain.hosted_zone_id"
-    yield Check(subject="zone", place="Route 53", ok=holds, detail=f"{name} for {domain.name}", remedy=remedy)
+    yield Check("zone", "Route 53", holds, f"{name} for {domain.name}", "correct domain.name or domain.hosted_zone_id")
 
 
-def _answered(
-    check: Callable[[Environment, Survey, str], Checks], environment: Environment, survey: Survey, region: str
-) -> list[Check]:
+def _answers(checks: Iterable[RegionalCheck], environment: Environment, survey: Survey, region: str) -> list[Check]:
     """A check that AWS refuses has failed: what cannot be seen cannot be trusted."""
-    try:
-        return list(check(environment, survey, region))
-    except (ClientError, BotoCoreError) as error:
-        problem = explain(error)
-        return [_bad(check.__name__.replace("_", " "), region, problem.message, problem.remedy)]
-
-
-def _bad(subject: str, place: str, detail: str, remedy: str) -> Check:
-    return Check(subject=subject, place=place, ok=False, detail=detail, remedy=remedy)
+    answers: list[Check] = []
+    for check in checks:
+        try:
+            answers += check(environment, survey, region)
+        except (ClientError, BotoCoreError) as error:
+            problem = explain(error)
+            subject = check.__name__.replace("_", " ")
+            answers.append(Check(subject, region, False, problem.message, problem.remedy))
+    return answers
 
 
 def _exists(look: Callable[[], object]) -> bool:
@@ -247,20 +230,17 @@ def _exists(look: Callable[[], object]) -> bool:
     try:
         look()
     except ClientError as error:
-        if code_of(error) in ABSENT:
-            return False
-        if code_of(error) in FORBIDDEN:
-            return True
-        raise
+        if code_of(error) not in ABSENT | FORBIDDEN:
+            raise
+        return code_of(error) in FORBIDDEN
     return True
 
 
 def _stack_set_in(environment: Environment, region: str) -> bool:
     api = environment.cloud.administrator_client("cloudformation", region)
-    try:
-        api.describe_stack_set(StackSetName=environment.names.stack_set)
-    except ClientError as error:
-        if code_of(error) == "StackSetNotFoundException":
+    with doing("look for the environment in", region):
+        try:
+            api.describe_stack_set(StackSetName=environment.names.stack_set)
+        except api.exceptions.StackSetNotFoundException:
             return False
-        raise ToolError(f"cannot look for the environment in {region}: {reason_of(error)}") from error
     return True

@@ -1,86 +1,201 @@
-"""The state of an environment: operation, instances by Region, global stack."""
+"""The state of an environment: operation, stacks by Region, what needs an operator's eye, and what it offers."""
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from payctl.environment import Environment
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payctl import http
+from payctl.advice import explain
+from payctl.environment import Environment, Survey
+from payctl.environments import health
+from payctl.payments import dead_letters, membership
+from payctl.payments.registers import Registers
+from payctl.payments.tables import due_payments
+from stacksets.errors import ToolError
 from stacksets.model import StackStatus
 
-
-def status(environment: Environment) -> dict[str, Any]:
-    """What is there, as plain values. `deployed`: every Region and the global stack are current; `silent`: the
-    Regions that do not answer. Read only."""
-    return environment.unless_home_is_silent(lambda: _at_home(environment), lambda: _without_home(environment))
-
-
-def _without_home(environment: Environment) -> dict[str, Any]:
-    """What the other Regions know: the state of their own stacks."""
-    known = environment.survivors
-    instances = [
-        {
-            "region": region,
-            "status": "UNKNOWN",
-            "stack_status": str(known[region].status if region in known else StackStatus.SILENT),
-            "detail": "",
-            "reason": "" if region in known else "does not answer",
-            "stack_id": known[region].id if region in known else "",
-            "code": known[region].parameters.get("CodeHash", "")[:12] if region in known else "",
-        }
-        for region in environment.regions
-    ]
-    return {
-        "environment": environment.settings.environment,
-        "account": environment.cloud.account,
-        "home": environment.home,
-        "silent": [region for region in environment.regions if region not in known],
-        "stack_set": environment.names.stack_set,
-        "linked": bool(environment.parameters.get("KeyArns")),
-        "operation": None,
-        "instances": instances,
-        "global_stack": {"name": environment.names.global_stack, "status": "UNKNOWN", "reason": "its Region is silent"},
-        "deployed": False,
-    }
+UNKNOWN = "UNKNOWN"  # what the home Region alone knows, while it is silent
+# Looking at a payment asks three Regions: a status is no place to do that thousands of times.
+LOOKED_AT = 100
+# The key in the outputs, and the regional output it is made of.
+BY_REGION = {
+    "lambda_function_arns": "FunctionArn",
+    "state_machine_arns": "StateMachineArn",
+    "s3_bucket_names": "BucketName",
+    "sns_topic_arns": "TopicArn",
+    "kms_key_ids": "KeyId",
+}
 
 
-def _at_home(environment: Environment) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class LastOperation:
+    """The newest operation on the StackSet; times in ISO 8601, "" where there is none yet."""
+
+    id: str
+    action: str
+    status: str
+    reason: str
+    started: str
+    ended: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionalStack:
+    """The stack instance of a Region and its stack; `code` is the start of the code's hash."""
+
+    region: str
+    status: str
+    stack_status: str
+    detail: str
+    reason: str
+    stack_id: str
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlobalStack:
+    """The stack of what spans Regions."""
+
+    name: str
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attention:
+    """What needs an operator in a Region. `register`: why its register is not in use; `trouble`: why the Region could
+    not be asked; "" is all well."""
+
+    region: str
+    alarms: tuple[str, ...] = ()
+    dead_letters: int = 0
+    register: str = ""
+    open: int = 0
+    parked: int = 0
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """What is there. `deployed`: every Region and the global stack are current; `silent`: the Regions that do not
+    answer; `stack_set` is "" where there is no environment; `regions` is () unless something can wait for somebody."""
+
+    environment: str
+    account: str
+    home: str
+    silent: tuple[str, ...]
+    stack_set: str
+    linked: bool
+    operation: LastOperation | None
+    instances: tuple[RegionalStack, ...]
+    global_stack: GlobalStack
+    deployed: bool
+    regions: tuple[Attention, ...] = ()
+
+
+def status(environment: Environment) -> Status:
+    """What is there and what needs an operator; from the other Regions' stacks while home is silent. Read only."""
     survey = environment.survey(tolerant=True)
-    operation = next(iter(environment.stack_set.operations()), None)
-    instances = [
-        {
-            "region": region,
-            "status": str(instance.status) if (instance := survey.instances.get(region)) else "ABSENT",
-            "stack_status": str(survey.stacks[region].status),
-            "detail": str(instance.detail or "") if instance else "",
-            "reason": (instance.reason if instance else "") or survey.stacks[region].reason,
-            "stack_id": instance.stack_id if instance else "",
-            "code": survey.stacks[region].parameters.get("CodeHash", "")[:12],
-        }
-        for region in environment.regions
-    ]
-    shared = survey.global_stack.status
-    silent = [region for region, stack in survey.stacks.items() if stack.status is StackStatus.SILENT]
-    current = all(entry["status"] == "CURRENT" for entry in instances) and not survey.broken and not silent
+    known = not environment.home_silent
+    silent = tuple(region for region, stack in survey.stacks.items() if stack.status is StackStatus.SILENT)
+    shared = survey.global_stack
+    absent = "ABSENT" if known else UNKNOWN
+    instances = tuple(_regional_stack(survey, region, absent) for region in survey.stacks)
+    current = all(instance.status == "CURRENT" for instance in instances) and not survey.broken and not silent
+    linked = survey.linked if known else bool(environment.parameters.get("KeyArns"))
+    deployed = current and linked and not shared.status.absent and not shared.status.unusable
+    return Status(
+        environment=environment.settings.environment,
+        account=environment.cloud.account,
+        home=environment.home,
+        silent=silent,
+        stack_set=environment.names.stack_set if survey.stack_set or not known else "",
+        linked=linked,
+        operation=_last_operation(environment) if known else None,
+        instances=instances,
+        global_stack=GlobalStack(
+            name=environment.names.global_stack,
+            status=str(shared.status) if known else UNKNOWN,
+            reason=shared.reason if known else "its Region is silent",
+        ),
+        deployed=deployed,
+        regions=attention(environment) if deployed or silent else (),
+    )
+
+
+def _regional_stack(survey: Survey, region: str, absent: str) -> RegionalStack:
+    instance, stack = survey.instances.get(region), survey.stacks[region]
+    return RegionalStack(
+        region=region,
+        status=str(instance.status) if instance else absent,
+        stack_status=str(stack.status),
+        detail=str(instance.detail or "") if instance else "",
+        reason=(instance.reason if instance else "") or stack.reason,
+        stack_id=instance.stack_id if instance else stack.id,
+        code=stack.parameters.get("CodeHash", "")[:12],
+    )
+
+
+def _last_operation(environment: Environment) -> LastOperation | None:
+    for operation in environment.stack_set.operations():
+        return LastOperation(
+            id=operation.id,
+            action=operation.action,
+            status=str(operation.status),
+            reason=operation.reason,
+            started=operation.started.isoformat() if operation.started else "",
+            ended=operation.ended.isoformat() if operation.ended else "",
+        )
+    return None
+
+
+def attention(environment: Environment) -> tuple[Attention, ...]:
+    """Look into every Region at once. Parked payments are counted where they were decided to be charged."""
+    registers = Registers(environment)
+    idle = membership.idle(environment)
+
+    def look(region: str) -> tuple[Attention, Iterable[str]]:
+        try:
+            due = [] if idle.get(region) == membership.MISSING else due_payments(environment, region)
+            return Attention(
+                region=region,
+                alarms=tuple(sorted(health.firing(environment, region))),
+                dead_letters=dead_letters.count(environment, region),
+                register=idle.get(region, ""),
+                open=len(due),
+            ), due
+        except (ClientError, BotoCoreError) as error:
+            return Attention(region=region, trouble=explain(error).message), ()
+        except ToolError as error:
+            return Attention(region=region, trouble=error.message), ()
+
+    answers = environment.cloud.everywhere(look)
+    due = sorted({payment for _, payments in answers.values() for payment in payments})[:LOOKED_AT]
+    standings = [registers.inspect(payment) for payment in due]
+    parked = Counter(s.value.region if s.value else environment.home for s in standings if s.parked)
+    return tuple(replace(needs, parked=parked[region]) for region, (needs, _) in answers.items())
+
+
+def outputs(environment: Environment) -> dict[str, Any]:
+    """The outputs named in docs/design.md, "Outputs"; addresses are those that answer from here. Read only."""
+    regional = environment.outputs()
+    for region, values in regional.items():
+        for output in (*BY_REGION.values(), "ApiId", "ApiEndpoint"):
+            if output not in values:
+                raise ToolError(f"{region}: the regional stack has no output {output}", remedy="run `payctl deploy`")
+    addresses = {region: http.address(environment.cloud, region, values) for region, values in regional.items()}
+    shared = environment.stacks(environment.home).describe(environment.names.global_stack).outputs
+    if "TableName" not in shared:
+        raise ToolError(
+            f"stack {environment.names.global_stack} has no output TableName: the deployment is not finished",
+            remedy="run `payctl deploy`",
+        )
     return {
-        "environment": environment.settings.environment,
-        "account": environment.cloud.account,
-        "home": environment.home,
-        "silent": silent,
-        "stack_set": environment.names.stack_set if survey.stack_set else "",
-        "linked": survey.linked,
-        "operation": None
-        if operation is None
-        else {
-            "id": operation.id,
-            "action": operation.action,
-            "status": str(operation.status),
-            "reason": operation.reason,
-            "started": operation.started.isoformat() if operation.started else "",
-            "ended": operation.ended.isoformat() if operation.ended else "",
-        },
-        "instances": instances,
-        "global_stack": {
-            "name": environment.names.global_stack,
-            "status": str(shared),
-            "reason": survey.global_stack.reason,
-        },
-        "deployed": bool(survey.stack_set and current and survey.linked and not shared.absent and not shared.unusable),
+        "dynamodb_table_name": shared["TableName"],
+        "api_endpoint": addresses[environment.home],
+        "api_endpoints": addresses,
+        **{key: {region: regional[region][output] for region in regional} for key, output in BY_REGION.items()},
     }

@@ -1,4 +1,4 @@
-"""The built templates and the parameters and tags they are given: what an environment shall be."""
+"""The built templates with their parameters and tags: what an environment shall be."""
 
 import hashlib
 import json
@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from builder.names import FIXED_TAGS
 from builder.settings import Settings
 from stacksets.errors import ToolError
 from stacksets.model import Definition
 
 FOLDER = Path("templates")
-BODY_LIMIT = 51_200  # bytes that CloudFormation takes inline; above, it reads the template from S3 (FACTS F1)
+# Bytes that CloudFormation takes inline; above, it reads the template from S3 (docs/aws.md, "Size limits of templates")
+BODY_LIMIT = 51_200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +26,6 @@ class Template:
     document: Mapping[str, Any]
 
     @property
-    def hash(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-    @property
     def inline(self) -> bool:
         """Whether it fits into a request."""
         return len(self.text.encode()) <= BODY_LIMIT
@@ -35,7 +33,7 @@ class Template:
     @property
     def key(self) -> str:
         """Where it lies in an artifact bucket."""
-        return f"templates/{self.name}-{self.hash}.json"
+        return f"templates/{self.name}-{hashlib.sha256(self.text.encode()).hexdigest()}.json"
 
 
 def read(name: str, folder: Path = FOLDER) -> Template:
@@ -105,10 +103,8 @@ def tags(settings: Settings) -> dict[str, str]:
     """The tags of the StackSet and the stacks, which CloudFormation passes on to what they make."""
     return {
         **settings.tags,
+        **FIXED_TAGS,
         "Environment": settings.environment,
-        "Application": "multi-region-payment-processing",
-        "CostCenter": "finance",
-        "ManagedBy": "CloudFormation",
     }
 
 

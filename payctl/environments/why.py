@@ -35,15 +35,15 @@ def _causes(environment: Environment, outcome: Outcome, *, newest: bool) -> tupl
         return environment.runner.causes(outcome)
     # The stacks' events tell of later operations by now: what this one said of each Region has to do.
     return tuple(
-        causes.find(environment.stacks, result.region, fallback=result.reason)
+        causes.find(environment.stacks(result.region), fallback=result.reason)
         for result in outcome.results
         if result.status.failed
     )
 
 
 def _global(environment: Environment) -> Explanation:
-    stack = environment.stacks(environment.home).describe(environment.names.global_stack)
+    stacks = environment.stacks(environment.home)
+    stack = stacks.describe(environment.names.global_stack)
     if not (stack.status.done and stack.status.failed):
         return Explanation(subject="")
-    cause = causes.find(environment.stacks, environment.home, stack_id=stack.id, fallback=stack.reason)
-    return Explanation(subject=f"stack {stack.name} {stack.status}", causes=(cause,))
+    return Explanation(subject=f"stack {stack.name} {stack.status}", causes=(causes.of(stacks, stack),))

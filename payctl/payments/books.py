@@ -8,9 +8,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from payments.attributes import plain
 
+from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.payments.tables import GONE
-from stacksets.errors import code_of, failure
+from stacksets.errors import code_of
 
 Item = Mapping[str, Any]
 """A record or a cell as plain values."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from builder.names import JANITOR_LOGS, PROCESSOR_LOGS, WORKFLOW_LOGS
 from payctl.environment import Environment
 from stacksets.errors import code_of
 
@@ -47,12 +48,8 @@ def of(environment: Environment, payment: str, digest: str, *, since: float) -> 
 
 def groups(environment: Environment, region: str) -> dict[str, str]:
     """The log groups that mention payments, by what writes them."""
-    names = environment.names
-    return {
-        "processor": f"/aws/lambda/{names.processor(region)}",
-        "janitor": f"/aws/lambda/{names.janitor(region)}",
-        "workflow": f"/aws/vendedlogs/states/payment-workflow-{region}-{names.environment}",
-    }
+    patterns = {"processor": PROCESSOR_LOGS, "janitor": JANITOR_LOGS, "workflow": WORKFLOW_LOGS}
+    return {writer: environment.names.of(pattern, region) for writer, pattern in patterns.items()}
 
 
 def read(environment: Environment, texts: Mapping[str, str], *, since: float) -> list[Line]:

@@ -4,10 +4,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payments.attributes import plain
 from payments.protocol.ports import REGISTER
 
+from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.payments.registers import Registers
 from payctl.payments.tables import GONE, holds_payments
-from stacksets.errors import code_of, failure, silent
+from stacksets.errors import code_of, silent
 
 MISSING = "its table is missing"
 BARRED = "it is barred"

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from payments.protocol import operations, record
+from payments.protocol import operations, values
 from payments.protocol.cards import in_text
 from payments.protocol.operations import Done, Ruling, Standing, Why
 from payments.protocol.ports import Context
@@ -12,7 +12,7 @@ from payments.protocol.ports import Context
 from stacksets.errors import ToolError
 
 WHY: Final = {
-    record.IN_DOUBT: "in doubt: the processor may have charged it, its answer is missing",
+    values.IN_DOUBT: "in doubt: the processor may have charged it, its answer is missing",
     operations.CONTESTED: "contested: two payloads hold a cell each, the third Region is silent",
 }
 LONGEST: Final = 200  # characters of a reference or reason: a result must stay a small item
@@ -43,7 +43,7 @@ class Waiting:
 def waiting(context: Context, standing: Standing) -> Waiting:
     """A parked payment as an operator is shown it."""
     value, intent = standing.value, standing.intent
-    payment = record.payment_of(intent) if intent else None
+    payment = values.payment_of(intent) if intent else None
     return Waiting(
         payment=standing.payment,
         status=standing.status,
@@ -53,7 +53,7 @@ def waiting(context: Context, standing: Standing) -> Waiting:
         age=max(0, context.now() - standing.accepted_at) if standing.accepted_at else 0,
         region=value.region if value else "",
         rail=value.rail if value else "",
-        idempotency_key=record.key(intent) if intent else "",
+        idempotency_key=values.key(intent) if intent else "",
         accepted_at=_moment(standing.accepted_at),
         attempted_at=_moment(standing.attempted_at),
         closable_from=_moment(closable_from(context, standing)),
@@ -80,7 +80,7 @@ def ruling(*, by: str, settled: str, not_charged: bool, reason: str, unchecked: 
             raise ToolError(f"{option} has {len(text)} characters", remedy=f"the record takes {LONGEST}")
         if in_text(text):
             raise ToolError(f"{option} holds what looks like a card number", remedy="leave it out: it is never kept")
-    status = record.SETTLED if settled else record.NOT_CHARGED
+    status = values.SETTLED if settled else values.NOT_CHARGED
     return Ruling(status=status, by=by, reference=settled, reason=reason.strip(), unchecked=unchecked)
 
 
@@ -94,7 +94,7 @@ def refusal(context: Context, standing: Standing, done: Done, secret: str) -> To
         unseen = f"{region} must answer first: only its register knows when it was attempted"
         remedy = f"repeat it after {_moment(moment)}" if moment else unseen
     else:
-        key = record.key(standing.intent) if standing.intent else ""
+        key = values.key(standing.intent) if standing.intent else ""
         remedy = f"the processor knows it as {key}" if key else "see `payctl parked`"
     return ToolError(f"{standing.payment} was not closed: {done.says}", remedy=remedy)
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from payctl.environment import Environment
-from payctl.http import ANY_REGION, address, require_credentials, send
+from payctl.http import ANY_REGION, address, send
 from stacksets.errors import ToolError
 
 MEANING = {
@@ -95,8 +95,7 @@ def _ask(environment: Environment, method: str, path: str, region: str, body: An
 
 
 def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:
-    credentials = require_credentials(environment.cloud)
-    answer = send(method, url, body=body, sign_as=credentials, region=region)
+    answer = send(method, url, body=body, sign_as=environment.cloud.credentials(), region=region)
     return Reply(
         region=region,
         status=answer.status,

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from payments.protocol import record
+from payments.protocol import record, values
 
 from payctl.environment import Environment
 from payctl.payments import dead_letters
 from payctl.payments.books import Books, Item, contents, read
 from payctl.payments.registers import Registers
 
-ENDED: Final = (record.SETTLED, record.DECLINED, record.NOT_CHARGED, record.VOID)
+ENDED: Final = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def _compare(payment: str, books: Mapping[str, Books]) -> Iterator[Finding]:
 def _copies(payment: str, shown: Mapping[str, Item], books: Mapping[str, Books]) -> Iterator[Finding]:
     """A record belongs into every replica, its receipt into every bucket, and two cells must vouch for it."""
     where = ", ".join(shown)
-    settled = next(iter(shown.values())).get("Status") == record.SETTLED
+    settled = next(iter(shown.values())).get("Status") == values.SETTLED
     for region, book in books.items():
         if region not in shown and "table" not in book.gone:
             yield Finding(kind="missing record", region=region, payment=payment, detail=f"there in {where}")

@@ -51,7 +51,8 @@ def transaction_in(file: Path) -> dict[str, Any]:
 
 
 def _start(environment: Environment, region: str, content: Mapping[str, Any]) -> None:
-    """A name of its own: the first execution's may not be used again for 90 days (FACTS F28)."""
+    """A name of its own: the first execution's may not be used again for 90 days (docs/aws.md, "Names of
+    executions")."""
     environment.cloud.stepfunctions(region).start_execution(
         stateMachineArn=environment.names.state_machine(region),
         name=f"redrive-{uuid.uuid4().hex}",

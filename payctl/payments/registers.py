@@ -17,10 +17,11 @@ from payments.runtime import context_of
 from payments.settings import Settings
 from payments.store import Driver
 
+from payctl.advice import failure
 from payctl.cloud import together
 from payctl.environment import Environment
 from payctl.payments.tables import due_payments
-from stacksets.errors import ToolError, failure
+from stacksets.errors import ToolError
 
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments, each of which asks three Regions

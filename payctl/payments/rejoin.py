@@ -11,11 +11,12 @@ Why the 900 s: docs/decisions/rejoin-waits.md.
 from botocore.exceptions import ClientError
 from payments.members import BARRED_SECONDS
 
+from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.payments import membership
 from payctl.payments.registers import Registers, Rejoined, wait_until_barred
 from payctl.payments.tables import GONE
-from stacksets.errors import InterruptedRunError, ToolError, code_of, failure
+from stacksets.errors import InterruptedRunError, ToolError, code_of
 
 LIFE_SECONDS = 900.0  # of a function at most, by its own timeout and by Lambda's limit
 

@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from payctl.advice import failure
 from payctl.cloud import Cloud, together
 from payctl.environment import Environment
-from stacksets.errors import code_of, failure
+from stacksets.errors import code_of
 
 GONE: Final = {"NoSuchBucket", "404", "ResourceNotFoundException", "NoSuchBucketPolicy", "StateMachineDoesNotExist"}
 """What AWS answers for a table, bucket, bucket policy or state machine that is not there."""
-SHARDS: Final = "0123456789abcdef"  # of the register's index `due` (DESIGN 3)
+SHARDS: Final = "0123456789abcdef"  # of the register's index `due` (docs/design.md, "The permit register")
 
 Cell = Mapping[str, Any]
 

@@ -11,9 +11,9 @@ import pytest
 from botocore.credentials import Credentials
 from payments.protocol.flows import submit
 from payments.protocol.ports import NOT_SENT, Charge, Request, Update
-from payments.protocol.record import Payment, intent_of
 from payments.protocol.settlement import State
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Payment, intent_of
 
 import localcloud
 from payctl import http as request
@@ -25,7 +25,7 @@ from tests.payments.memory import HOME, World
 QUIET_SECONDS = 60
 # What was written under a lag arrives that late, also where the lag ends before: long enough to look meanwhile.
 LAG_SECONDS = 10
-SWEEPS_SECONDS = 150  # until it is due in the first Region, and two runs of the janitor (FAULTS 9)
+SWEEPS_SECONDS = 150  # until it is due in the first Region, and two runs of the janitor (docs/faults.md, fault 9)
 OPERATOR = Credentials("test", "test")
 
 

@@ -1,4 +1,5 @@
-"""What is deployed is what SPEC B asks for, as the services themselves describe it, in every Region."""
+"""What is deployed is what docs/design.md, "What is deployed" says, as the services themselves describe it, in every
+Region."""
 
 import json
 import time

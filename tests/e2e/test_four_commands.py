@@ -1,4 +1,5 @@
-"""The four things a user types (SPEC B), word for word, through a client nobody here wrote: the AWS CLI."""
+"""The four things a user types (docs/design.md, "Four things a user types"), word for word, through a client nobody
+here wrote: the AWS CLI."""
 
 import json
 import os

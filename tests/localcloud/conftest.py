@@ -26,19 +26,19 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
 @pytest.fixture(scope="session")
 def client(cloud: localcloud.LocalCloud) -> Clients:
     """A boto3 client of a service and Region, as root unless given credentials."""
-    made: dict[Any, Any] = {}
+    clients: dict[Any, Any] = {}
 
     def make(service: str, region: str = REGIONS[0], **credentials: str) -> Any:
         key = (service, region, *credentials.items())
-        if key not in made:
-            made[key] = boto3.client(  # type: ignore[call-overload]
+        if key not in clients:
+            clients[key] = boto3.client(  # type: ignore[call-overload]
                 service,
                 region_name=region,
                 endpoint_url=cloud.endpoint,
                 config=Config(retries={"total_max_attempts": 1}),
                 **(credentials or localcloud.ROOT),
             )
-        return made[key]
+        return clients[key]
 
     return make
 

@@ -1,4 +1,4 @@
-"""Buckets made by CloudFormation, replicated to two other Regions."""
+"""Buckets created by CloudFormation, replicated to two other Regions."""
 
 import json
 from functools import partial

@@ -81,7 +81,7 @@ def role(client: Clients) -> str:
 
 @pytest.fixture(scope="module")
 def function(client: Clients, role: str) -> str:
-    """A function in the home Region that calls SQS of the Region it is told."""
+    """A function in the home Region that calls SQS of the Region in its event."""
     name = "faults-function"
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:

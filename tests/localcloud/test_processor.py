@@ -35,7 +35,7 @@ class Processor:
     def charge(self, key: str, **changed: Any) -> tuple[int, Any, dict[str, str]]:
         return self.call("POST", "/charges", {**CHARGE, **changed}, **{"Idempotency-Key": key})
 
-    def told(self, **behaviour: Any) -> None:
+    def behave(self, **behaviour: Any) -> None:
         self.cloud.admin("PUT", "/processor/admin", behaviour)
 
     @property
@@ -73,38 +73,38 @@ def test_wrong_requests_charge_nothing(processor: Processor) -> None:
 
 
 def test_a_lost_reply_has_charged_and_a_lost_request_has_not(processor: Processor) -> None:
-    """Neither gives an answer; the lookup tells."""
-    processor.told(lose_reply_share=1)
+    """Neither gives an answer; only the lookup shows the difference."""
+    processor.behave(lose_reply_share=1)
     with pytest.raises((http.client.RemoteDisconnected, urllib.error.URLError, ConnectionError)):
         processor.charge("k1")
-    processor.told(lose_reply_share=0, lose_request_share=1)
+    processor.behave(lose_reply_share=0, lose_request_share=1)
     with pytest.raises((http.client.RemoteDisconnected, urllib.error.URLError, ConnectionError)):
         processor.charge("k2")
     assert processor.call("GET", "/charges/k1")[1]["status"] == "succeeded"
     assert processor.call("GET", "/charges/k2")[:2] == (404, {"status": "unknown", "key": "k2"})
-    processor.told(lose_request_share=0)
+    processor.behave(lose_request_share=0)
     assert processor.charge("k1")[0] == 201
     assert processor.report["charges"] == 1
 
 
 def test_it_fails_and_declines_when_told(processor: Processor) -> None:
-    processor.told(fail=503, only="T9")
+    processor.behave(fail=503, only="T9")
     assert processor.charge("k1", reference="T9")[0] == 503
     assert processor.charge("k1")[0] == 201
-    processor.told(fail=0, only="", decline_share=1)
+    processor.behave(fail=0, only="", decline_share=1)
     assert (processor.charge("k2")[0], processor.charge("k2")[0]) == (402, 402)
     assert processor.report["charges"] == 1
 
 
 def test_a_processor_that_forgets_keys_charges_twice(processor: Processor) -> None:
-    processor.told(honour_keys=False)
+    processor.behave(honour_keys=False)
     processor.charge("k1")
     processor.charge("k1")
     assert (processor.report["charges"], processor.report["twice"]) == (2, ["T1"])
 
 
 def test_a_key_in_work_is_not_worked_on_again(processor: Processor) -> None:
-    processor.told(delay=0.5)
+    processor.behave(delay=0.5)
     with ThreadPoolExecutor(5) as pool:
         statuses = sorted(status for status, _, _ in pool.map(processor.charge, ["k1"] * 5))
     assert statuses == [201, 409, 409, 409, 409]
@@ -120,5 +120,5 @@ def test_a_cancelled_key_is_never_charged(processor: Processor) -> None:
 
 def test_unknown_behaviour_is_refused(processor: Processor) -> None:
     with pytest.raises(urllib.error.HTTPError) as error:
-        processor.told(explode=True)
+        processor.behave(explode=True)
     assert error.value.code == 400

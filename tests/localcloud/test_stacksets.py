@@ -153,7 +153,7 @@ def test_a_failed_region_names_its_first_failing_resource(
 def test_in_sequence_a_failure_cancels_the_regions_after_it(
     cloudformation: Any, roles: dict[str, str], name: str
 ) -> None:
-    """RegionOrder is kept; what was not begun is CANCELLED and says why."""
+    """RegionOrder is kept; what had not started is CANCELLED, with the reason."""
     cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
     create(cloudformation, name)
     started = cloudformation.update_stack_set(
@@ -177,7 +177,7 @@ def test_in_sequence_a_failure_cancels_the_regions_after_it(
 def test_tolerated_failures_leave_the_operation_succeeded(
     cloudformation: Any, roles: dict[str, str], name: str
 ) -> None:
-    """Only FailedStackInstancesCount tells."""
+    """Only FailedStackInstancesCount shows it."""
     cloudformation.create_stack_set(
         StackSetName=name, TemplateBody=template(name), Parameters=parameters(FailIn=HOME), **roles
     )
@@ -281,7 +281,7 @@ def test_deleting_removes_the_stacks_or_retains_them(
 def test_a_failed_deletion_leaves_the_instance_inoperable(
     cloudformation: Any, roles: dict[str, str], name: str
 ) -> None:
-    """Termination protection stops the deletion; the instance can still be let go with RetainStacks."""
+    """Termination protection stops the deletion; RetainStacks still removes the instance."""
     cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
     create(cloudformation, name)
     stack_id = instances(cloudformation, name)[HOME]["StackId"]

@@ -1,4 +1,4 @@
-"""Global tables made by CloudFormation, and what they protect."""
+"""Global tables created by CloudFormation: replication and protection."""
 
 import json
 from functools import partial

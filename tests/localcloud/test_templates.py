@@ -1,4 +1,4 @@
-"""What CloudFormation makes of conditions."""
+"""How CloudFormation evaluates conditions."""
 
 import json
 from typing import Any

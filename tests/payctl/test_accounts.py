@@ -9,10 +9,11 @@ import boto3
 import pytest
 
 import localcloud
+from builder.names import BOOTSTRAP_STACK
 from builder.settings import SettingsError
 from payctl.environment import Environment
 from payctl.environments import bootstrap, destroy, preflight
-from payctl.names import BOOTSTRAP_STACK, artifact_bucket
+from payctl.names import artifact_bucket
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import InstanceStatus
 from tests.payctl.conftest import REGIONS, ROOT, Project

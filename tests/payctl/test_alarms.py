@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from payctl.environments import alarms
+from payctl.environments import health
 from tests.payctl.conftest import REGIONS, Project
 
 HOME, SECOND, THIRD = REGIONS
@@ -30,7 +30,7 @@ def test_only_this_environments_new_alarms_in_finished_regions_stop_an_update(
     old, new = (f"payment-{kind}-{SECOND}-{project.suffix}" for kind in ("old", "new"))
     set_alarm(aws, SECOND, old, "ALARM")
     set_alarm(aws, SECOND, new, "OK")
-    watch = alarms.guard(project.environment())
+    watch = health.guard(project.environment())
     assert watch((SECOND,)) == ""
     set_alarm(aws, SECOND, f"payment-new-{SECOND}-x{project.suffix}", "ALARM")
     set_alarm(aws, SECOND, f"payment-made-by-the-update-{SECOND}-{project.suffix}", "ALARM")

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from payctl.environments import contents as data
-from payctl.environments import destroy
+from payctl.environments import contents, destroy
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import StackStatus
 from stacksets.progress import Silent
@@ -194,10 +193,10 @@ def test_emptying_denies_new_objects_and_keeps_the_policy_that_was_there(project
         "Resource": f"arn:aws:s3:::{bucket}/x",
     }
     aws("s3", HOME).put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [own]}))
-    data.empty(project.environment())
-    data.empty(project.environment())
+    contents.empty(project.environment())
+    contents.empty(project.environment())
     policy = json.loads(aws("s3", HOME).get_bucket_policy(Bucket=bucket)["Policy"])
-    assert [statement["Sid"] for statement in policy["Statement"]] == ["Own", data.DENY]
+    assert [statement["Sid"] for statement in policy["Statement"]] == ["Own", contents.DENY]
 
 
 def test_half_destroyed_environment_is_not_deployed_over(project: Project) -> None:

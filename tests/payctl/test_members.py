@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from payments.protocol import record
+from payments.protocol import values
 from payments.protocol.flows import submit
 
 from payctl.environment import Environment
@@ -53,7 +53,7 @@ class Notes(Silent):
 
 def pay(environment: Environment) -> None:
     registers = Registers(environment)
-    intent = record.intent_of(record.Payment("T1", 100, "USD", 0, "000000000000"))
+    intent = values.intent_of(values.Payment("T1", 100, "USD", 0, "000000000000"))
     assert registers.run(submit(registers.context(), intent)).code == 201
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from payments.protocol import record
+from payments.protocol import values
 from payments.protocol.flows import submit
 
 import localcloud
@@ -32,7 +32,7 @@ def pay(registers: Registers, count: int) -> list[str]:
     """Payments settled by the functions' own code."""
     names = [f"PAID-{number:03}" for number in range(count)]
     for name in names:
-        intent = record.intent_of(record.Payment(name, 100, "USD", 0, "000000000000"))
+        intent = values.intent_of(values.Payment(name, 100, "USD", 0, "000000000000"))
         assert registers.run(submit(registers.context(), intent)).code == 201
     return names
 

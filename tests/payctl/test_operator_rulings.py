@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from payments.protocol import operations, record
+from payments.protocol import operations, values
 from payments.protocol.operations import Done, Ruling, Standing, Why
 from payments.protocol.ports import LOST, Context, Verdict
-from payments.protocol.register import Value
+from payments.protocol.values import Value
 
 from payctl.commands.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
@@ -16,10 +16,10 @@ from stacksets.errors import ToolError
 HOME, SECOND, THIRD = "us-east-1", "eu-west-1", "ap-southeast-1"
 NOW = 1_700_000_000
 RAIL = "https://processor.example"
-INTENT = record.intent_of(record.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
+INTENT = values.intent_of(values.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
 VALUE = Value("", SECOND, INTENT.hash, NOW, RAIL)
 CHARGED = Verdict(settled=True, reference="ch_1")
-DOUBTFUL = Standing("T1", record.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
+DOUBTFUL = Standing("T1", values.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
 
 
 def context(*, now: int = NOW + 7300, deduplicates: bool = False) -> Context:
@@ -29,7 +29,7 @@ def context(*, now: int = NOW + 7300, deduplicates: bool = False) -> Context:
 def test_a_payment_in_doubt_shows_amount_age_region_and_the_key_the_processor_saw() -> None:
     shown = waiting(context(), DOUBTFUL)
     assert (shown.amount, shown.currency, shown.age, shown.region) == ("99.99", "USD", 7300, SECOND)
-    assert shown.idempotency_key == record.key(INTENT)
+    assert shown.idempotency_key == values.key(INTENT)
     assert shown.rail == RAIL
     assert shown.why.startswith("in doubt")
     assert shown.attempted_at == "2023-11-14T22:13:21+00:00"
@@ -73,8 +73,8 @@ def test_rulings_that_are_not_taken(settled: str, not_charged: bool, reason: str
 
 def test_a_ruling_names_who_decided() -> None:
     made = ruling(by="arn:me", settled="", not_charged=True, reason=" lost ", unchecked=False)
-    assert (made.status, made.by, made.reason, made.reference) == (record.NOT_CHARGED, "arn:me", "lost", "")
-    assert ruling(by="me", settled="ch_1", not_charged=False, reason="", unchecked=False).status == record.SETTLED
+    assert (made.status, made.by, made.reason, made.reference) == (values.NOT_CHARGED, "arn:me", "lost", "")
+    assert ruling(by="me", settled="ch_1", not_charged=False, reason="", unchecked=False).status == values.SETTLED
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_a_ruling_names_who_decided() -> None:
     [
         (Why.PROCESSOR_SILENT, "--unchecked where it is gone for good; you need to read secret psp"),
         (Why.TOO_EARLY, "after 2023-11-14T23:13:21"),
-        (Why.OTHER, f"knows it as {record.key(INTENT)}"),
+        (Why.OTHER, f"knows it as {values.key(INTENT)}"),
     ],
 )
 def test_a_refusal_says_what_to_do_whatever_its_words_are(why: Why, remedy: str) -> None:
@@ -103,7 +103,7 @@ def test_a_refusal_says_what_to_do_whatever_its_words_are(why: Why, remedy: str)
 )
 def test_the_functions_code_names_the_reason_of_a_refusal(answers: list[Any], why: Why) -> None:
     """What the processor answers to the lookup, and to the cancellation."""
-    not_charged = Ruling(status=record.NOT_CHARGED, by="me", reason="lost")
+    not_charged = Ruling(status=values.NOT_CHARGED, by="me", reason="lost")
     flow = operations.object_to(context(now=NOW + 60), not_charged, INTENT, VALUE, {SECOND: {"attempted_at": NOW}})
     next(flow)
     *before, last = answers

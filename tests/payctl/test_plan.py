@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from payctl.environments import foresee, plan
+from payctl.environments import plan
 from stacksets.change_sets import Change
 from tests.payctl import small
 from tests.payctl.conftest import REGIONS, Project
@@ -118,7 +118,7 @@ def table(*, indexes: tuple[str, ...] = (), replicas: tuple[str, ...] = ()) -> d
     ],
 )
 def test_what_dynamodb_refuses_in_one_step_is_told(before: Any, after: Any, refused: list[str]) -> None:
-    found = foresee.refusals(before, after)
+    found = plan.refusals(before, after)
     assert len(found) == len(refused), found
     for line, words in zip(found, refused, strict=True):
         assert words in line
@@ -139,7 +139,7 @@ def test_conditions_decide_what_a_region_will_have() -> None:
     }
 
     def made(region: str, **parameters: str) -> list[str]:
-        return [change.resource for change in foresee.creations(template, parameters, region, region)]
+        return [change.resource for change in plan.creations(template, parameters, region, region)]
 
     assert made(HOME) == ["Home", "Either"]
     assert made(SECOND) == []

@@ -27,7 +27,7 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
 
 
 class Site:
-    """One environment's tables and buckets in three Regions, made by hand as the templates make them."""
+    """One environment's tables and buckets in three Regions, created by hand as the templates create them."""
 
     def __init__(self, cloud: localcloud.LocalCloud) -> None:
         self.cloud = cloud

@@ -1,11 +1,14 @@
-"""Three Regions in memory, to run flows against: each conditional write by its meaning, not by its expression.
+"""Three Regions in memory, to run flows against: each conditional write by its meaning, as the table of a cell's life
+has it, not by its expression.
 
-The expressions themselves are proved against the emulator's DynamoDB in `test_expressions.py`.
+The expressions are compared with the table in `tests/simulation/test_lifecycle.py`, and with the emulator's DynamoDB in
+`test_expressions.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from payments.protocol.lifecycle import CELL, Obstacle, state_of
 from payments.protocol.ports import (
     LOST,
     Answer,
@@ -30,63 +33,42 @@ from payments.protocol.ports import (
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 HOME, SECOND, THIRD = REGIONS
 
-Conditions = dict[str, Callable[[dict[str, Any], dict[str, Any]], bool]]
-HOLDS: Conditions = {
-    "OPEN": lambda c, v: (
-        "result" not in c and c.get("hash", v["hash"]) == v["hash"] and c.get("promised", -1) < v["ballot"]
-    ),
-    "PREPARE": lambda c, v: "result" not in c and c.get("promised", -1) < v["ballot"],
-    "VOTE": lambda c, v: "result" not in c and c.get("promised", -1) <= v["ballot"],
-    "ATTEMPT": lambda c, v: "result" not in c and c.get("attempt", v["token"]) == v["token"],
-    "RELEASE": lambda c, v: c.get("attempt") == v["token"] and "result" not in c,
-    "RESULT": lambda c, _: "result" not in c,
-    "FINISH": lambda c, v: c.get("result", v["result"]) == v["result"],
-    "REST": lambda c, _: "result" in c,
-    "LATER": lambda c, v: c.get("due_at") == v["seen"],
-    "PUBLISH": lambda c, _: not c,
+OBSTACLES: dict[Obstacle, Callable[[dict[str, Any], Mapping[str, Any]], bool]] = {
+    Obstacle.OTHER_PAYLOAD: lambda cell, values: cell.get("hash", values["hash"]) != values["hash"],
+    Obstacle.HIGHER_BALLOT: lambda cell, values: cell.get("promised", 0) > values["ballot"],
+    Obstacle.SAME_BALLOT: lambda cell, values: cell.get("promised", 0) == values["ballot"],
+    Obstacle.OTHER_ATTEMPT: lambda cell, values: cell.get("attempt", values["token"]) != values["token"],
+    Obstacle.OTHER_RESULT: lambda cell, values: cell.get("result", values["result"]) != values["result"],
+    Obstacle.MOVED: lambda cell, values: cell["due_at"] != values["seen"],
+}
+PUBLISHED = {
+    "Amount": "amount",
+    "Currency": "currency",
+    "Timestamp": "timestamp",
+    "Status": "status",
+    "Region": "region",
+    "Content": "result",
 }
 
 
-def write(cell: dict[str, Any], action: str, values: dict[str, Any]) -> None:
-    if "intent" in values:
-        created = {
+def moved(cell: dict[str, Any], action: str, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The cell after an action, as the table of its life has it; None where that refuses it."""
+    move = CELL[action]
+    if state_of(cell) not in move.leads or any(OBSTACLES[obstacle](cell, values) for obstacle in move.unless):
+        return None
+    created = (
+        {
             "hash": values["hash"],
             "intent": values["intent"],
             "accepted_at": values["now"],
             "due_shard": values["shard"],
             "due_at": values["due"],
         }
-        cell.update(created | cell)
-    names = {
-        "OPEN": {"promised": "ballot", "hash": "hash"},
-        "PREPARE": {"promised": "ballot"},
-        "VOTE": {
-            "promised": "ballot",
-            "accepted_ballot": "ballot",
-            "accepted": "value",
-            "hash": "hash",
-            "intent": "intent",
-        },
-        "ATTEMPT": {"attempt": "token", "attempted_at": "now"},
-        "RESULT": {"result": "result"},
-        "FINISH": {"result": "result"},
-        "LATER": {"due_at": "due"},
-        "PUBLISH": {
-            "Amount": "amount",
-            "Currency": "currency",
-            "Timestamp": "timestamp",
-            "Status": "status",
-            "Region": "region",
-            "Content": "result",
-        },
-    }.get(action, {})
-    cell.update({attribute: values[name] for attribute, name in names.items()})
-    for attribute in {
-        "RELEASE": ("attempt", "attempted_at"),
-        "FINISH": ("due_shard", "due_at"),
-        "REST": ("due_shard", "due_at"),
-    }.get(action, ()):
-        cell.pop(attribute, None)
+        if move.creates
+        else {}
+    )
+    after = created | cell | {attribute: values[name] for attribute, name in move.sets.items()}
+    return {attribute: value for attribute, value in after.items() if attribute not in move.removes}
 
 
 class World:
@@ -141,11 +123,13 @@ class World:
     def do(self, region: str, request: Request) -> Any:  # noqa: PLR0911 - one return a kind of request
         match request:
             case Update(target, key, action, values):
-                return self.update(self.cells[target], key, action.name, dict(values))
+                cells = self.cells[target]
+                return self.update(key, cells, moved(cells.get(key, {}), action.name, values))
             case Read(target, key):
                 return dict(self.cells[target].get(key, {}))
-            case Publish(key, action, values):
-                return self.update(self.replicas[region], key, action.name, dict(values))
+            case Publish(key, _, values):
+                record = {attribute: values[name] for attribute, name in PUBLISHED.items()}
+                return self.update(key, self.replicas[region], None if key in self.replicas[region] else record)
             case ReadRecord(key):
                 shown = self.replicas[region].get(key)
                 return {"TransactionId": key, **shown} if shown else {}
@@ -166,13 +150,11 @@ class World:
                 self.events.append(request)
                 return True
 
-    def update(self, table: dict[str, dict[str, Any]], key: str, action: str, values: dict[str, Any]) -> Answer:
-        cell = dict(table.get(key, {}))
-        if not HOLDS[action](cell, values):
-            return Answer(False, cell)
-        write(cell, action, values)
-        table[key] = cell
-        return Answer(True, dict(cell))
+    def update(self, id: str, table: dict[str, dict[str, Any]], after: dict[str, Any] | None) -> Answer:
+        if after is None:
+            return Answer(False, dict(table.get(id, {})))
+        table[id] = after
+        return Answer(True, dict(after))
 
     def charge(self, charge: Charge) -> Verdict:
         self.charges.append(charge)

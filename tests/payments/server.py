@@ -1,4 +1,4 @@
-"""An HTTP server that stands for a service which answers late, wrongly or not at all."""
+"""An HTTP server in place of a service, which answers late, wrongly or not at all."""
 
 import sys
 import time

@@ -1,4 +1,4 @@
-"""The signed calls: held against botocore's own signature, and against a server that answers badly."""
+"""The signed calls: compared with botocore's signature, and made to a server that answers badly."""
 
 import datetime
 import json

@@ -1,4 +1,5 @@
-"""Submit, recover, get and sweep against three Regions in memory: each answer of DESIGN 4, one behaviour a test.
+"""Submit, recover, get and sweep against three Regions in memory: each answer of docs/design.md, "Answers of the API",
+one behaviour a test.
 
 The simulator goes further: it loses, delays and kills at every step.
 """
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 from payments.protocol.flows import Reply, get, pursue, recover, submit
 from payments.protocol.ports import NOT_SENT, Request, Update
-from payments.protocol.record import Payment, conclude, intent_of
-from payments.protocol.register import DUE_AFTER, Intent, propose
+from payments.protocol.register import DUE_AFTER, propose
 from payments.protocol.settlement import State, settle
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Intent, Payment, conclude, intent_of
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 

@@ -2,12 +2,10 @@
 
 import base64
 import json
-import os
 import subprocess
 import sys
 import time
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,9 +15,8 @@ from payments.task import IdTaken, InvalidTransaction, NotSettled
 
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
-from tests.payments.test_model import PANS, disguised
+from tests.payments.test_transactions import PANS, disguised
 
-LAMBDA = Path(__file__).parents[2] / "lambda"
 OWNER = "123456789012"
 
 
@@ -334,7 +331,6 @@ def test_a_function_that_dies_is_finished_by_others_without_a_second_charge(
             "-c",
             f"from payments import function; function.handler({event(given, headers=fault(point))!r})",
         ],
-        env={**os.environ, "PYTHONPATH": str(LAMBDA)},
         capture_output=True,
         check=False,
     )

@@ -6,9 +6,9 @@ import pytest
 from payments.protocol.flows import submit
 from payments.protocol.operations import MARK, Done, Ruling, inspect, rejoin, resolve
 from payments.protocol.ports import Update, Verdict
-from payments.protocol.record import Payment, intent_of, key
 from payments.protocol.settlement import State
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Payment, intent_of, key
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 from tests.payments.test_flows import INTENT, OTHER, RAIL, fail, hold, post, silence

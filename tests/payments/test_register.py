@@ -1,4 +1,4 @@
-"""The register: who may charge, from the answers of the cells; and its writes, word for word on the emulator's
+"""The register: who may charge, by the answers of the cells; and its writes, as they are, on the emulator's
 DynamoDB."""
 
 import time
@@ -10,7 +10,8 @@ from payments.aws import run
 from payments.protocol import register
 from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Update
 from payments.protocol.record import PUBLISH
-from payments.protocol.register import Intent, Opened, authorize, choose, decided, next_number, propose, take_over
+from payments.protocol.register import Opened, authorize, choose, decided, next_number, propose, take_over
+from payments.protocol.values import Intent, Value
 
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
@@ -29,11 +30,11 @@ def refusal(**cell: Any) -> Answer:
     return promise(**cell)._replace(done=False)
 
 
-def accepted(value: register.Value = VALUE, ballot: int = 5) -> dict[str, Any]:
+def accepted(value: Value = VALUE, ballot: int = 5) -> dict[str, Any]:
     return {"accepted": value.text, "accepted_ballot": ballot}
 
 
-def authorized(opens: dict[str, Answer], votes: list[Any]) -> tuple[register.Value | None, list[Update]]:
+def authorized(opens: dict[str, Answer], votes: list[Any]) -> tuple[Value | None, list[Update]]:
     """What comes of a ballot, and the votes that were asked for."""
     flow = authorize(CONTEXT, Opened(1_000_007, INTENT, opens))
     try:

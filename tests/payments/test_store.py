@@ -11,9 +11,8 @@ from payments.aws import Exchange
 from payments.protocol import register
 from payments.protocol.flows import Reply, get, submit
 from payments.protocol.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
-from payments.protocol.record import Payment, intent_of
-from payments.protocol.register import Intent
 from payments.protocol.sweep import sweep
+from payments.protocol.values import Intent, Payment, intent_of
 from payments.settings import Settings
 from payments.store import Driver
 
@@ -113,8 +112,8 @@ def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     post(driver, intent)
     shard, later = register.due_shard(intent.id), int(time.time()) + 10**6
     assert intent.id not in driver.due(shard, later)
-    assert intent.id in driver.due(shard, later, region=SECOND)
-    assert intent.id not in driver.due(shard, int(time.time()), region=SECOND)
+    assert intent.id in site.driver(SECOND).due(shard, later)
+    assert intent.id not in site.driver(SECOND).due(shard, int(time.time()))
 
 
 def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:

@@ -1,8 +1,8 @@
-"""What the workflow is told for what a payment came to."""
+"""The task's output, or error, for each outcome of a payment."""
 
 import pytest
-from payments.protocol.record import VOID, Result
 from payments.protocol.settlement import Outcome, State
+from payments.protocol.values import VOID, Result
 from payments.task import IdTaken, InvalidTransaction, NotSettled, conclude
 
 
@@ -15,8 +15,8 @@ def test_a_void_id_belongs_to_nobody() -> None:
 
 def test_what_settled_under_an_id_alone_is_told() -> None:
     settled = Outcome(State.FINAL, Result("{}", "SETTLED", hash="h", region="eu-west-1"))
-    told = conclude("T1", None, settled)
-    assert (told["status"], told["hash"], told["region"]) == ("SETTLED", "h", "eu-west-1")
+    output = conclude("T1", None, settled)
+    assert (output["status"], output["hash"], output["region"]) == ("SETTLED", "h", "eu-west-1")
 
 
 @pytest.mark.parametrize("state", [State.IN_DOUBT, State.ELSEWHERE])

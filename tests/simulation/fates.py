@@ -1,10 +1,10 @@
-"""What can become of requests and workers."""
+"""What can happen to requests and workers."""
 
 from enum import Enum
 
 
 class Fate(Enum):
-    """What can become of a request."""
+    """What can happen to a request."""
 
     ANSWERED = "answered"
     NOT_SENT = "not sent"
@@ -17,7 +17,7 @@ MISFORTUNES = (Fate.NOT_SENT, Fate.LOST_BEFORE, Fate.REPLY_LOST, Fate.TWICE)
 
 
 class Aftermath(Enum):
-    """What can become of a worker between two steps."""
+    """What can happen to a worker between two steps."""
 
     GOES_ON = "goes on"
     DIES = "dies"

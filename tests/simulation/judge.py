@@ -10,18 +10,19 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from payments.protocol.ports import LEDGER
-from payments.protocol.record import (
+from payments.protocol.record import read_record
+from payments.protocol.values import (
     DECLINED,
     NOT_CHARGED,
     SETTLED,
     VOID,
+    Intent,
     Result,
     key,
     payment_of,
-    read_record,
     read_result,
+    read_value,
 )
-from payments.protocol.register import Intent, read_value
 
 from tests.simulation.rail import Taken
 from tests.simulation.world import REGIONS, Item, World

@@ -1,7 +1,7 @@
 """Mutants: production with one thing changed, in place, for a while.
 
 A mutant edits the text of a production string or function. The text that it replaces must be there exactly once, so
-that a mutant never silently stops being one when production moves on; and what was edited counts its executions.
+that a mutant never silently stops being one when production changes; and what was edited counts its executions.
 """
 
 import inspect
@@ -28,7 +28,7 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" is that it must be."""
+    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be."""
 
     name: str
     what: str
@@ -38,7 +38,7 @@ class Mutant(NamedTuple):
 
 
 class Executions:
-    """How often what a mutant edited was run."""
+    """How often the code that a mutant edited was run."""
 
     def __init__(self) -> None:
         self.functions = 0
@@ -51,7 +51,7 @@ class Executions:
 
 @contextmanager
 def applied(mutant: Mutant) -> Iterator[Executions]:
-    """Production with the mutant's edits; as it was again afterwards."""
+    """Production with the mutant's edits, undone at the end."""
     executions = Executions()
     world.COMPILED.clear()
     forget()
@@ -78,7 +78,7 @@ def _edited(text: str, edits: list[Edit]) -> str:
 
 
 def _action(action: Action, edits: list[Edit]) -> Action:
-    """The name keeps update and condition apart, so that an edit can only meet one of them."""
+    """Update and condition are edited as one text, with IF between them: an edit applies to one of the two."""
     update, condition = _edited(f"{action.update}\nIF {action.condition}", edits).split("\nIF ")
     return Action(f"{action.name}*", update, condition)
 
@@ -98,7 +98,7 @@ def _function(function: Callable[..., Any], edits: list[Edit], executions: Execu
 
 
 class Catch(NamedTuple):
-    """What the hunt for a mutant came to. `seed` -1: not caught. `innocent`: production itself passes that seed."""
+    """The outcome of the hunt for a mutant. `seed` -1: not caught. `innocent`: production itself passes that seed."""
 
     seed: int
     violation: Violation | None

@@ -2,7 +2,7 @@
 
 from payments.protocol import operations
 from payments.protocol.ports import Verdict
-from payments.protocol.record import NOT_CHARGED, SETTLED, key
+from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
@@ -19,7 +19,7 @@ class Operators:
         self.barred_at = 0.0
 
     def resolve(self, region: str, payment: str, *, honest: bool) -> None:
-        """Rule on a payment: by what the processor's books say, or against them, which production has to refuse."""
+        """Rule on a payment: as the processor's books say, or against them, which production has to refuse."""
         taken = self.verdict_on(payment)
         charged = taken is not None and taken.settled
         if charged is honest:

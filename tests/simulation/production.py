@@ -1,12 +1,12 @@
-"""What the simulator takes from production: every conditional write, and its pure functions, which it may remember."""
+"""What the simulator takes from production: every conditional write, and its pure functions, whose answers it may
+keep."""
 
 import sys
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from payments import task  # all that flows are made of
-from payments.protocol import flows as processor  # noqa: F401  # all that flows are made of
+from payments import task
 from payments.protocol import record, register
 from payments.protocol.ports import Action
 
@@ -23,7 +23,7 @@ PURE = (
 )
 EVERYWHERE = ("payments.", "tests.simulation.")
 FORGET: list[Callable[[], None]] = []
-"""How to forget what was remembered."""
+"""What forgets the answers kept."""
 
 ACTIONS: tuple[Action, ...] = tuple(
     value for module in (register, record) for value in vars(module).values() if isinstance(value, Action)
@@ -31,7 +31,7 @@ ACTIONS: tuple[Action, ...] = tuple(
 
 
 def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -> int:
-    """Put one object of production in another's place, under every name it has there. How many names it had."""
+    """Replace one object of production by another, under every name it has there; how many names it had."""
     count = 0
     for name, module in list(sys.modules.items()):
         if name.startswith(packages):
@@ -43,8 +43,8 @@ def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -
 
 
 def remember() -> None:
-    """Keep the answers of pure functions (equal arguments give equal answers, which nobody changes): a campaign asks
-    for the same few over and over. For processes that do nothing else."""
+    """Keep the answers of pure functions, because a campaign asks for the same few over and over. For processes that do
+    nothing else."""
     modules = [module for name, module in sys.modules.items() if name.startswith("payments.")]
     originals = [vars(module)[name] for module in modules for name in PURE if name in vars(module)]
     for original in {id(function): function for function in originals}.values():
@@ -60,26 +60,26 @@ def by_items(original: Callable[..., Any], freeze: Callable[[Any], Any]) -> Call
     answers: dict[Any, Any] = {}
     FORGET.append(answers.clear)
 
-    def kept(given: Mapping[str, Any], *more: Any) -> Any:
-        asked = (freeze(given), more)
-        answer = answers.get(asked)
+    def kept(mapping: Mapping[str, Any], *more: Any) -> Any:
+        key = (freeze(mapping), more)
+        answer = answers.get(key)
         if answer is None:
             if len(answers) > 2000:
                 answers.clear()
-            answer = answers[asked] = original(given, *more)
+            answer = answers[key] = original(mapping, *more)
         return answer
 
     return kept
 
 
-def frozen(given: Any) -> Any:
+def frozen(value: Any) -> Any:
     """Mappings and lists as tuples."""
-    if isinstance(given, Mapping):
-        return tuple([(name, value if type(value) is str else frozen(value)) for name, value in given.items()])
-    return tuple(given) if isinstance(given, list) else given
+    if isinstance(value, Mapping):
+        return tuple([(name, each if type(each) is str else frozen(each)) for name, each in value.items()])
+    return tuple(value) if isinstance(value, list) else value
 
 
 def forget() -> None:
-    """What was remembered may be another's answer once production is changed."""
+    """Forget the answers kept: once production is changed they may be wrong."""
     for clear in FORGET:
         clear()

@@ -1,5 +1,5 @@
-"""The external payment processor: it takes money, remembers keys for a while or not at all, declines, and can be
-asked."""
+"""The simulated payment processor: it takes money, remembers keys for a while or not at all, declines, and answers
+lookups."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -27,8 +27,8 @@ Watch = Callable[[Taken], None]
 
 class Rail:
     """A processor that deduplicates answers a key it remembers as it did the first time; `lifetime` is how long it
-    remembers, in seconds. One that does not charges whenever it is asked. `cancels`: it can be told to refuse a key.
-    `forgets`: it breaks its word about keys. `watch` is told whenever money is taken."""
+    remembers, in seconds. One that does not charges whenever it is asked. `cancels`: it can be made to refuse a key.
+    `forgets`: it breaks its promise about keys. `watch` is called whenever money is taken."""
 
     def __init__(
         self, dice: Dice, watch: Watch, *, deduplicates: bool, cancels: bool, lifetime: int, forgets: bool = False
@@ -42,7 +42,7 @@ class Rail:
     def charge(self, request: Charge, time: float) -> Verdict | Silence:
         self.calls += 1
         if request.key in self._cancelled:
-            return LOST  # 410: `payments.rail` has no verdict for it
+            return LOST  # 410: `payments.processor` reads no verdict in it
         known, since = self._known.get(request.key, (None, 0.0))
         kept = self.deduplicates and time - since <= self.lifetime and not (self.forgets and self.dice.chance(0.3))
         if known is not None and kept:

@@ -1,4 +1,4 @@
-"""One run: an adversary for a while, then everything but a Region lost for good heals, then the judge looks at what
+"""One run: an adversary for a while, then everything heals except a Region lost for good, then the judge examines what
 is left."""
 
 import random
@@ -25,7 +25,7 @@ SWEEPS = 25
 
 
 class Run:
-    """Everything of one run. `play` is the whole of it; tests play parts."""
+    """The whole of one run. `play` plays it; tests play parts."""
 
     def __init__(
         self,

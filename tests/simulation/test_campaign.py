@@ -64,7 +64,7 @@ def test_a_safe_mutant_does_no_harm(catches: dict[str, Future[Catch]], mutant: M
 
 
 def test_a_mutant_of_a_text_that_is_gone_is_an_error() -> None:
-    """A mutant cannot silently stop being one when production is written anew."""
+    """A mutant cannot silently stop being one when production is rewritten."""
     mutant = next(mutant for mutant in MUTANTS if mutant.edits)
     lost = mutant._replace(edits=(mutant.edits[0]._replace(old="no such text"),))
     with pytest.raises(LookupError, match="no such text"):

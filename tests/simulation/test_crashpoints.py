@@ -1,5 +1,5 @@
-"""Every await of every worker, struck in every way, in every Region, by every rail (fault 9 of FAULTS.md, and 4, 13,
-22 with it)."""
+"""Every await of every worker, struck in every way, in every Region, by every rail (fault 9 of docs/faults.md, and 4,
+13, 22 with it)."""
 
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor

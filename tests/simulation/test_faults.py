@@ -1,11 +1,11 @@
-"""Faults 1 to 16 of FAULTS.md, each played out on production code."""
+"""Faults 1 to 16 of docs/faults.md, each played out on production code."""
 
 from contextlib import nullcontext
 
 import pytest
-from payments.protocol import flows as processor
-from payments.protocol import register
-from payments.protocol.record import NOT_CHARGED, VOID, VOID_TEXT, transaction
+from payments.protocol import flows, register
+from payments.protocol.record import transaction
+from payments.protocol.values import NOT_CHARGED, VOID, VOID_TEXT
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
@@ -204,9 +204,7 @@ def test_fault_15_a_redrive_of_what_is_public_ends(looks: bool) -> None:
     given = {"transaction": transaction(intent(0, 0)), "account": ACCOUNT, "hash": intent(0, 0).hash}
     run.world.cells[C]["p0"] = {**run.world.cells[C]["p0"], "result": VOID_TEXT.replace(VOID, NOT_CHARGED)}
     run.traffic.letters.append(Letter(given, NO_REGION_LEFT))
-    blind = Mutant(
-        "", "", (Edit(processor.pursue, "if shown is not LOST and shown:", "if False:"),), RAILS["processor"]
-    )
+    blind = Mutant("", "", (Edit(flows.pursue, "if public else", "if False else"),), RAILS["processor"])
     with nullcontext() if looks else applied(blind):
         run.heal()
     assert [found.fault for found in run.judged().violations] == ([] if looks else ["unexplained"])

@@ -1,10 +1,10 @@
-"""Faults 17 to 24 of FAULTS.md: the processor, and what Regions do, each played out on production code."""
+"""Faults 17 to 24 of docs/faults.md: the processor, and what Regions do, each played out on production code."""
 
 from random import Random
 
 import pytest
 from payments.protocol.ports import LEDGER
-from payments.protocol.record import read_result
+from payments.protocol.values import read_result
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice

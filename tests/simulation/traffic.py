@@ -1,8 +1,8 @@
 """Who uses the system in a run: clients that repeat themselves, workflows that hop from Region to Region, janitors,
 operators.
 
-What they run is production's; only the state machine around the workflow's task is told again here
-(builder/workflow.py draws it).
+They run production code; only the state machine around the workflow's task is written again here (builder/workflow.py
+defines it).
 """
 
 import json
@@ -10,11 +10,9 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from payments import task
-from payments.protocol import flows as processor
-from payments.protocol import sweep
-from payments.protocol.record import Payment, intent_of
-from payments.protocol.register import Intent
+from payments.protocol import flows, sweep
 from payments.protocol.settlement import Outcome
+from payments.protocol.values import Intent, Payment, intent_of
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import NO_REGION_LEFT, Judge
@@ -46,7 +44,7 @@ class Letter(NamedTuple):
 
 
 class Traffic:
-    """Starts workers on a network and hears how they end."""
+    """Starts workers on a network and reacts to how they end."""
 
     def __init__(self, world: World, network: Network, judge: Judge, dice: Dice):
         self.world, self.network, self.judge, self.dice = world, network, judge, dice
@@ -61,12 +59,12 @@ class Traffic:
     # --- clients
 
     def client(self, submitted: Intent, tries: int, region: str = "") -> str:
-        """Post in a Region (any), and again when told to or when nothing is heard. The name of the first worker."""
+        """Post in a Region (any), and again after an answer that asks for it or no answer. The first worker's name."""
         self.judge.submitted[submitted.hash] = submitted
         region = region or self.dice.pick(REGIONS)
         name = self.name("post", region)
 
-        def hear(reply: processor.Reply | None) -> None:
+        def hear(reply: flows.Reply | None) -> None:
             code = reply.code if reply else 0
             if reply:
                 self.judge.answered(submitted.id, submitted.hash, code, reply.result)
@@ -74,21 +72,21 @@ class Traffic:
             if tries > 1 and not self.calm and self.dice.chance(again):
                 self.client(submitted, tries - 1)
 
-        self.network.spawn(name, region, processor.submit(self.world.context(region), submitted), hear)
+        self.network.spawn(name, region, flows.submit(self.world.context(region), submitted), hear)
         return name
 
     def get(self, region: str, payment: str) -> None:
         """Look at a payment; what is shown as its end is a promise like any other."""
         promised = bool(self.judge.accepted[payment])
 
-        def hear(reply: processor.Reply | None) -> None:
+        def hear(reply: flows.Reply | None) -> None:
             if reply and reply.result:
                 self.judge.shown(payment, reply.result)
             elif reply and reply.code == 404 and promised:
                 self.judge.accuse("lost", payment, f"404 in {region} for an accepted payment")
 
         self.network.spawn(
-            self.name("get", region), region, processor.get(self.world.context(region), payment, ACCOUNT), hear
+            self.name("get", region), region, flows.get(self.world.context(region), payment, ACCOUNT), hear
         )
 
     # --- janitors
@@ -133,7 +131,7 @@ class Traffic:
             else:
                 self.fail_over(region, given)
 
-        flow = processor.pursue(self.world.context(region), payment, mine)
+        flow = flows.pursue(self.world.context(region), payment, mine)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
 
     def fail_over(self, region: str, given: dict[str, Any]) -> None:

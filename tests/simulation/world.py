@@ -1,5 +1,5 @@
 """Three Regions as the functions see them: cells, public record, receipts, buses. Everything here answers;
-`network.py` loses it.
+`network.py` loses requests and answers.
 
 A cell is linearizable: one conditional write at a time, executed from the production strings. The public record is
 what AWS calls multi-Region eventually consistent: a condition is judged by the local replica alone, replicas learn
@@ -51,7 +51,7 @@ class Letter(NamedTuple):
 
 
 class Watcher(Protocol):
-    """Who is told about every change, as it happens."""
+    """What is called with every change as it happens."""
 
     def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None: ...
 
@@ -89,7 +89,7 @@ class World:
         self.trace: Callable[[str], None] | None = None
 
     def context(self, region: str) -> Context:
-        """What a function of this Region is told at its start; its clock goes on."""
+        """The Context of a function started in this Region now; its clock goes on."""
         rail = self.rail
         return Context(
             region=region,
@@ -206,4 +206,4 @@ DOES: Mapping[type, Callable[[World, str, Any], Any]] = {
     StartWorkflow: World._start_workflow,
     PutEvent: World._put_event,
 }
-"""Of the class, not of each world: a run leaves no reference cycle, so that nothing of it waits for the collector."""
+"""Methods of the class, not of each world: a run leaves no reference cycle for the garbage collector."""

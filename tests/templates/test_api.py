@@ -1,4 +1,4 @@
-"""The API (SPEC B11, DESIGN 4)."""
+"""The API (docs/design.md, "The REST API resource" and "Answers of the API")."""
 
 import json
 import re
@@ -122,7 +122,8 @@ def deployment_of(template: Template) -> str:
 
 
 def test_changed_api_really_redeploys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A deployment is a snapshot: only another logical id makes a new one (FACTS F43)."""
+    """A deployment is a snapshot: only another logical id makes a new one (docs/aws.md, "A deployment is a
+    snapshot")."""
     before = deployment_of(regional_template(SETTINGS))
     assert deployment_of(regional_template(SETTINGS)) == before
     monkeypatch.setitem(api.PAYMENT, "required", ["transaction", "more"])

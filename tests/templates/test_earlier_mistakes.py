@@ -1,4 +1,5 @@
-"""Mistakes that an earlier attempt made (SPEC D), none of which may come back."""
+"""Mistakes that an earlier attempt made (docs/design.md, "Mistakes of an earlier attempt"), none of which may come
+back."""
 
 import json
 from typing import Any
@@ -9,7 +10,7 @@ from builder.lint.cross_region import check_failover, check_rule_targets
 from builder.lint.evaluate import Resolved
 from builder.lint.statements import grants, role_statements
 
-# Lambda developer guide, "Defined runtime environment variables" (FACTS F40).
+# Lambda developer guide, "Defined runtime environment variables" (docs/aws.md, "Reserved variables").
 RESERVED = (
     "AWS_ACCESS_KEY",
     "AWS_ACCESS_KEY_ID",
@@ -41,11 +42,11 @@ def test_rule_targets_in_other_regions_are_buses(linked: dict[str, Resolved]) ->
     ]
     assert len(elsewhere) == 6
     assert all(":event-bus/" in arn for arn in elsewhere)
-    assert [finding for stack in linked.values() for finding in check_rule_targets(stack, linked)] == []
+    assert [fault for stack in linked.values() for fault in check_rule_targets(stack, linked)] == []
 
 
 def test_a_failover_event_is_processed_by_exactly_one_other_region(linked: dict[str, Resolved]) -> None:
-    assert list(check_failover(linked)) == []
+    assert [fault for stack in linked.values() for fault in check_failover(stack, linked)] == []
 
 
 def test_timestamp_is_a_number_where_it_is_a_key(spanning: Resolved) -> None:

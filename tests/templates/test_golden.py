@@ -14,9 +14,9 @@ from troposphere.awslambda import Function
 
 from builder.bootstrap_template import bootstrap_template
 from builder.global_template import global_template
+from builder.indented_json import pretty
 from builder.regional_template import regional_template
 from builder.settings import Settings
-from builder.text import pretty
 from tests.templates.conftest import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def test_unknown_argument_is_wrong_usage(copy: Path) -> None:
 
 @pytest.mark.parametrize("name", ["regional", "global", "bootstrap"])
 def test_template_keeps_the_limits_of_cloudformation(templates: dict[str, Any], name: str) -> None:
-    """1 MB by TemplateURL, 500 resources, 200 parameters and outputs (FACTS F1)."""
+    """1 MB by TemplateURL, 500 resources, 200 parameters and outputs (docs/aws.md, "Size limits of templates")."""
     template = templates[name]
     assert (ROOT / "templates" / f"{name}.json").stat().st_size < 1_000_000
     assert len(template["Resources"]) <= 500

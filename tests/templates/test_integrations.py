@@ -1,7 +1,8 @@
-"""Every integration in use, written down once, and compared both ways with the templates (SECURITY.md, top).
+"""Every integration in use, written down once, and compared both ways with the templates (docs/aws.md, "What the
+emulator does not enforce").
 
 The emulator does not check the roles of state machines, rules and buckets: this table and the AWS pages it names do.
-Key rights are held against it by the cross-Region lint (builder/crossregion_rights.py).
+The lint (builder/lint/rights.py) compares key rights with it.
 """
 
 import re

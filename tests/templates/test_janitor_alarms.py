@@ -1,4 +1,5 @@
-"""Alarms on what the janitor tells stay on while a payment waits, though not looked at every minute (SPEC B13)."""
+"""Alarms on what the janitor tells stay on while a payment waits, though not looked at every minute (docs/design.md,
+"Alarms")."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Names and tags (SPEC B1-B3)."""
+"""Names and tags (docs/design.md, "Regions", "Names" and "Tags")."""
 
 import re
 from typing import Any
@@ -98,7 +98,8 @@ def test_no_environment_template_holds_an_account_wide_resource(templates: dict[
 
 
 def test_regions_are_named_in_the_mapping_only(templates: dict[str, Any], regions: tuple[str, ...]) -> None:
-    """Resources find their peers through the mapping; the Region list lives in one place (SPEC B1)."""
+    """Resources find their peers through the mapping; the Region list lives in one place (docs/design.md,
+    "Regions")."""
     text = str({key: templates["regional"][key] for key in ("Resources", "Outputs")})
     variables = ",".join(regions)
     assert not [region for region in regions if region in text.replace(variables, "")]

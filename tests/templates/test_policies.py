@@ -1,4 +1,5 @@
-"""Identity policies: exact actions on exact resources, all known to AWS, within IAM's sizes (SPEC B15)."""
+"""Identity policies: exact actions on exact resources, all known to AWS, within IAM's sizes (docs/design.md,
+"Rights")."""
 
 import json
 from collections.abc import Iterator
@@ -83,7 +84,7 @@ def test_function_roles_name_the_three_registers_exactly(linked: dict[str, Resol
 
 
 def test_peers_keys_are_bound_to_service_and_alias(linked: dict[str, Resolved]) -> None:
-    """DESIGN 2, to the letter."""
+    """docs/design.md, "Rights", to the letter."""
     for body in role_statements(linked["us-east-1"])["ProcessorRole"]:
         if "eu-west-1" in str(body["Resource"]) and ":kms:" in str(body["Resource"]):
             assert body["Resource"] == ["arn:aws:kms:eu-west-1:123456789012:key/*"]

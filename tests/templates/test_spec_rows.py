@@ -1,4 +1,5 @@
-"""Every row of SPEC B that templates can show, as an assertion on what each Region will hold."""
+"""Every part of docs/design.md, "What is deployed", that templates can show, as an assertion on what each Region will
+hold."""
 
 import fnmatch
 import json
@@ -16,7 +17,7 @@ def only(stack: Resolved, kind: str) -> dict[str, Any]:
 
 
 class TestGlobalTable:
-    """B4."""
+    """docs/design.md, "The public record"."""
 
     def test_key_billing_and_stream(self, spanning: Resolved) -> None:
         table = only(spanning, "AWS::DynamoDB::GlobalTable")
@@ -50,7 +51,7 @@ class TestGlobalTable:
 
 
 class TestRegister:
-    """DESIGN 3."""
+    """docs/design.md, "The register table"."""
 
     def test_plain_table_with_key_recovery_and_no_expiry(self, stack: Resolved) -> None:
         table = only(stack, "AWS::DynamoDB::Table")
@@ -77,7 +78,7 @@ class TestRegister:
 
 
 class TestFunctions:
-    """B5."""
+    """docs/design.md, "Functions"."""
 
     def test_processor(self, stack: Resolved) -> None:
         processor = stack.of_type("AWS::Lambda::Function")["Processor"]
@@ -152,7 +153,7 @@ def _reserved(templates: dict[str, Any], cap: int) -> dict[str, Any]:
 
 
 class TestEvents:
-    """B7."""
+    """docs/design.md, "Events between Regions"."""
 
     def test_a_rule_for_each_ordered_pair(self, linked: dict[str, Resolved], regions: tuple[str, ...]) -> None:
         names = {
@@ -197,7 +198,7 @@ class TestEvents:
 
 
 class TestKey:
-    """B8."""
+    """docs/design.md, "Keys"."""
 
     def test_rotation_window_and_alias(self, stack: Resolved, templates: dict[str, Any]) -> None:
         key = only(stack, "AWS::KMS::Key")
@@ -220,7 +221,7 @@ class TestKey:
         assert ("sns.amazonaws.com" in services) is (stack.region == "us-east-1")
 
     def test_events_statement_has_no_condition_that_would_drop_messages(self, stack: Resolved) -> None:
-        """FACTS F31."""
+        """docs/aws.md, "Services that use a key themselves"."""
         statements = only(stack, "AWS::KMS::Key")["KeyPolicy"]["Statement"]
         (events,) = [body for body in statements if body["Sid"] == "EventsToDeadLetters"]
         assert "Condition" not in events
@@ -254,7 +255,7 @@ class TestKey:
 
 
 class TestTopic:
-    """B9."""
+    """docs/design.md, "Alerts"."""
 
     def test_topic_has_a_name_for_people(self, stack: Resolved) -> None:
         topic = only(stack, "AWS::SNS::Topic")
@@ -288,7 +289,7 @@ class TestTopic:
 
 
 class TestReceipts:
-    """B10."""
+    """docs/design.md, "Receipts"."""
 
     def test_bucket(self, stack: Resolved) -> None:
         bucket = only(stack, "AWS::S3::Bucket")
@@ -332,7 +333,7 @@ class TestReceipts:
 
 
 class TestAlarms:
-    """B13."""
+    """docs/design.md, "Alarms"."""
 
     def test_every_alarm_publishes_to_the_topic(self, stack: Resolved) -> None:
         topic = f"arn:aws:sns:{stack.region}:123456789012:payment-alerts-{stack.region}-dev"
@@ -406,7 +407,7 @@ def _metrics(alarm: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 class TestDashboard:
-    """B14."""
+    """docs/design.md, "The dashboard"."""
 
     def test_every_metric_has_dimensions_and_a_region(self, spanning: Resolved) -> None:
         board = only(spanning, "AWS::CloudWatch::Dashboard")
@@ -442,7 +443,7 @@ class TestDashboard:
 
 
 class TestOutputs:
-    """B17 and the contract with the operator's tool."""
+    """docs/design.md, "Outputs", and the contract with the operator's tool."""
 
     def test_regional(self, stack: Resolved) -> None:
         assert set(stack.outputs) == {
@@ -476,7 +477,7 @@ class TestOutputs:
 
 
 class TestDeleting:
-    """B19 and DESIGN 2."""
+    """docs/design.md, "Deleting"."""
 
     STATEFUL = ("AWS::DynamoDB::GlobalTable", "AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::S3::Bucket")
 
@@ -509,7 +510,7 @@ class TestDeleting:
 
 
 class TestDomain:
-    """B12."""
+    """docs/design.md, "The custom domain"."""
 
     def test_nothing_of_it_without_a_name_or_before_the_link(
         self, linked: dict[str, Resolved], templates: dict[str, Any]

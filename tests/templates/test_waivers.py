@@ -1,4 +1,4 @@
-"""The checks of `make audit` that are waived: those of SECURITY.md, where it says, each with its reason."""
+"""The checks of `make audit` that are waived: those that docs/aws.md, "Rules that bind" names, each with its reason."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""The workflow's definition, and its expressions run by a JSONata engine of their own (SPEC B6, DESIGN 5)."""
+"""The workflow's definition, and its expressions run by a JSONata engine of their own (docs/design.md, "The workflow
+resource" and "Workflow and failover")."""
 
 import json
 from typing import Any

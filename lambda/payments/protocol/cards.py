@@ -1,4 +1,5 @@
-"""Card numbers must not get in: not stored, not logged, not echoed (PCI DSS 3.5.1; SECURITY.md 4)."""
+"""Finds card data, which is never accepted: not stored, not logged, not echoed (PCI DSS 3.5.1; docs/aws.md, "Card
+data")."""
 
 import re
 import unicodedata
@@ -30,7 +31,7 @@ FIELD: Final = re.compile(
 
 
 def in_text(text: str) -> bool:
-    """Whether a card number stands anywhere in the text, in the digits of any script, also inside a longer number."""
+    """Whether a text contains a card number, in the digits of any script, also inside a longer number."""
     runs = (re.sub(r"\D", "", run[0]) for run in RUN.finditer(_plain_digits(text)))
     return any(
         is_card(digits[start : start + length])
@@ -41,13 +42,13 @@ def in_text(text: str) -> bool:
 
 
 def in_name(field: str) -> bool:
-    """Whether a field is called like card data, or is itself a card number."""
+    """Whether a field has the name of card data, or is itself a card number."""
     plain = re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKC", field).lower())
     return bool(FIELD.fullmatch(plain)) or in_text(field)
 
 
 def in_number(number: object) -> bool:
-    """Whether the digits of a JSON number are a card number: the whole of it, for any long number contains some."""
+    """Whether the digits of a JSON number are a card number: all of them, because any long number contains some."""
     return is_card(re.sub(r"\D", "", str(number)))
 
 
@@ -61,7 +62,7 @@ def inside(value: Any) -> bool:
 
 
 def is_card(digits: str) -> bool:
-    """Whether these digits are a card number: a known network's beginning and length, and the check digit."""
+    """Whether digits are a card number: the prefix and length of a known network, and the check digit."""
     known = any(start.match(digits) and len(digits) in lengths for start, lengths in NETWORKS)
     return known and _luhn(digits)
 
@@ -71,7 +72,7 @@ def _any(values: Iterable[Any]) -> bool:
 
 
 def _plain_digits(text: str) -> str:
-    """The text with digits of every script as 0-9, and without the signs one does not see."""
+    """The text with digits of every script as 0-9, and without invisible characters."""
     if text.isascii():
         return text
     return "".join(

@@ -1,5 +1,5 @@
-"""ISO 4217: the currencies and their minor units. Generated; `tests/payments/test_currencies.py` holds it against the
-iso4217 package. Codes without a minor unit (metals, funds, tests) are no money to pay with."""
+"""ISO 4217: the currencies and their minor units. Generated; `tests/payments/test_currencies.py` compares it with the
+iso4217 package. Codes without a minor unit (metals, funds, tests) are left out: nobody pays with them."""
 
 from typing import Final
 
@@ -17,8 +17,4 @@ _CODES: Final = {
     4: ("CLF UYW"),
 }
 MINOR_UNITS: Final = {code: units for units, codes in _CODES.items() for code in codes.split()}
-
-
-def minor_units(currency: str) -> int:
-    """Decimal places of a currency; KeyError when it is none."""
-    return MINOR_UNITS[currency]
+"""Decimal places by currency code."""

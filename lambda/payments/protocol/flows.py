@@ -1,53 +1,44 @@
-"""The flows of one payment: submit it (POST), take it one step further (janitor, workflow), look at it (GET). No
-I/O."""
+"""The flows of one payment: submit it (POST), take it one step further (janitor, workflow), look at it (GET)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from payments.protocol import register
 from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
-from payments.protocol.record import (
+from payments.protocol.record import read_record, transaction
+from payments.protocol.register import authorize, decided, next_number, open_ballot, read_cells, take_over
+from payments.protocol.settlement import Outcome, State, ended, finish, intent_with, settle, written
+from payments.protocol.values import (
     IN_DOUBT,
     PENDING,
     VOID,
     VOID_TEXT,
+    Intent,
     Result,
+    canonical,
     key,
     payment_of,
-    read_record,
     read_result,
-    transaction,
-)
-from payments.protocol.register import (
-    Intent,
-    authorize,
-    canonical,
-    decided,
-    next_number,
-    open_ballot,
-    read_cells,
     read_value,
-    take_over,
 )
-from payments.protocol.settlement import Outcome, State, ended, finish, intent_with, settle, written
 
 
 class Reply(NamedTuple):
-    """An answer to a caller, before HTTP: status code, and what it is about."""
+    """An answer to a caller, before it becomes HTTP: status code, and the payment."""
 
     code: int
     intent: Intent | None = None
     result: Result | None = None
     status: str = PENDING
     outcome: Outcome | None = None
-    """Where the code is 202: why it is not final, for the log."""
+    """What settling came to, for the log."""
 
 
 def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
-    """POST: hold the payment in two Regions, decide who charges, and settle it if that is us."""
+    """POST: hold the payment in two Regions, decide who charges, and settle it if this Region does."""
     opened = yield from open_ballot(ctx, intent, 1)
-    cells = list(opened.cells.values())
+    cells = opened.cells.values()
     result = written(cells)
     if result:
         return (yield from replay(ctx, intent, result, cells))
@@ -64,8 +55,8 @@ def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     return Reply(201, intent, outcome.result, outcome.result.status, outcome)
 
 
-def replay(ctx: Context, intent: Intent, result: Result, cells: Sequence[Cell]) -> Flow[Reply]:
-    """A cell shows how it ended: the same answer again, once it cannot be lost any more."""
+def replay(ctx: Context, intent: Intent, result: Result, cells: Collection[Cell]) -> Flow[Reply]:
+    """A cell shows how it ended: the same answer again, once that cannot be lost any more."""
     if result.hash != intent.hash:
         return Reply(422)
     if result.rail != LEDGER and sum(cell.get("result") == result.text for cell in cells) < 2:
@@ -75,7 +66,7 @@ def replay(ctx: Context, intent: Intent, result: Result, cells: Sequence[Cell]) 
     return Reply(200, intent, result, result.status)
 
 
-def refused(cells: Sequence[Cell], intent: Intent) -> int:
+def refused(cells: Collection[Cell], intent: Intent) -> int:
     """The code that refuses a payment which two cells do not hold; 0 when they do."""
     if len(cells) < 2:
         return 503
@@ -91,11 +82,11 @@ def refused(cells: Sequence[Cell], intent: Intent) -> int:
 
 
 def later(ctx: Context, intent: Intent, outcome: Outcome) -> Flow[Reply]:
-    """202. Whoever is to finish it is told; should that be lost, the janitors find it all the same."""
-    told = LOST
+    """202. Tell whoever is to finish it; should that be lost, the janitors find it all the same."""
+    sent = LOST
     if outcome.state is State.ELSEWHERE and outcome.value:
-        (told,) = yield (hand_over(ctx, intent, outcome.value.region, [ctx.region], "decided there"),)
-    if told is LOST:
+        (sent,) = yield (hand_over(ctx, intent, outcome.value.region, [ctx.region], "decided there"),)
+    if sent is LOST:
         fields = {"transaction": transaction(intent), "account": payment_of(intent).account, "hash": intent.hash}
         yield (StartWorkflow(key(intent), canonical(fields)),)
     status = IN_DOUBT if outcome.state is State.IN_DOUBT else PENDING
@@ -118,13 +109,16 @@ def hand_over(ctx: Context, intent: Intent, target: str, tried: Sequence[str], r
     return PutEvent(canonical(fields))
 
 
-def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
-    """The workflow's task: what is public here is over, whatever cells are lost since; else recover."""
+def public_record(payment: str) -> Flow[tuple[Intent, Result] | None]:
+    """What this Region's replica of the public record shows of a payment, if anything."""
     (shown,) = yield (ReadRecord(payment),)
-    if shown is not LOST and shown:
-        _, result = read_record(shown)
-        return Outcome(State.FINAL, result)
-    return (yield from recover(ctx, payment, mine))
+    return read_record(shown) if shown is not LOST and shown else None
+
+
+def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
+    """The workflow's task: what is public here is over, whatever cells were lost since; else recover."""
+    public = yield from public_record(payment)
+    return Outcome(State.FINAL, public[1]) if public else (yield from recover(ctx, payment, mine))
 
 
 def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:
@@ -133,43 +127,39 @@ def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outc
     cells = yield from read_cells(ctx, payment)
     if len(cells) < 2:
         return Outcome(State.UNFINISHED)
-    held = list(cells.values())
-    result = written(held)
+    result = written(cells.values())
     if result:
-        return (yield from complete(ctx, payment, result, held, mine))
-    value = decided(held)
-    intent = intent_with(value.hash, held, payment) if value else None
+        return (yield from complete(ctx, payment, result, cells.values(), mine))
+    value = decided(cells.values())
+    intent = intent_with(value.hash, cells.values(), payment) if value else None
     if value and intent and heard(cells, value.region):
         return (yield from settle(ctx, intent, value))
     return (yield from hold_ballot(ctx, payment, cells, mine))
 
 
 def hold_ballot(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Intent | None) -> Flow[Outcome]:
-    """Drive the payload that the cells say is to be driven, in a ballot above all they have seen, and settle what is
-    decided."""
+    """Drive the payload that the cells call for, in a ballot above all they have seen, and settle what is decided."""
     drive = take_over(ctx, cells, mine, payment)
     if drive.void:
         return (yield from void(ctx, payment))
     if drive.intent is None:
-        held = any("hash" in cell for cell in cells.values())
-        return Outcome(State.CONTESTED if held else State.EMPTY)
+        return Outcome(State.CONTESTED if any("hash" in cell for cell in cells.values()) else State.EMPTY)
     opened = yield from open_ballot(ctx, drive.intent, next_number(cells.values()), proven=drive.proven)
     value = yield from authorize(ctx, opened)
     if value is None:
         return Outcome(State.UNFINISHED)
     intent: Intent | None = drive.intent
     if value.hash != drive.intent.hash:  # it lost meanwhile: two cells have accepted the other payload
-        intent = intent_with(value.hash, list(opened.cells.values()), payment)
+        intent = intent_with(value.hash, opened.cells.values(), payment)
     return (yield from settle(ctx, intent, value)) if intent else Outcome(State.UNFINISHED, value=value)
 
 
 def heard(cells: Mapping[str, Cell], region: str) -> bool:
-    """Whether the Region that is to charge knows of the payment, as far as one can see; else one more ballot tells
-    it."""
+    """Whether the Region that charges knows of the payment, as far as can be seen; else another ballot tells it."""
     return region not in cells or "due_at" in cells[region]
 
 
-def complete(ctx: Context, payment: str, result: Result, cells: Sequence[Cell], mine: Intent | None) -> Flow[Outcome]:
+def complete(ctx: Context, payment: str, result: Result, cells: Collection[Cell], mine: Intent | None) -> Flow[Outcome]:
     """A cell shows how it ended: make that final and public."""
     if result.status == VOID:
         return (yield from void(ctx, payment))
@@ -189,23 +179,25 @@ def void(ctx: Context, payment: str) -> Flow[Outcome]:
 
 def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
     """GET: this Region's replica of the public record; what it does not have yet, from the cells."""
-    (shown,) = yield (ReadRecord(payment),)
-    if shown is not LOST and shown:
-        intent, result = read_record(shown)
-        return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
-    answers = yield from read_cells(ctx, payment)
-    cells = list(answers.values())
+    public = yield from public_record(payment)
+    if public:
+        return owner_only(account, *public)
+    cells = yield from read_cells(ctx, payment)
     if len(cells) < 2:
         return Reply(503)
-    final = ended(cells, payment)
+    final = ended(cells.values(), payment)
     if final:
-        intent, result = final
-        return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
-    held = [register.held_intent(payment, cell) for cell in cells if "hash" in cell]
-    own = next((intent for intent in held if payment_of(intent).account == account), None)
-    if own is None or sum(not cell for cell in cells) >= 2:
+        return owner_only(account, *final)
+    intents = [register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]
+    own = next((intent for intent in intents if payment_of(intent).account == account), None)
+    if own is None or sum(not cell for cell in cells.values()) >= 2:
         return Reply(404)
-    return Reply(200, own, status=standing(ctx, answers))
+    return Reply(200, own, status=standing(ctx, cells))
+
+
+def owner_only(account: str, intent: Intent, result: Result) -> Reply:
+    """How a payment ended, for the account that made it."""
+    return Reply(200, intent, result, result.status) if result.account == account else Reply(404)
 
 
 def standing(ctx: Context, cells: Mapping[str, Cell]) -> str:

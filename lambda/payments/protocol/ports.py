@@ -1,8 +1,8 @@
-"""What a flow may ask of the world, and what it hears: the only words between the protocol and any driver of it.
+"""What a flow may ask of the world, and what it is answered: all that the protocol and its drivers share.
 
 A flow is a generator. It yields a batch of requests that may be done in parallel and in any order, and receives their
 answers in the order of the batch. Any answer may be LOST: the request may have been done, or not, or may be done
-later. A process may die at any yield. Clock, ballots and tokens come from the Context, so that a driver owns them:
+later. A process may die at any yield. Clock, ballots and tokens come from the Context, so that the driver owns them:
 `store.py` in the functions, the simulator in the tests.
 """
 
@@ -13,9 +13,9 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 LEDGER: Final = "ledger"
 REGISTER: Final = ":register"
-"""The item of a register about itself, with a key no payment can have. `serves`: the Region whose cells
-it holds, written when the environment was made or when it had been taught every payment; without, it may have lost its
-memory and is not asked. `lost`: a peer that must not be asked either."""
+"""The item of a register about itself, with a key no payment can have. `serves`: the Region whose cells it holds,
+written when the environment was created, or once it had been taught every payment; without it, the register may have
+lost its memory and is not asked. `lost`: a peer that must not be asked either."""
 
 Plain = str | int | Decimal
 Cell = Mapping[str, Plain]
@@ -36,7 +36,7 @@ NOT_SENT: Final = Silence.NOT_SENT
 
 
 class Action(NamedTuple):
-    """A conditional UpdateItem, as DynamoDB is told it. Names that are reserved words are written `#name`."""
+    """A conditional UpdateItem in DynamoDB's expressions. Names that are reserved words are written `#name`."""
 
     name: str
     update: str
@@ -44,7 +44,7 @@ class Action(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Of an Update or Publish: `done` is whether the condition held; `cell` the item after it, or as it refused it."""
+    """The answer to an Update or Publish: `done` is whether the condition held, `cell` the item afterwards."""
 
     done: bool
     cell: Cell
@@ -81,7 +81,7 @@ class ReadRecord(NamedTuple):
 
 
 class WriteReceipt(NamedTuple):
-    """Put an object into this Region's bucket unless its key exists -> True when it stands there."""
+    """Put an object into this Region's bucket unless its key exists -> True: it is there."""
 
     key: str
     body: str
@@ -105,7 +105,7 @@ class Lookup(NamedTuple):
 
 
 class Cancel(NamedTuple):
-    """Make the processor refuse a key from now on -> Verdict (too late, it stands), None (cancelled) or LOST."""
+    """Have the processor refuse a key from now on -> Verdict (too late: it stands), None (cancelled) or LOST."""
 
     rail: str
     key: str
@@ -119,7 +119,7 @@ class Verdict(NamedTuple):
 
 
 class StartWorkflow(NamedTuple):
-    """Start this Region's workflow under a name -> True; a name already taken is True as well."""
+    """Start this Region's workflow under a name -> True, also where the name is taken already."""
 
     name: str
     input: str
@@ -139,11 +139,11 @@ Flow = Generator[Batch, Sequence[Any], T]
 
 
 class Context(NamedTuple):
-    """Where a flow runs, and its clock and dice.
+    """Where a flow runs, and its clock and random numbers.
 
-    `regions` in rank order; `rail` is LEDGER or the processor's address; `key_lifetime` how long the processor
-    remembers an idempotency key, in seconds. `now()` is whole seconds since 1970; `draw(n)` a random number in [0,
-    n); `token()` a text nobody else draws.
+    `regions` in rank order; `rail` is LEDGER or the processor's address; `deduplicates`: the processor honours
+    idempotency keys, for `key_lifetime` seconds. `now()` is whole seconds since 1970; `draw(n)` a random number in
+    [0, n); `token()` a text that nobody else draws.
     """
 
     region: str

@@ -1,4 +1,4 @@
-"""The permit register: two of three Regions decide who may charge a payment. No I/O: flows of requests (see ports.py).
+"""The permit register: two of three Regions decide who may charge a payment.
 
 Each Region keeps one cell a payment, in a table of its own that nothing replicates. A cell only ever changes by the
 conditional writes named below, so each of them is a fact about that cell at one moment:
@@ -20,13 +20,13 @@ which only matters for progress. A refusal is never a promise, whatever ballot i
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Flow, Plain, Read, Request, Update
+from payments.protocol.values import Intent, Value, canonical, read_value
 
 BALLOTS: Final = 10**6
 DUE_AFTER: Final = 30
@@ -60,7 +60,7 @@ MISSING = (
 )
 CREATE = f"#hash = :hash, {MISSING}"
 CREATE_IF_EMPTY = f"#hash = if_not_exists(#hash, :hash), {MISSING}"
-# A hash that lost for good gives way to an accepted value's, and its intent with it.
+# A hash that lost for good gives way to that of an accepted value, and its intent with it.
 REPLACE = CREATE.replace("if_not_exists(intent, :intent)", ":intent")
 
 OPEN = Action("OPEN", f"SET {CREATE}, promised = :ballot", f"{NO_RESULT} AND {SAME_HASH} AND {ABOVE_PROMISE}")
@@ -81,26 +81,8 @@ FINISH = Action("FINISH", "SET #result = :result REMOVE due_shard, due_at", f"{N
 REST = Action("REST", "REMOVE due_shard, due_at", HAS_RESULT)
 LATER = Action("LATER", "SET due_at = :due", STILL_DUE_THEN)
 
-# -------------------------------------------------------------------------------------------------------------- values
-ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
-
-class Intent(NamedTuple):
-    """What a caller wants: `text` is its canonical JSON, `hash` the SHA-256 of that."""
-
-    id: str
-    hash: str
-    text: str
-
-
-class Value(NamedTuple):
-    """What is decided. `text` is the canonical JSON that the cells hold, copied byte for byte."""
-
-    text: str
-    region: str
-    hash: str
-    at: int
-    rail: str
+# --------------------------------------------------------------------------------------------------------------- flows
 
 
 class Opened(NamedTuple):
@@ -116,7 +98,7 @@ class Opened(NamedTuple):
 
 
 class Takeover(NamedTuple):
-    """What to drive. `proven`: a cell accepted a value with this hash, so no other hash can ever be accepted."""
+    """The payload to drive. `proven`: a cell accepted a value with this hash, so no other can ever be accepted."""
 
     intent: Intent | None
     proven: bool = False
@@ -124,21 +106,9 @@ class Takeover(NamedTuple):
     """Three payloads, one cell each: none can ever be accepted."""
 
 
-def canonical(fields: Mapping[str, Any]) -> str:
-    """JSON with sorted keys and no spaces: equal things are equal bytes."""
-    return ENCODE(fields)
-
-
 def propose(ctx: Context, region: str, digest: str) -> Value:
-    """A new value: that this Region charges this payload on the rail of this function's settings."""
+    """A new value: this Region charges this payload, on the rail of this function's settings."""
     return read_value(canonical({"region": region, "hash": digest, "at": ctx.now(), "rail": ctx.rail}))
-
-
-@lru_cache(maxsize=256)
-def read_value(text: str) -> Value:
-    """A value as the cells hold it."""
-    fields = json.loads(text)
-    return Value(text, fields["region"], fields["hash"], fields["at"], fields["rail"])
 
 
 @lru_cache(maxsize=256)
@@ -147,11 +117,8 @@ def due_shard(payment: str) -> str:
     return hashlib.sha256(payment.encode()).hexdigest()[0]
 
 
-# --------------------------------------------------------------------------------------------------------------- flows
-
-
 def everywhere(ctx: Context, request: Callable[[str], Request]) -> Flow[dict[str, Any]]:
-    """Ask all three Regions at once; what came back, by Region."""
+    """Ask all three Regions at once; the answers by Region that answered."""
     answers = yield tuple(request(region) for region in ctx.regions)
     return {region: answer for region, answer in zip(ctx.regions, answers, strict=True) if answer is not LOST}
 
@@ -162,7 +129,7 @@ def read_cells(ctx: Context, payment: str) -> Flow[dict[str, Cell]]:
 
 
 def update(ctx: Context, region: str, intent: Intent, action: Action, **values: Plain) -> Update:
-    """One of the writes that bring hash, intent, accepted_at and due where they are missing."""
+    """One of the writes that add hash, intent, accepted_at and due where they are missing."""
     turn = (ctx.regions.index(region) - ctx.regions.index(ctx.region)) % len(ctx.regions)
     now = ctx.now()
     create: dict[str, Plain] = {
@@ -175,11 +142,15 @@ def update(ctx: Context, region: str, intent: Intent, action: Action, **values: 
     return Update(region, intent.id, action, create | values)
 
 
+def update_all(ctx: Context, intent: Intent, action: Action, **values: Plain) -> Flow[dict[str, Answer]]:
+    """One of those writes to all three cells; the answers by Region that answered."""
+    return (yield from everywhere(ctx, lambda region: update(ctx, region, intent, action, **values)))
+
+
 def open_ballot(ctx: Context, intent: Intent, number: int, *, proven: bool = False) -> Flow[Opened]:
     """Ask every cell to promise a new ballot, and to hold the intent if it holds none."""
     ballot = number * BALLOTS + ctx.draw(BALLOTS)
-    action = PREPARE if proven else OPEN
-    answers = yield from everywhere(ctx, lambda region: update(ctx, region, intent, action, ballot=ballot))
+    answers = yield from update_all(ctx, intent, PREPARE if proven else OPEN, ballot=ballot)
     return Opened(ballot, intent, answers)
 
 
@@ -187,28 +158,36 @@ def authorize(ctx: Context, opened: Opened) -> Flow[Value | None]:
     """Who may charge: the decided value, or None when this ballot decided nothing."""
     known = decided(opened.cells.values())
     if known and "due_at" in opened.cells.get(known.region, {}):
-        return known  # and the Region that is to charge has heard of the payment
-    promises = {region: answer.cell for region, answer in opened.answers.items() if answer.done}
+        return known  # and the Region that charges knows of the payment
+    promises = promising(opened)
     if len(promises) < 2:
         return None
     value = choose(ctx, promises, opened.intent.hash)
-    votes = yield from everywhere(
-        ctx,
-        lambda region: update(ctx, region, opened.intent, VOTE, ballot=opened.ballot, value=value.text),
-    )
+    votes = yield from update_all(ctx, opened.intent, VOTE, ballot=opened.ballot, value=value.text)
     if sum(answer.done for answer in votes.values()) >= 2:
         return value
     return decided(answer.cell for answer in votes.values())
 
 
+def promising(opened: Opened) -> dict[str, Cell]:
+    """The cells that promised the ballot, by Region."""
+    return {region: answer.cell for region, answer in opened.answers.items() if answer.done}
+
+
 def choose(ctx: Context, promises: Mapping[str, Cell], digest: str) -> Value:
     """The accepted value of the highest ballot among the promising cells; with none, this Region, unless its own cell
     is away: a Region whose table is down must not pin payments to itself."""
-    accepted = [cell for cell in promises.values() if "accepted" in cell]
+    accepted = highest_accepted(promises.values())
     if accepted:
-        return read_value(str(max(accepted, key=lambda cell: int(cell["accepted_ballot"]))["accepted"]))
+        return read_value(str(accepted["accepted"]))
     region = ctx.region if ctx.region in promises else min(promises, key=ctx.regions.index)
     return propose(ctx, region, digest)
+
+
+def highest_accepted(cells: Iterable[Cell]) -> Cell | None:
+    """The cell that accepted a value in the highest ballot of all; None when none accepted one."""
+    accepted = (cell for cell in cells if "accepted" in cell)
+    return max(accepted, key=lambda cell: int(cell["accepted_ballot"]), default=None)
 
 
 def decided(cells: Iterable[Cell]) -> Value | None:
@@ -224,16 +203,15 @@ def next_number(cells: Iterable[Cell]) -> int:
 
 
 def take_over(ctx: Context, cells: Mapping[str, Cell], mine: Intent | None, payment: str) -> Takeover:
-    """Which payload to drive, from the cells that answered (two or three). No intent: contested, parked until the third
-    answers, or void. `mine` is driven when no cell holds anything."""
-    accepted = [cell for cell in cells.values() if "accepted" in cell]
+    """Which payload to drive, from the cells that answered (two or three). Without an intent it is void, or contested:
+    parked until the third cell answers. `mine` is driven when no cell holds anything."""
+    accepted = highest_accepted(cells.values())
     if accepted:
-        cell = max(accepted, key=lambda cell: int(cell["accepted_ballot"]))
-        return Takeover(held_intent(payment, cell), proven=True)
-    held = {region: held_intent(payment, cell) for region, cell in cells.items() if "hash" in cell}
-    if not held:
+        return Takeover(held_intent(payment, accepted), proven=True)
+    intents = {region: held_intent(payment, cell) for region, cell in cells.items() if "hash" in cell}
+    if not intents:
         return Takeover(mine)
-    holders = Counter(intent.hash for intent in held.values())
+    holders = Counter(intent.hash for intent in intents.values())
     digest, count = holders.most_common(1)[0]
     if count == 1 and len(holders) > 1:
         if len(cells) < len(ctx.regions):
@@ -241,9 +219,9 @@ def take_over(ctx: Context, cells: Mapping[str, Cell], mine: Intent | None, paym
         if len(holders) == len(ctx.regions):
             return Takeover(None, void=True)
         # One each and an empty cell: neither is accepted yet, the empty cell will decide.
-        first = min(held, key=ctx.regions.index)
-        digest = held.get(ctx.region, held[first]).hash
-    return Takeover(next(intent for intent in held.values() if intent.hash == digest))
+        first = min(intents, key=ctx.regions.index)
+        digest = intents.get(ctx.region, intents[first]).hash
+    return Takeover(next(intent for intent in intents.values() if intent.hash == digest))
 
 
 def held_intent(payment: str, cell: Cell) -> Intent:

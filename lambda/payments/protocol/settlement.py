@@ -1,5 +1,4 @@
-"""From a decided value to money and books: ATTEMPT, charge, RESULT, receipt, public record, FINISH. No I/O (see
-ports.py)."""
+"""From a decided value to money and books: ATTEMPT, charge, RESULT, receipt, public record, FINISH."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable
@@ -11,7 +10,6 @@ from payments.protocol.ports import (
     LEDGER,
     LOST,
     NOT_SENT,
-    Answer,
     Cell,
     Charge,
     Context,
@@ -21,8 +19,9 @@ from payments.protocol.ports import (
     Update,
     Verdict,
 )
-from payments.protocol.record import DECLINED, SETTLED, Result, conclude, key, payment_of, publish, read_result, receipt
-from payments.protocol.register import Intent, Value, decided, everywhere, held_intent, update
+from payments.protocol.record import publish, receipt
+from payments.protocol.register import decided, held_intent, update, update_all
+from payments.protocol.values import DECLINED, SETTLED, Intent, Result, Value, conclude, key, payment_of, read_result
 
 
 class State(Enum):
@@ -34,16 +33,16 @@ class State(Enum):
     IN_DOUBT = "in doubt"
     """May have been charged, and may not be charged again: the processor or an operator must say."""
     ELSEWHERE = "elsewhere"
-    """Decided for another Region, whose call it is."""
+    """Decided for another Region, which alone may call the processor."""
     EMPTY = "empty"
-    """No cell holds it, and no payload was given to drive."""
+    """No cell holds it, and there is no payload to drive."""
     CONTESTED = "contested"
     """Two payloads hold one cell each, and the third cell is silent."""
 
 
 class Outcome(NamedTuple):
-    """`result` when FINAL; the decided `value` where one is known. `resting`: nothing is left to do in this Region.
-    `conflict`: a cell or replica shows another result, which must never happen."""
+    """What a flow achieved: the `result` when FINAL, the decided `value` where it is known. `resting`: nothing is left
+    to do in this Region. `conflict`: a cell or replica shows another result, which must never happen."""
 
     state: State
     result: Result | None = None
@@ -53,10 +52,10 @@ class Outcome(NamedTuple):
 
 
 def settle(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
-    """Take a decided payment to its end, if that is for this Region to do."""
+    """Take a decided payment to its end, if this Region may."""
     if intent.hash != value.hash:  # another payload's: never settle one with the amount of the other
         return Outcome(State.UNFINISHED, value=value)
-    if value.rail == LEDGER:  # the decision is the entry: whoever learns it finishes it
+    if value.rail == LEDGER:  # the decision is the entry: whoever learns of it finishes it
         return (yield from finish(ctx, intent, conclude(intent, value, SETTLED)))
     if value.rail != ctx.rail:  # decided under other settings: never send this processor's secret there
         return Outcome(State.IN_DOUBT, value=value)
@@ -71,12 +70,12 @@ def settle(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
 
 
 def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
-    """Call the processor, if no other call may have been made or the processor replays. FINAL is not written anywhere
-    yet."""
+    """Call the processor, unless another call may have been made and it does not deduplicate. A FINAL outcome is not
+    written anywhere yet."""
     token = ctx.token()
-    barred = yield from claim(ctx, intent, value, token)
-    if barred:
-        return barred
+    refusal = yield from claim(ctx, intent, value, token)
+    if refusal:
+        return refusal
     payment = payment_of(intent)
     (verdict,) = yield (Charge(value.rail, key(intent), intent.id, payment.amount, payment.currency),)
     if isinstance(verdict, Verdict):
@@ -104,13 +103,13 @@ def claim(ctx: Context, intent: Intent, value: Value, token: str) -> Flow[Outcom
 
 
 def charged(intent: Intent, value: Value, verdict: Verdict) -> Outcome:
-    """The processor's word as a result."""
+    """The outcome by the processor's final word."""
     status = SETTLED if verdict.settled else DECLINED
     return Outcome(State.FINAL, conclude(intent, value, status, verdict.reference), value)
 
 
 def attempt(ctx: Context, intent: Intent, token: str) -> Flow[Cell | None]:
-    """Claim the one call of the processor in the own cell. The cell afterwards, whoever holds it; None: unknown."""
+    """Claim the one call of the processor in the own cell. The cell afterwards, whoever claimed it; None: unknown."""
     (answer,) = yield (update(ctx, ctx.region, intent, register.ATTEMPT, token=token),)
     if answer is not LOST:
         return answer.cell  # type: ignore[no-any-return]  # an Answer
@@ -121,28 +120,31 @@ def attempt(ctx: Context, intent: Intent, token: str) -> Flow[Cell | None]:
 def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
     """Make a result final, show it, and stop the janitor of this Region from asking for it.
 
-    Each step only after the one before: a cell stays due until its own Region's replica shows the record, for until
-    then that Region may be the last one that could publish it.
+    Each step only after the one before: a cell stays due until its own Region's replica shows the record, because until
+    then that Region may be the last one that can publish it.
     """
     conflict = False
     if result.rail != LEDGER:  # in the ledger two votes hold all there is to know
-        answers: dict[str, Answer] = yield from everywhere(
-            ctx, lambda region: update(ctx, region, intent, register.RESULT, result=result.text)
-        )
-        stored = [answer.cell.get("result") for answer in answers.values()]
-        conflict = any(text not in (None, result.text) for text in stored)
-        if stored.count(result.text) < 2:
+        answers = yield from update_all(ctx, intent, register.RESULT, result=result.text)
+        texts = [answer.cell.get("result") for answer in answers.values()]
+        conflict = any(text not in (None, result.text) for text in texts)
+        if texts.count(result.text) < 2:
             return Outcome(State.UNFINISHED, conflict=conflict)
-    complete = True
-    if result.status == SETTLED:
-        (receipted,) = yield (receipt(intent, result),)
-        complete = receipted is not LOST
+    complete = yield from write_receipt(intent, result)
     (published,) = yield (publish(intent, result),)
-    shown = None if published is LOST else published.cell.get("Content")
-    if shown == result.text and complete:
-        rested = yield from rest(ctx, intent.id, result)
-        return rested._replace(conflict=rested.conflict or conflict)
-    return Outcome(State.FINAL, result, conflict=conflict or shown not in (None, result.text))
+    content = None if published is LOST else published.cell.get("Content")
+    if content == result.text and complete:
+        outcome = yield from rest(ctx, intent.id, result)
+        return outcome._replace(conflict=outcome.conflict or conflict)
+    return Outcome(State.FINAL, result, conflict=conflict or content not in (None, result.text))
+
+
+def write_receipt(intent: Intent, result: Result) -> Flow[bool]:
+    """Whether this Region's bucket now holds the receipt, where there is to be one."""
+    if result.status != SETTLED:
+        return True
+    (receipted,) = yield (receipt(intent, result),)
+    return receipted is not LOST
 
 
 def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
@@ -157,8 +159,8 @@ def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
 
 
 def written(cells: Iterable[Cell]) -> Result | None:
-    """How it ended, as most of the cells have it: two may differ where an operator and a worker wrote at once, and then
-    the third decides."""
+    """How it ended, by most of the cells: two may differ where an operator and a worker wrote at once, and then the
+    third decides."""
     texts = [str(cell["result"]) for cell in cells if "result" in cell]
     return read_result(max(texts, key=texts.count)) if texts else None
 

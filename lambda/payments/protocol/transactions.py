@@ -1,4 +1,4 @@
-"""A transaction as callers send it: read, judged by every rule at once, and made into a Payment. Nothing given is
+"""A transaction as callers send it: read, checked against every rule at once, and made into a Payment. No value is
 echoed."""
 
 import json
@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.record import EPOCH, Payment
+from payments.protocol.values import EPOCH, Payment
 
 BODY_BYTES: Final = 16 * 1024
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
@@ -31,7 +31,7 @@ CARD: Final = "must not hold card data"
 
 
 class InvalidTransactionError(ValueError):
-    """`faults`: (field, what is wrong) of every fault, fit to be told; `field` "" is the whole."""
+    """`faults`: (field, what is wrong) of every fault, fit for the caller; `field` "" is the whole body."""
 
     def __init__(self, *faults: tuple[str, str]) -> None:
         self.faults = faults
@@ -67,16 +67,16 @@ def read_json(text: str) -> Any:
         raise InvalidTransactionError(("", "must be JSON")) from None
 
 
-def read_transaction(given: Any, account: str) -> Payment:
+def read_transaction(members: Any, account: str) -> Payment:
     """The payment that a transaction asks for. Raises InvalidTransactionError with every fault."""
-    if not isinstance(given, dict):
+    if not isinstance(members, dict):
         raise InvalidTransactionError(("transaction", "must be an object"))
-    faults = [(name, "is missing") for name in FIELDS if name not in given]
-    faults += unknown(given, FIELDS)
+    faults = [(name, "is missing") for name in FIELDS if name not in members]
+    faults += unknown(members, FIELDS)
 
     def read(name: str, reader: Callable[[Any], Read]) -> Read | None:
         try:
-            return reader(given[name]) if name in given else None
+            return reader(members[name]) if name in members else None
         except InvalidTransactionError as error:
             faults.extend(error.faults)
             return None
@@ -90,10 +90,10 @@ def read_transaction(given: Any, account: str) -> Payment:
     return Payment(key, amount, currency, timestamp, account)
 
 
-def unknown(given: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
-    """A fault for each member that has no business here; its name only when that is harmless."""
+def unknown(members: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
+    """A fault for each unknown member; with its name only where that is harmless."""
     faults = []
-    for name, value in given.items():
+    for name, value in members.items():
         if name in known:
             continue
         shown = name if re.fullmatch(r"[A-Za-z_]{1,32}", name) else "(a member)"
@@ -101,16 +101,16 @@ def unknown(given: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, st
     return faults
 
 
-def _id(given: Any) -> str:
-    if not isinstance(given, str) or not ID.fullmatch(given):
+def _id(value: Any) -> str:
+    if not isinstance(value, str) or not ID.fullmatch(value):
         raise InvalidTransactionError(("id", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"))
-    if card_in_id(given):
+    if card_in_id(value):
         raise InvalidTransactionError(("id", CARD))
-    return given
+    return value
 
 
 def card_in_id(text: str) -> bool:
-    """Whether an id holds a card number."""
+    """Whether an id contains a card number."""
     if UUID.fullmatch(text):
         return False
     if PLAIN_UUID.fullmatch(text):
@@ -118,51 +118,51 @@ def card_in_id(text: str) -> bool:
     return cards.in_text(text)
 
 
-def _currency(given: Any) -> str:
-    if not isinstance(given, str) or given not in MINOR_UNITS:
+def _currency(value: Any) -> str:
+    if not isinstance(value, str) or value not in MINOR_UNITS:
         raise InvalidTransactionError(("currency", "must be an ISO 4217 code such as USD"))
-    return given
+    return value
 
 
-def _amount(given: Any, currency: str | None) -> int:
-    """Minor units. Without a valid currency only what can be said without it is checked."""
-    if cards.inside(given):
+def _amount(value: Any, currency: str | None) -> int:
+    """Minor units; 0 without a valid currency, where only what does not depend on it is checked."""
+    if cards.inside(value):
         raise InvalidTransactionError(("amount", CARD))
-    if isinstance(given, str) and AMOUNT.fullmatch(given):
-        given = Decimal(given)
-    if isinstance(given, bool) or not isinstance(given, int | Decimal):
+    if isinstance(value, str) and AMOUNT.fullmatch(value):
+        value = Decimal(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise InvalidTransactionError(("amount", "must be a decimal number"))
-    if not _exact(given) or not 0 < given < LARGEST:
+    if not _exact(value) or not 0 < value < LARGEST:
         raise InvalidTransactionError(("amount", "must be above 0 and below 10^12"))
     if currency is None:
         return 0
-    units = Decimal(given).scaleb(MINOR_UNITS[currency])
+    units = Decimal(value).scaleb(MINOR_UNITS[currency])
     if units != units.to_integral_value():
         raise InvalidTransactionError(("amount", f"must have at most {MINOR_UNITS[currency]} decimals in its currency"))
     return int(units)
 
 
-def _timestamp(given: Any) -> int:
+def _timestamp(value: Any) -> int:
     """Microseconds since 1970, from ISO 8601 with a zone or from seconds since 1970."""
-    moment = _moment(given)
+    moment = _moment(value)
     if moment is None:
-        fault = CARD if cards.inside(given) else "must be ISO 8601 with a zone, or seconds since 1970 with 6 decimals"
+        fault = CARD if cards.inside(value) else "must be ISO 8601 with a zone, or seconds since 1970 with 6 decimals"
         raise InvalidTransactionError(("timestamp", fault))
     if not EPOCH <= moment < LAST:
         raise InvalidTransactionError(("timestamp", "must be in 1970 to 2199"))
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
-def _moment(given: Any) -> datetime | None:
-    if isinstance(given, str):
-        parts = MOMENT.fullmatch(given)
+def _moment(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        parts = MOMENT.fullmatch(value)
         try:
             return datetime.fromisoformat(f"{parts[1]}T{parts[2]}{parts[3].upper()}").astimezone(UTC) if parts else None
         except (ValueError, OverflowError):
             return None
-    if isinstance(given, bool) or not isinstance(given, int | Decimal) or cards.in_number(given):
+    if isinstance(value, bool) or not isinstance(value, int | Decimal) or cards.in_number(value):
         return None
-    seconds = Decimal(given)
+    seconds = Decimal(value)
     if not _exact(seconds) or not 0 <= seconds < LARGEST:
         return None
     micros = seconds.scaleb(6)
@@ -172,12 +172,12 @@ def _moment(given: Any) -> datetime | None:
 
 
 def _exact(number: int | Decimal) -> bool:
-    """Whether arithmetic on it stays exact: a number, and no more digits than decimals are computed with."""
+    """Whether arithmetic on it stays exact: finite, and no more digits than the decimal context has."""
     return Decimal(number).is_finite() and len(Decimal(number).as_tuple().digits) <= 28
 
 
 def _integer(digits: str) -> int:
-    """Long ones are refused before they cost anything; nothing here needs them."""
+    """An integer; long ones, which nothing here needs, are refused before they cost anything."""
     if len(digits) > 40:
         raise InvalidTransactionError(("", "must not hold numbers of more than 40 digits"))
     return int(digits)

@@ -15,8 +15,8 @@ from typing import Any
 import boto3
 import pytest
 
-from stacksets.client import StackSetClient, operation_id
-from stacksets.errors import ToolError
+from stacksets.client import StackSetClient
+from stacksets.errors import NEUTRAL, ToolError
 from stacksets.model import Definition, Instance, InstanceStatus, Operation, OperationStatus, ResultStatus
 
 SERVER = Path(__file__).parents[2] / ".venv-moto" / "bin" / "moto_server"
@@ -43,15 +43,15 @@ class Moto:
 
     def create(self) -> None:
         self.stack_set.create(definition("60"), **ROLES)
-        self.stack_set.create_instances(ACCOUNT, REGIONS, token=operation_id("create"))
+        self.stack_set.create_instances(ACCOUNT, REGIONS, token=NEUTRAL.token("create"))
 
     def delete(self, *regions: str) -> None:
-        self.stack_set.delete_instances(ACCOUNT, regions, token=operation_id("delete"))
+        self.stack_set.delete_instances(ACCOUNT, regions, token=NEUTRAL.token("delete"))
 
     def operation(self, action: str) -> Operation:
         """The only operation that did this."""
-        (found,) = (operation for operation in self.stack_set.operations() if operation.action == action)
-        return self.stack_set.operation(found.id)
+        (only,) = (operation for operation in self.stack_set.operations() if operation.action == action)
+        return self.stack_set.operation(only.id)
 
     def retention(self, region: str) -> str:
         """Seconds that the Region's queue keeps a message, "" where there is no queue."""
@@ -113,23 +113,23 @@ def places(instances: tuple[Instance, ...]) -> dict[str, tuple[str, InstanceStat
 
 def test_instances_are_created_in_every_region_and_listed(moto: Moto) -> None:
     moto.create()
-    found = moto.stack_set.instances()
-    assert places(found) == dict.fromkeys(REGIONS, (ACCOUNT, InstanceStatus.CURRENT))
-    assert all(instance.stack_id for instance in found)
+    instances = moto.stack_set.instances()
+    assert places(instances) == dict.fromkeys(REGIONS, (ACCOUNT, InstanceStatus.CURRENT))
+    assert all(instance.stack_id for instance in instances)
     assert [moto.retention(region) for region in REGIONS] == ["60", "60", "60"]
 
 
 def test_definition_comes_back_as_it_was_given(moto: Moto) -> None:
     moto.create()
-    held, given = moto.stack_set.describe(), definition("60")
-    assert held
-    assert (held.name, held.template, held.parameters, held.tags) == (
+    stack_set, wanted = moto.stack_set.describe(), definition("60")
+    assert stack_set
+    assert (stack_set.name, stack_set.template, stack_set.parameters, stack_set.tags) == (
         "payments-moto",
-        given.body,
-        given.parameters,
-        given.tags,
+        wanted.body,
+        wanted.parameters,
+        wanted.tags,
     )
-    assert (held.administration_role_arn, held.execution_role_name) == tuple(ROLES.values())
+    assert (stack_set.administration_role_arn, stack_set.execution_role_name) == tuple(ROLES.values())
 
 
 def test_operation_and_its_results_are_described(moto: Moto) -> None:
@@ -141,20 +141,20 @@ def test_operation_and_its_results_are_described(moto: Moto) -> None:
 
 
 def test_update_changes_the_definition_and_says_how_it_ended(moto: Moto) -> None:
-    """moto changes no stack then: that each Region's does is shown on the local cloud (test_deploy.py)."""
+    """moto changes no stack then: that each Region's does is shown on the local cloud (test_alone.py)."""
     moto.create()
-    token, wanted = operation_id("update"), definition("120")
+    token, wanted = NEUTRAL.token("update"), definition("120")
     moto.stack_set.update(wanted, token=token, order=REGIONS)
     assert moto.stack_set.operation(token).status is OperationStatus.SUCCEEDED
-    held = moto.stack_set.describe()
-    assert held
-    assert held.parameters == wanted.parameters
+    stack_set = moto.stack_set.describe()
+    assert stack_set
+    assert stack_set.parameters == wanted.parameters
     assert places(moto.stack_set.instances()) == dict.fromkeys(REGIONS, (ACCOUNT, InstanceStatus.CURRENT))
 
 
 def test_update_of_one_region_names_it_alone(moto: Moto) -> None:
     moto.create()
-    token = operation_id("update")
+    token = NEUTRAL.token("update")
     moto.stack_set.update(definition("120"), token=token, order=REGIONS, account=ACCOUNT, only=REGIONS[1:2])
     assert [result.region for result in moto.stack_set.results(token)] == [REGIONS[1]]
 

@@ -1,4 +1,4 @@
-"""The external processor over HTTP, against the sandbox: what it says, and what is made of its silence."""
+"""The client of the external processor, against the sandbox: what it says, and what its silence means."""
 
 import uuid
 from collections.abc import Callable, Iterator

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from stacksets.client import StackSetClient
-from stacksets.errors import InterruptedRunError, OperationInProgressError, RegionsFailedError
+from stacksets.errors import Advice, InterruptedRunError, OperationInProgressError, RegionsFailedError
 from stacksets.model import Instance, Operation, OperationStatus, Result, ResultStatus
 from stacksets.operation import Runner
 from stacksets.progress import Silent
@@ -20,7 +20,8 @@ REGIONS = ("eu-west-1", "ap-southeast-1", "us-east-1")
 class Script:
     """A StackSet whose operation goes through the given looks, one each time it is looked at."""
 
-    name = "payments-dev"
+    name = "shop"
+    advice = Advice(tool="shop", repeat="repeat the command", watch="watch it with `shop status`")
 
     def __init__(self, *looks: tuple[str, str], failed_instances: int = 0, before: Sequence[Operation] = ()) -> None:
         self.looks = list(looks)
@@ -62,10 +63,10 @@ class Script:
 
 
 def runner(script: Script, sleep: Any = lambda _: None) -> Runner:
-    def no_stacks(region: str) -> Stacks:
-        raise AssertionError(region)
+    def stacks(region: str) -> Stacks:
+        return Stacks(cast(Any, None), region)  # no call is made to it
 
-    return Runner(client=cast(StackSetClient, script), stacks=no_stacks, report=Silent(), pace=Pace(sleep=sleep))
+    return Runner(client=cast(StackSetClient, script), stacks=stacks, report=Silent(), pace=Pace(sleep=sleep))
 
 
 def test_success_is_every_region_succeeded() -> None:
@@ -78,7 +79,7 @@ def test_success_is_every_region_succeeded() -> None:
     assert outcome.ok
     assert outcome.regions(ResultStatus.SUCCEEDED) == REGIONS
     assert len(script.started) == 1
-    assert script.started[0].startswith("payctl-update-")
+    assert script.started[0].startswith("shop-update-")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +92,7 @@ def test_success_is_every_region_succeeded() -> None:
     ],
 )
 def test_failure_is_never_called_success(status: str, results: str, failed_instances: int) -> None:
-    """SUCCEEDED as a whole may hide a Region that failed (FACTS F4)."""
+    """SUCCEEDED as a whole may hide a Region that failed (docs/aws.md, "Success can hide failures")."""
     script = Script((status, results), failed_instances=failed_instances)
     with pytest.raises(RegionsFailedError) as caught:
         runner(script).run("update", script.start)
@@ -147,7 +148,7 @@ def test_second_interruption_leaves_the_operation_running() -> None:
     def sleep(_: float) -> None:
         raise KeyboardInterrupt
 
-    with pytest.raises(InterruptedRunError, match="still runs; watch it with `payctl status`"):
+    with pytest.raises(InterruptedRunError, match="still runs; watch it with `shop status`"):
         runner(script, sleep).run("update", script.start)
 
 

@@ -1,4 +1,5 @@
-"""What a caller may send: every rule of DESIGN 4, each fault named, nothing echoed, no card number let in."""
+"""What a caller may send: every rule of docs/design.md, "What a caller may send", each fault named, nothing echoed, no
+card number let in."""
 
 import json
 import random
@@ -11,8 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.record import Payment, intent_of, read_record, transaction
+from payments.protocol.record import read_record, transaction
 from payments.protocol.transactions import InvalidTransactionError, card_in_id, read_request, read_transaction
+from payments.protocol.values import Payment, intent_of
 
 GOOD: dict[str, Any] = {"id": "TXN001", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 ACCOUNT = "123456789012"

@@ -1,9 +1,12 @@
 """The root cause among a stack's events."""
 
+from typing import Any, cast
+
 import pytest
 
 from stacksets import causes
-from stacksets.stack import Event
+from stacksets.errors import FIXES, NEUTRAL, Advice, Cause
+from stacksets.stack import Event, Stacks
 
 STACK = "arn:aws:cloudformation:eu-west-1:111122223333:stack/payments/1"
 
@@ -31,7 +34,7 @@ def newest_first(*events: Event) -> list[Event]:
 
 
 def test_first_real_failure_is_found_not_the_cascade() -> None:
-    found = causes.first_failure(
+    failure = causes.first_failure(
         newest_first(
             itself("CREATE_IN_PROGRESS", "User Initiated"),
             event("Key", "CREATE_IN_PROGRESS"),
@@ -44,12 +47,12 @@ def test_first_real_failure_is_found_not_the_cascade() -> None:
         ),
         STACK,
     )
-    assert found is not None
-    assert (found.resource, found.reason) == ("Queue", "Queue already exists")
+    assert failure is not None
+    assert (failure.resource, failure.reason) == ("Queue", "Queue already exists")
 
 
 def test_failure_of_an_earlier_operation_is_not_todays() -> None:
-    found = causes.first_failure(
+    failure = causes.first_failure(
         newest_first(
             itself("UPDATE_IN_PROGRESS"),
             event("Queue", "UPDATE_FAILED", "yesterday's"),
@@ -60,12 +63,12 @@ def test_failure_of_an_earlier_operation_is_not_todays() -> None:
         ),
         STACK,
     )
-    assert found is not None
-    assert found.reason == "today's"
+    assert failure is not None
+    assert failure.reason == "today's"
 
 
 def test_deletion_that_tidied_up_does_not_hide_the_failure_before_it() -> None:
-    found = causes.first_failure(
+    failure = causes.first_failure(
         newest_first(
             itself("CREATE_IN_PROGRESS"),
             event("Queue", "CREATE_FAILED", "Queue already exists"),
@@ -76,16 +79,16 @@ def test_deletion_that_tidied_up_does_not_hide_the_failure_before_it() -> None:
         ),
         STACK,
     )
-    assert found is not None
-    assert found.resource == "Queue"
+    assert failure is not None
+    assert failure.resource == "Queue"
 
 
 def test_stack_that_failed_before_its_first_resource_gives_its_own_reason() -> None:
-    found = causes.first_failure(
+    failure = causes.first_failure(
         newest_first(itself("CREATE_IN_PROGRESS"), itself("ROLLBACK_IN_PROGRESS", "Transform failed")), STACK
     )
-    assert found is not None
-    assert found.reason == "Transform failed"
+    assert failure is not None
+    assert failure.reason == "Transform failed"
 
 
 def test_good_stack_has_no_cause() -> None:
@@ -95,20 +98,35 @@ def test_good_stack_has_no_cause() -> None:
 @pytest.mark.parametrize(
     ("reason", "remedy"),
     [
-        ("Account 111122223333 should have 'payment-stackset-execution' role with trust relationship", "bootstrap"),
+        ("Account 111122223333 should have 'execution' role with trust relationship", "StackSet roles"),
         (
             "Specified ReservedConcurrentExecutions decreases account's UnreservedConcurrentExecution below 50",
-            "reserved",
+            "Lambda quota",
         ),
-        ("payment-alerts-dev already exists", "ENVIRONMENT_SUFFIX"),
+        ("shop-alerts already exists", "another name"),
         ("User is not authorized to perform: kms:CreateKey", "execution role"),
-        ("The bucket you tried to delete is not empty", "--delete-data"),
+        ("The bucket you tried to delete is not empty", "empty the bucket, then try again"),
         ("Rate exceeded", "throttling"),
     ],
 )
 def test_known_reason_has_a_fix(reason: str, remedy: str) -> None:
-    assert remedy in causes.known_fix(reason)
+    assert remedy in NEUTRAL.fix(reason)
 
 
 def test_unknown_reason_has_none() -> None:
-    assert causes.known_fix("Internal failure") == ""
+    assert NEUTRAL.fix("Internal failure") == ""
+
+
+def test_fix_that_a_tool_hands_in_goes_first() -> None:
+    advice = Advice(repeat="run `shop up` again", fixes=((r"quota", "ask Bob, then {repeat}"), *FIXES))
+    assert advice.fix("Quota exceeded") == "ask Bob, then run `shop up` again"
+    assert advice.fix("Rate exceeded") == "AWS was throttling: run `shop up` again"
+
+
+def test_cause_has_the_fix_of_the_advice_of_the_stacks() -> None:
+    """A StackSet's own words for the failure of a resource, where the stack's events are not known."""
+    stacks = Stacks(cast(Any, None), "eu-west-1", advice=Advice(fixes=((r"exists", "rename it"),)))
+    words = "ResourceLogicalId:Queue, ResourceType:AWS::SQS::Queue, ResourceStatusReason:orders\n exists."
+    assert causes.find(stacks, fallback=words) == Cause(
+        region="eu-west-1", resource="Queue", reason="orders exists.", remedy="rename it"
+    )

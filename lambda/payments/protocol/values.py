@@ -1,0 +1,134 @@
+"""Payment, Intent, Value and Result: what is wanted, decided and final, each with its canonical bytes.
+
+Cells and records hold these bytes and copy them as they are: equal things are equal bytes, whoever writes them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from payments.protocol.currencies import MINOR_UNITS
+
+SETTLED: Final = "SETTLED"
+DECLINED: Final = "DECLINED"
+NOT_CHARGED: Final = "NOT_CHARGED"
+"""An operator closed it: the processor took nothing."""
+VOID: Final = "VOID"
+"""Three payloads under one id, one cell each: none was ever accepted. Never public."""
+PENDING: Final = "PENDING"
+IN_DOUBT: Final = "IN_DOUBT"
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+class Payment(NamedTuple):
+    """What an intent says: `amount` in minor units, `timestamp` in microseconds since 1970, `account` the caller's."""
+
+    id: str
+    amount: int
+    currency: str
+    timestamp: int
+    account: str
+
+    @property
+    def decimal(self) -> Decimal:
+        return Decimal(self.amount).scaleb(-MINOR_UNITS[self.currency])
+
+    @property
+    def iso(self) -> str:
+        moment = EPOCH + timedelta(microseconds=self.timestamp)
+        return moment.isoformat().replace("+00:00", "Z")
+
+
+class Intent(NamedTuple):
+    """What a caller wants: `text` is the canonical JSON of a Payment, `hash` the SHA-256 of that."""
+
+    id: str
+    hash: str
+    text: str
+
+
+class Value(NamedTuple):
+    """What is decided: which Region charges which payload, on which rail, proposed `at` seconds since 1970."""
+
+    text: str
+    region: str
+    hash: str
+    at: int
+    rail: str
+
+
+class Result(NamedTuple):
+    """How a payment ended. `account` is the caller's, `reference` the processor's."""
+
+    text: str
+    status: str
+    hash: str = ""
+    region: str = ""
+    at: int = 0
+    rail: str = ""
+    account: str = ""
+    reference: str = ""
+
+
+def canonical(fields: Mapping[str, Any]) -> str:
+    """JSON with sorted keys and no spaces."""
+    return ENCODE(fields)
+
+
+def intent_of(payment: Payment) -> Intent:
+    """The canonical form that is hashed, held and compared."""
+    text = canonical(payment._asdict())
+    return Intent(payment.id, hashlib.sha256(text.encode()).hexdigest(), text)
+
+
+@lru_cache(maxsize=256)
+def payment_of(intent: Intent) -> Payment:
+    """What the canonical form says."""
+    return Payment(**json.loads(intent.text))
+
+
+def key(intent: Intent) -> str:
+    """The processor's idempotency key, and the workflow's name."""
+    return hashlib.sha256(f"{intent.id}|{intent.hash}".encode()).hexdigest()
+
+
+@lru_cache(maxsize=256)
+def read_value(text: str) -> Value:
+    """A value as the cells hold it."""
+    fields = json.loads(text)
+    return Value(text, fields["region"], fields["hash"], fields["at"], fields["rail"])
+
+
+@lru_cache(maxsize=256)
+def read_result(text: str) -> Result:
+    """A result as cells and records hold it."""
+    fields = json.loads(text)
+    return Result(text=text, **{name: fields[name] for name in Result._fields if name in fields})
+
+
+def conclude(intent: Intent, value: Value, status: str, reference: str = "", **resolution: str) -> Result:
+    """The result of a decided payment. `resolution` (by, reason) only where an operator closed it.
+
+    Raises ValueError when another payload was decided."""
+    if intent.hash != value.hash:
+        raise ValueError("the decided value is that of another payload")
+    fields: dict[str, Any] = {
+        "account": payment_of(intent).account,
+        "at": value.at,
+        "hash": value.hash,
+        "rail": value.rail,
+        "region": value.region,
+        "status": status,
+    }
+    if reference:
+        fields["reference"] = reference
+    return read_result(canonical(fields | resolution))
+
+
+VOID_TEXT: Final = canonical({"status": VOID})

@@ -1,0 +1,31 @@
+"""A local cloud with nothing in it but the two roles of self-managed StackSets."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+import localcloud
+
+ACCOUNT = "000000000000"
+ADMINISTRATION = f"arn:aws:iam::{ACCOUNT}:role/administration"
+
+
+@pytest.fixture(scope="session")
+def cloud() -> Iterator[localcloud.LocalCloud]:
+    with localcloud.running() as running:
+        untyped: Any = boto3.client  # its overloads want no keys by **
+        iam = untyped("iam", region_name="us-east-1", endpoint_url=running.endpoint, **localcloud.ROOT)
+        for role, principal in (
+            ("administration", {"Service": "cloudformation.amazonaws.com"}),
+            ("execution", {"AWS": ADMINISTRATION}),
+        ):
+            statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+            iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": [statement]}))
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        iam.put_role_policy(
+            RoleName="execution", PolicyName="everything", PolicyDocument=json.dumps({"Statement": [everything]})
+        )
+        yield running
