@@ -1,4 +1,4 @@
-"""The alert topic of a Region and its subscribers (SPEC B9)."""
+"""The alert topic of a Region and its subscribers (docs/design.md, "Alerts")."""
 
 from awacs.aws import Principal
 from troposphere import GetAtt, Ref, Sub, Template

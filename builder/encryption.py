@@ -1,4 +1,4 @@
-"""The customer key of a Region, and who may use it for what (SPEC B8)."""
+"""The customer key of a Region, and who may use it for what (docs/design.md, "Keys")."""
 
 from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEquals
 from troposphere import If, NoValue, Sub, Template

@@ -71,7 +71,7 @@ def add_is_home(template: Template, settings: Settings) -> None:
 
 
 def add_peers(template: Template, settings: Settings) -> None:
-    """The mapping of each Region to its rank and the two others, next in rank first (SPEC B1)."""
+    """The mapping of each Region to its rank and the two others, next in rank first (docs/design.md, "Regions")."""
     regions = settings.regions
     peers = {}
     for rank, region in enumerate(regions):

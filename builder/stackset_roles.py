@@ -1,4 +1,5 @@
-"""The roles of self-managed StackSets: one administers, one creates the resources (FACTS F2)."""
+"""The roles of self-managed StackSets: one administers, one creates the resources (docs/aws.md, "Roles of self-managed
+StackSets")."""
 
 from awacs.aws import ArnEquals, AWSPrincipal, PolicyDocument
 from troposphere import If, NoValue, Ref, Sub, Template

@@ -1,4 +1,5 @@
-"""The payment workflow of a Region: settle here, else in the next Region, else a dead letter (SPEC B6)."""
+"""The payment workflow of a Region: settle here, else in the next Region, else a dead letter (docs/design.md, "The
+workflow resource")."""
 
 from typing import Any
 
