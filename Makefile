@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
@@ -43,15 +44,16 @@ simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write the commands' part of docs/operations.md from their help
-	$(BIN)/python -m payctl.commands.manual
+docs: setup ## Write docs/commands.md from the commands' help
+	$(MANUAL) docs/commands.md
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg anew on a local cloud
 	$(BIN)/python docs/record.py
 
-check: setup lint ## Lint, and fail when templates/*.json or docs/operations.md are stale
+check: setup lint ## Lint, and fail when templates/*.json or docs/commands.md are stale
 	$(BIN)/python -m builder --check
-	$(BIN)/python -m payctl.commands.manual --check
+	@mkdir -p build && $(MANUAL) build/commands.md >/dev/null
+	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from payctl.commands import manual
 from payctl.commands.options import ENVIRONMENT, OPERATIONS, PAYMENTS
 from payctl.version import version
+from tests.payctl.manual import commands
 
 ROOT = Path(__file__).parents[2]
 
@@ -51,7 +51,7 @@ def test_bash_completes(words: list[str], completed: list[str]) -> None:
 
 
 def test_bash_completes_every_command() -> None:
-    assert set(tab("payctl", "")) == {name.split()[0] for name in manual.commands()}
+    assert set(tab("payctl", "")) == {name.split()[0] for name in commands()}
 
 
 def test_zsh_and_fish_are_told_what_each_command_is_for() -> None:
@@ -103,7 +103,7 @@ def test_help_groups_every_command_by_what_one_works_on() -> None:
     assert "─ Commands ─" not in text
     places = [text.index(f"─ {title} ─") for title in titles]
     assert places == sorted(places)
-    for name, command in manual.commands().items():
+    for name, command in commands().items():
         assert command.rich_help_panel in titles, name
         panel = text[text.index(f"─ {command.rich_help_panel} ─") :].partition("╰")[0]
         assert f"│ {name.split()[0]} " in panel, name
