@@ -11,7 +11,8 @@ REFUSED: Final = "REFUSED"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Answer:
-    """One request and its outcome. `status` 0: no answer. `state`: the payment's status, where the body has one."""
+    """One request and its outcome. `status` 0: no answer. `sent`: the payload that was posted, "" for a GET. `payload`,
+    `state` and `body` (a digest) are those of an answer that shows a payment, else ""."""
 
     payment: str
     method: str
@@ -20,6 +21,14 @@ class Answer:
     seconds: float
     status: int
     state: str = ""
+    sent: str = ""
+    payload: str = ""
+    body: str = ""
+
+    @property
+    def end(self) -> float:
+        """When it arrived."""
+        return self.at + self.seconds
 
     @property
     def error(self) -> bool:
@@ -57,7 +66,7 @@ class Payment:
 
     def learn(self, answer: Answer) -> None:
         """Learn from an answer."""
-        now = answer.at + answer.seconds
+        now = answer.end
         self.begun_at = answer.at if self.begun_at is None else min(self.begun_at, answer.at)
         if answer.error:
             self.errors += 1
@@ -86,7 +95,7 @@ class ClientLog:
     def summary(self) -> dict[str, Any]:
         """The run in figures, for people and programs."""
         posts = [answer for answer in self.answers if answer.method == "POST"]
-        seconds = max((answer.at + answer.seconds for answer in self.answers), default=0.0)
+        seconds = max((answer.end for answer in self.answers), default=0.0)
         return {
             "payments": len(self.payments),
             "accepted": len(self.accepted),

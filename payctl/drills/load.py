@@ -10,15 +10,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from queue import SimpleQueue
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+
+from botocore.httpsession import URLLib3Session
 
 from payctl import http
-from payctl.drills.api_client import ApiClient
+from payctl.drills import history
 from payctl.drills.client_log import Answer, ClientLog, Payment
 from payctl.drills.routing import AWS_INTERVAL, LOCAL_INTERVAL, Router
 from payctl.environment import Environment
 from stacksets.errors import ToolError
 
+CONNECT_SECONDS: Final = 2
+READ_SECONDS: Final = 10  # above the 8 s within which the API answers
 # Concurrent requests at most: a slow API is then asked less, and does not drown in unanswered requests.
 THREADS: Final = 24
 # Seconds before a request is repeated: soon elsewhere, then ever more patiently, with jitter.
@@ -27,6 +31,25 @@ PAUSE_FACTOR: Final = 3
 LONGEST_PAUSE: Final = 5.0
 # Seconds between looks at a payment that was accepted and is not settled yet (the API's Retry-After).
 LOOK_AGAIN: Final = 2.0
+
+
+class ApiClient:
+    """Calls the APIs of an environment. `connections` are kept to each host."""
+
+    def __init__(self, environment: Environment, *, connections: int) -> None:
+        self._credentials = environment.cloud.credentials().get_frozen_credentials()
+        self._urls = {r: http.address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions}
+        pair: Any = (CONNECT_SECONDS, READ_SECONDS)  # which the session takes, though its types want one number
+        self._session = URLLib3Session(timeout=pair, max_pool_connections=connections)
+
+    def call(self, method: str, region: str, path: str, body: Any = None) -> http.Answer:
+        """One signed request to a Region's API."""
+        url = self._urls[region] + path
+        return http.send(method, url, body=body, sign_as=self._credentials, region=region, session=self._session)
+
+    def healthy(self, region: str) -> bool:
+        """Whether the Region's health endpoint answers 200."""
+        return http.send("GET", f"{self._urls[region]}/health", session=self._session).status == 200
 
 
 class Api(Protocol):
@@ -177,7 +200,8 @@ class Load:
             at=at,
             seconds=self.now - at,
             status=response.status,
-            state=str(response.fields.get("status", "")) if response.status in (200, 201, 202) else "",
+            sent=history.payload_of(payment.transaction) if step.method == "POST" else "",
+            **(history.shown(response.fields) if response.status in (200, 201, 202) else {}),
         )
 
     def _done(self, step: Step, answer: Answer | None) -> None:

@@ -19,11 +19,12 @@ FIGURES: Final[Mapping[str, str]] = {
     "parked": "parked",
     "lost": "lost",
     "charged_twice": "charged twice",
+    "contradicted": "told what cannot all be true",
     "recovery_seconds": "s until service as usual",
     "last_settled_seconds": "s after healing until the last settled",
     "client_errors": "errors seen by clients",
 }
-MUST_BE_ZERO: Final = ("lost", "charged_twice")
+MUST_BE_ZERO: Final = ("lost", "charged_twice", "contradicted")
 MORE: Final[Mapping[str, str]] = {
     "payments": "payments made",
     "unknown": "payments whose client gave up before an answer",

@@ -1,12 +1,14 @@
 """The verdict of a drill: a pure function of the clients' log and of the evidence in all Regions."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from payctl.drills.client_log import FINAL, REFUSED, ClientLog, Payment
+from payctl.drills.client_log import FINAL, REFUSED, Answer, ClientLog, Payment
 from payctl.drills.evidence import Evidence, different_receipts, differing
+from payctl.drills.history import contradictions as contradictions_of
+from payctl.drills.history import in_words
 from payctl.drills.scenarios import Outage
 
 USUAL_SECONDS: Final = 2.0  # within which a new payment is accepted while service is as usual
@@ -42,6 +44,8 @@ class Verdict:
     """Charged and not settled, or settled and not charged."""
     differing: int
     """Payments that two Regions show differently."""
+    contradicted: int
+    """Payments of which clients were told what cannot all be true (history.py)."""
     receipts_missing: int
     dead_letters: int
     dead_letters_unexplained: int
@@ -75,6 +79,7 @@ def judge(log: ClientLog, evidence: Evidence, aftermath: Aftermath, outages: Seq
     settled = [payment for payment, word in status.items() if word == "SETTLED"]
     letters = [letter for letter in evidence.letters if letter.payment not in status]
     last_end = max(outage.end for outage in outages)
+    contradictions = contradictions_of(log.answers)
     figures = Verdict(
         payments=len(log.payments),
         accepted=len(accepted),
@@ -87,6 +92,7 @@ def judge(log: ClientLog, evidence: Evidence, aftermath: Aftermath, outages: Seq
         charged_twice=len(charged_twice(evidence)),
         charged_wrongly=len(charged_wrongly(evidence, settled, aftermath.parked)),
         differing=len(different(evidence)),
+        contradicted=len(contradictions),
         receipts_missing=sum(payment not in receipts for receipts in evidence.receipts.values() for payment in settled),
         dead_letters=len(evidence.letters),
         dead_letters_unexplained=sum(letter.payment not in aftermath.parked for letter in letters),
@@ -102,7 +108,7 @@ def judge(log: ClientLog, evidence: Evidence, aftermath: Aftermath, outages: Seq
         accepted_by=_counted(log.regions, [payment.accepted_by for payment in accepted]),
         decided_by=_counted(log.regions, [str(item["Region"]) for p in status if (item := evidence.record(p))]),
     )
-    return replace(figures, failures=tuple(failures(figures, evidence, status)))
+    return replace(figures, failures=(*failures(figures, evidence, status), *told_falsely(contradictions)))
 
 
 def failures(figures: Verdict, evidence: Evidence, status: Mapping[str, str]) -> list[str]:
@@ -123,6 +129,13 @@ def failures(figures: Verdict, evidence: Evidence, status: Mapping[str, str]) ->
         if missing := len(status) - len(records):
             texts.append(f"{region} does not show {missing} records")
     return texts
+
+
+def told_falsely(contradictions: Mapping[str, Sequence[Answer]]) -> Iterator[str]:
+    """The contradictions in words: the first one with its proof."""
+    for payment, proof in list(contradictions.items())[:1]:
+        answers = "; ".join(map(in_words, proof))
+        yield f"clients of {len(contradictions)} payments were told what cannot all be true, as of {payment}: {answers}"
 
 
 def different(evidence: Evidence) -> set[str]:
