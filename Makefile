@@ -47,7 +47,7 @@ templates: setup ## Write templates/*.json from builder/
 docs: setup ## Write docs/commands.md from the commands' help
 	$(MANUAL) docs/commands.md
 
-pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg anew on a local cloud
+pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
 	$(BIN)/python docs/record.py
 
 check: setup lint ## Lint, and fail when templates/*.json or docs/commands.md are stale

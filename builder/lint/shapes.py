@@ -54,7 +54,7 @@ def check_shapes(stack: Resolved) -> Iterator[Fault]:
         for name, properties in stack.of_type(kind).items():
             for path in paths:
                 for place in dict.fromkeys(_wrong(properties, path.split("."), "Properties")):
-                    effect = f"CloudFormation refuses the resource: {place} is missing or of another type"
+                    effect = f"AWS refuses the resource, or cannot use it: {place} is missing or of another type"
                     yield Fault(name, effect, "give it what the resource's reference asks for")
 
 

@@ -301,7 +301,7 @@ def test_a_register_that_was_lost_serves_again_only_after_it_rejoined(forgetful:
 
 
 def forget_register(environment: Environment, region: str) -> dict[str, Any]:
-    """Delete a Region's register. Returns how to make it anew."""
+    """Delete a Region's register. Returns how to recreate it."""
     dynamodb, table = environment.client("dynamodb", region), f"payment-register-{region}-{environment.name}"
     known = dynamodb.describe_table(TableName=table)["Table"]
     indexes = [

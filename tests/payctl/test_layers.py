@@ -11,7 +11,9 @@ PAYCTL = ROOT / "payctl"
 # The folder and what it must not import: what stands above it.
 ABOVE = {
     "": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.commands"),
+    "payments": ("payctl.environments", "payctl.drills", "payctl.commands"),
     "environments": ("payctl.drills", "payctl.commands"),
+    "drills": ("payctl.commands",),
 }
 
 
