@@ -8,6 +8,7 @@ import pytest
 
 import localcloud
 from localcloud.client import LocalCloud
+from payctl.drills.history import contradictions, in_words
 from tests.e2e.support import ROOT, Environment, deploy, with_processor
 
 
@@ -34,6 +35,16 @@ def psp(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environm
 def forgetful(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Settles by a processor that does not: what is in doubt is parked."""
     return with_processor(cloud, "forgetful", tmp_path_factory.mktemp("forgetful"), deduplicates="false")
+
+
+@pytest.fixture(autouse=True)
+def true_answers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """After each test: all that clients were told of payments can be true together."""
+    used = [request.getfixturevalue(name) for name in ("dev", "psp", "forgetful") if name in request.fixturenames]
+    yield
+    for environment in used:
+        for payment, proof in contradictions(environment.answers).items():
+            pytest.fail(f"{payment}: " + "; ".join(map(in_words, proof)))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A deployed environment on the local cloud, and the means to use it as users do: payctl, HTTP, boto3.
 
-Records, cells, receipts and charges are read here without payctl's code, on purpose: these tests judge it.
+Records, cells, receipts and charges are read here without payctl's code, on purpose: these tests judge it. What was
+told over HTTP is checked for linearizability after each test (payctl/drills/history.py).
 """
 
 import json
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,12 +23,15 @@ from botocore.httpsession import URLLib3Session
 
 import localcloud
 from localcloud.client import ACCOUNT, LocalCloud
+from payctl.drills.client_log import Answer
+from payctl.drills.history import payload_of, shown
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 ROOT = Path(__file__).parents[2]
 MOMENT = "2024-01-15T10:30:00Z"
 # A janitor takes a payment over 30 s after its opener, 60 and 90 s in the other Regions, and runs every minute.
 TAKEOVER_SECONDS = 200
+OWNER = Credentials("test", "test")
 Value = TypeVar("Value")
 
 
@@ -61,6 +65,8 @@ class Environment:
     cloud: LocalCloud
     name: str
     settings: Path
+    answers: list[Answer] = field(default_factory=list)
+    """What the owner of the account was told of payments."""
 
     def payctl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run payctl for this environment; its outcome is the failure message."""
@@ -101,7 +107,7 @@ class Environment:
         body: object = None,
         *,
         region: str = REGIONS[0],
-        sign_as: Credentials | None = Credentials("test", "test"),  # noqa: B008 - root, never changed
+        sign_as: Credentials | None = OWNER,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """One request to a Region's API, signed unless `sign_as` is None."""
@@ -114,11 +120,28 @@ class Environment:
         )
         if sign_as:
             SigV4Auth(sign_as, "execute-api", region).add_auth(request)
+        began = time.monotonic()
         answer = URLLib3Session(timeout=60).send(request.prepare())
+        seconds = time.monotonic() - began
         try:
             told = json.loads(answer.content)
         except ValueError:
             told = answer.content.decode(errors="replace")
+        if sign_as == OWNER and path.startswith("/payments"):
+            transaction = body.get("transaction") if isinstance(body, dict) else None
+            posted = transaction if isinstance(transaction, dict) else {}
+            self.answers.append(
+                Answer(
+                    payment=str(posted.get("id", path.removeprefix("/payments/"))),
+                    method=method,
+                    region=region,
+                    at=began,
+                    seconds=seconds,
+                    status=answer.status_code,
+                    sent=payload_of(posted),
+                    **(shown(told) if answer.status_code in (200, 201, 202) else {}),
+                )
+            )
         return Reply(answer.status_code, dict(answer.headers), told)
 
     def pay(self, payment: str, *, region: str = REGIONS[0], amount: object = 99.99, **options: Any) -> Reply:
