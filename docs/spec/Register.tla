@@ -18,7 +18,8 @@ EXTENDS Naturals, FiniteSets, TLC
 CONSTANTS
   Cells, Hashes, None,
   Posts, Takeovers, Rejoins,   \* how many workers of each kind, with one ballot each
-  Start,     \* "empty"; "contested": each cell holds a payload of its own; "decided"
+  Start,     \* "empty"; "contested": each POST was promised by one cell, or none; "torn": each cell holds a payload
+             \* of its own; "decided"
   Rail,      \* "ledger"; a processor: "keys" (it charges a key once), "once" (each call charges again); "none": the
              \* decision is all that is looked at
   Loss,      \* "none"; "region": one is lost for good; "memory": a register loses its memory, and rejoins
@@ -50,6 +51,7 @@ Decided == {proposal[w] : w \in {x \in Workers : Cardinality(votes[x]) >= 2}}
 
 (* ------------------------------------------------------------- ballots *)
 
+Given == {payload[w] : w \in {x \in Workers : IsPost(x)}}    \* what others may have read or been handed
 Promised(w, c) == \E p \in promises : p.w = w /\ p.c = c
 
 Promise(w, c) ==    \* OPEN of a POST, PREPARE of a takeover or rejoin
@@ -58,9 +60,10 @@ Promise(w, c) ==    \* OPEN of a POST, PREPARE of a takeover or rejoin
   /\ cell[c].result = None
   /\ cell[c].promised < ballot[w] \/ (Mutant = "promise a ballot twice" /\ cell[c].promised = ballot[w])
   /\ ~Promised(w, c)
-  /\ IsPost(w) \/ Mutant = "open where it should prepare" => cell[c].hash \in {None, payload[w]}
-  /\ \E h \in IF payload[w] # None THEN {payload[w]} ELSE {cell[d].hash : d \in Asked} \ {None} :
+  /\ \E h \in IF payload[w] # None THEN {payload[w]} ELSE IF cell[c].hash = None THEN Given ELSE {None} :
        /\ payload' = [payload EXCEPT ![w] = h]
+       /\ IsPost(w) => cell[c].hash \in {None, h}
+       /\ Mutant = "open where it should prepare" => \A d \in Cells : Promised(w, d) => cell[d].hash = cell[c].hash
        /\ LET held == IF cell[c].hash = None THEN h ELSE cell[c].hash IN
           /\ cell' = [cell EXCEPT ![c].hash = held, ![c].promised = ballot[w]]
           /\ promises' = promises \cup {[w |-> w, c |-> c, acc |-> cell[c].acc, h |-> held]}
@@ -74,8 +77,9 @@ Choices(w, P) ==    \* what may be proposed with these promises
       chosen == IF Mutant = "lowest accepted" THEN {p \in accepted : \A q \in accepted : Ballot(p) <= Ballot(q)}
                                               ELSE {p \in accepted : \A q \in accepted : Ballot(q) <= Ballot(p)}
   IN IF accepted # {} THEN {proposal[p.acc] : p \in chosen}
-     ELSE {[w |-> w, h |-> IF Mutant = "propose what was read" THEN payload[w] ELSE p.h,
-            r |-> IF Rail = "none" THEN None ELSE p.c] : p \in P}
+     ELSE {[w |-> w, h |-> h, r |-> IF Rail = "none" THEN None ELSE c] :
+             h \in IF Mutant = "propose what was read" /\ ~IsPost(w) THEN Given ELSE {p.h : p \in P},
+             c \in {p.c : p \in P}}
 
 Propose(w) ==
   /\ proposal[w] = None
@@ -111,7 +115,7 @@ Refused(h) ==       \* 422
 
 Claim(v) ==         \* ATTEMPT, in the own cell of the decided Region
   /\ Rail \in {"keys", "once"} /\ v.r \in Asked /\ ~cell[v.r].attempt /\ cell[v.r].result = None
-  /\ cell' = [cell EXCEPT ![v.r].attempt = TRUE]
+  /\ cell' = [cell EXCEPT ![v.r].attempt = TRUE, ![v.r].hash = IF @ = None THEN v.h ELSE @]
   /\ claims' = claims + 1
   /\ UNCHANGED <<ballots, loss, outcome, calls, gone, words, public>>
 
@@ -160,7 +164,9 @@ Rule(v) ==          \* without its word; operators may differ. No cell may show 
 
 Result(c) ==        \* once
   /\ c \in Asked /\ (cell[c].result = None \/ Mutant = "overwrite a result")
-  /\ \E res \in words : cell[c].result # res /\ cell' = [cell EXCEPT ![c].result = res]
+  /\ \E res \in words :
+       /\ cell[c].result # res
+       /\ cell' = [cell EXCEPT ![c].result = res, ![c].hash = IF @ = None THEN res.v.h ELSE @]
   /\ UNCHANGED <<ballots, loss, money>>
 
 Shown == {res \in {cell[c].result : c \in Cells} \ {None} : Cardinality({c \in Cells : cell[c].result = res}) >= 2}
@@ -190,10 +196,12 @@ Forget(c) ==        \* a register is made anew without its memory. It does not s
   /\ UNCHANGED <<ballots, lost, teaching, money>>
 
 Mark(c) ==          \* its Region may have called the processor, and only the lost cell knew
-  /\ Loss = "memory" /\ ~serves[c] /\ ~cell[c].attempt /\ cell[c].result = None /\ teaching
-  /\ \E d \in Asked : cell[d].acc # 0 /\ proposal[cell[d].acc].r = c
-  /\ cell' = [cell EXCEPT ![c].attempt = TRUE]
-  /\ UNCHANGED <<ballots, loss, money>>
+  /\ Rail = "once" /\ ~serves[c] /\ ~cell[c].attempt /\ cell[c].result = None
+  /\ \E d \in Asked :
+       /\ cell[d].acc # 0 /\ proposal[cell[d].acc].r = c
+       /\ cell' = [cell EXCEPT ![c].attempt = TRUE, ![c].hash = IF @ = None THEN cell[d].hash ELSE @]
+  /\ teaching' = TRUE
+  /\ UNCHANGED <<ballots, serves, lost, stale, money>>
 
 Teach(c) ==         \* of what has ended: the public record decides, else the one result that the others show
   /\ ~serves[c] /\ cell[c].result = None
@@ -220,20 +228,20 @@ Unbar(c) ==
 (* ------------------------------------------------------ the whole of it *)
 
 Drawn ==            \* two workers may draw the same ballot; those who saw a ballot draw a higher one
-  {b \in [Workers -> 1..(Posts + Takeovers + Rejoins)] :
-     /\ \A w \in Workers : IF IsPost(w) THEN b[w] <= Posts ELSE b[w] > Posts
-     /\ \A w \in 1..(Posts + Takeovers - 1) : b[w] <= b[w + 1]
-     /\ \A w \in Workers : \A n \in 1..(b[w] - 1) : n > Posts \/ \E x \in Workers : b[x] = n}
-Carried ==
-  {p \in [Workers -> Hashes \cup {None}] : \A w \in Workers : p[w] = None <=> ~IsPost(w)}
+  /\ ballot \in [Workers -> Workers] /\ payload \in [Workers -> Hashes \cup {None}]
+  /\ \A w \in Workers :
+       /\ IF IsPost(w) THEN payload[w] # None /\ ballot[w] <= Posts ELSE payload[w] = None /\ ballot[w] > Posts
+       /\ \A n \in (IF IsPost(w) THEN 1 ELSE Posts + 1)..(ballot[w] - 1) : \E x \in Workers : ballot[x] = n
+       /\ w \in 1..(Posts + Takeovers - 1) => ballot[w] <= ballot[w + 1]
 
 Begun ==            \* the cells, promises and votes to begin with
   CASE Start = "empty" ->
          /\ cell = [c \in Cells |-> Blank]
          /\ promises = {} /\ proposal = [w \in Workers |-> None] /\ votes = [w \in Workers |-> {}]
-    [] Start = "contested" ->     \* each POST was promised by one cell, or by none
+    [] Start \in {"contested", "torn"} ->
          /\ \E at \in [Cells -> 0..Posts] :
-              /\ \A c, d \in Cells : at[c] = at[d] => c = d \/ at[c] = 0
+              /\ \A c, d \in Cells : c # d => at[c] # at[d] \/ (at[c] = 0 /\ Start = "contested")
+              /\ Start = "torn" => \A c, d \in Cells : at[c] # 0 /\ (c # d => payload[at[c]] # payload[at[d]])
               /\ cell = [c \in Cells |-> IF at[c] = 0 THEN Blank
                                          ELSE [Blank EXCEPT !.hash = payload[at[c]], !.promised = ballot[at[c]]]]
               /\ promises = {[w |-> at[c], c |-> c, acc |-> 0, h |-> payload[at[c]]] : c \in {d \in Cells : at[d] # 0}}
@@ -250,7 +258,7 @@ Quiet ==
   /\ serves = [c \in Cells |-> TRUE] /\ lost = None /\ stale = {} /\ teaching = FALSE
   /\ outcome = None /\ claims = 0 /\ calls = 0 /\ gone = FALSE /\ words = {} /\ public = None
   /\ told = {} /\ refused = {} /\ finals = {}
-Init == payload \in Carried /\ ballot \in Drawn /\ Begun /\ Quiet
+Init == Drawn /\ Begun /\ Quiet
 
 Step ==
   \/ \E w \in Workers : Propose(w) \/ \E c \in Cells : Promise(w, c) \/ Vote(w, c)
