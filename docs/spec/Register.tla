@@ -18,8 +18,7 @@ EXTENDS Naturals, FiniteSets, TLC
 CONSTANTS
   Cells, Hashes, None,
   Posts, Takeovers, Rejoins,   \* how many workers of each kind, with one ballot each
-  Start,     \* "empty"; "contested": each POST was promised by one cell, or none; "torn": each cell holds a payload
-             \* of its own; "decided"
+  Start,     \* "empty"; "contested": each POST has its own payload and one cell; "decided"
   Rail,      \* "ledger"; a processor: "keys" (it charges a key once), "once" (each call charges again); "none": the
              \* decision is all that is looked at
   Loss,      \* "none"; "region": one is lost for good; "memory": a register loses its memory, and rejoins
@@ -56,7 +55,7 @@ Promised(w, c) == \E p \in promises : p.w = w /\ p.c = c
 
 Promise(w, c) ==    \* OPEN of a POST, PREPARE of a takeover or rejoin
   /\ c # lost /\ (serves[c] \/ IsRejoin(w))
-  /\ IsRejoin(w) => \E d \in Cells : ~serves[d]
+  /\ IsRejoin(w) => (\E d \in Cells : ~serves[d]) /\ (payload[w] # None \/ Mutant = "rejoin with any payload")
   /\ cell[c].result = None
   /\ cell[c].promised < ballot[w] \/ (Mutant = "promise a ballot twice" /\ cell[c].promised = ballot[w])
   /\ ~Promised(w, c)
@@ -195,6 +194,12 @@ Forget(c) ==        \* a register is made anew without its memory. It does not s
   /\ serves' = IF Mutant = "no bar" THEN serves ELSE [serves EXCEPT ![c] = FALSE]
   /\ UNCHANGED <<ballots, lost, teaching, money>>
 
+Read(w) ==          \* rejoin fills the barred cell with what another one holds
+  /\ IsRejoin(w) /\ payload[w] = None /\ \E c \in Cells : ~serves[c]
+  /\ \E d \in Asked : cell[d].hash # None /\ payload' = [payload EXCEPT ![w] = cell[d].hash]
+  /\ teaching' = TRUE
+  /\ UNCHANGED <<cell, ballot, promises, proposal, votes, serves, lost, stale, money>>
+
 Mark(c) ==          \* its Region may have called the processor, and only the lost cell knew
   /\ Rail = "once" /\ ~serves[c] /\ ~cell[c].attempt /\ cell[c].result = None
   /\ \E d \in Asked :
@@ -228,20 +233,25 @@ Unbar(c) ==
 (* ------------------------------------------------------ the whole of it *)
 
 Drawn ==            \* two workers may draw the same ballot; those who saw a ballot draw a higher one
-  /\ ballot \in [Workers -> Workers] /\ payload \in [Workers -> Hashes \cup {None}]
-  /\ \A w \in Workers :
-       /\ IF IsPost(w) THEN payload[w] # None /\ ballot[w] <= Posts ELSE payload[w] = None /\ ballot[w] > Posts
-       /\ \A n \in (IF IsPost(w) THEN 1 ELSE Posts + 1)..(ballot[w] - 1) : \E x \in Workers : ballot[x] = n
-       /\ w \in 1..(Posts + Takeovers - 1) => ballot[w] <= ballot[w + 1]
+  LET Late == (Posts + 1)..(Posts + Takeovers + Rejoins) IN
+  \E given \in [1..Posts -> Hashes], low \in [1..Posts -> 1..Posts], high \in [Late -> Late] :
+    /\ \A n \in 1..(Posts - 1) : low[n] <= low[n + 1]
+    /\ \A n \in (Posts + 1)..(Posts + Takeovers - 1) : high[n] <= high[n + 1]
+    /\ \A w \in 1..Posts : \A n \in 1..(low[w] - 1) : \E x \in 1..Posts : low[x] = n
+    /\ \A w \in Late : \A n \in (Posts + 1)..(high[w] - 1) : \E x \in Late : high[x] = n
+    /\ Start = "contested" => low = [n \in 1..Posts |-> n] /\ given = CHOOSE f \in [1..Posts -> Hashes] :
+                                                               \A n, x \in 1..Posts : n # x => f[n] # f[x]
+    /\ payload = [w \in Workers |-> IF IsPost(w) THEN given[w] ELSE None]
+    /\ ballot = [w \in Workers |-> IF IsPost(w) THEN low[w] ELSE high[w]]
 
 Begun ==            \* the cells, promises and votes to begin with
   CASE Start = "empty" ->
          /\ cell = [c \in Cells |-> Blank]
          /\ promises = {} /\ proposal = [w \in Workers |-> None] /\ votes = [w \in Workers |-> {}]
-    [] Start \in {"contested", "torn"} ->
-         /\ \E at \in [Cells -> 0..Posts] :
-              /\ \A c, d \in Cells : c # d => at[c] # at[d] \/ (at[c] = 0 /\ Start = "contested")
-              /\ Start = "torn" => \A c, d \in Cells : at[c] # 0 /\ (c # d => payload[at[c]] # payload[at[d]])
+    [] Start = "contested" ->
+         /\ LET at == CHOOSE f \in [Cells -> 0..Posts] :
+                         \A w \in 1..Posts : \E c \in Cells : f[c] = w /\ \A d \in Cells \ {c} : f[d] # w
+            IN
               /\ cell = [c \in Cells |-> IF at[c] = 0 THEN Blank
                                          ELSE [Blank EXCEPT !.hash = payload[at[c]], !.promised = ballot[at[c]]]]
               /\ promises = {[w |-> at[c], c |-> c, acc |-> 0, h |-> payload[at[c]]] : c \in {d \in Cells : at[d] # 0}}
@@ -261,7 +271,7 @@ Quiet ==
 Init == Drawn /\ Begun /\ Quiet
 
 Step ==
-  \/ \E w \in Workers : Propose(w) \/ \E c \in Cells : Promise(w, c) \/ Vote(w, c)
+  \/ \E w \in Workers : Propose(w) \/ Read(w) \/ \E c \in Cells : Promise(w, c) \/ Vote(w, c)
   \/ \E v \in Decided : Claim(v) \/ Release(v) \/ Charge(v) \/ Cancel(v) \/ Conclude(v) \/ Rule(v)
   \/ \E c \in Cells : Result(c) \/ Finish(c) \/ Lose(c) \/ Forget(c) \/ Mark(c) \/ Teach(c) \/ Unbar(c)
   \/ Vanish \/ Publish
@@ -286,18 +296,18 @@ NotTorn     == ~Gone => Cardinality({cell[c].result : c \in Cells} \ {None}) <= 
 
 (* ----------------------------------------------------------- liveness *)
 
-Last == Posts + Takeovers    \* nobody disturbs the highest ballot: one is tried alone for long enough
-Fairness ==
-  /\ \A c \in Cells : WF_vars(Promise(Last, c) /\ Noted) /\ WF_vars(Vote(Last, c) /\ Noted) /\ WF_vars(Result(c) /\ Noted)
-  /\ WF_vars(Propose(Last) /\ Noted)
-  /\ WF_vars(Publish /\ Noted)
-  /\ WF_vars(\E v \in Decided : (Charge(v) \/ Cancel(v)) /\ Noted)    \* the processor answers, or an operator asks it
-  /\ WF_vars(\E v \in Decided : Conclude(v) /\ Noted)
+(* Each of these steps happens once at most, so fairness to the whole is   *)
+(* fairness to each. Nobody disturbs the highest ballot: that one is tried *)
+(* alone for long enough, and that the processor or an operator answers,   *)
+(* is what is assumed.                                                     *)
+Last     == Posts + Takeovers
+GoesOn   == Propose(Last) \/ \E c \in Cells : Promise(Last, c) \/ Vote(Last, c)
+Ends     == Publish \/ (\E c \in Cells : Result(c)) \/ \E v \in Decided : Charge(v) \/ Cancel(v) \/ Conclude(v)
+Fairness == WF_vars(GoesOn /\ Noted) /\ WF_vars(Ends /\ Noted)
 FairSpec == Spec /\ Fairness
 
 Held == \E c \in Asked : cell[c].hash # None
 HeldIsDecided   == Held ~> (Decided # {} \/ ~Held)
-ToldIsDecided   == \A h \in Hashes : (h \in told) ~> (\E v \in Decided : v.h = h)
 DecidedIsPublic == (Decided # {}) ~> (public # None)
 
 Symmetry == Permutations(Cells) \cup Permutations(Hashes)

@@ -34,6 +34,9 @@ MUTANTS: Final = (
     Mutant("no bar", "memory", "OneValue", "a register that lost its memory serves on"),
     Mutant("unbar untaught", "memory", "OneValue", "it serves again before it was taught"),
     Mutant("rejoin at once", "memory", "OneValue", "teaching begins while workers of before the bar live"),
+    Mutant(
+        "rejoin with any payload", "memory", "ToldTrue", "rejoin fills the barred cell with a payload it did not read"
+    ),
     Mutant("no mark", "memory-charging", "OneCharge", "a lost ATTEMPT may be made again"),
     Mutant("teach either result", "memory-rulings", "OneResult", "of two results 1:1, an operator picks one blindly"),
 )

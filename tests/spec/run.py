@@ -6,8 +6,10 @@ simulator.
 """
 
 import argparse
+import os
 import sys
 import time
+from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -55,48 +57,49 @@ def broken(mutant: Mutant) -> str:
     return "\n".join(lines)
 
 
-def configurations() -> dict[str, Checked]:
+def configurations(pool: Executor) -> dict[str, Checked]:
     """Every configuration, to its end."""
-    found = {}
+    names = sorted(path.stem for path in SPEC.glob("*.cfg"))
+    found = dict(zip(names, pool.map(lambda name: tlc.check("Register", configuration_text(name)), names), strict=True))
     print(f"{'configuration':18}{'states':>10}{'distinct':>10}{'depth':>7}{'seconds':>9}")
-    for path in sorted(SPEC.glob("*.cfg")):
-        checked = found[path.stem] = tlc.check("Register", path.read_text())
-        ending = "" if checked.exhausted else f"  {checked.violated or 'not exhausted'}"
-        print(
-            f"{path.stem:18}{checked.states:>10}{checked.distinct:>10}{checked.depth:>7}{checked.seconds:>9.1f}{ending}",
-            flush=True,
-        )
-        if not checked.exhausted:
-            print(checked.output)
+    for name, one in found.items():
+        ending = "" if one.exhausted else f"  {one.violated or 'not exhausted'}\n{one.output}"
+        print(f"{name:18}{one.states:>10}{one.distinct:>10}{one.depth:>7}{one.seconds:>9.1f}{ending}", flush=True)
     return found
 
 
-def mutants() -> list[Kill]:
+def mutants(pool: Executor) -> list[Kill]:
     """Every mutant, until TLC refutes it."""
-    kills = []
-    for mutant in MUTANTS:
-        kill = Kill(mutant, tlc.check("Register", broken(mutant)))
-        fate = f"{mutant.violates} after {kill.checked.steps} steps" if kill.killed else "SURVIVES"
-        print(f"{mutant.name:30}{mutant.configuration:18}{fate:40}{kill.checked.seconds:>6.1f} s", flush=True)
-        kills.append(kill)
+    kills = [
+        Kill(mutant, checked)
+        for mutant, checked in zip(
+            MUTANTS, pool.map(lambda mutant: tlc.check("Register", broken(mutant)), MUTANTS), strict=True
+        )
+    ]
+    for mutant, checked in kills:
+        fate = f"{mutant.violates} after {checked.steps} steps" if Kill(mutant, checked).killed else "SURVIVES"
+        print(f"{mutant.name:30}{mutant.configuration:18}{fate:40}{checked.seconds:>6.1f} s", flush=True)
     return kills
 
 
-def replayed() -> list[str]:
+def replayed(pool: Executor) -> list[str]:
     """The traces that the model does not allow."""
+    chosen = [
+        trace
+        for rail, contested, count in TRACES
+        for trace in islice(traces.interesting(rail, contested=contested), count)
+    ]
     refused = []
-    for rail, contested, count in TRACES:
-        for trace in islice(traces.interesting(rail, contested=contested), count):
-            allowed = follow(trace)
-            print(f"trace of {trace.name}: {len(trace.changes)} changes, {'allowed' if allowed else 'NOT ALLOWED'}")
-            if not allowed:
-                refused.append(trace.name)
+    for trace, allowed in zip(chosen, pool.map(follow, chosen), strict=True):
+        print(f"trace of {trace.name}: {len(trace.changes)} changes, {'allowed' if allowed else 'NOT ALLOWED'}")
+        if not allowed:
+            refused.append(trace.name)
     return refused
 
 
 def follow(trace: traces.Trace) -> bool:
     """Whether the model allows a trace."""
-    checked = tlc.check("Replay", traces.configuration(trace), workers="1", modules={"Replay": traces.module(trace)})
+    checked = tlc.check("Replay", traces.configuration(trace), modules={"Replay": traces.module(trace)})
     return checked.violated == "NotAllowed"
 
 
@@ -147,7 +150,8 @@ def main() -> int:
         print(f"skipped: {reason}")
         return 0
     began = time.monotonic()
-    found, kills, refused = configurations(), mutants(), replayed()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # one core each: then depths, too, are the same every time
+        found, kills, refused = configurations(pool), mutants(pool), replayed(pool)
     if arguments.write:
         write(table(found, kills))
     bad = [f"{name} is violated or not exhausted" for name, one in found.items() if not one.exhausted]

@@ -42,7 +42,7 @@ def jar() -> Path | None:
     return next(ROOT.glob(JAR), None)
 
 
-def check(module: str, configuration: str, *, workers: str = "auto", modules: dict[str, str] | None = None) -> Checked:
+def check(module: str, configuration: str, *, modules: dict[str, str] | None = None) -> Checked:
     """Run TLC on a module of docs/spec/, or on one of `modules` (texts by name), which may use those."""
     found = jar()
     if not found:
@@ -54,7 +54,7 @@ def check(module: str, configuration: str, *, workers: str = "auto", modules: di
         for name, text in (modules or {}).items():
             (here / f"{name}.tla").write_text(text)
         (here / f"{module}.cfg").write_text(configuration)
-        command = ["java", "-XX:+UseParallelGC", "-Xmx3g", "-cp", str(found), "tlc2.TLC", "-workers", workers]
+        command = ["java", "-XX:+UseParallelGC", "-Xmx2g", "-cp", str(found), "tlc2.TLC", "-deadlock", "-workers", "1"]
         began = time.monotonic()
         done = subprocess.run(
             [*command, "-metadir", str(here / "states"), module], cwd=here, capture_output=True, text=True, check=False

@@ -137,7 +137,6 @@ def configuration(trace: Trace) -> str:
   Log <- TheLog
 SPECIFICATION TraceSpec
 INVARIANT NotAllowed
-CHECK_DEADLOCK FALSE
 """
 
 
