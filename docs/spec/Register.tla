@@ -138,14 +138,16 @@ Charge(v) ==        \* the processor takes the money or declines, unless the key
 
 Cancel(v) ==        \* for an operator who rules that it is not charged
   /\ Rail \in {"keys", "once"} /\ ~gone /\ outcome = None
-  /\ IF Mutant = "rule without cancelling" THEN words' = words \cup {[v |-> v, out |-> "cancelled"]} /\ UNCHANGED outcome
+  /\ IF Mutant = "rule without cancelling"
+     THEN words' = words \cup {[v |-> v, out |-> "cancelled"]} /\ UNCHANGED outcome
      ELSE outcome' = "cancelled" /\ UNCHANGED words
   /\ UNCHANGED <<cell, ballots, loss, claims, calls, gone, public>>
 
 Conclude(v) ==      \* a worker or an operator has the processor's word; no result says who
   /\ outcome # None
   /\ \E by \in IF Mutant = "operator in the result" THEN {"worker", "operator"} ELSE {"anybody"} :
-       words' = words \cup {IF by = "operator" THEN [v |-> v, out |-> outcome, by |-> by] ELSE [v |-> v, out |-> outcome]}
+       words' = words \cup {IF by = "operator" THEN [v |-> v, out |-> outcome, by |-> by]
+                                               ELSE [v |-> v, out |-> outcome]}
   /\ words' # words
   /\ UNCHANGED <<cell, ballots, loss, outcome, claims, calls, gone, public>>
 
@@ -256,12 +258,15 @@ Begun ==            \* the cells, promises and votes to begin with
                                          ELSE [Blank EXCEPT !.hash = payload[at[c]], !.promised = ballot[at[c]]]]
               /\ promises = {[w |-> at[c], c |-> c, acc |-> 0, h |-> payload[at[c]]] : c \in {d \in Cells : at[d] # 0}}
          /\ proposal = [w \in Workers |-> None] /\ votes = [w \in Workers |-> {}]
-    [] Start = "decided" ->       \* by the first worker; at least two cells voted
-         /\ \E r \in Cells, voted \in {V \in SUBSET Cells : Cardinality(V) >= 2} :
-              /\ cell = [c \in Cells |-> IF c \in voted THEN [Blank EXCEPT !.hash = payload[1], !.promised = ballot[1], !.acc = 1]
-                                         ELSE [Blank EXCEPT !.hash = payload[1], !.promised = ballot[1]]]
-              /\ promises = {[w |-> 1, c |-> c, acc |-> 0, h |-> payload[1]] : c \in Cells}
-              /\ proposal = [w \in Workers |-> IF w = 1 THEN [w |-> 1, h |-> payload[1], r |-> IF Rail = "none" THEN None ELSE r] ELSE None]
+    [] Start = "decided" ->       \* by the first worker: some cells promised, some voted, at least two each
+         \E opened, voted \in {V \in SUBSET Cells : Cardinality(V) >= 2} : \E r \in opened :
+           LET promise == [Blank EXCEPT !.hash = payload[1], !.promised = ballot[1]]
+               value == [w |-> 1, h |-> payload[1], r |-> IF Rail = "none" THEN None ELSE r]
+           IN /\ cell = [c \in Cells |-> CASE c \in voted -> [promise EXCEPT !.acc = 1]
+                                          [] c \in opened \ voted -> promise
+                                          [] OTHER -> Blank]
+              /\ promises = {[w |-> 1, c |-> c, acc |-> 0, h |-> payload[1]] : c \in opened}
+              /\ proposal = [w \in Workers |-> IF w = 1 THEN value ELSE None]
               /\ votes = [w \in Workers |-> IF w = 1 THEN voted ELSE {}]
 
 Quiet ==

