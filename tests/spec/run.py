@@ -60,25 +60,27 @@ def broken(mutant: Mutant) -> str:
 def configurations(pool: Executor) -> dict[str, Checked]:
     """Every configuration, to its end."""
     names = sorted(path.stem for path in SPEC.glob("*.cfg"))
-    found = dict(zip(names, pool.map(lambda name: tlc.check("Register", configuration_text(name)), names), strict=True))
+    found = {}
     print(f"{'configuration':18}{'states':>10}{'distinct':>10}{'depth':>7}{'seconds':>9}")
-    for name, one in found.items():
+    for name, one in zip(
+        names, pool.map(lambda name: tlc.check("Register", configuration_text(name)), names), strict=True
+    ):
         ending = "" if one.exhausted else f"  {one.violated or 'not exhausted'}\n{one.output}"
         print(f"{name:18}{one.states:>10}{one.distinct:>10}{one.depth:>7}{one.seconds:>9.1f}{ending}", flush=True)
+        found[name] = one
     return found
 
 
 def mutants(pool: Executor) -> list[Kill]:
     """Every mutant, until TLC refutes it."""
-    kills = [
-        Kill(mutant, checked)
-        for mutant, checked in zip(
-            MUTANTS, pool.map(lambda mutant: tlc.check("Register", broken(mutant)), MUTANTS), strict=True
-        )
-    ]
-    for mutant, checked in kills:
-        fate = f"{mutant.violates} after {checked.steps} steps" if Kill(mutant, checked).killed else "SURVIVES"
+    kills = []
+    for mutant, checked in zip(
+        MUTANTS, pool.map(lambda mutant: tlc.check("Register", broken(mutant)), MUTANTS), strict=True
+    ):
+        kill = Kill(mutant, checked)
+        fate = f"{mutant.violates} after {checked.steps} steps" if kill.killed else "SURVIVES"
         print(f"{mutant.name:30}{mutant.configuration:18}{fate:40}{checked.seconds:>6.1f} s", flush=True)
+        kills.append(kill)
     return kills
 
 

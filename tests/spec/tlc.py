@@ -56,10 +56,15 @@ def check(module: str, configuration: str, *, modules: dict[str, str] | None = N
         for name, text in (modules or {}).items():
             (here / f"{name}.tla").write_text(text)
         (here / f"{module}.cfg").write_text(configuration)
-        command = ["java", *JVM, "-cp", str(found), "tlc2.TLC", "-deadlock", "-workers", "1"]
+        # TLC unpacks its own modules into the temporary folder: two that start at once would disturb each other.
+        command = ["java", *JVM, f"-Djava.io.tmpdir={here}", "-cp", str(found), "tlc2.TLC", "-deadlock", "-nowarning"]
         began = time.monotonic()
         done = subprocess.run(
-            [*command, "-metadir", str(here / "states"), module], cwd=here, capture_output=True, text=True, check=False
+            [*command, "-workers", "1", "-metadir", str(here / "states"), module],
+            cwd=here,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     return read(done.stdout + done.stderr, time.monotonic() - began)
 
