@@ -146,11 +146,16 @@ def stale(found: dict[str, Checked]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="write what TLC found into docs/protocol.md")
+    parser.add_argument("--mutant", metavar="NAME", help="only print how this broken rule does harm")
     arguments = parser.parse_args()
     reason = tlc.missing()
     if reason:
         print(f"skipped: {reason}")
         return 0
+    if arguments.mutant:
+        shown = [mutant for mutant in MUTANTS if mutant.name == arguments.mutant]
+        print(*(tlc.check("Register", broken(mutant)).output for mutant in shown))
+        return 0 if shown else 1
     began = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # one core each: then depths, too, are the same every time
         found, kills, refused = configurations(pool), mutants(pool), replayed(pool)
