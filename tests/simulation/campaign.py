@@ -9,8 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from math import ceil
 from typing import NamedTuple
 
-from tests.simulation.judge import FAULTS, PARKED, Violation
+from tests.simulation.judge import FAULTS, Violation
 from tests.simulation.options import Options
+from tests.simulation.parked import PARKED
 from tests.simulation.production import remember
 from tests.simulation.scenario import play
 
@@ -63,7 +64,7 @@ class Report(NamedTuple):
         return (
             f"{'FAILED' if faults else 'passed'}: {counts['payments']:,} payments in {self.runs:,} runs, "
             f"{counts['accepted']:,} accepted, {counts['settled']:,} settled, {counts['declined']:,} declined, "
-            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; "
+            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked until an operator closed them: {parked}; "
             f"{a_core:,.0f} payments a core-second ({self.seconds:,.0f} s of processor time), "
             f"{a_second:,.0f} a second on the clock ({self.wall:,.0f} s)"
         )

@@ -71,7 +71,10 @@ def compiled(action: Action) -> expressions.Update:
 
 
 class World:
-    """The state of a run, and `perform`, which does one request for a function of one Region."""
+    """The state of a run, and `perform`, which does one request for a function of one Region.
+
+    `ballots`: from how many numbers a ballot is drawn. `stale`: each cell before its last write, where reads are not
+    strongly consistent (never allowed: see mutants)."""
 
     def __init__(self, dice: Dice, rail: Rail, watcher: Watcher):
         self.dice, self.rail, self.watcher = dice, rail, watcher
@@ -85,7 +88,9 @@ class World:
         self.started: list[tuple[str, str]] = []
         self.events: list[tuple[str, str]] = []
         self.rails: dict[str, str] = dict.fromkeys(REGIONS, LEDGER)
+        self.ballots = 10**6
         self.tokens = 0
+        self.stale: dict[tuple[str, str], Item] | None = None
         self.trace: Callable[[str], None] | None = None
 
     def context(self, region: str) -> Context:
@@ -98,9 +103,12 @@ class World:
             deduplicates=rail.deduplicates,
             key_lifetime=rail.lifetime,
             now=lambda: int(self.time + self.skew[region]),
-            draw=self.dice.below,
+            draw=self._draw,
             token=self._token,
         )
+
+    def _draw(self, limit: int) -> int:
+        return self.dice.below(min(limit, self.ballots))
 
     def _token(self) -> str:
         self.tokens += 1
@@ -120,10 +128,14 @@ class World:
             return Answer(False, old)
         new["TransactionId"] = request.id
         table[request.id] = new
+        if self.stale is not None:
+            self.stale[request.region, request.id] = old
         self.watcher.cell_changed(request.region, request.id, old, new)
         return Answer(True, new)
 
     def _read(self, _: str, request: Read) -> Item:
+        if self.stale is not None and self.dice.chance(0.3):
+            return self.stale.get((request.region, request.id), {})
         return self.cells[request.region].get(request.id, {})
 
     # --- the public record
@@ -178,10 +190,10 @@ class World:
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:
-        return self.rail.lookup(request.key)
+        return self.rail.lookup(request.key, self.time)
 
     def _cancel(self, _: str, request: Cancel) -> Any:
-        return self.rail.cancel(request.key)
+        return self.rail.cancel(request.key, self.time)
 
     def _start_workflow(self, region: str, request: StartWorkflow) -> bool:
         if request.name not in self.executions[region]:
