@@ -15,7 +15,6 @@ from payments.protocol.values import (
     DECLINED,
     NOT_CHARGED,
     SETTLED,
-    VOID,
     Intent,
     Result,
     key,
@@ -30,7 +29,7 @@ from tests.simulation.world import REGIONS, Item, World
 FAULTS = {
     "double_charge": "I1, I5: money taken twice, or taken while the books say otherwise",
     "disagreement": "two values decided for one payment, or two results final",
-    "unheld": "I2: a client was told `accepted` while fewer than two cells held its payload",
+    "unheld": "I2: a client was told `accepted`: neither decided nor one OPEN of it promised by all three cells",
     "wrong_payload": "I3: charged or settled is not what was accepted",
     "regressed": "I4: a result in a cell or a public record was replaced by another one",
     "broken_promise": "a client was told how it ended, and it ended otherwise, or another client heard another end",
@@ -44,10 +43,8 @@ FAULTS = {
     "wrong_books": "I5: a public record does not say what was charged",
 }
 PARKED = {
-    "split": "two payloads hold one cell each and the third Region is lost",
     "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
     "torn": "an operator and a worker wrote two results at once, one cell each, and the third Region is lost",
-    "void": "three payloads hold one cell each: none was ever accepted",
 }
 
 
@@ -55,7 +52,7 @@ NO_REGION_LEFT = "no Region left"
 ENDS = (SETTLED, DECLINED, NOT_CHARGED)
 
 
-RESTING = ("split", "doubt", "torn")
+RESTING = ("doubt", "torn")
 
 
 class Violation(NamedTuple):
@@ -79,7 +76,8 @@ class Judge:
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
         self.refused: dict[str, set[str]] = defaultdict(set)
-        self.holders: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self.promises: dict[tuple[str, int, str], set[str]] = defaultdict(set)
+        self.promised: dict[str, set[str]] = defaultdict(set)
         self.submitted: dict[str, Intent] = {}
         self.charges: dict[str, list[Taken]] = defaultdict(list)
 
@@ -90,8 +88,12 @@ class Judge:
     # --- while the run goes on
 
     def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
-        if new.get("hash") != old.get("hash"):
-            self.holders[payment, str(new["hash"])].add(region)
+        opened = new.get("promised")
+        if opened is not None and opened != old.get("promised") and opened != new.get("accepted_ballot"):
+            promises = self.promises[payment, int(opened), str(new["hash"])]
+            promises.add(region)
+            if len(promises) == len(REGIONS):
+                self.promised[payment].add(str(new["hash"]))
         ballot = new.get("accepted_ballot")
         if ballot is not None and ballot != old.get("accepted_ballot"):
             value = str(new["accepted"])
@@ -139,9 +141,9 @@ class Judge:
         if code not in (200, 201, 202):
             return
         self.accepted[payment].add(digest)
-        held = len(self.holders[payment, digest])
-        if held < 2:
-            self.accuse("unheld", payment, f"{code} when {held} cells had held {digest[:8]}")
+        decided = {read_value(text).hash for text in self.decided[payment]}
+        if digest not in decided | self.promised[payment]:
+            self.accuse("unheld", payment, f"{code} for {digest[:8]}, decided {decided}")
         if len(self.accepted[payment]) == 2:
             self.accuse("wrong_payload", payment, f"two payloads accepted: {self.accepted[payment]}")
         if result is not None:
@@ -229,15 +231,10 @@ class Judge:
 
     def parked(self, world: World, cells: list[Item], alive: list[str]) -> str:
         """Why a payment without an end may rest, from facts that a worker could see; "" when it may not."""
-        if any(read_result(str(cell["result"])).status == VOID for cell in cells if "result" in cell):
-            return "void"
         results = {cell["result"] for cell in cells if "result" in cell}
         if len(alive) < len(REGIONS) and len(results) > 1:
             return "torn"
         accepted = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
-        hashes = {cell["hash"] for cell in cells if "hash" in cell}
-        if len(alive) < len(REGIONS) and len(hashes) > 1 and not accepted:
-            return "split"
         text = next((str(text) for (_, text), count in accepted.items() if count >= 2), None)
         if text is None:
             return ""
