@@ -122,10 +122,10 @@ def claim(ctx: Context, intent: Intent, value: Value, token: str) -> Flow[Outcom
     if value.region != ctx.region:
         return None if ctx.deduplicates else Outcome(State.ELSEWHERE, value=value)
     cell = yield from attempt(ctx, intent, token)
-    if cell is None:
-        return Outcome(State.UNFINISHED, value=value)
-    if "result" in cell:
+    if cell and "result" in cell:
         return Outcome(State.FINAL, read_result(str(cell["result"])), value)
+    if cell is None or "attempt" not in cell:  # not known to be claimed, by me or anybody
+        return Outcome(State.UNFINISHED, value=value)
     if cell.get("attempt") != token and not ctx.deduplicates:
         return Outcome(State.REFUSED if "refused" in cell else State.IN_DOUBT, value=value)
     return None
