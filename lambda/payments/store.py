@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, finish, run
-from payments.members import Members
+from payments.members import UNHEARD_SECONDS, Members
 from payments.processor import Processor, Secret
 from payments.protocol.ports import (
     LOST,
@@ -80,12 +80,14 @@ class Driver:
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
         """Run a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
-        until = time.monotonic() + seconds
-        if self.members.doubtful and not self._operator:
-            self._look(until)
+        began = time.monotonic()
+        until, look_at = began + seconds, began
         try:
             batch = next(flow)
             while True:
+                if time.monotonic() >= look_at and self.members.doubtful and not self._operator:
+                    self._look(until)  # also within a run: a task may outlast what is believed
+                    look_at = time.monotonic() + UNHEARD_SECONDS
                 answers = self._all(batch, until)
                 if die_after and die_after in named(batch):
                     os._exit(1)
@@ -262,8 +264,9 @@ class Driver:
         answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
         return str(answer["Table"]["TableId"])
 
-    def due(self, shard: str, now: int) -> list[str]:
-        """Overdue payments of one shard of this Region, at most a hundred, oldest first. Raises AwsError."""
+    def due(self, shard: str, now: int) -> list[tuple[int, str]]:
+        """Overdue payments of one shard of this Region and since when they are, at most a hundred, oldest first. Raises
+        AwsError."""
         fields = {
             "TableName": self.settings.register(self.settings.region),
             "IndexName": "due",
@@ -272,7 +275,7 @@ class Driver:
             "Limit": 100,
         }
         items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
-        return [str(item["TransactionId"]["S"]) for item in items]
+        return [(int(item["due_at"]["N"]), str(item["TransactionId"]["S"])) for item in items]
 
 
 def good(answer: Any) -> bool:

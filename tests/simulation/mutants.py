@@ -27,10 +27,51 @@ MUTANTS = (
         LEDGER,
     ),
     Mutant(
-        "accept_quorum_1",
-        "one holder is enough to accept a payment",
-        (Edit(flows.refused, "if mine >= 2:", "if mine >= 1:"),),
-        LEDGER,
+        "accept_on_two",
+        "two promises are enough to accept a payment (an earlier rule)",
+        (Edit(flows.submit, "len(promising(opened)) == len(ctx.regions)", "len(promising(opened)) >= 2"),),
+        CLASHES,
+    ),
+    Mutant(
+        "accept_on_holders",
+        "two cells that hold a payload, whatever they promised, are enough to accept it (an earlier rule)",
+        (
+            Edit(
+                flows.submit,
+                "len(promising(opened)) == len(ctx.regions)",
+                'sum(cell.get("hash") == intent.hash for cell in opened.cells.values()) >= 2',
+            ),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "refuse_on_two",
+        "422 where two cells hold another payload, or one accepted it (an earlier rule)",
+        (
+            Edit(
+                flows.undecided,
+                "    if len(cells) < 2 or",
+                """    others = [cell for cell in cells if cell.get("hash", intent.hash) != intent.hash]
+    if len(others) >= 2 or any("accepted" in cell for cell in others):
+        return 422
+    if len(cells) < 2 or""",
+            ),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "propose_what_was_read",
+        "a takeover proposes the payload that it had read before its ballot",
+        (
+            Edit(
+                register.authorize,
+                "proposal = choose(ctx, opened.intent.id, promises)",
+                """proposal = choose(ctx, opened.intent.id, promises)
+    if proposal and not highest_accepted(promises.values()):
+        proposal = Proposal(opened.intent, propose(ctx, proposal.value.region, opened.intent.hash))""",
+            ),
+        ),
+        CLASHES,
     ),
     Mutant(
         "ignore_accepted",
@@ -44,12 +85,12 @@ MUTANTS = (
         (
             Edit(
                 register.authorize,
-                "value = choose(ctx, promises, opened.intent.hash)",
+                "proposal = choose(ctx, opened.intent.id, promises)",
                 """def possible(cell):
         holders = sum(other.get("accepted") == cell.get("accepted") for other in promises.values())
         kept = holders + 3 - len(opened.answers) >= 2
         return cell if kept else {name: value for name, value in cell.items() if name != "accepted"}
-    value = choose(ctx, {region: possible(cell) for region, cell in promises.items()}, opened.intent.hash)""",
+    proposal = choose(ctx, opened.intent.id, {region: possible(cell) for region, cell in promises.items()})""",
             ),
         ),
         LEDGER,
@@ -145,7 +186,7 @@ MUTANTS = (
     Mutant(
         "keys_for_ever",
         "a key is used again however old it is",
-        (Edit(settlement.claim, "if ctx.deduplicates and ctx.now() >=", "if False and ctx.now() >="),),
+        (Edit(settlement.outdated, "return ctx.deduplicates and", "return False and"),),
         KEYS_KEPT,
     ),
     Mutant(
@@ -164,7 +205,21 @@ MUTANTS = (
     Mutant(
         "result_in_one_cell",
         "a result in one cell is told as final",
-        (Edit(settlement.finish, "if texts.count(result.text) < 2:", "if texts.count(result.text) < 1:"),),
+        (Edit(settlement.finish, "if texts[result.text] < 2:", "if texts[result.text] < 1:"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "operator_in_result",
+        "an operator's result names the operator, so it differs from a worker's equal one (an earlier version)",
+        (
+            Edit(
+                operations.close,
+                "    needed =",
+                """    text = result.text.replace('{"account"', '{"A":"' + ruling.by + '","account"')
+    result = result._replace(text=text)
+    needed =""",
+            ),
+        ),
         PROCESSOR,
     ),
     Mutant(
@@ -184,7 +239,7 @@ MUTANTS = (
         "due is cleared before the record is public (an earlier order)",
         (
             Edit(
-                settlement.finish,
+                settlement.show,
                 "    complete = yield from",
                 '    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n'
                 "    complete = yield from",
@@ -197,11 +252,11 @@ MUTANTS = (
         "whoever publishes clears due in all cells",
         (
             Edit(
-                settlement.finish,
-                "        outcome = yield from rest(",
+                settlement.show,
+                "        return (yield from rest(",
                 '        done = {"result": result.text}\n'
                 "        yield tuple(Update(region, intent.id, register.FINISH, done) for region in ctx.regions)\n"
-                "        outcome = yield from rest(",
+                "        return (yield from rest(",
             ),
         ),
         WORST,
@@ -209,7 +264,7 @@ MUTANTS = (
     Mutant(
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
-        (Edit(settlement.finish, "if content == result.text and complete:", "if content == result.text:"),),
+        (Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),),
         WORST,
     ),
     Mutant(
@@ -257,7 +312,7 @@ MUTANTS = (
     Mutant(
         "rejoin_forgets_attempt",
         "a register that may have held the claim of a call is taught as if it had not",
-        (Edit(operations.rejoin, "if value and value.region == lost", "if False and value.region == lost"),),
+        (Edit(operations.vote_on_all, "value.region == lost and", "False and"),),
         PROCESSOR._replace(amnesia="rejoined"),
     ),
     # ------------------------------------------------------------------------------------------- the world
