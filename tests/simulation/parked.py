@@ -14,6 +14,7 @@ from payments.protocol.values import IN_DOUBT, Value, key, payment_of, read_valu
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
 from tests.simulation.operators import Operators
+from tests.simulation.rail import AT_WORK
 from tests.simulation.world import REGIONS, Item, World
 
 PARKED = {
@@ -25,6 +26,8 @@ PARKED = {
     "away": "decided for a Region that is lost, and the processor does not deduplicate",
 }
 """The classes of what is parked, all of them closed in the end: docs/protocol.md, "What is parked, and when"."""
+TRIES = 3
+"""Of the operator's command: once the processor has ended its work, and from the moment that the rules name."""
 LONGEST = 16 * 3600
 """Seconds from which a named moment is too far away: half a key's lifetime, the quiet hour, and clocks."""
 
@@ -79,15 +82,18 @@ class Parked:
 
     def close(self, payment: str, alive: list[str], why: str) -> str:
         """The operator's command, as soon as the rules allow it. "" when it is closed, else what the command says."""
-        for _ in range(2):
+        for _ in range(TRIES):
             ruling = self.operators.honest(payment, accept_risk=why == "torn")
             flow = operations.resolve(self.world.context(alive[0]), payment, ruling)
             done = self.network.at_once(alive[0], flow)
             if done.done:
                 return ""
-            if done.why is not operations.Why.TOO_EARLY:
+            if done.why is operations.Why.PROCESSOR_SILENT:  # at work on this very key
+                moment = self.world.time + AT_WORK
+            elif done.why is operations.Why.TOO_EARLY:
+                moment = self.moment(payment, alive)
+            else:
                 break
-            moment = self.moment(payment, alive)
             if not self.world.time < moment < self.world.time + LONGEST:
                 break
             self.world.time = moment

@@ -74,7 +74,8 @@ LIFT: Final = Action("LIFT", "REMOVE lost, bar, since", "bar = :token")
 UNBAR: Final = Action("UNBAR", "REMOVE lost, bar, since", "attribute_not_exists(lost) OR lost = :region")
 WITHDRAW: Final = Action("WITHDRAW", "REMOVE serves", "attribute_exists(serves) AND table_id <> :table")
 MARK: Final = "rejoined"
-"""The token of an ATTEMPT in a cell that lost its own: no call holds it, so none charges by it."""
+"""The token of an ATTEMPT in a cell that lost its own, or that an operator closes: no call holds it, so none charges by
+it."""
 
 
 class Standing(NamedTuple):
@@ -289,7 +290,18 @@ def object_to(
         return Done(False, says)
     if cancelled is not LOST or ctx.now() >= quiet_from(ctx, value, cells):
         return None
+    if (yield from never_called(ctx, intent, value, cells)):
+        return None
     return Done(False, "the processor did not cancel it: wait until an hour after the attempt", why=Why.TOO_EARLY)
+
+
+def never_called(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cell]) -> Flow[bool]:
+    """Whether no call was made and none can be any more: the one call that may be claimed is claimed here, by nobody who
+    would make it. Without it, what was decided for a processor that is no longer set up could not be closed."""
+    if ctx.deduplicates or value.region not in cells or "attempted_at" in cells[value.region]:
+        return False
+    (answer,) = yield (update(ctx, value.region, intent, register.ATTEMPT, token=MARK),)
+    return answer is not LOST and answer.done
 
 
 def disagreement(ruling: Ruling, known: Verdict | None) -> str:
