@@ -291,10 +291,11 @@ def test_two_results_end_by_themselves_once_the_third_cell_answers(doubtful: Wor
 
 def test_an_old_race_with_a_public_record_never_blocks_a_rejoin(doubtful: World) -> None:
     tear(doubtful, "DECLINED", "NOT_CHARGED")
+    final = conclude(INTENT, decided_value(doubtful), "NOT_CHARGED")
     lose_memory(doubtful, THIRD)
     assert "no public record" in join(doubtful, THIRD, rail=RAIL).says
     context = doubtful.context(SECOND, RAIL)
-    doubtful.run(context, show(context, INTENT, conclude(INTENT, decided_value(doubtful), "NOT_CHARGED")))
+    doubtful.run(context, show(context, INTENT, final))
     done = join(doubtful, THIRD, rail=RAIL)
     assert done.done
     assert done.result
