@@ -44,7 +44,6 @@ FAULTS = {
 }
 PARKED = {
     "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
-    "torn": "an operator and a worker wrote two results at once, one cell each, and the third Region is lost",
 }
 
 
@@ -52,7 +51,7 @@ NO_REGION_LEFT = "no Region left"
 ENDS = (SETTLED, DECLINED, NOT_CHARGED)
 
 
-RESTING = ("doubt", "torn")
+RESTING = ("doubt",)
 
 
 class Violation(NamedTuple):
@@ -231,9 +230,6 @@ class Judge:
 
     def parked(self, world: World, cells: list[Item], alive: list[str]) -> str:
         """Why a payment without an end may rest, from facts that a worker could see; "" when it may not."""
-        results = {cell["result"] for cell in cells if "result" in cell}
-        if len(alive) < len(REGIONS) and len(results) > 1:
-            return "torn"
         accepted = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
         text = next((str(text) for (_, text), count in accepted.items() if count >= 2), None)
         if text is None:
