@@ -50,6 +50,8 @@ AFTERWARDS_SECONDS: Final = 2.0
 """Reserved, of the processor's time, for writing down its answer."""
 TELLING_SECONDS: Final = 1.0
 """Reserved, of all the time, for starting the workflow before a 202."""
+MOMENT_SECONDS: Final = 0.5
+"""For what another worker has begun: two round trips between the farthest Regions."""
 RAIL_SECONDS: Final = 30.0
 
 
@@ -80,21 +82,26 @@ class Driver:
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
         """Run a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
-        began = time.monotonic()
-        until, look_at = began + seconds, began
+        until = time.monotonic() + seconds
+        look_at = self._look_if_doubtful(until)
         try:
             batch = next(flow)
             while True:
-                if time.monotonic() >= look_at and self.members.doubtful and not self._operator:
-                    self._look(until)  # also within a run: a task may outlast what is believed
-                    look_at = time.monotonic() + UNHEARD_SECONDS
-                answers = self._all(batch, until)
+                if time.monotonic() >= look_at:  # a task may outlast what is believed
+                    look_at = self._look_if_doubtful(until)
+                answers = self._all(batch, until) if batch else self._wait(until)
                 if die_after and die_after in named(batch):
                     os._exit(1)
                 batch = flow.send(answers)
         except StopIteration as end:
             result: T = end.value
             return result
+
+    @staticmethod
+    def _wait(until: float) -> list[Any]:
+        """Give others a moment, and keep time for what comes after."""
+        time.sleep(max(0.0, min(MOMENT_SECONDS, until - CALL_SECONDS - TELLING_SECONDS - time.monotonic())))
+        return []
 
     def _all(self, batch: Batch, until: float, grace: float = GRACE_SECONDS) -> list[Any]:
         """Do a batch in parallel; the answers in its order."""
@@ -123,6 +130,12 @@ class Driver:
         for index in waiting:
             self._silent(batch[index], "late")
         return answers
+
+    def _look_if_doubtful(self, until: float) -> float:
+        """Look at the registers if it is time. When to see to that again."""
+        if self.members.doubtful and not self._operator:
+            self._look(until)
+        return time.monotonic() + UNHEARD_SECONDS
 
     def _look(self, until: float) -> None:
         """Ask the registers which of them serve."""

@@ -22,7 +22,7 @@ def redrive(
     """
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
-        content = _repaired(letter, repaired) if repaired else letter.input
+        content = content_of(letter, repaired)
         if only and letter.message_id != only:
             show_again(environment, letter)
         elif content is None:
@@ -39,10 +39,12 @@ def redrive(
     return done
 
 
-def _repaired(letter: Letter, transaction: Mapping[str, Any]) -> dict[str, Any]:
-    """What a workflow is started with instead: another payload has another hash, but the account stays."""
+def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What a workflow is started with again. Another payload has another hash, but the account stays."""
+    if repaired is None:
+        return letter.input
     account = {name: value for name, value in (letter.input or {}).items() if name == "account"}
-    return {"transaction": dict(transaction), **account}
+    return {"transaction": dict(repaired), **account}
 
 
 def transaction_in(file: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from payments.protocol.flows import get, submit
-from payments.protocol.operations import MARK, Done, Ruling, Why, close, inspect, rejoin, resolve, ruled
+from payments.protocol.operations import MARK, Done, Ruling, Why, close, inspect, rejoin, resolve
 from payments.protocol.ports import CANCELLED, Update, Verdict
 from payments.protocol.register import decided
 from payments.protocol.settlement import State, finish, result_of, show
@@ -231,7 +231,7 @@ def test_a_worker_and_two_operators_write_one_result(doubtful: World) -> None:
     value = decided_value(doubtful)
     for region, by in ((HOME, "arn:one"), (SECOND, "arn:two")):
         context = doubtful.context(region, RAIL)
-        doubtful.run(context, close(context, INTENT, ruled(INTENT, value, Ruling("NOT_CHARGED", by)), Ruling("", by)))
+        doubtful.run(context, close(context, INTENT, result_of(INTENT, value, CANCELLED), Ruling("", by)))
     context = doubtful.context(THIRD, RAIL)
     doubtful.run(context, finish(context, INTENT, result_of(INTENT, value, CANCELLED)))
     assert len({doubtful.cells[region]["T1"]["result"] for region in REGIONS}) == 1
@@ -291,10 +291,11 @@ def test_two_results_end_by_themselves_once_the_third_cell_answers(doubtful: Wor
 
 def test_an_old_race_with_a_public_record_never_blocks_a_rejoin(doubtful: World) -> None:
     tear(doubtful, "DECLINED", "NOT_CHARGED")
+    final = conclude(INTENT, decided_value(doubtful), "NOT_CHARGED")
     lose_memory(doubtful, THIRD)
     assert "no public record" in join(doubtful, THIRD, rail=RAIL).says
     context = doubtful.context(SECOND, RAIL)
-    doubtful.run(context, show(context, INTENT, conclude(INTENT, decided_value(doubtful), "NOT_CHARGED")))
+    doubtful.run(context, show(context, INTENT, final))
     done = join(doubtful, THIRD, rail=RAIL)
     assert done.done
     assert done.result

@@ -145,7 +145,7 @@ def test_a_run_that_outlasts_what_is_believed_of_the_registers_looks_again(
     elapsed = iter((0.0, 31.0, 61.0, 91.0))
 
     def slow() -> Flow[list[Any]]:
-        answers = []
+        answers: list[Any] = []
         for seconds in elapsed:
             moment = started + seconds
             monkeypatch.setattr("payments.members.time.monotonic", lambda moment=moment: moment)

@@ -1,6 +1,6 @@
 """The catalogue of mutants: production with one rule taken away, and the few such changes that do no harm."""
 
-from payments.protocol import flows, operations, record, register, settlement, sweep
+from payments.protocol import flows, operations, record, register, rejoining, settlement, sweep
 
 from tests.simulation.mutation import Edit, Mutant
 from tests.simulation.options import Options
@@ -294,7 +294,7 @@ MUTANTS = (
     Mutant(
         "void_at_once",
         "an operator closes a payment as not charged while a call may still be on its way",
-        (Edit(operations.object_to, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
+        (Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
         PROCESSOR._replace(cancels=False),
     ),
     Mutant(
@@ -306,13 +306,13 @@ MUTANTS = (
     Mutant(
         "rejoin_by_one_peer",
         "a register that lost its memory is taught by a ballot that only one peer promised",
-        (Edit(operations.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
+        (Edit(rejoining.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
         LEDGER._replace(amnesia="rejoined", harsh=True),
     ),
     Mutant(
         "rejoin_forgets_attempt",
         "a register that may have held the claim of a call is taught as if it had not",
-        (Edit(operations.vote_on_all, "value.region == lost and", "False and"),),
+        (Edit(rejoining.vote_on_all, "value.region == lost and", "False and"),),
         PROCESSOR._replace(amnesia="rejoined"),
     ),
     # ------------------------------------------------------------------------------------------- the world

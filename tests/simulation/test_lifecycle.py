@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from payments.protocol import register
 from payments.protocol.lifecycle import CELL, CellState, Who, state_of
-from payments.protocol.ports import Action, Request, Update
+from payments.protocol.ports import Action, Refusal, Request, Update
 from payments.protocol.values import read_value
 
 from tests.payments.memory import OBSTACLES, moved
@@ -179,7 +179,7 @@ def decided_here(worker: Worker, request: Update, run: Run) -> bool:
 
 
 ROLES: Mapping[Who, Role] = {
-    Who.OPENER: lambda worker, *_: worker.name.startswith("post"),
+    Who.OPENER: lambda worker, *_: worker.name.startswith(("post", "workflow")),
     Who.SUCCESSOR: lambda worker, *_: worker.name.startswith(("workflow", "janitor")),
     Who.DECIDED: lambda worker, request, run: not worker.operator and decided_here(worker, request, run),
     Who.OWN: lambda worker, request, _: request.region == worker.region,
@@ -209,7 +209,7 @@ def test_nobody_does_what_the_table_gives_to_others() -> None:
     for seed in range(400):
         dice = Dice(Random(seed).random)
         watched(Run(dice, drawn(dice) if seed % 2 else rejoined, network=Watched), seen).play()
-    seen |= torn()
+    seen |= torn() | refused()
     assert seen == {(name, who) for name, move in CELL.items() for who in move.by}
 
 
@@ -228,6 +228,17 @@ def torn() -> set[tuple[str, Who]]:
     other = str(run.world.cells[C]["p0"]["result"]).replace("SETTLED", "NOT_CHARGED")
     run.world.cells[C]["p0"] = {**run.world.cells[C]["p0"], "result": other}
     run.quiet()
+    return seen
+
+
+def refused() -> set[tuple[str, Who]]:
+    """A processor that will not take a request."""
+    seen = set[tuple[str, Who]]()
+    run = watched(Run(Dice(lambda: 0.0), RAILS["processor"], network=Watched), seen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.rail, "charge", lambda *_: Refusal("403"))
+        post(run, A)
+        run.run_dry()
     return seen
 
 

@@ -59,6 +59,7 @@ def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
 
 def look_again(ctx: Context, intent: Intent) -> Flow[Reply]:
     """This ballot decided nothing, and not every cell promised it: perhaps another one has decided meanwhile."""
+    yield ()
     cells = yield from read_cells(ctx, intent.id)
     result = written(cells.values())
     if result:

@@ -37,7 +37,7 @@ class Obstacle(Enum):
 class Who(Enum):
     """Who asks for an action, and in which cells."""
 
-    OPENER = "the Region that took the request, in every cell"
+    OPENER = "the Region that took the request, by POST or by a workflow that brings it, in every cell"
     SUCCESSOR = "the workflow or janitor of any Region, in every cell"
     DECIDED = "the decided Region, in its own cell"
     OWN = "any worker, in its own Region's cell"
@@ -73,7 +73,7 @@ CELL: Final[Mapping[str, Move]] = {
     "OPEN": Move(
         PROMISE,
         (Obstacle.OTHER_PAYLOAD, Obstacle.HIGHER_BALLOT, Obstacle.SAME_BALLOT),
-        EVERYWHERE,
+        (Who.OPENER,),
         creates=True,
         sets={"promised": "ballot"},
     ),

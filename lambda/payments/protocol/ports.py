@@ -1,9 +1,9 @@
 """What a flow may ask of the world, and what it is answered: all that the protocol and its drivers share.
 
 A flow is a generator. It yields a batch of requests that may be done in parallel and in any order, and receives their
-answers in the order of the batch. Any answer may be LOST: the request may have been done, or not, or may be done
-later. A process may die at any yield. Clock, ballots and tokens come from the Context, so that the driver owns them:
-`store.py` in the functions, the simulator in the tests.
+answers in the order of the batch. An empty batch gives others a moment. Any answer may be LOST: the request may have
+been done, or not, or may be done later. A process may die at any yield. Clock, ballots and tokens come from the
+Context, so that the driver owns them: `store.py` in the functions, the simulator in the tests.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
