@@ -11,6 +11,9 @@ PROCESSOR = Options(rail="processor", clash=0.1)
 KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
 WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
+EQUAL = Options(rail="ledger", clash=0.1, ballots=2)
+SHARD = register.due_shard("p0")
+REFUSING = PROCESSOR._replace(refuses=True)
 
 MUTANTS = (
     # ------------------------------------------------------------------------------ the register's quorums
@@ -315,7 +318,88 @@ MUTANTS = (
         (Edit(rejoining.vote_on_all, "value.region == lost and", "False and"),),
         PROCESSOR._replace(amnesia="rejoined"),
     ),
+    Mutant(
+        "never_called_waits",
+        "what nobody was ever called for cannot be closed where the processor does not cancel (an earlier version)",
+        (Edit(operations.never_called, "if ctx.deduplicates or", "if True or"),),
+        MIXED._replace(cancels=False, dead=0.0),
+    ),
+    Mutant(
+        "declined_stays_parked",
+        "an operator cannot close what the processor has declined (an earlier version)",
+        (Edit(operations.disagreement, 'return "" if ruling.status == NOT_CHARGED else f', "return f"),),
+        MIXED._replace(dead=0.0),
+    ),
+    # ----------------------------------------------------------------------- late duplicates, equal ballots
+    Mutant(
+        "release_by_any_token",
+        "RELEASE undoes whatever call is claimed",
+        (Edit(register.RELEASE, register.MY_ATTEMPT, f"({register.MY_ATTEMPT} OR attribute_exists(attempt))"),),
+        PROCESSOR._replace(harsh=True, clash=0.0),
+    ),
+    Mutant(
+        "open_at_promise",
+        "OPEN is granted again in a ballot that was promised already",
+        (Edit(register.OPEN, "promised < :ballot", "promised <= :ballot"),),
+        EQUAL,
+    ),
+    # --------------------------------------------------------------------------------- what clients are told
+    Mutant(
+        "get_tells_one_cell",
+        "GET tells a result that one cell holds",
+        (Edit(settlement.ended, "or count >= 2", "or count >= 1"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "get_shows_first_cell",
+        "GET shows the payload of the first cell, not the one that counts (an earlier version)",
+        (
+            Edit(
+                flows.get,
+                "intent = leading(ctx, payment, cells)",
+                'intent = next((register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell), None)',
+            ),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "get_shows_anybody",
+        "GET shows a payment to any account",
+        (Edit(flows.owner_only, "if result.account == account", "if True"),),
+        LEDGER,
+    ),
+    # --------------------------------------------------------------------------------------- what is parked
+    Mutant(
+        "refused_in_silence",
+        "a processor that refuses for good is asked again for ever (an earlier version)",
+        (
+            Edit(settlement.waits, 'if any("refused" in cell for cell in cells.values()):', "if False:"),
+            Edit(settlement.doubtful, 'if "attempt" in cell:', 'if False and "attempt" in cell:'),
+        ),
+        REFUSING,
+    ),
+    Mutant(
+        "silent_region_unlisted",
+        "what is decided for a Region that is lost is pending for ever, and nobody hears of it (an earlier version)",
+        (Edit(settlement.doubtful, "return late(ctx, value, cells)", "return False"),),
+        PROCESSOR._replace(dead=1.0),
+    ),
+    # ------------------------------------------------------------------------------- amounts and timestamps
+    Mutant(
+        "whole_seconds",
+        "the public record loses what a timestamp has below the second",
+        (Edit(record.publish, "Decimal(payment.timestamp).scaleb(-6)", "Decimal(payment.timestamp // 10**6)"),),
+        LEDGER,
+    ),
+    Mutant(
+        "cents",
+        "every currency has two decimals",
+        (Edit(record.publish, "payment.decimal", "Decimal(payment.amount).scaleb(-2)"),),
+        LEDGER,
+    ),
     # ------------------------------------------------------------------------------------------- the world
+    Mutant("eventual_reads", "reads of a cell are not strongly consistent", (), LEDGER._replace(stale=True)),
+    Mutant("unswept_shard", "janitors skip a shard of the due index", (), LEDGER._replace(unswept=SHARD)),
     Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia="served")),
     Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
     # ----------------------------------------------------------------------------------- what does no harm

@@ -116,5 +116,5 @@ def hunt(mutant: Mutant, seeds: int) -> Catch:
         executed = executions.any
     if not violations:
         return Catch(-1, None, executed, innocent=True)
-    plain = mutant.options._replace(amnesia="", forgets=False)
+    plain = mutant.options._replace(amnesia="", forgets=False, stale=False, unswept="")
     return Catch(seed, violations[0], executed, innocent=not play(seed, plain).violations)
