@@ -335,7 +335,7 @@ MUTANTS = (
         "release_by_any_token",
         "RELEASE undoes whatever call is claimed",
         (Edit(register.RELEASE, register.MY_ATTEMPT, f"({register.MY_ATTEMPT} OR attribute_exists(attempt))"),),
-        PROCESSOR._replace(harsh=True, clash=0.0),
+        PROCESSOR._replace(harsh=True, clash=0.0, unsent=0.5),
     ),
     Mutant(
         "open_at_promise",
@@ -357,10 +357,11 @@ MUTANTS = (
             Edit(
                 flows.get,
                 "intent = leading(ctx, payment, cells)",
-                'intent = next((register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell), None)',
+                'held = [register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]\n'
+                "    intent = held[0] if held else None",
             ),
         ),
-        CLASHES,
+        PROCESSOR._replace(clash=0.5),
     ),
     Mutant(
         "get_shows_anybody",

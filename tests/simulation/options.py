@@ -30,6 +30,8 @@ class Options(NamedTuple):
     busy: float = 0.0
     """Share of charges that a processor which deduplicates works on for a while: meanwhile the same key is answered
     409, whatever is asked."""
+    unsent: float = 0.0
+    """Share of charges for which no connection can be made, until all heals."""
     ballots: int = 10**6
     """From how many numbers a ballot is drawn: of two, many are equal."""
     stale: bool = False
@@ -50,5 +52,6 @@ def drawn(dice: Dice) -> Options:
         amnesia="rejoined" if dice.chance(0.05) else "",
         refuses=dice.chance(0.05),
         busy=dice.pick((0.0, 0.0, 0.2)),
+        unsent=dice.pick((0.0, 0.0, 0.3)),
         ballots=dice.pick((10**6, 10**6, 10**6, 2)),
     )

@@ -4,7 +4,7 @@ its time, and answers lookups."""
 from collections.abc import Callable
 from typing import NamedTuple
 
-from payments.protocol.ports import CANCELLED, LOST, Charge, Refusal, Silence, Verdict
+from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Charge, Refusal, Silence, Verdict
 
 from tests.simulation.dice import Dice
 from tests.simulation.options import Options
@@ -38,7 +38,8 @@ class Rail:
     def __init__(self, dice: Dice, watch: Watch, options: Options):
         self.dice, self.watch = dice, watch
         self.deduplicates, self.cancels, self.lifetime = options.deduplicates, options.cancels, LIFETIME
-        self.forgets, self.refuses, self.busy = options.forgets, options.refuses, options.busy
+        self.forgets, self.refuses = options.forgets, options.refuses
+        self.busy, self.unsent = options.busy, options.unsent
         self.calls = 0
         self._known: dict[str, tuple[Verdict, float]] = {}
         self._working: dict[str, float] = {}
@@ -46,6 +47,8 @@ class Rail:
 
     def charge(self, request: Charge, time: float) -> Verdict | Refusal | Silence:
         self.calls += 1
+        if self.unsent and self.dice.chance(self.unsent):
+            return NOT_SENT
         if self.refuses:
             return Refusal("403")
         if request.key in self._cancelled:

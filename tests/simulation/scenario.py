@@ -157,7 +157,7 @@ class Run:
         """Everything that lives heals; janitors of all Regions run side by side; then the sleepers wake and what was
         long on its way arrives; then again; then the operator closes what is parked."""
         network, world, traffic = self.network, self.world, self.traffic
-        network.loss = network.kill = network.sleep = 0.0
+        network.loss = network.kill = network.sleep = self.rail.unsent = 0.0
         self.weather.all_clear()
         traffic.calm = True
         if self.options.rail == "mixed":  # the deployment ends, or is rolled back

@@ -73,8 +73,9 @@ def compiled(action: Action) -> expressions.Update:
 class World:
     """The state of a run, and `perform`, which does one request for a function of one Region.
 
-    `ballots`: from how many numbers a ballot is drawn. `stale`: each cell before its last write, where reads are not
-    strongly consistent (never allowed: see mutants)."""
+    `ballots`: from how many numbers a ballot is drawn. `stale`: what each cell was before, where reads need not be
+    strongly consistent (never allowed: see mutants).
+    """
 
     def __init__(self, dice: Dice, rail: Rail, watcher: Watcher):
         self.dice, self.rail, self.watcher = dice, rail, watcher
@@ -90,7 +91,7 @@ class World:
         self.rails: dict[str, str] = dict.fromkeys(REGIONS, LEDGER)
         self.ballots = 10**6
         self.tokens = 0
-        self.stale: dict[tuple[str, str], Item] | None = None
+        self.stale: dict[tuple[str, str], list[Item]] | None = None
         self.trace: Callable[[str], None] | None = None
 
     def context(self, region: str) -> Context:
@@ -129,13 +130,13 @@ class World:
         new["TransactionId"] = request.id
         table[request.id] = new
         if self.stale is not None:
-            self.stale[request.region, request.id] = old
+            self.stale.setdefault((request.region, request.id), []).append(old)
         self.watcher.cell_changed(request.region, request.id, old, new)
         return Answer(True, new)
 
     def _read(self, _: str, request: Read) -> Item:
-        if self.stale is not None and self.dice.chance(0.3):
-            return self.stale.get((request.region, request.id), {})
+        if self.stale and self.dice.chance(0.3):
+            return self.dice.pick(self.stale.get((request.region, request.id), [{}]))
         return self.cells[request.region].get(request.id, {})
 
     # --- the public record
