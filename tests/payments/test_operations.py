@@ -78,10 +78,11 @@ def test_an_attempt_that_cannot_be_seen_is_never_old_enough(doubtful: World) -> 
 
 
 @pytest.mark.parametrize("settled", [True, False])
-def test_not_charged_is_refused_when_the_processor_knows_better(doubtful: World, settled: bool) -> None:
+def test_not_charged_gives_way_to_what_the_processor_knows(doubtful: World, settled: bool) -> None:
     doubtful.verdicts[key(INTENT)] = Verdict(settled, "ch_9")
-    assert "ch_9" in rule(doubtful, "NOT_CHARGED", reason="x").says
-    assert not any("result" in doubtful.cells[region]["T1"] for region in REGIONS)
+    done = rule(doubtful, "NOT_CHARGED", reason="x")
+    assert done.says == ("the processor says it was charged: ch_9" if settled else "closed as DECLINED")
+    assert any("result" in doubtful.cells[region]["T1"] for region in REGIONS) is not settled
 
 
 def test_a_charge_that_comes_in_before_the_cancel_stands(doubtful: World) -> None:
@@ -305,7 +306,7 @@ def test_an_old_race_with_a_public_record_never_blocks_a_rejoin(doubtful: World)
 def test_a_decline_that_comes_in_before_the_cancel_stands(doubtful: World) -> None:
     late = Verdict(False, "ch_9")
     doubtful.lose = lambda _, request: late if type(request).__name__ == "Cancel" else ""
-    assert "declined" in rule(doubtful, "NOT_CHARGED", reason="x").says
+    assert rule(doubtful, "NOT_CHARGED", reason="x").says == "closed as DECLINED"
 
 
 def test_an_attempt_that_was_released_may_be_made_again_at_any_time(doubtful: World) -> None:

@@ -51,10 +51,8 @@ class Rail:
             return NOT_SENT
         if self.refuses:
             return Refusal("403")
-        if request.key in self._cancelled:
-            return CANCELLED
-        if self.works_on(request.key, time):
-            return LOST
+        if request.key in self._cancelled or self.works_on(request.key, time):
+            return CANCELLED if request.key in self._cancelled else LOST
         known, since = self._known.get(request.key, (None, 0.0))
         kept = self.deduplicates and time - since <= self.lifetime and not (self.forgets and self.dice.chance(0.3))
         if known is not None and kept:

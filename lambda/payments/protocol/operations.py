@@ -269,10 +269,11 @@ def call_off(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cel
 def never_called(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cell]) -> Flow[bool]:
     """Whether no call was made and none can be any more: the one call that may be claimed is claimed here, and nobody
     makes it. Else what was decided for a processor that is no longer set up could never be closed."""
-    if ctx.deduplicates or value.region not in cells or "attempted_at" in cells[value.region]:
+    cell = cells.get(value.region)
+    if ctx.deduplicates or cell is None or "attempt" in cell or not waits(ctx, cells):
         return False
     (answer,) = yield (register.update(ctx, value.region, intent, register.ATTEMPT, token=MARK),)
-    return answer is not LOST and answer.done
+    return answer is not LOST and answer.done and "attempted_at" not in cell
 
 
 def disagreement(ruling: Ruling, known: Verdict | None) -> str:
