@@ -77,9 +77,9 @@ class Late(NamedTuple):
 class Network:
     """Moves workers, one request a step, and decides what becomes of it.
 
-    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way,
-    `kill` and `sleep` those of a worker after a step. `down` holds (service, Region) pairs, `cuts` pairs of Regions
-    that cannot reach each other."""
+    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, most
+    often that of the run's `habit`; `kill` and `sleep` those of a worker after a step. `down` holds (service, Region)
+    pairs, `cuts` pairs of Regions that cannot reach each other."""
 
     def __init__(self, world: World, dice: Dice):
         self.world, self.dice = world, dice
@@ -89,6 +89,7 @@ class Network:
         self.down: set[tuple[str, str]] = set()
         self.cuts: set[frozenset[str]] = set()
         self.barred: set[str] = set()
+        self.habit: Fate | None = None
         self.oldest = OLDEST
         self.loss = self.kill = self.sleep = 0.0
 
@@ -247,7 +248,7 @@ class Network:
         """What becomes of a request that could arrive."""
         if not self.loss or not self.dice.chance(self.loss):
             return ANSWERED
-        return self.dice.pick(MISFORTUNES)
+        return self.habit if self.habit and self.dice.chance(0.8) else self.dice.pick(MISFORTUNES)
 
     def aftermath(self, worker: Worker) -> Aftermath:  # noqa: ARG002  # as above
         """What becomes of a worker after a step."""

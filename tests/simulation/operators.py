@@ -26,12 +26,12 @@ class Operators:
         flow = operations.resolve(self.world.context(region), payment, ruling)
         self.network.spawn(f"{name}@{region}", region, flow, operator=True)
 
-    def honest(self, payment: str, by: str = "operator", *, accept_risk: bool = False) -> operations.Ruling:
+    def honest(self, payment: str, by: str = "operator") -> operations.Ruling:
         """As the processor's books say. Everybody gives another reason."""
         known = self.verdict_on(payment)
         if known and known.settled:
-            return operations.Ruling(SETTLED, by=by, reference=known.reference, accept_risk=accept_risk)
-        return operations.Ruling(NOT_CHARGED, by=by, reason=f"{by} did not find it", accept_risk=accept_risk)
+            return operations.Ruling(SETTLED, by=by, reference=known.reference)
+        return operations.Ruling(NOT_CHARGED, by=by, reason=f"{by} did not find it")
 
     def wrong(self, payment: str, by: str) -> operations.Ruling:
         """Against the processor's books."""

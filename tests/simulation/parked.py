@@ -15,14 +15,13 @@ from tests.simulation.judge import Judge
 from tests.simulation.network import Network
 from tests.simulation.operators import Operators
 from tests.simulation.rail import AT_WORK
-from tests.simulation.world import REGIONS, Item, World
+from tests.simulation.world import Item, World
 
 PARKED = {
     "doubt": "the processor was called, its answer was lost, and it does not deduplicate",
     "outdated": "its key had become too old to be used again before anybody could look",
     "withdrawn": "decided for a processor that no function is set up for any more",
     "refused": "the processor refuses the request for good",
-    "torn": "two results stand against each other, and the third Region is lost",
     "away": "decided for a Region that is lost, and the processor does not deduplicate",
 }
 """The classes of what is parked, all of them closed in the end: docs/protocol.md, "What is parked, and when"."""
@@ -43,12 +42,9 @@ class Parked:
         """Why a payment without an end may wait for somebody, from facts; "": the janitors have to finish it."""
         world = self.world
         cells = {region: world.cells[region].get(payment, {}) for region in alive}
-        results = {cell["result"] for cell in cells.values() if "result" in cell}
-        if len(results) > 1 and len(alive) < len(REGIONS):
-            return "torn"
         values = self.judge.decided[payment]
         value = read_value(next(iter(values))) if values else None
-        if results or value is None or value.rail == LEDGER:
+        if value is None or value.rail == LEDGER or any("result" in cell for cell in cells.values()):
             return ""
         if value.rail not in world.rails.values():
             return "withdrawn"
@@ -83,8 +79,7 @@ class Parked:
     def close(self, payment: str, alive: list[str], why: str) -> str:
         """The operator's command, as soon as the rules allow it. "" when it is closed, else what the command says."""
         for _ in range(TRIES):
-            ruling = self.operators.honest(payment, accept_risk=why == "torn")
-            flow = operations.resolve(self.world.context(alive[0]), payment, ruling)
+            flow = operations.resolve(self.world.context(alive[0]), payment, self.operators.honest(payment))
             done = self.network.at_once(alive[0], flow)
             if done.done:
                 return ""

@@ -9,6 +9,7 @@ from payments.protocol.ports import LEDGER, WriteReceipt
 from payments.protocol.record import publish, read_record
 
 from tests.simulation.dice import Dice
+from tests.simulation.fates import Fate
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
 from tests.simulation.operators import Operators
@@ -99,6 +100,7 @@ class Run:
         if harsh:
             network.loss, network.kill = 0.2, 0.05
         network.sleep = dice.pick((0.0, 0.01))
+        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST))
         if dice.chance(0.5):
             apart = self.weather.apart
             self.world.skew = {region: dice.between(-apart, apart) for region in REGIONS}
