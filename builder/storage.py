@@ -1,4 +1,4 @@
-"""The receipts bucket and its replication to the two other Regions (docs/design.md, "Receipts")."""
+"""The bucket of receipts and rulings, and its replication to the two other Regions (docs/design.md, "Receipts")."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ def replication(replicator: Role) -> ReplicationConfiguration:
                 Id=Sub("to-${Peer}", Peer=peer(which)),
                 Priority=priority,
                 Status="Enabled",
-                Filter=ReplicationRuleFilter(Prefix="receipts/"),
+                Filter=ReplicationRuleFilter(Prefix=""),  # receipts and rulings
                 DeleteMarkerReplication=DeleteMarkerReplication(Status="Disabled"),
                 Destination=ReplicationConfigurationRulesDestination(
                     Bucket=named_in("arn:${AWS::Partition}:s3:::" + BUCKET, which),

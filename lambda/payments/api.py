@@ -12,14 +12,15 @@ Response = dict[str, Any]
 
 RETRY_AFTER: Final = {202: 2, 409: 1, 503: 2}
 UNKNOWN: Final = (
-    "Fewer than two Regions answered. The payment may have been accepted and may still be charged: never treat this as "
-    "a refusal. Repeat the same request with the same id, in any Region, or read it until its status is final."
+    "Too few Regions answered, or agreed, in time. The payment may have been accepted and may still be charged: never "
+    "treat this as a refusal. Repeat the same request with the same id, in any Region, or read it until its status is "
+    "final."
 )
 PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("Invalid request", "Nothing was written."),
     404: ("Not found", "No such payment."),
-    409: ("Conflict", "Another payload races for this id; neither is accepted yet. Repeat the request."),
-    422: ("Id taken", "This id belongs to another payment. Nothing was written for this one."),
+    409: ("Conflict", "Another payload races for this id, and nothing is decided yet. Either may win: repeat it."),
+    422: ("Id taken", "This id belongs to another payment, for good. This one will never be charged."),
     503: ("Outcome unknown", UNKNOWN),
 }
 UNREAD: Final = "Fewer than two Regions answered. Read it again."

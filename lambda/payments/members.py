@@ -1,7 +1,8 @@
 """Which registers a function asks: only those that recently said they serve, so none that may have lost its memory.
 
 Each register holds an item about itself (`ports.REGISTER`). A function reads the three before its first request and
-then every half minute, and keeps here what it learned. See docs/decisions/register-additions.md.
+then every half minute, within a long run as well, and keeps here what it learned. See
+docs/decisions/register-additions.md.
 """
 
 import time

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, finish, run
-from payments.members import Members
+from payments.members import UNHEARD_SECONDS, Members
 from payments.processor import Processor, Secret
 from payments.protocol.ports import (
     LOST,
@@ -50,6 +50,8 @@ AFTERWARDS_SECONDS: Final = 2.0
 """Reserved, of the processor's time, for writing down its answer."""
 TELLING_SECONDS: Final = 1.0
 """Reserved, of all the time, for starting the workflow before a 202."""
+MOMENT_SECONDS: Final = 0.5
+"""For what another worker has begun: two round trips between the farthest Regions."""
 RAIL_SECONDS: Final = 30.0
 
 
@@ -81,18 +83,25 @@ class Driver:
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
         """Run a flow to its end within `seconds`; what comes later is LOST. `die_after`: see `function.py`."""
         until = time.monotonic() + seconds
-        if self.members.doubtful and not self._operator:
-            self._look(until)
+        look_at = self._look_if_doubtful(until)
         try:
             batch = next(flow)
             while True:
-                answers = self._all(batch, until)
+                if time.monotonic() >= look_at:  # a task may outlast what is believed
+                    look_at = self._look_if_doubtful(until)
+                answers = self._all(batch, until) if batch else self._wait(until)
                 if die_after and die_after in named(batch):
                     os._exit(1)
                 batch = flow.send(answers)
         except StopIteration as end:
             result: T = end.value
             return result
+
+    @staticmethod
+    def _wait(until: float) -> list[Any]:
+        """Give others a moment, and keep time for what comes after."""
+        time.sleep(max(0.0, min(MOMENT_SECONDS, until - CALL_SECONDS - TELLING_SECONDS - time.monotonic())))
+        return []
 
     def _all(self, batch: Batch, until: float, grace: float = GRACE_SECONDS) -> list[Any]:
         """Do a batch in parallel; the answers in its order."""
@@ -121,6 +130,12 @@ class Driver:
         for index in waiting:
             self._silent(batch[index], "late")
         return answers
+
+    def _look_if_doubtful(self, until: float) -> float:
+        """Look at the registers if it is time. When to see to that again."""
+        if self.members.doubtful and not self._operator:
+            self._look(until)
+        return time.monotonic() + UNHEARD_SECONDS
 
     def _look(self, until: float) -> None:
         """Ask the registers which of them serve."""
@@ -262,8 +277,9 @@ class Driver:
         answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
         return str(answer["Table"]["TableId"])
 
-    def due(self, shard: str, now: int) -> list[str]:
-        """Overdue payments of one shard of this Region, at most a hundred, oldest first. Raises AwsError."""
+    def due(self, shard: str, now: int) -> list[tuple[int, str]]:
+        """Overdue payments of one shard of this Region and since when they are, at most a hundred, oldest first. Raises
+        AwsError."""
         fields = {
             "TableName": self.settings.register(self.settings.region),
             "IndexName": "due",
@@ -272,7 +288,7 @@ class Driver:
             "Limit": 100,
         }
         items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
-        return [str(item["TransactionId"]["S"]) for item in items]
+        return [(int(item["due_at"]["N"]), str(item["TransactionId"]["S"])) for item in items]
 
 
 def good(answer: Any) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from payments.protocol.settlement import Outcome, State
+from payments.protocol.settlement import PARKED, Outcome, State
 from payments.protocol.transactions import ID, InvalidTransactionError, card_in_id, read_transaction
 from payments.protocol.values import Intent, intent_of
 
@@ -44,8 +44,8 @@ def read_input(fields: Any, own_account: str) -> tuple[str, Intent | None]:
 
 def conclude(payment: str, mine: Intent | None, outcome: Outcome) -> dict[str, Any]:
     """The task's output for an outcome. Raises InvalidTransaction, IdTaken or NotSettled."""
-    if outcome.state in (State.IN_DOUBT, State.ELSEWHERE):
-        return output(payment, "PARKED", outcome, "Only the Region it is decided for may go on")
+    if outcome.state in (*PARKED, State.ELSEWHERE):
+        return output(payment, "PARKED", outcome, "Only the Region it is decided for, or an operator, may go on")
     if outcome.state is State.EMPTY:
         raise InvalidTransaction("transactionId: no such payment")
     if outcome.result is None:

@@ -50,6 +50,7 @@ def run_pay(
         transaction = pay.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
         if status:
             replies = pay.look(environment, status, asked)
+            pay.note_ruling(environment, status)
         elif domain:
             replies = pay.pay_at_domain(environment, transaction)
         else:
@@ -117,20 +118,28 @@ def run_resolve(
     *,
     settled: Annotated[str, typer.Option(help="It was charged: the processor's reference.", metavar="REFERENCE")] = "",
     not_charged: Annotated[bool, typer.Option("--not-charged", help="It was not charged; needs --reason.")] = False,
-    reason: Annotated[str, typer.Option(help="Why, for the record.")] = "",
+    reason: Annotated[str, typer.Option(help="Why, kept with your identity beside the payment.")] = "",
     unchecked: Annotated[
         bool, typer.Option("--unchecked", help="The processor is gone for good: do not ask it.")
     ] = False,
+    accept_risk: Annotated[
+        bool, typer.Option("--accept-risk", help="Choose one of two results that stand against each other.")
+    ] = False,
     yes: Yes = False,
 ) -> None:
-    """Close a payment in doubt, once and for all, with your identity in the record.
+    """Close a parked payment, once and for all; who ruled, when and why is kept beside it.
 
     Refused if the processor knows better, or too early: `--not-charged` needs the processor's confirmation that the
     key is cancelled, or an hour since the attempt. Example: `payctl resolve TXN001 --settled ch_123`
     """
     with run.open() as environment:
         ruling = parked.ruling(
-            by=environment.cloud.caller, settled=settled, not_charged=not_charged, reason=reason, unchecked=unchecked
+            by=environment.cloud.caller,
+            settled=settled,
+            not_charged=not_charged,
+            reason=reason,
+            unchecked=unchecked,
+            accept_risk=accept_risk,
         )
         registers = Registers(environment)
         context, standing = registers.context(), registers.inspect(payment)

@@ -10,6 +10,7 @@ from payctl.commands.options import OPERATIONS, PAYMENTS, Command, Run, Yes, con
 from payctl.payments import dead_letters, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
 from payctl.payments.pay import chosen
+from payctl.payments.registers import Registers
 from stacksets.errors import ToolError
 
 app = typer.Typer()
@@ -17,7 +18,13 @@ app = typer.Typer()
 
 @app.command("rejoin", cls=Command, rich_help_panel=PAYMENTS)
 def run_rejoin(
-    run: Run, region: Annotated[str, typer.Argument(help="The Region whose register was lost.")], *, yes: Yes = False
+    run: Run,
+    region: Annotated[str, typer.Argument(help="The Region whose register was lost.")],
+    *,
+    withdraw: Annotated[
+        bool, typer.Option("--withdraw", help="Only remove a bar that a refused command left in one Region.")
+    ] = False,
+    yes: Yes = False,
 ) -> None:
     """Teach a lost or restored register every payment from both others; only then is it asked again.
 
@@ -27,6 +34,11 @@ def run_rejoin(
     """
     with run.open() as environment:
         chosen(environment, (region,))
+        if withdraw:
+            confirm(environment, "rejoin", f"remove the bar of {region} that only one Region holds", yes=yes)
+            says = Registers(environment).remove_stray_bar(region)
+            run.answer({"region": region, "says": says}, lambda _: print(f"{region}: {says}"))
+            return
         step = f"bar the register of {region}, teach it every payment, then use it again"
         confirm(environment, "rejoin", step, yes=yes)
         done = rejoin.rejoin(environment, region)

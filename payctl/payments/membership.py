@@ -1,5 +1,7 @@
 """Which registers are in use: a new environment's are enrolled; one that was lost, restored or swapped must rejoin."""
 
+from collections import Counter
+
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.attributes import plain
 from payments.protocol.ports import REGISTER
@@ -12,13 +14,21 @@ from stacksets.errors import code_of, silent
 
 MISSING = "its table is missing"
 BARRED = "it is barred"
+STRAY = "it is barred by one Region only: `payctl rejoin REGION --withdraw`, or the whole `payctl rejoin REGION`"
 
 
 def idle(environment: Environment) -> dict[str, str]:
     """By Region whose register nobody asks: why not. Regions that do not answer are left out. Read only."""
     states = environment.cloud.everywhere(lambda region: _look(environment, region))
-    barred = {lost for _, lost in states.values()}
-    reasons = {region: reason or (BARRED if region in barred else "") for region, (reason, _) in states.items()}
+    bars = Counter(lost for _, lost in states.values())
+    whole = len(environment.regions) - 1
+
+    def barred(region: str) -> str:
+        if not bars[region]:
+            return ""
+        return BARRED if bars[region] == whole or len(states) <= whole else STRAY
+
+    reasons = {region: reason or barred(region) for region, (reason, _) in states.items()}
     return {region: reason for region, reason in reasons.items() if reason}
 
 
@@ -28,7 +38,7 @@ def enrol_new(environment: Environment) -> dict[str, str]:
     New is an environment without any payment: nothing was ever accepted in it, so a register cannot have forgotten it.
     """
     reasons, cloud, names = idle(environment), environment.cloud, environment.names
-    fresh = [region for region, reason in reasons.items() if reason != BARRED]
+    fresh = [region for region, reason in reasons.items() if reason not in (BARRED, STRAY)]
     if not fresh or MISSING in reasons.values() or holds_payments(cloud, environment.home, names.table):
         return reasons
     if any(cloud.everywhere(lambda region: holds_payments(cloud, region, names.register(region))).values()):

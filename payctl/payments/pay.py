@@ -8,6 +8,7 @@ from typing import Any
 
 from payctl.environment import Environment
 from payctl.http import ANY_REGION, address, send
+from payctl.payments.registers import Registers
 from stacksets.errors import ToolError
 
 MEANING = {
@@ -18,8 +19,8 @@ MEANING = {
     400: "refused: invalid, nothing was written",
     403: "refused: the signature or the caller's rights; nothing was written",
     404: "no such payment of this account",
-    409: "a race with another payment of this id: repeat",
-    422: "refused: the id belongs to another payment",
+    409: "a race with another payment of this id, nothing is decided yet: repeat",
+    422: "refused: the id belongs to another payment, for good",
     429: "too many requests: repeat later, nothing was written",
     500: "OUTCOME UNKNOWN: repeat with the same id",
     502: "OUTCOME UNKNOWN: repeat with the same id",
@@ -66,6 +67,13 @@ def pay_at_domain(environment: Environment, transaction: dict[str, Any]) -> list
 def look(environment: Environment, payment_id: str, regions: Sequence[str]) -> list[Reply]:
     """GET the payment in each of the Regions. Read only."""
     return [_ask(environment, "GET", f"/payments/{payment_id}", region, None) for region in regions]
+
+
+def note_ruling(environment: Environment, payment_id: str) -> None:
+    """Say what an operator has ruled about the payment, if anything; its owner is never told. Read only."""
+    ruling = Registers(environment).inspect(payment_id).ruling
+    if ruling:
+        environment.report.note(f"an operator has ruled: {ruling}")
 
 
 def good(replies: Sequence[Reply]) -> bool:

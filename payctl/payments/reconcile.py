@@ -9,6 +9,7 @@ from payments.protocol import record, values
 from payctl.environment import Environment
 from payctl.payments import dead_letters
 from payctl.payments.books import Books, Item, contents, read
+from payctl.payments.parked import why
 from payctl.payments.registers import Registers
 
 ENDED: Final = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
@@ -113,7 +114,8 @@ def _unfinished(registers: Registers, books: Mapping[str, Books]) -> Iterator[Fi
             continue  # only the janitor's look at the replica is outstanding; a missing record is reported above
         region = standing.value.region if standing.value else ""
         kind = "parked" if standing.parked else "open"
-        yield Finding(kind=kind, region=region, payment=payment, detail=standing.status)
+        detail = why(standing) if standing.parked else standing.status
+        yield Finding(kind=kind, region=region, payment=payment, detail=detail)
 
 
 def _dead_letters(environment: Environment) -> Iterator[Finding]:

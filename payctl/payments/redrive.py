@@ -17,11 +17,12 @@ def redrive(
 ) -> list[Letter]:
     """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
 
-    `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds.
+    `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds, for the same
+    account.
     """
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
-        content = {"transaction": dict(repaired)} if repaired else letter.input
+        content = content_of(letter, repaired)
         if only and letter.message_id != only:
             show_again(environment, letter)
         elif content is None:
@@ -36,6 +37,14 @@ def redrive(
     if only and not done:
         raise ToolError(f"no dead letter has the id {only}", remedy="see `payctl redrive --list`")
     return done
+
+
+def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What a workflow is started with again. Another payload has another hash, but the account stays."""
+    if repaired is None:
+        return letter.input
+    account = {name: value for name, value in (letter.input or {}).items() if name == "account"}
+    return {"transaction": dict(repaired), **account}
 
 
 def transaction_in(file: Path) -> dict[str, Any]:

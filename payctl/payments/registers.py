@@ -122,7 +122,7 @@ class Registers:
 
     def parked(self) -> list[Standing]:
         """The payments that wait for the processor or for an operator, also while one Region is silent: what is parked
-        is due in two Regions, or contested with the silent one. Raises ToolError when fewer than two answer."""
+        is due in two Regions. Raises ToolError when fewer than two answer."""
         silent = self.run(_silent(self.context()))
         for region in silent:
             self.environment.report.note(f"{region} does not answer; what is parked is known from the other Regions")
@@ -136,7 +136,7 @@ class Registers:
         return [standing for standing in self._each(self.inspect, payments) if standing.parked]
 
     def resolve(self, payment: str, ruling: Ruling) -> Done:
-        """Close a payment that is in doubt, as the operator rules, unless the processor says otherwise."""
+        """Close a payment that is parked, as the operator rules, unless the processor says otherwise."""
         return self.run(operations.resolve(self.context(), payment, ruling))
 
     def bar(self, region: str) -> float:
@@ -144,6 +144,13 @@ class Registers:
         Raises ToolError unless both take the bar."""
         self._done(operations.bar(self.context(self._other(region)), region), region)
         return self.run(_known_for(self.context(self._other(region)), region), self._other(region))
+
+    def remove_stray_bar(self, region: str) -> str:
+        """Remove a bar that a refused command left in one Region only: what was done. Raises ToolError."""
+        done = self.run(operations.stray(self.context(self._other(region)), region), self._other(region))
+        if not done.done:
+            raise ToolError(f"the bar of {region} was not removed: {done.says}", remedy=f"use `payctl rejoin {region}`")
+        return done.says
 
     def unbar(self, region: str) -> None:
         """Let everybody ask it again. Raises ToolError."""
@@ -184,7 +191,7 @@ class Registers:
             dynamodb.update_item(
                 TableName=table,
                 Key={"TransactionId": {"S": REGISTER}},
-                UpdateExpression="SET serves = :region, table_id = :table REMOVE lost, since",
+                UpdateExpression="SET serves = :region, table_id = :table REMOVE lost, bar, since",
                 ExpressionAttributeValues={":region": {"S": region}, ":table": {"S": table_id}},
             )
         except (ClientError, BotoCoreError) as error:

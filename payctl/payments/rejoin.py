@@ -26,7 +26,7 @@ def rejoin(environment: Environment, region: str) -> Rejoined:
     missing, InterruptedRunError on Ctrl-C."""
     registers, report = Registers(environment), environment.report
     for peer, reason in membership.idle(environment).items():
-        if peer != region and reason != membership.BARRED:  # a second bar is refused below
+        if peer != region and reason not in (membership.BARRED, membership.STRAY):  # a second bar is refused below
             raise ToolError(
                 f"{region} cannot be taught: the register of {peer} is not in use either: {reason}",
                 remedy='two of three have forgotten: see docs/operations.md, "Two registers are lost"',

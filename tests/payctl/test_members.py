@@ -68,6 +68,18 @@ def test_without_any_payment_a_recreated_register_is_used(environment: Environme
     assert membership.idle(environment) == {}
 
 
+def test_a_bar_that_only_one_region_holds_is_shown_and_removed(environment: Environment, aws: Aws) -> None:
+    """The write of a refused command, arrived late."""
+    change(environment, aws, "lost", THIRD)
+    assert membership.idle(environment) == {THIRD: membership.STRAY}
+    Registers(environment).remove_stray_bar(THIRD)
+    assert membership.idle(environment) == {}
+    Registers(environment).bar(THIRD)
+    assert membership.idle(environment) == {THIRD: membership.BARRED}
+    with pytest.raises(ToolError, match="taught first"):
+        Registers(environment).remove_stray_bar(THIRD)
+
+
 def test_an_emptied_register_is_not_used_before_it_rejoined(environment: Environment, aws: Aws) -> None:
     pay(environment)
     empty(environment, aws, SECOND)

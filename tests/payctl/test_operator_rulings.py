@@ -7,7 +7,8 @@ import pytest
 from payments.protocol import operations, values
 from payments.protocol.operations import Done, Ruling, Standing, Why
 from payments.protocol.ports import LOST, Context, Verdict
-from payments.protocol.values import Value
+from payments.protocol.settlement import State
+from payments.protocol.values import Result, Value
 
 from payctl.commands.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
@@ -19,7 +20,7 @@ RAIL = "https://processor.example"
 INTENT = values.intent_of(values.Payment("T1", 9999, "USD", NOW * 1_000_000, "123456789012"))
 VALUE = Value("", SECOND, INTENT.hash, NOW, RAIL)
 CHARGED = Verdict(settled=True, reference="ch_1")
-DOUBTFUL = Standing("T1", values.IN_DOUBT, 3, VALUE, INTENT, accepted_at=NOW, attempted_at=NOW + 1)
+DOUBTFUL = Standing("T1", values.IN_DOUBT, 3, VALUE, INTENT, NOW, NOW + 1, State.IN_DOUBT)
 
 
 def context(*, now: int = NOW + 7300, deduplicates: bool = False) -> Context:
@@ -35,10 +36,25 @@ def test_a_payment_in_doubt_shows_amount_age_region_and_the_key_the_processor_sa
     assert shown.attempted_at == "2023-11-14T22:13:21+00:00"
 
 
-def test_contested_payments_have_no_amount_yet_and_say_why() -> None:
-    shown = waiting(context(), Standing("T1", operations.CONTESTED, 2, accepted_at=NOW))
-    assert (shown.amount, shown.region, shown.idempotency_key, shown.closable_from) == ("", "", "", "")
-    assert "two payloads" in shown.why
+@pytest.mark.parametrize(
+    ("standing", "why"),
+    [
+        (DOUBTFUL, "in doubt: the processor may have charged it"),
+        (DOUBTFUL._replace(attempted_at=0), f"waits for {SECOND}"),
+        (
+            DOUBTFUL._replace(waits=State.REFUSED, cause="403"),
+            "refused: the processor will not take the request, answer 403",
+        ),
+        (
+            DOUBTFUL._replace(
+                waits=State.TORN, results=(Result("", "SETTLED", reference="ch_1"), Result("", "NOT_CHARGED"))
+            ),
+            "torn: SETTLED ch_1 and NOT_CHARGED stand against each other; close it with --accept-risk",
+        ),
+    ],
+)
+def test_each_parked_payment_says_why(standing: Standing, why: str) -> None:
+    assert waiting(context(), standing).why.startswith(why)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +98,8 @@ def test_a_ruling_names_who_decided() -> None:
     [
         (Why.PROCESSOR_SILENT, "--unchecked where it is gone for good; you need to read secret psp"),
         (Why.TOO_EARLY, "after 2023-11-14T23:13:21"),
+        (Why.TORN, "--accept-risk"),
+        (Why.REGION_SILENT, "barred first"),
         (Why.OTHER, f"knows it as {values.key(INTENT)}"),
     ],
 )
@@ -104,7 +122,9 @@ def test_a_refusal_says_what_to_do_whatever_its_words_are(why: Why, remedy: str)
 def test_the_functions_code_names_the_reason_of_a_refusal(answers: list[Any], why: Why) -> None:
     """What the processor answers to the lookup, and to the cancellation."""
     not_charged = Ruling(status=values.NOT_CHARGED, by="me", reason="lost")
-    flow = operations.object_to(context(now=NOW + 60), not_charged, INTENT, VALUE, {SECOND: {"attempted_at": NOW}})
+    flow = operations.object_to(
+        context(now=NOW + 60), not_charged, INTENT, VALUE, {SECOND: {"attempt": "t", "attempted_at": NOW}}
+    )
     next(flow)
     *before, last = answers
     for answer in before:

@@ -38,6 +38,7 @@ OBSTACLES: dict[Obstacle, Callable[[dict[str, Any], Mapping[str, Any]], bool]] =
     Obstacle.HIGHER_BALLOT: lambda cell, values: cell.get("promised", 0) > values["ballot"],
     Obstacle.SAME_BALLOT: lambda cell, values: cell.get("promised", 0) == values["ballot"],
     Obstacle.OTHER_ATTEMPT: lambda cell, values: cell.get("attempt", values["token"]) != values["token"],
+    Obstacle.OTHER_RULING: lambda cell, values: cell.get("ruling", values["ruling"]) != values["ruling"],
     Obstacle.OTHER_RESULT: lambda cell, values: cell.get("result", values["result"]) != values["result"],
     Obstacle.MOVED: lambda cell, values: cell["due_at"] != values["seen"],
 }

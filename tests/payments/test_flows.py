@@ -4,16 +4,18 @@ one behaviour a test.
 The simulator goes further: it loses, delays and kills at every step.
 """
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from payments.protocol import currencies, record
 from payments.protocol.flows import Reply, get, pursue, recover, submit
-from payments.protocol.ports import NOT_SENT, Request, Update
+from payments.protocol.ports import CANCELLED, NOT_SENT, Refusal, Request, Update, Verdict
 from payments.protocol.register import DUE_AFTER, propose
-from payments.protocol.settlement import State, settle
+from payments.protocol.settlement import PATIENCE, State, settle
 from payments.protocol.sweep import sweep
-from payments.protocol.values import Intent, Payment, conclude, intent_of
+from payments.protocol.values import VOID_TEXT, Intent, Payment, conclude, intent_of, key
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 
@@ -93,10 +95,52 @@ def test_another_payload_is_refused_for_good(world: World) -> None:
     assert post(world, OTHER, SECOND).code == 422
 
 
-def test_an_id_that_two_cells_hold_for_another_is_taken_before_anything_is_decided(world: World) -> None:
+def test_an_id_that_two_cells_hold_for_another_is_not_taken_before_anything_is_decided(world: World) -> None:
     world.lose = lambda own, request: fail("VOTE", "before")(own, request) or silence(THIRD)(own, request)
-    assert post(world, OTHER).code == 202
+    assert post(world, OTHER).code == 503, "two promises are no acceptance"
+    assert post(world).code == 409
+    world.lose = lambda *_: ""
+    assert swept(world, HOME) is State.FINAL
     assert post(world).code == 422
+
+
+def test_what_three_cells_promised_is_accepted_and_two_are_not_enough(world: World) -> None:
+    world.lose = fail("VOTE", "before")
+    assert post(world).code == 202
+    other = World()
+    other.lose = lambda own, request: fail("VOTE", "before")(own, request) or silence(THIRD)(own, request)
+    assert post(other).code == 503
+
+
+def test_an_accepted_payload_outlives_any_region_and_a_rival(world: World) -> None:
+    """Two holders, a rival in the third cell, one Region lost: 202 on two holders was a lie, and ended nowhere."""
+    hold(world, OTHER, THIRD)
+    world.lose = fail("VOTE", "before")
+    assert post(world).code == 409
+    world.lose = silence(HOME)
+    assert [swept(world, region) for region in (SECOND, THIRD)] == [State.FINAL] * 2
+
+
+def test_before_a_503_it_looks_whether_the_payment_is_decided_after_all(world: World) -> None:
+    """Another worker's higher ballot takes the votes away, and decides."""
+
+    def overtaken(_: str, request: Request) -> str:
+        if called(request) == "VOTE":
+            world.lose = lambda *_: ""
+            assert swept(world, SECOND) is State.FINAL
+        return ""
+
+    world.lose = overtaken
+    assert post(world).code in (200, 201)
+    assert len({str(replica["T1"]["Content"]) for replica in world.replicas.values() if replica}) == 1
+
+
+def test_a_value_that_one_cell_accepted_may_be_decided_so_nobody_says_409(world: World) -> None:
+    assert post(world).code == 201
+    world.cells[THIRD]["T1"] = {**world.cells[THIRD]["T1"], "hash": OTHER.hash, "intent": OTHER.text}
+    del world.cells[THIRD]["T1"]["accepted"], world.cells[THIRD]["T1"]["accepted_ballot"]
+    world.lose = silence(HOME)
+    assert post(world, OTHER, SECOND).code == 503
 
 
 def test_with_one_region_silent_all_goes_on(world: World) -> None:
@@ -129,24 +173,48 @@ def test_a_payload_that_two_cells_hold_wins_over_one(world: World) -> None:
     assert post(world, OTHER).code == 422
 
 
-def test_three_payloads_are_void(world: World) -> None:
+def test_three_payloads_end_by_themselves(world: World) -> None:
     for intent, region in ((INTENT, HOME), (OTHER, SECOND), (THIRD_PAYLOAD, THIRD)):
         hold(world, intent, region)
-    assert post(world).code == 422
+    assert post(world, THIRD_PAYLOAD, THIRD).code == 409
     assert [swept(world, region) for region in REGIONS] == [State.FINAL] * 3
-    assert [post(world, intent).code for intent in (INTENT, OTHER, THIRD_PAYLOAD)] == [422] * 3
-    assert not any("due_at" in world.cells[region]["T1"] for region in REGIONS)
-    assert world.run(world.context(), get(world.context(), "T1", ACCOUNT)).status == "VOID"
+    assert [post(world, intent).code for intent in (INTENT, OTHER, THIRD_PAYLOAD)] == [200, 422, 422]
 
 
-def test_one_each_and_a_silent_cell_waits_for_it(world: World) -> None:
+@pytest.mark.parametrize("silent", REGIONS)
+def test_one_payload_each_ends_while_any_two_regions_answer(world: World, silent: str) -> None:
+    for intent, region in zip((INTENT, OTHER, THIRD_PAYLOAD), REGIONS, strict=True):
+        hold(world, intent, region)
+    world.lose = silence(silent)
+    alive = [region for region in REGIONS if region != silent]
+    assert [swept(world, region) for region in alive] == [State.FINAL] * 2
+    lowest = (INTENT, OTHER, THIRD_PAYLOAD)[REGIONS.index(alive[0])]
+    assert post(world, lowest, alive[0]).code == 200
+
+
+def test_a_void_of_an_earlier_version_counts_where_two_cells_show_it(world: World) -> None:
     hold(world, INTENT, HOME)
-    hold(world, OTHER, SECOND)
-    world.lose = silence(THIRD)
-    assert swept(world, HOME) is State.CONTESTED
-    world.lose = lambda *_: ""
+    for region in (SECOND, THIRD):
+        hold(world, OTHER, region)
+        world.cells[region]["T1"]["result"] = VOID_TEXT
+    assert look(world).status == "VOID"
     assert swept(world, HOME) is State.FINAL
-    assert "9999" in world.cells[THIRD]["T1"]["intent"]
+    assert "due_at" not in world.cells[HOME]["T1"]
+    assert post(world).code == 422
+
+
+def test_a_void_beside_a_decision_closes_nothing(world: World) -> None:
+    world.lose = lambda own, request: silence(THIRD)(own, request) or fail("Publish", "before")(own, request)
+    assert post(world).code == 201
+    world.cells[HOME]["T1"].pop("result", None)
+    world.lose = lambda *_: ""
+    hold(world, OTHER, THIRD)
+    world.cells[THIRD]["T1"]["result"] = VOID_TEXT
+    world.lose = silence(HOME)
+    assert swept(world, SECOND) is not State.FINAL
+    world.lose = lambda *_: ""
+    assert swept(world, SECOND) is State.FINAL
+    assert world.cells[SECOND]["T1"]["result"] != VOID_TEXT
 
 
 @pytest.mark.parametrize("rail", ["ledger", RAIL])
@@ -166,7 +234,7 @@ def test_a_payload_that_lost_meanwhile_is_not_settled_in_the_others_place(world:
     hold(world, OTHER, SECOND)
 
     def first_the_other_janitor(_: str, request: Request) -> str:
-        if called(request) == "OPEN":
+        if called(request) == "PREPARE":
             world.lose = lambda _, request: "before" if called(request) in ("RESULT", "FINISH", "Publish") else ""
             swept(world, HOME, rail=rail)
             world.lose = lambda *_: ""
@@ -222,6 +290,9 @@ def test_a_charge_that_nobody_can_confirm_is_in_doubt_and_never_repeated(world: 
     world.lose = lambda *_: ""
     world.now += DUE_AFTER * 4
     assert [swept(world, region, rail=RAIL) for region in REGIONS] == [State.IN_DOUBT, State.ELSEWHERE, State.ELSEWHERE]
+    world.lose = silence(HOME)
+    world.now += PATIENCE
+    assert [swept(world, region, rail=RAIL) for region in (SECOND, THIRD)] == [State.IN_DOUBT] * 2
     assert world.run(world.context(), get(world.context(rail=RAIL), "T1", ACCOUNT)).status == "IN_DOUBT"
     assert not world.charges
 
@@ -230,9 +301,66 @@ def test_a_request_that_did_not_leave_is_repeated(world: World) -> None:
     world.lose = fail("Charge", NOT_SENT)
     assert post(world, rail=RAIL).code == 202
     assert "attempt" not in world.cells[HOME]["T1"]
+    assert "attempted_at" in world.cells[HOME]["T1"], "that a call may have been made is not forgotten"
     world.lose = lambda *_: ""
     assert swept(world, HOME, rail=RAIL) is State.FINAL
     assert len(world.charges) == 1
+
+
+def test_what_a_processor_refuses_for_good_is_parked_at_once_with_its_cause(world: World) -> None:
+    world.lose = fail("Charge", Refusal("403"))
+    reply = post(world, rail=RAIL)
+    assert (reply.code, reply.status) == (202, "IN_DOUBT")
+    assert world.cells[HOME]["T1"]["refused"] == "403"
+    assert "attempt" in world.cells[HOME]["T1"], "that a call was made is never erased"
+    assert look(world, rail=RAIL).status == "IN_DOUBT"
+    world.lose = lambda *_: ""
+    assert swept(world, HOME, rail=RAIL) is State.REFUSED
+    assert not world.charges, "nobody asks again and again"
+
+
+def test_with_a_processor_that_replays_a_refusal_ends_when_its_cause_does(world: World) -> None:
+    world.lose = fail("Charge", Refusal("401"))
+    assert post(world, rail=RAIL, deduplicates=True).status == "IN_DOUBT"
+    assert swept(world, SECOND, rail=RAIL, deduplicates=True) is State.REFUSED
+    world.lose = lambda *_: ""
+    assert swept(world, SECOND, rail=RAIL, deduplicates=True) is State.FINAL
+    assert len(world.charges) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_decided_for_a_silent_region_is_looked_up_else_in_doubt(world: World, known: bool) -> None:
+    """It was pending everywhere, and invisible for days."""
+    world.lose = fail("ATTEMPT", "before")
+    assert post(world, rail=RAIL).status == "PENDING"
+    world.lose = silence(HOME)
+    assert swept(world, SECOND, rail=RAIL) is State.ELSEWHERE
+    assert look(world, SECOND, rail=RAIL).status == "PENDING"
+    world.now += PATIENCE + 1
+    if known:
+        world.verdicts[key(INTENT)] = Verdict(True, "ch_7")
+    assert look(world, SECOND, rail=RAIL).status == "IN_DOUBT"
+    assert swept(world, SECOND, rail=RAIL) is (State.FINAL if known else State.IN_DOUBT)
+    assert post(world, region=THIRD, rail=RAIL).status == ("SETTLED" if known else "IN_DOUBT")
+
+
+def test_a_region_whose_table_answers_and_whose_janitor_is_gone_is_silent_too(world: World) -> None:
+    world.lose = fail("ATTEMPT", "before")
+    post(world, rail=RAIL)
+    world.lose = lambda *_: ""
+    world.now = world.cells[HOME]["T1"]["due_at"] + PATIENCE
+    assert swept(world, SECOND, rail=RAIL) is State.ELSEWHERE
+    world.now += 1
+    assert swept(world, SECOND, rail=RAIL) is State.IN_DOUBT
+    assert swept(world, HOME, rail=RAIL) is State.FINAL
+
+
+def test_a_cancelled_key_is_closed_in_the_bytes_of_an_operator(world: World) -> None:
+    world.lose = fail("Charge", CANCELLED)
+    reply = post(world, rail=RAIL)
+    assert reply.result
+    assert (reply.code, reply.status) == (201, "NOT_CHARGED")
+    assert "by" not in json.loads(reply.result.text)
 
 
 def test_an_attempt_whose_reply_is_lost_is_read_back(world: World) -> None:
@@ -351,6 +479,50 @@ def test_the_result_of_two_cells_counts_whichever_comes_first(world: World, odd:
 
 def look(world: World, region: str = HOME, account: str = ACCOUNT, **options: Any) -> Reply:
     return world.run(world.context(region), get(world.context(region, **options), "T1", account))
+
+
+def test_get_shows_the_payload_that_counts_not_the_first_cells(world: World) -> None:
+    hold(world, OTHER, HOME)
+    for region in (SECOND, THIRD):
+        hold(world, INTENT, region)
+    assert look(world).intent == INTENT, "two cells hold it"
+    world.cells[THIRD]["T1"] |= {"accepted": "", "accepted_ballot": 7, "hash": OTHER.hash, "intent": OTHER.text}
+    world.cells[HOME]["T1"] |= {"hash": INTENT.hash, "intent": INTENT.text}
+    world.cells[THIRD]["T1"]["accepted"] = propose(world.context(), THIRD, OTHER.hash).text
+    assert look(world).intent == OTHER, "a cell accepted it"
+
+
+def test_what_was_paid_in_a_currency_that_is_gone_stays_readable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = post(world)
+    monkeypatch.delitem(currencies.MINOR_UNITS, "USD")
+    assert look(world).result == first.result
+    assert record.body(INTENT, "SETTLED")["amount"] == "99.99"
+
+
+OLD = '"reason":"no such charge","reference":"ch_1"'
+
+
+def test_a_result_with_its_operator_in_it_is_replayed_byte_for_byte(world: World) -> None:
+    """As earlier versions wrote them."""
+    world.lose = fail("Publish", "before")
+    post(world, rail=RAIL)
+    world.lose = lambda *_: ""
+    old = world.cells[HOME]["T1"]["result"].replace('"reference":"ch_1"', OLD)
+    for region in REGIONS:
+        world.cells[region]["T1"]["result"] = old
+    assert swept(world, SECOND, rail=RAIL) is State.FINAL
+    assert post(world, region=SECOND, rail=RAIL).code == 200
+    assert world.replicas[SECOND]["T1"]["Content"] == old
+    assert OLD in world.receipts[SECOND, "receipts/T1.json"]
+
+
+def test_two_results_and_a_silent_cell_are_torn_and_said_so(world: World) -> None:
+    world.lose = fail("Publish", "before")
+    post(world, rail=RAIL)
+    differ(world, THIRD)
+    world.lose = silence(SECOND)
+    assert swept(world, HOME, rail=RAIL) is State.TORN
+    assert look(world, rail=RAIL).status == "IN_DOUBT"
 
 
 def test_get_shows_the_record_and_to_its_owner_only(world: World) -> None:

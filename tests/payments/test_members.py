@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from payments import janitor, members, store
 from payments.aws import AwsError
-from payments.protocol.operations import bar, rejoin, unbar
-from payments.protocol.ports import LOST, REGISTER, Read
+from payments.protocol.operations import BAR, bar, rejoin, stray, unbar
+from payments.protocol.ports import LOST, REGISTER, Read, Update
 from payments.store import Driver
 
 import localcloud
@@ -81,7 +81,36 @@ def test_a_barred_register_is_not_asked(fresh: Site) -> None:
     assert operator.run(bar(here, THIRD), 8.0).done
     assert not asked(fresh)
     assert not operator.run(bar(here, HOME), 8.0).done, "two lost registers cannot teach each other"
+    assert [about(fresh, region).get("lost") for region in REGIONS] == [THIRD, THIRD, None], "no trace of the refused"
     assert operator.run(unbar(here, THIRD), 8.0).done
+    assert asked(fresh)
+
+
+def test_a_bar_that_one_peer_does_not_answer_is_taken_back_and_no_other(
+    fresh: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    operator = fresh.driver(operator=True)
+    here = context(operator.settings)
+    with monkeypatch.context() as trouble:
+        lose_writes(trouble, SECOND)
+        assert not operator.run(bar(here, THIRD), 8.0).done
+    assert "lost" not in about(fresh, HOME)
+    assert operator.run(bar(here, THIRD), 8.0).done
+    with monkeypatch.context() as trouble:
+        lose_writes(trouble, SECOND)
+        assert not operator.run(bar(here, THIRD), 8.0).done
+    assert [about(fresh, region).get("lost") for region in (HOME, SECOND)] == [THIRD, THIRD], "the first one stands"
+    assert not operator.run(stray(here, THIRD), 8.0).done, "a whole bar is ended by a rejoin only"
+
+
+def test_a_bar_that_lands_late_can_be_removed(fresh: Site) -> None:
+    operator = fresh.driver(operator=True)
+    here = context(operator.settings)
+    late = Update(SECOND, REGISTER, BAR, {"region": THIRD, "token": "late"})
+    assert operator._do(late, time.monotonic() + 8).done
+    assert not asked(fresh)
+    assert operator.run(stray(here, THIRD), 8.0).done
+    assert "lost" not in about(fresh, SECOND)
     assert asked(fresh)
 
 
@@ -175,6 +204,18 @@ def test_with_fewer_than_two_registers_each_payment_looks_again(fresh: Site) -> 
     for region in (SECOND, THIRD):
         fresh.enrol(region)
     assert post(driver, new()).code == 201
+
+
+def lose_writes(monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:
+    """Have no write reach these registers."""
+    updating = Driver._updating
+
+    def lost(self: Driver, region: str, *rest: Any) -> Any:
+        if region in regions:
+            raise AwsError("NoAnswer")
+        return (yield from updating(self, region, *rest))
+
+    monkeypatch.setattr(Driver, "_updating", lost)
 
 
 def silent(monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:

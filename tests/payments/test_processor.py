@@ -2,14 +2,16 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from payments.aws import AwsError
-from payments.processor import Processor, Secret
-from payments.protocol.ports import LOST, NOT_SENT, Cancel, Charge, Lookup, Verdict
+from payments.processor import ANSWERS, SILENCES, TROUBLES, Meaning, Processor, Secret, Trouble
+from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Cancel, Charge, Lookup, Refusal, Verdict
 
 import localcloud
+from tests.payments.server import Server, serving
 
 Tell = Callable[..., Any]
 
@@ -77,10 +79,62 @@ def test_a_failing_processor_may_have_charged(till: Till, tell: Tell, status: in
     assert till.pay() is LOST
 
 
-@pytest.mark.parametrize("status", [400, 403, 404, 429])
-def test_a_refused_request_has_not_charged(till: Till, tell: Tell, status: int) -> None:
-    tell(fail=status)
-    assert till.pay() is NOT_SENT
+FINAL_WORDS = {
+    200: (b'{"status": "succeeded", "id": "ch_1"}', Verdict(True, "ch_1")),
+    201: (b'{"status": "succeeded", "id": "ch_1"}', Verdict(True, "ch_1")),
+    402: (b'{"status": "declined", "id": "ch_1"}', Verdict(False, "ch_1")),
+    410: (b'{"status": "cancelled"}', CANCELLED),
+}
+OTHERS = (204, 302, 408, 418, 425, 500, 502, 503, 504)
+"""Statuses that the table does not name."""
+
+
+@pytest.mark.parametrize("status", [*ANSWERS, *OTHERS])
+def test_every_answer_means_what_the_table_says(status: int) -> None:
+    meaning = ANSWERS.get(status, Meaning.UNKNOWN)
+    server = Server()
+    server.status = status
+    server.body, final = FINAL_WORDS.get(status, (b"{}", None))
+    expected = {
+        Meaning.FINAL: final,
+        Meaning.REFUSED: Refusal(str(status)),
+        Meaning.NOT_DONE: NOT_SENT,
+        Meaning.UNKNOWN: LOST,
+    }
+    with serving(server) as url:
+        assert Till(url).pay() == expected[meaning]
+        if meaning is Meaning.FINAL:
+            server.body = b'{"status": "processing"}'
+            assert Till(url).pay() is LOST, "no final word"
+            server.body = b"<html>"
+            assert Till(url).pay() is LOST
+    assert server.seen[0]["headers"]["idempotency-key"]
+
+
+@pytest.mark.parametrize("trouble", Trouble)
+def test_every_trouble_means_what_the_table_says(trouble: Trouble) -> None:
+    def unreadable() -> str:
+        raise AwsError("AccessDeniedException")
+
+    server = Server()
+    with serving(server) as url:
+        till = Till(url if trouble is not Trouble.NO_CONNECTION else "http://127.0.0.1:1/rail")
+        if trouble is Trouble.UNREADABLE:
+            till.processor.secret = Secret(unreadable)
+        server.answering.clear()
+        answer = till.pay(0.2)
+    assert answer is SILENCES[TROUBLES[trouble]]
+    assert server.requests == (trouble is Trouble.NO_ANSWER), "what was not done was not sent"
+
+
+def test_the_page_shows_the_table() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs" / "protocol.md").read_text().split())
+    for meaning in Meaning:
+        statuses = ", ".join(str(status) for status in sorted(ANSWERS) if ANSWERS[status] is meaning)
+        troubles = "; ".join(trouble.value for trouble in Trouble if TROUBLES[trouble] is meaning)
+        rest = "any other status" if meaning is Meaning.UNKNOWN else ""
+        row = f"| {'; '.join(filter(None, (statuses, rest, troubles)))} | {meaning.value} |"
+        assert row in page, row
 
 
 def test_a_lost_reply_is_unknown_and_the_lookup_knows(cloud: localcloud.LocalCloud, till: Till, tell: Tell) -> None:
@@ -119,16 +173,21 @@ def test_a_refused_secret_is_read_again_once(cloud: localcloud.LocalCloud, tell:
     till.pay()
     assert till.reads == 2  # kept
     wrong = Till(f"{cloud.admin_url}/processor", ["wrong"])
-    assert wrong.pay() is NOT_SENT
+    assert wrong.pay() == Refusal("401")
     assert wrong.reads == 2
 
 
 def test_a_cancelled_key_is_never_charged(cloud: localcloud.LocalCloud, till: Till) -> None:
     assert till.cancel() is None
-    assert till.pay() is LOST
-    assert till.lookup() is None
+    assert till.pay() == till.lookup() == CANCELLED
     assert till.cancel() is None
     assert charges(cloud, till) == 0
+
+
+def test_a_charge_that_was_declined_is_not_taken_for_cancelled(till: Till, tell: Tell) -> None:
+    tell(decline_share=1)
+    first = till.pay()
+    assert till.cancel() == first
 
 
 def test_a_charge_that_was_made_cannot_be_cancelled(till: Till) -> None:

@@ -10,7 +10,16 @@ from payments.aws import run
 from payments.protocol import register
 from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Update
 from payments.protocol.record import PUBLISH
-from payments.protocol.register import Opened, authorize, choose, decided, next_number, propose, take_over
+from payments.protocol.register import (
+    Opened,
+    Proposal,
+    authorize,
+    choose,
+    decided,
+    next_number,
+    propose,
+    take_over,
+)
 from payments.protocol.values import Intent, Value
 
 from tests.payments.conftest import Site
@@ -93,7 +102,8 @@ def test_a_decision_that_its_region_has_not_heard_of_is_voted_on_again() -> None
 
 def test_the_accepted_value_of_the_highest_ballot_is_chosen() -> None:
     cells: dict[str, Cell] = {HOME: accepted(VALUE, 5), SECOND: accepted(LATER_VALUE, 6), THIRD: {}}
-    assert choose(CONTEXT, cells, INTENT.hash) == LATER_VALUE
+    proposal = choose(CONTEXT, "T1", {region: {**holds(INTENT), **cell} for region, cell in cells.items()})
+    assert proposal == Proposal(INTENT, LATER_VALUE)
 
 
 def test_what_a_cell_accepted_that_did_not_promise_is_ignored() -> None:
@@ -107,7 +117,25 @@ def test_what_a_cell_accepted_that_did_not_promise_is_ignored() -> None:
     ("promising", "region"), [((HOME, SECOND), HOME), ((SECOND, THIRD), SECOND), ((HOME, SECOND, THIRD), HOME)]
 )
 def test_a_region_without_its_own_promise_proposes_the_next_by_rank(promising: tuple[str, ...], region: str) -> None:
-    assert choose(CONTEXT, {name: {} for name in promising}, INTENT.hash).region == region
+    proposal = choose(CONTEXT, "T1", dict.fromkeys(promising, holds(INTENT)))
+    assert proposal
+    assert proposal.value.region == region
+
+
+def test_what_is_proposed_is_what_two_promises_show_else_the_lowest_ranks() -> None:
+    for shown, expected in (
+        ((OTHER, INTENT, INTENT), INTENT),
+        ((OTHER, INTENT, THIRD_PAYLOAD), OTHER),
+        ((None, INTENT, OTHER), INTENT),
+    ):
+        promises = {region: holds(intent) for region, intent in zip(REGIONS, shown, strict=True) if intent}
+        proposal = choose(CONTEXT, "T1", promises)
+        assert proposal
+        assert (proposal.intent, proposal.value.hash) == (expected, expected.hash)
+
+
+def test_an_accepted_value_whose_payload_is_nowhere_is_not_proposed() -> None:
+    assert choose(CONTEXT, "T1", {HOME: {**holds(OTHER), **accepted()}, SECOND: holds(OTHER)}) is None
 
 
 def test_two_cells_in_different_ballots_decide_nothing() -> None:
@@ -125,25 +153,22 @@ def holds(intent: Intent, **more: Any) -> Cell:
     return {"hash": intent.hash, "intent": intent.text, **more}
 
 
-def test_takeover_drives_what_two_hold_or_the_only_one_seen() -> None:
-    two: dict[str, Cell] = {HOME: holds(OTHER), SECOND: holds(INTENT), THIRD: holds(INTENT)}
-    assert take_over(CONTEXT, two, None, "T1").intent == INTENT
-    assert take_over(CONTEXT, {HOME: {}, THIRD: holds(OTHER)}, INTENT, "T1").intent == OTHER
-    assert take_over(CONTEXT, {HOME: {}, THIRD: {}}, INTENT, "T1").intent == INTENT
+def opening(cells: dict[str, Cell], mine: Intent | None = None) -> tuple[str, str]:
+    """How a takeover opens its ballot, and the hash that it carries."""
+    try:
+        request = next(take_over(CONTEXT, "T1", cells, mine))[0]
+    except StopIteration:
+        return "", ""
+    assert isinstance(request, Update)
+    return request.action.name, str(request.values["hash"])
 
 
-def test_takeover_follows_an_accepted_value_whatever_is_held() -> None:
-    cells: dict[str, Cell] = {HOME: holds(OTHER), SECOND: holds(INTENT, **accepted()), THIRD: {}}
-    drive = take_over(CONTEXT, cells, OTHER, "T1")
-    assert (drive.intent, drive.proven) == (INTENT, True)
-
-
-def test_takeover_of_one_each_waits_drives_its_own_or_gives_up() -> None:
-    one_each: dict[str, Cell] = {HOME: holds(INTENT), SECOND: holds(OTHER)}
-    assert take_over(CONTEXT, one_each, None, "T1") == (None, False, False)
-    assert take_over(CONTEXT, one_each | {THIRD: {}}, None, "T1").intent == INTENT
-    assert take_over(World().context(SECOND), one_each | {THIRD: {}}, None, "T1").intent == OTHER
-    assert take_over(CONTEXT, one_each | {THIRD: holds(THIRD_PAYLOAD)}, None, "T1").void
+def test_a_takeover_prepares_with_what_counts_and_opens_what_nobody_holds() -> None:
+    assert opening({HOME: holds(OTHER), SECOND: holds(INTENT), THIRD: holds(INTENT)}) == ("PREPARE", INTENT.hash)
+    assert opening({HOME: {}, THIRD: holds(OTHER)}, INTENT) == ("PREPARE", OTHER.hash)
+    assert opening({HOME: holds(OTHER), SECOND: holds(INTENT, **accepted())}, OTHER) == ("PREPARE", INTENT.hash)
+    assert opening({HOME: {}, THIRD: {}}, INTENT) == ("OPEN", INTENT.hash)
+    assert opening({HOME: {}, THIRD: {}}) == ("", "")
 
 
 class Table:

@@ -10,7 +10,18 @@ from payments.attributes import plain
 from payments.aws import Exchange
 from payments.protocol import register
 from payments.protocol.flows import Reply, get, submit
-from payments.protocol.ports import LOST, NOT_SENT, Answer, Charge, Context, PutEvent, Read, StartWorkflow, Update
+from payments.protocol.ports import (
+    LOST,
+    NOT_SENT,
+    Answer,
+    Charge,
+    Context,
+    Flow,
+    PutEvent,
+    Read,
+    StartWorkflow,
+    Update,
+)
 from payments.protocol.sweep import sweep
 from payments.protocol.values import Intent, Payment, intent_of
 from payments.settings import Settings
@@ -111,9 +122,10 @@ def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     intent, driver = new(), site.driver()
     post(driver, intent)
     shard, later = register.due_shard(intent.id), int(time.time()) + 10**6
-    assert intent.id not in driver.due(shard, later)
-    assert intent.id in site.driver(SECOND).due(shard, later)
-    assert intent.id not in site.driver(SECOND).due(shard, int(time.time()))
+    assert intent.id not in {payment for _, payment in driver.due(shard, later)}
+    overdue = {payment: since for since, payment in site.driver(SECOND).due(shard, later)}
+    assert overdue[intent.id] == cell(site, SECOND, intent.id)["due_at"]
+    assert intent.id not in {payment for _, payment in site.driver(SECOND).due(shard, int(time.time()))}
 
 
 def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:
@@ -122,6 +134,26 @@ def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:
     assert driver._do(Read(HOME, intent.id), over) is LOST
     assert driver._do(Charge("x", "k", "T", 1, "USD"), over) is NOT_SENT
     assert driver._do(StartWorkflow("n", "{}"), over) is LOST
+
+
+def test_a_run_that_outlasts_what_is_believed_of_the_registers_looks_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task may take a minute, and the word of a register is believed for one since a look of perhaps half a minute
+    ago."""
+    driver, started = site.driver(), time.monotonic()
+    elapsed = iter((0.0, 31.0, 61.0, 91.0))
+
+    def slow() -> Flow[list[Any]]:
+        answers: list[Any] = []
+        for seconds in elapsed:
+            moment = started + seconds
+            monkeypatch.setattr("payments.members.time.monotonic", lambda moment=moment: moment)
+            monkeypatch.setattr("payments.store.time.monotonic", lambda moment=moment: moment)
+            answers += yield (Read(HOME, "T-none"),)
+        return answers
+
+    assert driver.run(slow(), 900.0) == [{}] * 4
 
 
 def test_another_address_is_never_called(site: Site) -> None:

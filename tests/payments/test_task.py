@@ -7,7 +7,7 @@ from payments.task import IdTaken, InvalidTransaction, NotSettled, conclude
 
 
 def test_a_void_id_belongs_to_nobody() -> None:
-    """Three payloads, none accepted: the result has no hash, and started by id alone there is none to compare with."""
+    """Of an earlier version: the result has no hash, and started by id alone there is none to compare with."""
     void = Outcome(State.FINAL, Result("{}", VOID))
     with pytest.raises(IdTaken):
         conclude("T1", None, void)
@@ -19,14 +19,14 @@ def test_what_settled_under_an_id_alone_is_told() -> None:
     assert (output["status"], output["hash"], output["region"]) == ("SETTLED", "h", "eu-west-1")
 
 
-@pytest.mark.parametrize("state", [State.IN_DOUBT, State.ELSEWHERE])
+@pytest.mark.parametrize("state", [State.IN_DOUBT, State.ELSEWHERE, State.REFUSED, State.TORN])
 def test_what_only_one_region_may_do_is_parked(state: State) -> None:
     assert conclude("T1", None, Outcome(state))["status"] == "PARKED"
 
 
 @pytest.mark.parametrize(
     ("state", "error"),
-    [(State.EMPTY, InvalidTransaction), (State.UNFINISHED, NotSettled), (State.CONTESTED, NotSettled)],
+    [(State.EMPTY, InvalidTransaction), (State.UNFINISHED, NotSettled)],
 )
 def test_what_has_no_end_yet_is_an_error_by_name(state: State, error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -9,8 +9,9 @@ from concurrent.futures import ProcessPoolExecutor
 from math import ceil
 from typing import NamedTuple
 
-from tests.simulation.judge import FAULTS, PARKED, Violation
+from tests.simulation.judge import FAULTS, Violation
 from tests.simulation.options import Options
+from tests.simulation.parked import PARKED
 from tests.simulation.production import remember
 from tests.simulation.scenario import play
 
@@ -58,12 +59,13 @@ class Report(NamedTuple):
         """One line: how many payments, and that nothing went wrong, or what did."""
         counts = self.counts
         faults = ", ".join(f"{counts[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if counts[fault])
-        parked = ", ".join(f"{counts[why]} {why}" for why in PARKED)
+        parked = ", ".join(f"{counts[why]:,} {why}" for why in PARKED)
         a_core, a_second = counts["payments"] / (self.seconds or 1), counts["payments"] / (self.wall or 1)
         return (
             f"{'FAILED' if faults else 'passed'}: {counts['payments']:,} payments in {self.runs:,} runs, "
             f"{counts['accepted']:,} accepted, {counts['settled']:,} settled, {counts['declined']:,} declined, "
-            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; parked: {parked}; "
+            f"{faults or '0 charged twice, 0 lost, 0 with another payload'}; "
+            f"parked until an operator closed them: {parked}; "
             f"{a_core:,.0f} payments a core-second ({self.seconds:,.0f} s of processor time), "
             f"{a_second:,.0f} a second on the clock ({self.wall:,.0f} s)"
         )

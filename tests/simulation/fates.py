@@ -11,9 +11,10 @@ class Fate(Enum):
     LOST_BEFORE = "lost before"
     REPLY_LOST = "reply lost"
     TWICE = "done twice, as the HTTP layer may"
+    AGAIN_LATER = "done, and once more when nobody thinks of it any more"
 
 
-MISFORTUNES = (Fate.NOT_SENT, Fate.LOST_BEFORE, Fate.REPLY_LOST, Fate.TWICE)
+MISFORTUNES = (Fate.NOT_SENT, Fate.LOST_BEFORE, Fate.REPLY_LOST, Fate.TWICE, Fate.AGAIN_LATER)
 
 
 class Aftermath(Enum):

@@ -1,23 +1,25 @@
 """The invariants I1 to I8 of a payments platform, checked at every change while a run goes on, and on what is left
-after healing.
+after healing and after an operator has closed what was parked.
 
-The judge knows the truth that no worker can see: every vote ever cast, every charge ever made, every word told to a
-client. It never looks into a worker. `FAULTS` names what may never be found; `PARKED` what may be left, and why.
+The judge knows the truth that no worker can see: every promise and vote ever given, every charge ever made, every word
+told to a client. It never looks into a worker. `FAULTS` names what may never be found; what may be parked meanwhile,
+and why, is in `parked.py`.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Collection
 from typing import NamedTuple
 
+from payments.protocol.flows import Reply
 from payments.protocol.ports import LEDGER
 from payments.protocol.record import read_record
 from payments.protocol.values import (
     DECLINED,
     NOT_CHARGED,
     SETTLED,
-    VOID,
     Intent,
     Result,
+    conclude,
     key,
     payment_of,
     read_result,
@@ -30,32 +32,27 @@ from tests.simulation.world import REGIONS, Item, World
 FAULTS = {
     "double_charge": "I1, I5: money taken twice, or taken while the books say otherwise",
     "disagreement": "two values decided for one payment, or two results final",
-    "unheld": "I2: a client was told `accepted` while fewer than two cells held its payload",
-    "wrong_payload": "I3: charged or settled is not what was accepted",
+    "unheld": "I2: a client was told `accepted`: neither decided nor one ballot of it promised by all three cells",
+    "wrong_payload": "I3: charged, settled or shown is not what was accepted",
     "regressed": "I4: a result in a cell or a public record was replaced by another one",
+    "premature": "a client was told an end that nothing proved: two cells, a decision by ledger, or a public record",
     "broken_promise": "a client was told how it ended, and it ended otherwise, or another client heard another end",
-    "wrong_refusal": "a client was told 422, and its payload was settled",
-    "lost": "I6: accepted, never finished, and nothing explains it",
+    "wrong_refusal": "a client was told 422 before another payload was decided, or its payload was settled",
+    "leaked": "a caller was shown a payment of another account",
+    "lost": "I6: accepted, and without an end although all is healed and the operator has done what there is to do",
+    "unlisted": "without an end, and not among what `payctl parked` lists and GET calls in doubt",
+    "idle": "parked although the janitors could have finished it",
+    "unclosable": "parked, and no operator's command closes it or brings back the Region that it waits for",
     "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
     "diverged": "replicas show different ends, or another than the final result, or none, when all is quiet",
-    "stuck": "I8: a cell stays due in a living Region though nothing is parked: janitors would never rest",
-    "unexplained": "I8: a dead letter after its redrive, of a payment that is public, or is neither that nor parked",
+    "stuck": "I8: a cell stays due in a living Region when all is over: janitors would never rest",
+    "unexplained": "I8: a dead letter after its redrive, of a payment that is public, or is not and has not ended",
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
 }
-PARKED = {
-    "contested": "two payloads hold one cell each and the third Region is lost",
-    "doubt": "the processor was called for it and cannot be asked again, or its Region is lost",
-    "torn": "an operator and a worker wrote two results at once, one cell each, and the third Region is lost",
-    "void": "three payloads hold one cell each: none was ever accepted",
-}
-
 
 NO_REGION_LEFT = "no Region left"
 ENDS = (SETTLED, DECLINED, NOT_CHARGED)
-
-
-RESTING = ("contested", "doubt", "torn")
 
 
 class Violation(NamedTuple):
@@ -72,14 +69,16 @@ class Judge:
     def __init__(self) -> None:
         self.violations: list[Violation] = []
         self.counts: Counter[str] = Counter()
+        self.promises: dict[tuple[str, int, str], set[str]] = defaultdict(set)
         self.votes: dict[tuple[str, int, str], set[str]] = defaultdict(set)
         self.results: dict[tuple[str, str], set[str]] = defaultdict(set)
-        self.final: dict[str, set[str]] = defaultdict(set)
+        self.promised: dict[str, set[str]] = defaultdict(set)
         self.decided: dict[str, set[str]] = defaultdict(set)
+        self.final: dict[str, set[str]] = defaultdict(set)
+        self.public: dict[str, set[str]] = defaultdict(set)
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
         self.refused: dict[str, set[str]] = defaultdict(set)
-        self.holders: dict[tuple[str, str], set[str]] = defaultdict(set)
         self.submitted: dict[str, Intent] = {}
         self.charges: dict[str, list[Taken]] = defaultdict(list)
 
@@ -90,30 +89,35 @@ class Judge:
     # --- while the run goes on
 
     def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
-        if new.get("hash") != old.get("hash"):
-            self.holders[payment, str(new["hash"])].add(region)
-        ballot = new.get("accepted_ballot")
-        if ballot is not None and ballot != old.get("accepted_ballot"):
+        ballot, accepted = new.get("promised"), new.get("accepted_ballot")
+        if accepted is not None and accepted != old.get("accepted_ballot"):
             value = str(new["accepted"])
-            holders = self.votes[payment, int(ballot), value]
+            holders = self.votes[payment, int(accepted), value]
             holders.add(region)
             if len(holders) == 2:
                 self.decided[payment].add(value)
                 if len(self.decided[payment]) == 2:
                     self.accuse("disagreement", payment, self.decided[payment])
-        was = old.get("result")
-        if was is not None and new.get("result") != was:
-            self.accuse("regressed", payment, f"the cell in {region} said {was}, now {new.get('result')}")
-        result = new.get("result")
-        if result != was and result is not None:
-            holders = self.results[payment, str(result)]
+        elif ballot is not None and ballot != old.get("promised"):
+            digest = str(new["hash"])
+            holders = self.promises[payment, int(ballot), digest]
             holders.add(region)
-            if len(holders) == 2:
-                self.final[payment].add(str(result))
-                if len(self.final[payment]) == 2:
-                    self.accuse("disagreement", payment, self.final[payment])
+            if len(holders) == len(REGIONS):
+                self.promised[payment].add(digest)
+        was, result = old.get("result"), new.get("result")
+        if result == was:
+            return
+        if was is not None:
+            self.accuse("regressed", payment, f"the cell in {region} said {was}, now {result}")
+        holders = self.results[payment, str(result)]
+        holders.add(region)
+        if len(holders) == 2:
+            self.final[payment].add(str(result))
+            if len(self.final[payment]) == 2:
+                self.accuse("disagreement", payment, self.final[payment])
 
     def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
+        self.public[payment].add(str(new["Content"]))
         if old and old["Content"] != new["Content"] and old["Status"] in ENDS:
             self.accuse("regressed", payment, f"the record in {region} said {old['Content']}, now {new['Content']}")
         shown, result = read_record(new)
@@ -127,48 +131,73 @@ class Judge:
         if len(charges) == 2:
             self.accuse("double_charge", taken.payment, charges)
         meant = [intent for intent in self.submitted.values() if key(intent) == taken.key]
-        if not meant or payment_of(meant[0]).amount != taken.amount:
+        if not meant or payment_of(meant[0])[1:3] != (taken.amount, taken.currency):
             self.accuse("wrong_payload", taken.payment, f"charged {taken}, the key is that of {meant}")
 
     # --- what clients hear
+
+    def hashes_decided(self, payment: str) -> set[str]:
+        return {read_value(text).hash for text in self.decided[payment]}
 
     def answered(self, payment: str, digest: str, code: int, result: Result | None) -> None:
         """The answer to a POST of a payload."""
         if code == 422:
             self.refused[payment].add(digest)
+            if not self.hashes_decided(payment) - {digest}:
+                self.accuse("wrong_refusal", payment, f"422 for {digest[:8]} when no other payload was decided")
         if code not in (200, 201, 202):
             return
         self.accepted[payment].add(digest)
-        count = len(self.holders[payment, digest])
-        if count < 2:
-            self.accuse("unheld", payment, f"{code} when {count} cells had held {digest[:8]}")
+        decided = self.hashes_decided(payment)
+        if digest not in decided | self.promised[payment]:
+            self.accuse("unheld", payment, f"{code} for {digest[:8]}, decided {decided}")
         if len(self.accepted[payment]) == 2:
             self.accuse("wrong_payload", payment, f"two payloads accepted: {self.accepted[payment]}")
         if result is not None:
             self.shown(payment, result)
 
+    def looked(self, payment: str, account: str, reply: Reply, before: Collection[str]) -> None:
+        """The answer to a GET by an account; `before`: the payloads that were accepted before it was asked."""
+        accepted = [self.submitted[digest] for digest in before]
+        if reply.code == 404 and any(payment_of(intent).account == account for intent in accepted):
+            self.accuse("lost", payment, "404 for an accepted payment")
+        if reply.intent is None:
+            return
+        if payment_of(reply.intent).account != account:
+            self.accuse("leaked", payment, f"{reply.intent.text} was shown to {account}")
+        if before and reply.intent.hash not in before:
+            self.accuse("wrong_payload", payment, f"accepted {before}, shown {reply.intent.text}")
+        if reply.result:
+            self.shown(payment, reply.result)
+
     def shown(self, payment: str, result: Result) -> None:
         """A client, of POST or GET, is told how a payment ended."""
+        if result.text not in self.final[payment] | self.public[payment] and not self.entered(payment, result):
+            self.accuse("premature", payment, f"told {result.text}")
         self.told[payment].add(result.text)
         if len(self.told[payment]) == 2:
             self.accuse("broken_promise", payment, f"told {self.told[payment]}")
 
-    # --- when all is quiet
+    def entered(self, payment: str, result: Result) -> bool:
+        """Whether it is the end of what was decided by ledger, where the decision is the entry."""
+        values = [read_value(text) for text in self.decided[payment]]
+        ends = [conclude(self.submitted[value.hash], value, SETTLED) for value in values if value.rail == LEDGER]
+        return result in ends
+
+    # --- when all is over
 
     def verdict(self, world: World, payments: Collection[str], alive: list[str]) -> None:
         """`alive`: the Regions that are not lost for good."""
         for payment in payments:
             self._payment(world, payment, alive)
 
-    def dead_letter(
-        self, world: World, payment: str, digest: str, reason: str, alive: list[str], *, public: bool
-    ) -> None:
-        """I8: what lies in a dead-letter queue when all is quiet and it has been redriven. `public`: it was that before
-        the last redrive, which then had nothing to do but see it."""
-        cells = [world.cells[region].get(payment, {}) for region in alive]
+    def dead_letter(self, world: World, letter: tuple[str, str, str], alive: list[str], *, public: bool) -> None:
+        """I8: what (payment, hash, reason) lies in a dead-letter queue when all is over and it has been redriven.
+        `public`: it was that before the last redrive, which then had nothing to do but see it."""
+        payment, digest, reason = letter
         ended = any(self.ends(world, payment, alive))  # with this payload or, for IdTaken, another
-        missed = public and reason == NO_REGION_LEFT
-        if missed or not (ended or self.parked(world, cells, alive)):
+        held = any(payment in world.cells[region] for region in alive)
+        if (public and reason == NO_REGION_LEFT) or (held and not ended):
             self.accuse("unexplained", payment, f"a dead letter of {digest[:8]}: {reason}")
 
     @staticmethod
@@ -182,16 +211,13 @@ class Judge:
         records = self.ends(world, payment, alive)
         ends = {str(record["Content"]) for record in records if record}
         end = read_result(next(iter(ends))) if ends else None
-        parked = "" if end else self.parked(world, cells, alive)
         accepted, told = self.accepted[payment], self.told[payment]
 
         self.counts["payments"] += 1
         self.counts["accepted"] += bool(accepted)
         self.counts["settled"] += end is not None and end.status == SETTLED
-        self.counts["declined"] += end is not None and end.status not in (SETTLED, NOT_CHARGED)
+        self.counts["declined"] += end is not None and end.status == DECLINED
         self.counts["closed"] += end is not None and end.status == NOT_CHARGED
-        if accepted and parked:
-            self.counts[parked] += 1
         self._money(payment, end)
         self._receipts(world, payment, end, alive)
         if end and accepted and end.hash not in accepted:
@@ -202,10 +228,8 @@ class Judge:
             self.accuse("broken_promise", payment, f"told {told}, nothing is public")
         if end and end.status == SETTLED and end.hash in self.refused[payment]:
             self.accuse("wrong_refusal", payment, f"422, then {end.text}")
-        if parked in RESTING:
-            return
         if accepted and not ends:
-            self.accuse("lost", payment, f"{parked} cells {cells}")
+            self.accuse("lost", payment, f"cells {cells}")
         if len(ends) > 1 or (ends and (self.final[payment] - ends or not all(records))):
             self.accuse("diverged", payment, f"records {records}, final {self.final[payment]}")
         if any("due_at" in cell for cell in cells):
@@ -226,30 +250,3 @@ class Judge:
         settled = end is not None and end.status == SETTLED
         if len(bodies) != settled or (settled and not complete):
             self.accuse("receipts", payment, f"{bodies or 'none'} for {end.text if end else 'no end'}")
-
-    def parked(self, world: World, cells: list[Item], alive: list[str]) -> str:
-        """Why a payment without an end may rest, from facts that a worker could see; "" when it may not."""
-        if any(read_result(str(cell["result"])).status == VOID for cell in cells if "result" in cell):
-            return "void"
-        results = {cell["result"] for cell in cells if "result" in cell}
-        if len(alive) < len(REGIONS) and len(results) > 1:
-            return "torn"
-        accepted = Counter((cell["accepted_ballot"], cell["accepted"]) for cell in cells if "accepted" in cell)
-        hashes = {cell["hash"] for cell in cells if "hash" in cell}
-        if len(alive) < len(REGIONS) and len(hashes) > 1 and not accepted:
-            return "contested"
-        text = next((str(text) for (_, text), count in accepted.items() if count >= 2), None)
-        if text is None:
-            return ""
-        value = read_value(text)
-        if value.rail == LEDGER:
-            return ""
-        away = value.region not in alive and not world.rail.deduplicates
-        attempted = any("attempt" in cell for cell in cells) and not world.rail.deduplicates
-        pruned = world.rail.deduplicates and world.time >= value.at + world.rail.lifetime / 2
-        return "doubt" if away or attempted or pruned or self.rail_withdrawn(world, value.rail) else ""
-
-    @staticmethod
-    def rail_withdrawn(world: World, rail: str) -> bool:
-        """No function is set up for the rail any more."""
-        return rail not in world.rails.values()

@@ -1,6 +1,6 @@
 """The catalogue of mutants: production with one rule taken away, and the few such changes that do no harm."""
 
-from payments.protocol import flows, operations, record, register, settlement, sweep
+from payments.protocol import flows, operations, record, register, rejoining, settlement, sweep
 
 from tests.simulation.mutation import Edit, Mutant
 from tests.simulation.options import Options
@@ -11,6 +11,9 @@ PROCESSOR = Options(rail="processor", clash=0.1)
 KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
 WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
+EQUAL = Options(rail="ledger", clash=0.1, ballots=2)
+SHARD = register.due_shard("p0")
+REFUSING = PROCESSOR._replace(refuses=True)
 
 MUTANTS = (
     # ------------------------------------------------------------------------------ the register's quorums
@@ -27,10 +30,51 @@ MUTANTS = (
         LEDGER,
     ),
     Mutant(
-        "accept_quorum_1",
-        "one holder is enough to accept a payment",
-        (Edit(flows.refused, "if mine >= 2:", "if mine >= 1:"),),
-        LEDGER,
+        "accept_on_two",
+        "two promises are enough to accept a payment (an earlier rule)",
+        (Edit(flows.submit, "len(promising(opened)) == len(ctx.regions)", "len(promising(opened)) >= 2"),),
+        CLASHES,
+    ),
+    Mutant(
+        "accept_on_holders",
+        "two cells that hold a payload, whatever they promised, are enough to accept it (an earlier rule)",
+        (
+            Edit(
+                flows.submit,
+                "len(promising(opened)) == len(ctx.regions)",
+                'sum(cell.get("hash") == intent.hash for cell in opened.cells.values()) >= 2',
+            ),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "refuse_on_two",
+        "422 where two cells hold another payload, or one accepted it (an earlier rule)",
+        (
+            Edit(
+                flows.undecided,
+                "    if len(cells) < 2 or",
+                """    others = [cell for cell in cells if cell.get("hash", intent.hash) != intent.hash]
+    if len(others) >= 2 or any("accepted" in cell for cell in others):
+        return 422
+    if len(cells) < 2 or""",
+            ),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "propose_what_was_read",
+        "a takeover proposes the payload that it had read before its ballot",
+        (
+            Edit(
+                register.authorize,
+                "proposal = choose(ctx, opened.intent.id, promises)",
+                """proposal = choose(ctx, opened.intent.id, promises)
+    if proposal and not highest_accepted(promises.values()):
+        proposal = Proposal(opened.intent, propose(ctx, proposal.value.region, opened.intent.hash))""",
+            ),
+        ),
+        CLASHES,
     ),
     Mutant(
         "ignore_accepted",
@@ -44,12 +88,12 @@ MUTANTS = (
         (
             Edit(
                 register.authorize,
-                "value = choose(ctx, promises, opened.intent.hash)",
+                "proposal = choose(ctx, opened.intent.id, promises)",
                 """def possible(cell):
         holders = sum(other.get("accepted") == cell.get("accepted") for other in promises.values())
         kept = holders + 3 - len(opened.answers) >= 2
         return cell if kept else {name: value for name, value in cell.items() if name != "accepted"}
-    value = choose(ctx, {region: possible(cell) for region, cell in promises.items()}, opened.intent.hash)""",
+    proposal = choose(ctx, opened.intent.id, {region: possible(cell) for region, cell in promises.items()})""",
             ),
         ),
         LEDGER,
@@ -145,7 +189,7 @@ MUTANTS = (
     Mutant(
         "keys_for_ever",
         "a key is used again however old it is",
-        (Edit(settlement.claim, "if ctx.deduplicates and ctx.now() >=", "if False and ctx.now() >="),),
+        (Edit(settlement.outdated, "return ctx.deduplicates and", "return False and"),),
         KEYS_KEPT,
     ),
     Mutant(
@@ -164,7 +208,21 @@ MUTANTS = (
     Mutant(
         "result_in_one_cell",
         "a result in one cell is told as final",
-        (Edit(settlement.finish, "if texts.count(result.text) < 2:", "if texts.count(result.text) < 1:"),),
+        (Edit(settlement.finish, "if texts[result.text] < 2:", "if texts[result.text] < 1:"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "operator_in_result",
+        "an operator's result names the operator, so it differs from a worker's equal one (an earlier version)",
+        (
+            Edit(
+                operations.close,
+                "    needed =",
+                """    text = result.text.replace('{"account"', '{"A":"' + ruling.by + '","account"')
+    result = result._replace(text=text)
+    needed =""",
+            ),
+        ),
         PROCESSOR,
     ),
     Mutant(
@@ -184,7 +242,7 @@ MUTANTS = (
         "due is cleared before the record is public (an earlier order)",
         (
             Edit(
-                settlement.finish,
+                settlement.show,
                 "    complete = yield from",
                 '    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n'
                 "    complete = yield from",
@@ -197,11 +255,11 @@ MUTANTS = (
         "whoever publishes clears due in all cells",
         (
             Edit(
-                settlement.finish,
-                "        outcome = yield from rest(",
+                settlement.show,
+                "        return (yield from rest(",
                 '        done = {"result": result.text}\n'
                 "        yield tuple(Update(region, intent.id, register.FINISH, done) for region in ctx.regions)\n"
-                "        outcome = yield from rest(",
+                "        return (yield from rest(",
             ),
         ),
         WORST,
@@ -209,7 +267,7 @@ MUTANTS = (
     Mutant(
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
-        (Edit(settlement.finish, "if content == result.text and complete:", "if content == result.text:"),),
+        (Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),),
         WORST,
     ),
     Mutant(
@@ -239,7 +297,7 @@ MUTANTS = (
     Mutant(
         "void_at_once",
         "an operator closes a payment as not charged while a call may still be on its way",
-        (Edit(operations.object_to, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
+        (Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
         PROCESSOR._replace(cancels=False),
     ),
     Mutant(
@@ -251,16 +309,98 @@ MUTANTS = (
     Mutant(
         "rejoin_by_one_peer",
         "a register that lost its memory is taught by a ballot that only one peer promised",
-        (Edit(operations.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
+        (Edit(rejoining.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
         LEDGER._replace(amnesia="rejoined", harsh=True),
     ),
     Mutant(
         "rejoin_forgets_attempt",
         "a register that may have held the claim of a call is taught as if it had not",
-        (Edit(operations.rejoin, "if value and value.region == lost", "if False and value.region == lost"),),
+        (Edit(rejoining.vote_on_all, "value.region == lost and", "False and"),),
         PROCESSOR._replace(amnesia="rejoined"),
     ),
+    Mutant(
+        "never_called_waits",
+        "what nobody was ever called for cannot be closed where the processor does not cancel (an earlier version)",
+        (Edit(operations.never_called, "if ctx.deduplicates or", "if True or"),),
+        MIXED._replace(cancels=False, dead=0.0),
+    ),
+    Mutant(
+        "declined_stays_parked",
+        "an operator cannot close what the processor has declined (an earlier version)",
+        (Edit(operations.disagreement, 'return "" if ruling.status == NOT_CHARGED else f', "return f"),),
+        MIXED._replace(dead=0.0),
+    ),
+    # ----------------------------------------------------------------------- late duplicates, equal ballots
+    Mutant(
+        "release_by_any_token",
+        "RELEASE undoes whatever call is claimed",
+        (Edit(register.RELEASE, register.MY_ATTEMPT, f"({register.MY_ATTEMPT} OR attribute_exists(attempt))"),),
+        PROCESSOR._replace(harsh=True, clash=0.0, unsent=0.5),
+    ),
+    Mutant(
+        "open_at_promise",
+        "OPEN is granted again in a ballot that was promised already",
+        (Edit(register.OPEN, "promised < :ballot", "promised <= :ballot"),),
+        EQUAL,
+    ),
+    # --------------------------------------------------------------------------------- what clients are told
+    Mutant(
+        "get_tells_one_cell",
+        "GET tells a result that one cell holds",
+        (Edit(settlement.ended, "or count >= 2", "or count >= 1"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "get_shows_first_cell",
+        "GET shows the payload of the first cell, not the one that counts (an earlier version)",
+        (
+            Edit(
+                flows.get,
+                "intent = leading(ctx, payment, cells)",
+                'held = [register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]\n'
+                "    intent = held[0] if held else None",
+            ),
+        ),
+        PROCESSOR._replace(clash=0.5),
+    ),
+    Mutant(
+        "get_shows_anybody",
+        "GET shows a payment to any account",
+        (Edit(flows.owner_only, "if result.account == account", "if True"),),
+        LEDGER,
+    ),
+    # --------------------------------------------------------------------------------------- what is parked
+    Mutant(
+        "refused_in_silence",
+        "a processor that refuses for good is asked again for ever (an earlier version)",
+        (
+            Edit(settlement.waits, 'if any("refused" in cell for cell in cells.values()):', "if False:"),
+            Edit(settlement.doubtful, 'if "attempt" in cell:', 'if False and "attempt" in cell:'),
+        ),
+        REFUSING,
+    ),
+    Mutant(
+        "silent_region_unlisted",
+        "what is decided for a Region that is lost is pending for ever, and nobody hears of it (an earlier version)",
+        (Edit(settlement.doubtful, "return late(ctx, value, cells)", "return False"),),
+        PROCESSOR._replace(dead=1.0),
+    ),
+    # ------------------------------------------------------------------------------- amounts and timestamps
+    Mutant(
+        "whole_seconds",
+        "the public record loses what a timestamp has below the second",
+        (Edit(record.publish, "Decimal(payment.timestamp).scaleb(-6)", "Decimal(payment.timestamp // 10**6)"),),
+        LEDGER,
+    ),
+    Mutant(
+        "cents",
+        "every currency has two decimals",
+        (Edit(record.publish, "payment.decimal", "Decimal(payment.amount).scaleb(-2)"),),
+        LEDGER,
+    ),
     # ------------------------------------------------------------------------------------------- the world
+    Mutant("eventual_reads", "reads of a cell are not strongly consistent", (), LEDGER._replace(stale=True)),
+    Mutant("unswept_shard", "janitors skip a shard of the due index", (), LEDGER._replace(unswept=SHARD)),
     Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia="served")),
     Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
     # ----------------------------------------------------------------------------------- what does no harm

@@ -15,7 +15,7 @@ from payments.protocol.ports import Action
 from tests.simulation import world
 from tests.simulation.judge import Violation
 from tests.simulation.options import Options
-from tests.simulation.production import forget, replace
+from tests.simulation.production import KEPT, forget, replace
 from tests.simulation.scenario import play
 
 
@@ -63,9 +63,10 @@ def applied(mutant: Mutant) -> Iterator[Executions]:
             new = _action(target, edits) if isinstance(target, Action) else _function(target, edits, executions)
             if isinstance(new, Action):
                 executions.actions.append(new)
-            if not replace(target, new):
+            there = target if isinstance(target, Action) else KEPT.get(target, target)
+            if not replace(there, new):
                 raise LookupError(f"{mutant.name}: nothing in production uses {target}")
-            undo.callback(replace, new, target)
+            undo.callback(replace, new, there)
         yield executions
 
 
@@ -116,5 +117,5 @@ def hunt(mutant: Mutant, seeds: int) -> Catch:
         executed = executions.any
     if not violations:
         return Catch(-1, None, executed, innocent=True)
-    plain = mutant.options._replace(amnesia="", forgets=False)
+    plain = mutant.options._replace(amnesia="", forgets=False, stale=False, unswept="")
     return Catch(seed, violations[0], executed, innocent=not play(seed, plain).violations)

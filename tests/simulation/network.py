@@ -1,7 +1,7 @@
 """Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from payments.protocol.ports import (
     LOST,
@@ -38,6 +38,10 @@ requests for hours, but not for half a processor's memory, which is what the re-
 WIRE = 60
 """Seconds after which a call of the processor has arrived or never will. A cell's write may come at any time."""
 
+DELAYS = (0, 0, 0, 600, 13 * 3600)
+"""Seconds that a request whose sender waits no longer may take at least."""
+T = TypeVar("T")
+
 # Looked up at every step: as names of this module they cost less.
 ANSWERED, LOST_BEFORE, GOES_ON = Fate.ANSWERED, Fate.LOST_BEFORE, Aftermath.GOES_ON
 
@@ -62,19 +66,20 @@ class Worker:
 
 
 class Late(NamedTuple):
-    """A request on its way whose sender has given up; it arrives by `latest`."""
+    """A request on its way whose sender does not wait for it; it arrives between `earliest` and `latest`."""
 
     region: str
     request: Request
+    earliest: float
     latest: float
 
 
 class Network:
     """Moves workers, one request a step, and decides what becomes of it.
 
-    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way,
-    `kill` and `sleep` those of a worker after a step. `down` holds (service, Region) pairs, `cuts` pairs of Regions
-    that cannot reach each other."""
+    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, most
+    often that of the run's `habit`; `kill` and `sleep` those of a worker after a step. `down` holds (service, Region)
+    pairs, `cuts` pairs of Regions that cannot reach each other."""
 
     def __init__(self, world: World, dice: Dice):
         self.world, self.dice = world, dice
@@ -84,6 +89,7 @@ class Network:
         self.down: set[tuple[str, str]] = set()
         self.cuts: set[frozenset[str]] = set()
         self.barred: set[str] = set()
+        self.habit: Fate | None = None
         self.oldest = OLDEST
         self.loss = self.kill = self.sleep = 0.0
 
@@ -187,9 +193,13 @@ class Network:
                 self.die(worker)
         self.sleepers = [worker for worker in self.sleepers if worker.began >= before]
 
-    def arrive_late(self) -> None:
-        """A request arrives whose sender gave up long ago."""
-        self._arrive(self.dice.take(self.late))
+    def arrive_late(self, *, all_of_them: bool = False) -> None:
+        """A request arrives whose sender gave up long ago, if it may already."""
+        index = self.dice.below(len(self.late))
+        if all_of_them or self.late[index].earliest <= self.world.time:
+            late, self.late[index] = self.late[index], self.late[-1]
+            self.late.pop()
+            self._arrive(late)
 
     def arrive_at_last(self, latest: float) -> None:
         """What no connection would carry any longer arrives."""
@@ -238,7 +248,7 @@ class Network:
         """What becomes of a request that could arrive."""
         if not self.loss or not self.dice.chance(self.loss):
             return ANSWERED
-        return self.dice.pick(MISFORTUNES)
+        return self.habit if self.habit and self.dice.chance(0.8) else self.dice.pick(MISFORTUNES)
 
     def aftermath(self, worker: Worker) -> Aftermath:  # noqa: ARG002  # as above
         """What becomes of a worker after a step."""
@@ -260,15 +270,37 @@ class Network:
         charge = isinstance(request, Charge)
         if fate is Fate.NOT_SENT:
             return NOT_SENT if charge else LOST
-        self.world.perform(worker.region, request)
+        answer = self.world.perform(worker.region, request)
         if fate is Fate.REPLY_LOST or charge:  # nobody sends a charge twice
             return LOST
-        return self.world.perform(worker.region, request)
+        if fate is Fate.TWICE:
+            return self.world.perform(worker.region, request)
+        self._later(worker, request)
+        return answer
 
     def _perhaps_later(self, worker: Worker, request: Request) -> None:
         if self.loss and self.dice.chance(0.25):
-            wire = WIRE if isinstance(request, Charge) else float("inf")
-            self.late.append(Late(worker.region, request, self.world.time + wire))
+            self._later(worker, request)
+
+    def _later(self, worker: Worker, request: Request) -> None:
+        now, charge = self.world.time, isinstance(request, Charge)
+        earliest = now if charge else now + self.dice.pick(DELAYS)
+        self.late.append(Late(worker.region, request, earliest, now + WIRE if charge else float("inf")))
+
+    def at_once(self, region: str, flow: Flow[T]) -> T:
+        """The outcome of an operator's flow whose requests go wrong only where something cannot be reached."""
+        answers: list[Any] | None = None
+        while True:
+            try:
+                batch = flow.send(answers) if answers is not None else next(flow)
+            except StopIteration as stop:
+                outcome: T = stop.value
+                return outcome
+            arrives = [self.reachable(region, request, operator=True) for request in batch]
+            answers = [
+                self.world.perform(region, request) if there else LOST
+                for request, there in zip(batch, arrives, strict=True)
+            ]
 
     def _resume(self, worker: Worker, answers: list[Any] | None) -> bool:
         """False when the flow has ended. A flow that raises is a fault of production: it ends the run."""

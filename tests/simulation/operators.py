@@ -7,7 +7,7 @@ from payments.protocol.values import NOT_CHARGED, SETTLED, key
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
 from tests.simulation.network import End, Network
-from tests.simulation.world import REGIONS, World
+from tests.simulation.world import REGIONS, Item, World
 
 
 class Operators:
@@ -17,29 +17,43 @@ class Operators:
         self.world, self.network, self.judge, self.dice = world, network, judge, dice
         self.count = 0
         self.barred_at = 0.0
+        self.backup: dict[str, Item] = {}
 
     def resolve(self, region: str, payment: str, *, honest: bool) -> None:
         """Rule on a payment: as the processor's books say, or against them, which production has to refuse."""
-        taken = self.verdict_on(payment)
-        charged = taken is not None and taken.settled
-        if charged is honest:
-            reference = taken.reference if taken else "made-up"
-            ruling = operations.Ruling(SETTLED, by="operator", reference=reference)
-        else:
-            ruling = operations.Ruling(NOT_CHARGED, by="operator", reason="not in the processor's books")
+        name = f"operator{self._next()}"
+        ruling = (self.honest if honest else self.wrong)(payment, by=name)
         flow = operations.resolve(self.world.context(region), payment, ruling)
-        self.network.spawn(f"operator{self._next()}@{region}", region, flow, operator=True)
+        self.network.spawn(f"{name}@{region}", region, flow, operator=True)
+
+    def honest(self, payment: str, by: str = "operator") -> operations.Ruling:
+        """As the processor's books say. Everybody gives another reason."""
+        known = self.verdict_on(payment)
+        if known and known.settled:
+            return operations.Ruling(SETTLED, by=by, reference=known.reference)
+        return operations.Ruling(NOT_CHARGED, by=by, reason=f"{by} did not find it")
+
+    def wrong(self, payment: str, by: str) -> operations.Ruling:
+        """Against the processor's books."""
+        known = self.verdict_on(payment)
+        if known and known.settled:
+            return operations.Ruling(NOT_CHARGED, by=by, reason="looked at the wrong books")
+        return operations.Ruling(SETTLED, by=by, reference=known.reference if known else "made-up")
 
     def verdict_on(self, payment: str) -> Verdict | None:
         """What the processor's books say about a payment, whatever its payload."""
         intents = [intent for intent in self.judge.submitted.values() if intent.id == payment]
-        known = [self.world.rail.lookup(key(intent)) for intent in intents]
-        return next((verdict for verdict in known if verdict), None)
+        known = [self.world.rail.lookup(key(intent), self.world.time) for intent in intents]
+        return next((verdict for verdict in known if isinstance(verdict, Verdict)), None)
+
+    def back_up(self, region: str) -> None:
+        """What a register holds now may be restored later."""
+        self.backup = dict(self.world.cells[region])
 
     def forget(self, region: str, *, dark: bool) -> None:
-        """A register table is lost, and an empty one stands in its place: in use, or dark until it has been
-        rejoined."""
-        self.world.cells[region].clear()
+        """A register table is lost. In its place stands what a backup holds, or nothing: in use, or dark until it has
+        been rejoined."""
+        self.world.cells[region] = dict(self.backup)
         if dark:
             self.barred_at = self.world.time
             self.network.barred.add(region)

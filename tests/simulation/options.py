@@ -25,6 +25,19 @@ class Options(NamedTuple):
     """Nothing but the worst: requests lost, workers killed, a Region dark at the start."""
     forgets: bool = False
     """The processor forgets its keys at once (never allowed either)."""
+    refuses: bool = False
+    """The processor refuses every charge as it is, now and always."""
+    busy: float = 0.0
+    """Share of charges that a processor which deduplicates works on for a while: meanwhile the same key is answered
+    409, whatever is asked."""
+    unsent: float = 0.0
+    """Share of charges for which no connection can be made, until all heals."""
+    ballots: int = 10**6
+    """From how many numbers a ballot is drawn: of two, many are equal."""
+    stale: bool = False
+    """Reads may show a cell as it was before its last write (never allowed)."""
+    unswept: str = ""
+    """A shard of the due index that no janitor looks at (never allowed)."""
 
 
 def drawn(dice: Dice) -> Options:
@@ -37,4 +50,8 @@ def drawn(dice: Dice) -> Options:
         cancels=dice.chance(0.5),
         clash=dice.pick((0.1, 0.1, 0.0, 0.5)),
         amnesia="rejoined" if dice.chance(0.05) else "",
+        refuses=dice.chance(0.05),
+        busy=dice.pick((0.0, 0.0, 0.2)),
+        unsent=dice.pick((0.0, 0.0, 0.3)),
+        ballots=dice.pick((10**6, 10**6, 10**6, 2)),
     )

@@ -22,6 +22,8 @@ PURE = (
     "conclude",
 )
 EVERYWHERE = ("payments.", "tests.simulation.")
+KEPT: dict[Callable[..., Any], Callable[..., Any]] = {}
+"""What stands in production for a function whose answers are kept."""
 FORGET: list[Callable[[], None]] = []
 """What forgets the answers kept."""
 
@@ -31,13 +33,18 @@ ACTIONS: tuple[Action, ...] = tuple(
 
 
 def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -> int:
-    """Replace one object of production by another, under every name it has there; how many names it had."""
+    """Replace one object of production by another, under every name it has there and as the default of a function; how
+    often it was there."""
     count = 0
     for name, module in list(sys.modules.items()):
         if name.startswith(packages):
             for attribute, value in list(vars(module).items()):
                 if value is old:
                     setattr(module, attribute, new)
+                    count += 1
+                defaults = getattr(value, "__defaults__", None) or ()
+                if any(default is old for default in defaults):
+                    value.__defaults__ = tuple(new if default is old else default for default in defaults)
                     count += 1
     return count
 
@@ -50,6 +57,7 @@ def remember() -> None:
     for original in {id(function): function for function in originals}.values():
         kept = lru_cache(maxsize=500)(original)
         replace(original, kept, packages=EVERYWHERE)
+        KEPT[original] = kept
         FORGET.append(kept.cache_clear)
     replace(record.read_record, by_items(record.read_record, lambda cell: tuple(cell.items())), packages=EVERYWHERE)
     replace(task.read_input, by_items(task.read_input, frozen), packages=EVERYWHERE)

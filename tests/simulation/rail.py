@@ -1,12 +1,13 @@
-"""The simulated payment processor: it takes money, remembers keys for a while or not at all, declines, and answers
-lookups."""
+"""The simulated payment processor: it takes money, remembers keys for a while or not at all, declines, refuses, takes
+its time, and answers lookups."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
-from payments.protocol.ports import LOST, Charge, Silence, Verdict
+from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Charge, Refusal, Silence, Verdict
 
 from tests.simulation.dice import Dice
+from tests.simulation.options import Options
 
 
 class Taken(NamedTuple):
@@ -21,28 +22,37 @@ class Taken(NamedTuple):
 
 DECLINES = 0.15
 """Share of charges that are declined."""
+LIFETIME = 24 * 3600
+"""Seconds for which a key is remembered."""
+AT_WORK = 30
+"""Seconds that a charge may be worked on."""
 
 Watch = Callable[[Taken], None]
 
 
 class Rail:
-    """A processor that deduplicates answers a key it remembers as it did the first time; `lifetime` is how long it
-    remembers, in seconds. One that does not charges whenever it is asked. `cancels`: it can be made to refuse a key.
-    `forgets`: it breaks its promise about keys. `watch` is called whenever money is taken."""
+    """A processor as the options say. One that deduplicates answers a key it remembers as it did the first time, and
+    409, which is LOST, while it works on it. One that does not charges whenever it is asked. `watch` is called whenever
+    money is taken."""
 
-    def __init__(
-        self, dice: Dice, watch: Watch, *, deduplicates: bool, cancels: bool, lifetime: int, forgets: bool = False
-    ):
+    def __init__(self, dice: Dice, watch: Watch, options: Options):
         self.dice, self.watch = dice, watch
-        self.deduplicates, self.cancels, self.lifetime, self.forgets = deduplicates, cancels, lifetime, forgets
+        self.deduplicates, self.cancels, self.lifetime = options.deduplicates, options.cancels, LIFETIME
+        self.forgets, self.refuses = options.forgets, options.refuses
+        self.busy, self.unsent = options.busy, options.unsent
         self.calls = 0
         self._known: dict[str, tuple[Verdict, float]] = {}
+        self._working: dict[str, float] = {}
         self._cancelled: set[str] = set()
 
-    def charge(self, request: Charge, time: float) -> Verdict | Silence:
+    def charge(self, request: Charge, time: float) -> Verdict | Refusal | Silence:
         self.calls += 1
-        if request.key in self._cancelled:
-            return LOST  # 410: `payments.processor` reads no verdict in it
+        if self.unsent and self.dice.chance(self.unsent):
+            return NOT_SENT
+        if self.refuses:
+            return Refusal("403")
+        if request.key in self._cancelled or self.works_on(request.key, time):
+            return CANCELLED if request.key in self._cancelled else LOST
         known, since = self._known.get(request.key, (None, 0.0))
         kept = self.deduplicates and time - since <= self.lifetime and not (self.forgets and self.dice.chance(0.3))
         if known is not None and kept:
@@ -52,16 +62,25 @@ class Rail:
             self._known[request.key] = verdict, time
         if verdict.settled:
             self.watch(Taken(request.id, request.key, request.amount, request.currency, time))
+        if self.deduplicates and self.busy and self.dice.chance(self.busy):
+            self._working[request.key] = time + AT_WORK
+            return LOST
         return verdict
 
-    def lookup(self, key: str) -> Verdict | None:
-        """What was done under a key, from the processor's own books, which it keeps longer than it honours keys."""
-        return self._known.get(key, (None, 0.0))[0]
+    def works_on(self, key: str, time: float) -> bool:
+        """Whether the answer under a key is not ready yet."""
+        return time < self._working.get(key, 0.0)
 
-    def cancel(self, key: str) -> Verdict | Silence | None:
+    def lookup(self, key: str, time: float) -> Verdict | Silence | None:
+        """What was done under a key, from the processor's own books, which it keeps longer than it honours keys."""
+        if self.works_on(key, time):
+            return LOST
+        return CANCELLED if key in self._cancelled else self._known.get(key, (None, 0.0))[0]
+
+    def cancel(self, key: str, time: float) -> Verdict | Silence | None:
         if not self.cancels:
             return LOST
-        known = self.lookup(key)
+        known = self.lookup(key, time)
         if known is None:
             self._cancelled.add(key)
-        return known
+        return None if known == CANCELLED else known

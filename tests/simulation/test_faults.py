@@ -1,20 +1,14 @@
 """Faults 1 to 16 of docs/faults.md, each played out on production code."""
 
-from contextlib import nullcontext
-
 import pytest
-from payments.protocol import flows, register
-from payments.protocol.record import transaction
-from payments.protocol.values import NOT_CHARGED, VOID, VOID_TEXT
+from payments.protocol import register
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
-from tests.simulation.judge import NO_REGION_LEFT
-from tests.simulation.mutation import Edit, Mutant, applied
 from tests.simulation.network import Network
 from tests.simulation.scenario import Run
 from tests.simulation.staging import ALL_RAILS, A, B, C, calm, finished, post, status
-from tests.simulation.traffic import ACCOUNT, Letter, intent
+from tests.simulation.traffic import intent
 from tests.simulation.weather import HOUR
 from tests.simulation.world import REGIONS
 
@@ -190,21 +184,3 @@ def test_fault_16_a_failing_receipts_bucket_delays_nothing_else(rail: str) -> No
     assert not any(run.world.buckets.values())
     finished(run)
     assert all(("receipts/p0.json" in bucket) == (status(run, A) == "SETTLED") for bucket in run.world.buckets.values())
-
-
-@pytest.mark.parametrize("looks", [True, False], ids=["production", "a task that asks the cells only"])
-def test_fault_15_a_redrive_of_what_is_public_ends(looks: bool) -> None:
-    """Two cells hold different results, the third is lost, the record is public: a redriven execution sees the record;
-    one that did not would land in the dead letters for ever, and the judge says so."""
-    run = calm("processor")
-    post(run, A)
-    run.run_dry()
-    run.quiet()
-    run.lose(A)
-    fields = {"transaction": transaction(intent(0, 0)), "account": ACCOUNT, "hash": intent(0, 0).hash}
-    run.world.cells[C]["p0"] = {**run.world.cells[C]["p0"], "result": VOID_TEXT.replace(VOID, NOT_CHARGED)}
-    run.traffic.letters.append(Letter(fields, NO_REGION_LEFT))
-    blind = Mutant("", "", (Edit(flows.pursue, "if public else", "if False else"),), RAILS["processor"])
-    with nullcontext() if looks else applied(blind):
-        run.heal()
-    assert [violation.fault for violation in run.judged().violations] == ([] if looks else ["unexplained"])

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import pytest
 from payments.protocol import register
 from payments.protocol.lifecycle import CELL, CellState, Who, state_of
-from payments.protocol.ports import Action, Request, Update
-from payments.protocol.values import NOT_CHARGED, VOID, VOID_TEXT, read_value
+from payments.protocol.ports import Action, Refusal, Request, Update
+from payments.protocol.values import read_value
 
 from tests.payments.memory import OBSTACLES, moved
 from tests.simulation import lifecycle_page
@@ -34,14 +34,17 @@ CHOICES = (
     ({"value": "V"}, {"value": "W"}),
     ({"token": "s"}, {"token": "t"}),
     ({"result": "R"}, {"result": "Q"}),
+    ({"ruling": "Y"}, {"ruling": "Z"}),
+    ({"cause": "403"},),
     ({"seen": 31}, {"seen": 32}),
     ({"shard": "0"},),
 )
+LABELS = {"RULE": "ruling", "REFUSE": "refused"}
+"""Actions that set an attribute which no other action looks at, and that attribute."""
 TOGETHER = (
     {"hash", "intent", "accepted_at"},
     {"due_shard", "due_at"},
     {"accepted_ballot", "accepted"},
-    {"attempt", "attempted_at"},
 )
 
 
@@ -69,18 +72,28 @@ def values_of(action: Action) -> list[dict[str, Any]]:
 
 @cache
 def steps() -> list[Step]:
-    """Every action on every cell that can come about from an empty one."""
-    choices = {name: values_of(action) for name, action in ACTIONS.items()}
+    """Every action on every cell that can come about from an empty one. Labels on top, without what the other actions
+    do to a cell that has one."""
+    choices = [(name, values) for name, action in ACTIONS.items() for values in values_of(action)]
     cells: list[dict[str, Any]] = [{}]
     known, taken = {frozenset[Any]()}, []
     for cell in cells:  # which grows meanwhile
-        for action, values in ((action, values) for action, several in choices.items() for values in several):
+        labelled = any(attribute in cell for attribute in LABELS.values())
+        for action, values in choices:
+            if labelled and action not in LABELS:
+                continue
             after = moved(cell, action, values)
             taken.append(Step(cell, action, values, after))
-            if after is not None and frozenset(after.items()) not in known:
+            if after is not None and frozenset(after.items()) not in known and (action not in LABELS or len(cell) < 6):
                 known.add(frozenset(after.items()))
                 cells.append(after)
     return taken
+
+
+@pytest.mark.parametrize(("name", "attribute"), LABELS.items())
+def test_nothing_else_looks_at_a_label(name: str, attribute: str) -> None:
+    others = [f"{action.update} {action.condition}" for other, action in ACTIONS.items() if other != name]
+    assert not any(attribute in text for text in others)
 
 
 def differences(name: str, action: Action) -> Iterator[tuple[Step, Any]]:
@@ -166,7 +179,7 @@ def decided_here(worker: Worker, request: Update, run: Run) -> bool:
 
 
 ROLES: Mapping[Who, Role] = {
-    Who.OPENER: lambda worker, *_: worker.name.startswith("post"),
+    Who.OPENER: lambda worker, *_: worker.name.startswith(("post", "workflow")),
     Who.SUCCESSOR: lambda worker, *_: worker.name.startswith(("workflow", "janitor")),
     Who.DECIDED: lambda worker, request, run: not worker.operator and decided_here(worker, request, run),
     Who.OWN: lambda worker, request, _: request.region == worker.region,
@@ -196,7 +209,7 @@ def test_nobody_does_what_the_table_gives_to_others() -> None:
     for seed in range(400):
         dice = Dice(Random(seed).random)
         watched(Run(dice, drawn(dice) if seed % 2 else rejoined, network=Watched), seen).play()
-    seen |= torn()
+    seen |= torn() | refused()
     assert seen == {(name, who) for name, move in CELL.items() for who in move.by}
 
 
@@ -212,8 +225,20 @@ def torn() -> set[tuple[str, Who]]:
     run = watched(Run(Dice(lambda: 0.0), RAILS["processor"], network=Watched), seen)
     post(run, A)
     run.run_dry()
-    run.world.cells[C]["p0"] = {**run.world.cells[C]["p0"], "result": VOID_TEXT.replace(VOID, NOT_CHARGED)}
+    other = str(run.world.cells[C]["p0"]["result"]).replace("SETTLED", "NOT_CHARGED")
+    run.world.cells[C]["p0"] = {**run.world.cells[C]["p0"], "result": other}
     run.quiet()
+    return seen
+
+
+def refused() -> set[tuple[str, Who]]:
+    """A processor that will not take a request."""
+    seen = set[tuple[str, Who]]()
+    run = watched(Run(Dice(lambda: 0.0), RAILS["processor"], network=Watched), seen)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run.rail, "charge", lambda *_: Refusal("403"))
+        post(run, A)
+        run.run_dry()
     return seen
 
 

@@ -19,14 +19,19 @@ from tests.simulation.judge import NO_REGION_LEFT, Judge
 from tests.simulation.network import Network
 from tests.simulation.world import EPOCH, REGIONS, World
 
-ACCOUNT = "111122223333"
+ACCOUNT, STRANGER = "111122223333", "444455556666"
+CURRENCIES = ("USD", "JPY", "BHD")
+"""With two decimals, none and three."""
 TRIES = 3
 
 
 @lru_cache(maxsize=1000)
 def intent(number: int, variant: int) -> Intent:
-    """The payload that clients submit as payment `number`; another variant is another payload under the same id."""
-    return intent_of(Payment(f"p{number}", 999 + variant, "USD", EPOCH * 10**6, ACCOUNT))
+    """The payload that clients submit as payment `number`; another variant is another payload under the same id, the
+    second one of another account."""
+    account = STRANGER if variant == 2 else ACCOUNT
+    moment = EPOCH * 10**6 + number * 250_001
+    return intent_of(Payment(f"p{number}", 999 + variant, CURRENCIES[number % 3], moment, account))
 
 
 @lru_cache(maxsize=1000)
@@ -68,6 +73,8 @@ class Traffic:
             code = reply.code if reply else 0
             if reply:
                 self.judge.answered(submitted.id, submitted.hash, code, reply.result)
+            if code == 202 and self.dice.chance(0.3):
+                self.get(self.dice.pick(REGIONS), submitted.id)
             again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.5}.get(code, 0.8)
             if tries > 1 and not self.calm and self.dice.chance(again):
                 self.client(submitted, tries - 1)
@@ -76,18 +83,16 @@ class Traffic:
         return name
 
     def get(self, region: str, payment: str) -> None:
-        """Look at a payment; what is shown as its end is a promise like any other."""
-        promised = bool(self.judge.accepted[payment])
+        """Look at a payment, one's own or another's; what is shown as its end is a promise like any other."""
+        account = self.dice.pick((ACCOUNT, ACCOUNT, STRANGER))
+        before = frozenset(self.judge.accepted[payment])
 
         def hear(reply: flows.Reply | None) -> None:
-            if reply and reply.result:
-                self.judge.shown(payment, reply.result)
-            elif reply and reply.code == 404 and promised:
-                self.judge.accuse("lost", payment, f"404 in {region} for an accepted payment")
+            if reply:
+                self.judge.looked(payment, account, reply, before)
 
-        self.network.spawn(
-            self.name("get", region), region, flows.get(self.world.context(region), payment, ACCOUNT), hear
-        )
+        flow = flows.get(self.world.context(region), payment, account)
+        self.network.spawn(self.name("get", region), region, flow, hear)
 
     # --- janitors
 

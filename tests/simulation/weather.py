@@ -65,6 +65,11 @@ class Weather:
     def ruling(self, region: str, payment: str) -> None:
         self.operators.resolve(region, payment, honest=self.dice.chance(0.5))
 
+    def rulings(self, region: str, payment: str) -> None:
+        """Two operators at once, who need not agree."""
+        self.ruling(region, payment)
+        self.ruling(self.dice.pick(REGIONS), payment)
+
     def redrive(self, _region: str, _payment: str) -> None:
         self.traffic.redrive()
 
@@ -87,6 +92,7 @@ EVENTS: tuple[Callable[[Weather, str, str], None], ...] = (
     Weather.time_passes,
     Weather.functions_down,
     Weather.ruling,
+    Weather.rulings,
     Weather.redrive,
     Weather.deployment_or_waking,
 )

@@ -71,7 +71,11 @@ def compiled(action: Action) -> expressions.Update:
 
 
 class World:
-    """The state of a run, and `perform`, which does one request for a function of one Region."""
+    """The state of a run, and `perform`, which does one request for a function of one Region.
+
+    `ballots`: from how many numbers a ballot is drawn. `stale`: what each cell was before, where reads need not be
+    strongly consistent (never allowed: see mutants).
+    """
 
     def __init__(self, dice: Dice, rail: Rail, watcher: Watcher):
         self.dice, self.rail, self.watcher = dice, rail, watcher
@@ -85,7 +89,9 @@ class World:
         self.started: list[tuple[str, str]] = []
         self.events: list[tuple[str, str]] = []
         self.rails: dict[str, str] = dict.fromkeys(REGIONS, LEDGER)
+        self.ballots = 10**6
         self.tokens = 0
+        self.stale: dict[tuple[str, str], list[Item]] | None = None
         self.trace: Callable[[str], None] | None = None
 
     def context(self, region: str) -> Context:
@@ -98,9 +104,12 @@ class World:
             deduplicates=rail.deduplicates,
             key_lifetime=rail.lifetime,
             now=lambda: int(self.time + self.skew[region]),
-            draw=self.dice.below,
+            draw=self._draw,
             token=self._token,
         )
+
+    def _draw(self, limit: int) -> int:
+        return self.dice.below(min(limit, self.ballots))
 
     def _token(self) -> str:
         self.tokens += 1
@@ -120,10 +129,14 @@ class World:
             return Answer(False, old)
         new["TransactionId"] = request.id
         table[request.id] = new
+        if self.stale is not None:
+            self.stale.setdefault((request.region, request.id), []).append(old)
         self.watcher.cell_changed(request.region, request.id, old, new)
         return Answer(True, new)
 
     def _read(self, _: str, request: Read) -> Item:
+        if self.stale and self.dice.chance(0.3):
+            return self.dice.pick(self.stale.get((request.region, request.id), [{}]))
         return self.cells[request.region].get(request.id, {})
 
     # --- the public record
@@ -178,10 +191,10 @@ class World:
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:
-        return self.rail.lookup(request.key)
+        return self.rail.lookup(request.key, self.time)
 
     def _cancel(self, _: str, request: Cancel) -> Any:
-        return self.rail.cancel(request.key)
+        return self.rail.cancel(request.key, self.time)
 
     def _start_workflow(self, region: str, request: StartWorkflow) -> bool:
         if request.name not in self.executions[region]:

@@ -17,4 +17,14 @@ _CODES: Final = {
     4: ("CLF UYW"),
 }
 MINOR_UNITS: Final = {code: units for units, codes in _CODES.items() for code in codes.split()}
-"""Decimal places by currency code."""
+"""Decimal places by the code of a currency that may be paid with."""
+
+# Codes that ISO 4217 has dropped since 1999 and that had been on the list above, or in another version of it: what was
+# paid in them stays readable. A code leaves the list above only for this one.
+_WITHDRAWN: Final = {
+    0: "ADP BEF ESP GRD ITL LUF MGF PTE ROL TPE TRL",
+    2: "AFA ANG ATS AYM AZM BGL BGN BYB BYR CSD CUC CYP DEM EEK FIM FRF GHC GWP HRK IEP LTL LVL MRO MTL MZM NLG RUR "
+    "SDD SIT SKK SLL SRG STD TMM VEB VEF XSU YUM ZMK ZWD ZWL ZWN ZWR",
+}
+UNITS: Final = {code: units for units, codes in _WITHDRAWN.items() for code in codes.split()} | MINOR_UNITS
+"""Decimal places by the code of any currency that may have been paid with."""

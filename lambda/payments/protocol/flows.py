@@ -1,14 +1,22 @@
 """The flows of one payment: submit it (POST), take it one step further (janitor, workflow), look at it (GET)."""
 
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from payments.protocol import register
 from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
 from payments.protocol.record import read_record, transaction
-from payments.protocol.register import authorize, decided, next_number, open_ballot, read_cells, take_over
-from payments.protocol.settlement import Outcome, State, ended, finish, intent_with, settle, written
+from payments.protocol.register import (
+    authorize,
+    decided,
+    intent_with,
+    leading,
+    open_ballot,
+    promising,
+    read_cells,
+    take_over,
+)
+from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, waits, written
 from payments.protocol.values import (
     IN_DOUBT,
     PENDING,
@@ -16,11 +24,11 @@ from payments.protocol.values import (
     VOID_TEXT,
     Intent,
     Result,
+    Value,
     canonical,
     key,
     payment_of,
     read_result,
-    read_value,
 )
 
 
@@ -36,20 +44,37 @@ class Reply(NamedTuple):
 
 
 def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
-    """POST: hold the payment in two Regions, decide who charges, and settle it if this Region does."""
+    """POST: have all three Regions hold the payment, decide who charges, and settle it if this Region does."""
     opened = yield from open_ballot(ctx, intent, 1)
-    cells = opened.cells.values()
-    result = written(cells)
+    result = written(opened.cells.values())
     if result:
-        return (yield from replay(ctx, intent, result, cells))
-    refusal = refused(cells, intent)
-    if refusal:
-        return Reply(refusal)
-    # Two cells hold it: accepted, whatever happens from here on.
+        return (yield from replay(ctx, intent, result, opened.cells.values()))
     value = yield from authorize(ctx, opened)
-    if value is None:
+    if value:
+        return (yield from go_on(ctx, intent, value, opened.cells))
+    if len(promising(opened)) == len(ctx.regions):  # whatever is decided from here on is this payload
         return (yield from later(ctx, intent, Outcome(State.UNFINISHED)))
-    outcome = yield from settle(ctx, intent, value)
+    return (yield from look_again(ctx, intent))
+
+
+def look_again(ctx: Context, intent: Intent) -> Flow[Reply]:
+    """This ballot decided nothing, and not every cell promised it: perhaps another one has decided meanwhile."""
+    yield ()
+    cells = yield from read_cells(ctx, intent.id)
+    result = written(cells.values())
+    if result:
+        return (yield from replay(ctx, intent, result, cells.values()))
+    value = decided(cells.values())
+    if value:
+        return (yield from go_on(ctx, intent, value, cells))
+    return Reply(undecided(cells.values(), intent))
+
+
+def go_on(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cell]) -> Flow[Reply]:
+    """A value is decided: settle it if it is this payload's."""
+    if value.hash != intent.hash:
+        return Reply(422)
+    outcome = yield from settle(ctx, intent, value, late=late(ctx, value, cells))
     if outcome.result is None:
         return (yield from later(ctx, intent, outcome))
     return Reply(201, intent, outcome.result, outcome.result.status, outcome)
@@ -66,19 +91,12 @@ def replay(ctx: Context, intent: Intent, result: Result, cells: Collection[Cell]
     return Reply(200, intent, result, result.status)
 
 
-def refused(cells: Collection[Cell], intent: Intent) -> int:
-    """The code that refuses a payment which two cells do not hold; 0 when they do."""
-    if len(cells) < 2:
+def undecided(cells: Collection[Cell], intent: Intent) -> int:
+    """The code for a payment of which these cells show no decision. Of two cells one shows a value that was decided, so
+    where none shows any, nothing is: 409 says so where payloads race; else nobody can tell."""
+    if len(cells) < 2 or any("accepted" in cell for cell in cells):
         return 503
-    hashes = Counter(cell["hash"] for cell in cells if "hash" in cell)
-    mine = hashes.pop(intent.hash, 0)
-    others = list(hashes.values())
-    taken = any(read_value(str(cell["accepted"])).hash != intent.hash for cell in cells if "accepted" in cell)
-    if taken or max(others, default=0) >= 2 or len(others) + bool(mine) == 3:
-        return 422
-    if mine >= 2:
-        return 0
-    return 409 if others else 503
+    return 409 if any(cell.get("hash", intent.hash) != intent.hash for cell in cells) else 503
 
 
 def later(ctx: Context, intent: Intent, outcome: Outcome) -> Flow[Reply]:
@@ -89,7 +107,7 @@ def later(ctx: Context, intent: Intent, outcome: Outcome) -> Flow[Reply]:
     if sent is LOST:
         fields = {"transaction": transaction(intent), "account": payment_of(intent).account, "hash": intent.hash}
         yield (StartWorkflow(key(intent), canonical(fields)),)
-    status = IN_DOUBT if outcome.state is State.IN_DOUBT else PENDING
+    status = IN_DOUBT if outcome.state in PARKED else PENDING
     return Reply(202, intent, status=status, outcome=outcome)
 
 
@@ -133,25 +151,22 @@ def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outc
     value = decided(cells.values())
     intent = intent_with(value.hash, cells.values(), payment) if value else None
     if value and intent and heard(cells, value.region):
-        return (yield from settle(ctx, intent, value))
+        return (yield from settle(ctx, intent, value, late=late(ctx, value, cells)))
     return (yield from hold_ballot(ctx, payment, cells, mine))
 
 
 def hold_ballot(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Intent | None) -> Flow[Outcome]:
-    """Drive the payload that the cells call for, in a ballot above all they have seen, and settle what is decided."""
-    drive = take_over(ctx, cells, mine, payment)
-    if drive.void:
-        return (yield from void(ctx, payment))
-    if drive.intent is None:
-        return Outcome(State.CONTESTED if any("hash" in cell for cell in cells.values()) else State.EMPTY)
-    opened = yield from open_ballot(ctx, drive.intent, next_number(cells.values()), proven=drive.proven)
+    """Decide in a ballot above all that the cells have seen, and settle what is decided."""
+    opened = yield from take_over(ctx, payment, cells, mine)
+    if opened is None:
+        return Outcome(State.EMPTY)
     value = yield from authorize(ctx, opened)
     if value is None:
         return Outcome(State.UNFINISHED)
-    intent: Intent | None = drive.intent
-    if value.hash != drive.intent.hash:  # it lost meanwhile: two cells have accepted the other payload
-        intent = intent_with(value.hash, opened.cells.values(), payment)
-    return (yield from settle(ctx, intent, value)) if intent else Outcome(State.UNFINISHED, value=value)
+    intent = intent_with(value.hash, [*opened.cells.values(), *cells.values()], payment)
+    if intent is None:
+        return Outcome(State.UNFINISHED, value=value)
+    return (yield from settle(ctx, intent, value, late=late(ctx, value, opened.cells)))
 
 
 def heard(cells: Mapping[str, Cell], region: str) -> bool:
@@ -172,7 +187,7 @@ def complete(ctx: Context, payment: str, result: Result, cells: Collection[Cell]
 
 
 def void(ctx: Context, payment: str) -> Flow[Outcome]:
-    """Close the own cell of a payment that can never be accepted; the other Regions close theirs."""
+    """Close the own cell of what an earlier version called void; the other Regions close theirs."""
     yield (Update(ctx.region, payment, register.FINISH, {"result": VOID_TEXT}),)
     return Outcome(State.FINAL, read_result(VOID_TEXT), resting=True)
 
@@ -188,11 +203,10 @@ def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
     final = ended(cells.values(), payment)
     if final:
         return owner_only(account, *final)
-    intents = [register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]
-    own = next((intent for intent in intents if payment_of(intent).account == account), None)
-    if own is None or sum(not cell for cell in cells.values()) >= 2:
+    intent = leading(ctx, payment, cells)
+    if intent is None or sum(not cell for cell in cells.values()) >= 2 or payment_of(intent).account != account:
         return Reply(404)
-    return Reply(200, own, status=standing(ctx, cells))
+    return Reply(200, intent, status=standing(ctx, cells))
 
 
 def owner_only(account: str, intent: Intent, result: Result) -> Reply:
@@ -201,12 +215,7 @@ def owner_only(account: str, intent: Intent, result: Result) -> Reply:
 
 
 def standing(ctx: Context, cells: Mapping[str, Cell]) -> str:
-    """What an unfinished payment is waiting for, from the cells that answered."""
-    if any(cell.get("result") == VOID_TEXT for cell in cells.values()):
+    """What a caller is told of an unfinished payment, from the cells that answered."""
+    if written(cells.values()) == read_result(VOID_TEXT):
         return VOID
-    value = decided(cells.values())
-    if value is None or value.rail == LEDGER or ctx.deduplicates:
-        return PENDING
-    cell = cells.get(value.region, {})
-    quiet = ctx.now() - int(cell.get("attempted_at", ctx.now())) > register.DUE_AFTER
-    return IN_DOUBT if quiet else PENDING
+    return IN_DOUBT if waits(ctx, cells) else PENDING

@@ -30,13 +30,14 @@ class Obstacle(Enum):
     SAME_BALLOT = "has promised this ballot already"
     OTHER_ATTEMPT = "is claimed by another call"
     OTHER_RESULT = "shows another result"
+    OTHER_RULING = "keeps another ruling"
     MOVED = "is no longer due when it was"
 
 
 class Who(Enum):
     """Who asks for an action, and in which cells."""
 
-    OPENER = "the Region that took the request, in every cell"
+    OPENER = "the Region that took the request, by POST or by a workflow that brings it, in every cell"
     SUCCESSOR = "the workflow or janitor of any Region, in every cell"
     DECIDED = "the decided Region, in its own cell"
     OWN = "any worker, in its own Region's cell"
@@ -64,6 +65,7 @@ UNFINISHED: Final = (EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED)
 """The states without a result."""
 MARKS: Final = {"attempt": ATTEMPTED, "accepted": ACCEPTED, "promised": PROMISED, "hash": HELD}
 PROMISE: Final = {EMPTY: PROMISED, HELD: PROMISED, PROMISED: PROMISED, ACCEPTED: ACCEPTED, ATTEMPTED: ATTEMPTED}
+REFUSED: Final = {state: HELD if state is EMPTY else state for state in UNFINISHED}
 DUE: Final = ("due_shard", "due_at")
 EVERYWHERE: Final = (Who.OPENER, Who.SUCCESSOR, Who.OPERATOR)
 
@@ -71,7 +73,7 @@ CELL: Final[Mapping[str, Move]] = {
     "OPEN": Move(
         PROMISE,
         (Obstacle.OTHER_PAYLOAD, Obstacle.HIGHER_BALLOT, Obstacle.SAME_BALLOT),
-        EVERYWHERE,
+        (Who.OPENER,),
         creates=True,
         sets={"promised": "ballot"},
     ),
@@ -102,7 +104,8 @@ CELL: Final[Mapping[str, Move]] = {
         creates=True,
         sets={"attempt": "token", "attempted_at": "now"},
     ),
-    "RELEASE": Move({ATTEMPTED: None}, (Obstacle.OTHER_ATTEMPT,), (Who.DECIDED,), removes=("attempt", "attempted_at")),
+    "RELEASE": Move({ATTEMPTED: None}, (Obstacle.OTHER_ATTEMPT,), (Who.DECIDED,), removes=("attempt",)),
+    "REFUSE": Move(REFUSED, (), (Who.OWN,), creates=True, sets={"refused": "cause"}),
     "RESULT": Move(dict.fromkeys(UNFINISHED, ENDED), (), EVERYWHERE, creates=True, sets={"result": "result"}),
     "FINISH": Move(
         dict.fromkeys(CellState, AT_REST),
@@ -112,6 +115,12 @@ CELL: Final[Mapping[str, Move]] = {
         removes=DUE,
     ),
     "REST": Move({ENDED: AT_REST, AT_REST: AT_REST}, (), (Who.OWN,), removes=DUE),
+    "RULE": Move(
+        {state: state for state in CellState if state is not EMPTY},
+        (Obstacle.OTHER_RULING,),
+        (Who.OPERATOR,),
+        sets={"ruling": "ruling"},
+    ),
     "LATER": Move(
         {state: state for state in (HELD, PROMISED, ACCEPTED, ATTEMPTED, ENDED)},
         (Obstacle.MOVED,),

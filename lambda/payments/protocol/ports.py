@@ -1,9 +1,9 @@
 """What a flow may ask of the world, and what it is answered: all that the protocol and its drivers share.
 
 A flow is a generator. It yields a batch of requests that may be done in parallel and in any order, and receives their
-answers in the order of the batch. Any answer may be LOST: the request may have been done, or not, or may be done
-later. A process may die at any yield. Clock, ballots and tokens come from the Context, so that the driver owns them:
-`store.py` in the functions, the simulator in the tests.
+answers in the order of the batch. An empty batch gives others a moment. Any answer may be LOST: the request may have
+been done, or not, or may be done later. A process may die at any yield. Clock, ballots and tokens come from the
+Context, so that the driver owns them: `store.py` in the functions, the simulator in the tests.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -28,7 +28,7 @@ class Silence(Enum):
     LOST = "lost"
     """May or may not have been done, now or later."""
     NOT_SENT = "not sent"
-    """Provably never done: the request did not leave. Only a Charge is answered so."""
+    """Provably never done: the request did not leave, or was turned away for now. Only a Charge is answered so."""
 
 
 LOST: Final = Silence.LOST
@@ -88,7 +88,7 @@ class WriteReceipt(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """Take the money, once for each key -> Verdict, NOT_SENT or LOST. `amount` in minor units of `currency`."""
+    """Take the money, once for each key -> Verdict, Refusal, NOT_SENT or LOST. `amount` in minor units."""
 
     rail: str
     key: str
@@ -112,10 +112,20 @@ class Cancel(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """A processor's final word."""
+    """A processor's final word: it charged, it declined, or the key is `cancelled` and will never be charged."""
 
     settled: bool
     reference: str = ""
+    cancelled: bool = False
+
+
+CANCELLED: Final = Verdict(settled=False, cancelled=True)
+
+
+class Refusal(NamedTuple):
+    """A processor refuses a request as it is, and would every time: `cause` is the status of its answer."""
+
+    cause: str
 
 
 class StartWorkflow(NamedTuple):

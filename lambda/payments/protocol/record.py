@@ -8,7 +8,7 @@ import json
 from decimal import Decimal
 from typing import Any, Final
 
-from payments.protocol.currencies import MINOR_UNITS
+from payments.protocol.currencies import UNITS
 from payments.protocol.ports import Action, Cell, Plain, Publish, WriteReceipt
 from payments.protocol.values import (
     DECLINED,
@@ -32,7 +32,7 @@ MESSAGES: Final = {
     NOT_CHARGED: "Payment closed without a charge",
     VOID: "Payment void: different payloads were submitted under this id",
     PENDING: "Payment accepted, not yet settled",
-    IN_DOUBT: "Payment in doubt: the processor's answer is missing",
+    IN_DOUBT: "Payment in doubt: the processor has not confirmed it",
 }
 
 PUBLISH: Final = Action(
@@ -63,7 +63,7 @@ def read_record(cell: Cell) -> tuple[Intent, Result]:
     currency = str(cell["Currency"])
     payment = Payment(
         id=str(cell["TransactionId"]),
-        amount=int(Decimal(cell["Amount"]).scaleb(MINOR_UNITS[currency])),
+        amount=int(Decimal(cell["Amount"]).scaleb(UNITS[currency])),
         currency=currency,
         timestamp=int(Decimal(cell["Timestamp"]).scaleb(6)),
         account=result.account,

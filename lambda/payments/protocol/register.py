@@ -4,7 +4,7 @@ Each Region keeps one cell a payment, in a table of its own that nothing replica
 conditional writes named below, so each of them is a fact about that cell at one moment:
 
     Region A (the opener)          cell A        cell B        cell C
-    OPEN(ballot, hash)  ------->   promise       promise       promise      held by two: accepted, outlives any Region
+    OPEN(ballot, hash)  ------->   promise       promise       promise      all three: accepted, outlives any Region
       two promises: choose         .             .             .            an accepted value among them, else (A, hash)
     VOTE(ballot, value) ------->   accept        accept        accept       two accepts: decided, for ever
       only A may charge            .             .             .
@@ -14,13 +14,13 @@ conditional writes named below, so each of them is a fact about that cell at one
       receipt, public record       .             .             .
     FINISH              ------->   due cleared   .             .            B, C: once their replica shows the record
 
-A takeover is the same with a higher ballot: cells that promised it refuse the older one for good, and show what they
-accepted before, so whoever comes later drives the same value. Two ballots are hardly ever equal (n * 10^6 + a draw),
-which only matters for progress. A refusal is never a promise, whatever ballot it shows.
+A takeover is the same with a higher ballot and PREPARE, which a cell promises whatever payload it holds: cells that
+promised it refuse the older one for good, and show what they accepted before, so whoever comes later drives the same
+value; else what one of them holds. Two ballots are hardly ever equal (n * 10^6 + a draw), which only matters for
+progress. A refusal is never a promise, whatever ballot it shows.
 """
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -50,6 +50,10 @@ MY_ATTEMPT = "attempt = :token"
 SAME_RESULT = "#result = :result"
 # A cell that took another result than the final one keeps it, but need not be asked about any more.
 HAS_RESULT = "attribute_exists(#result)"
+# It holds a payment, at whatever stage.
+HOLDS = f"(attribute_exists(#hash) OR {HAS_RESULT})"
+# Nobody ruled otherwise before.
+SAME_RULING = "(attribute_not_exists(ruling) OR ruling = :ruling)"
 # No other janitor moved it meanwhile.
 STILL_DUE_THEN = "due_at = :seen"
 
@@ -75,10 +79,13 @@ ATTEMPT = Action(
     f"SET {CREATE_IF_EMPTY}, attempt = :token, attempted_at = :now",
     f"{NO_RESULT} AND {NO_OTHER_ATTEMPT}",
 )
-RELEASE = Action("RELEASE", "REMOVE attempt, attempted_at", f"{MY_ATTEMPT} AND {NO_RESULT}")
+# The claim goes, `attempted_at` stays: that a call may have been made is never forgotten.
+RELEASE = Action("RELEASE", "REMOVE attempt", f"{MY_ATTEMPT} AND {NO_RESULT}")
+REFUSE = Action("REFUSE", f"SET {CREATE_IF_EMPTY}, refused = :cause", NO_RESULT)
 RESULT = Action("RESULT", f"SET {CREATE_IF_EMPTY}, #result = :result", NO_RESULT)
 FINISH = Action("FINISH", "SET #result = :result REMOVE due_shard, due_at", f"{NO_RESULT} OR {SAME_RESULT}")
 REST = Action("REST", "REMOVE due_shard, due_at", HAS_RESULT)
+RULE = Action("RULE", "SET ruling = :ruling", f"{HOLDS} AND {SAME_RULING}")
 LATER = Action("LATER", "SET due_at = :due", STILL_DUE_THEN)
 
 
@@ -97,13 +104,11 @@ class Opened(NamedTuple):
         return {region: answer.cell for region, answer in self.answers.items()}
 
 
-class Takeover(NamedTuple):
-    """The payload to drive. `proven`: a cell accepted a value with this hash, so no other can ever be accepted."""
+class Proposal(NamedTuple):
+    """What a ballot puts to the vote: a value, and the payload with its hash."""
 
-    intent: Intent | None
-    proven: bool = False
-    void: bool = False
-    """Three payloads, one cell each: none can ever be accepted."""
+    intent: Intent
+    value: Value
 
 
 def propose(ctx: Context, region: str, digest: str) -> Value:
@@ -147,11 +152,21 @@ def update_all(ctx: Context, intent: Intent, action: Action, **values: Plain) ->
     return (yield from everywhere(ctx, lambda region: update(ctx, region, intent, action, **values)))
 
 
-def open_ballot(ctx: Context, intent: Intent, number: int, *, proven: bool = False) -> Flow[Opened]:
+def open_ballot(ctx: Context, intent: Intent, number: int, action: Action = OPEN) -> Flow[Opened]:
     """Ask every cell to promise a new ballot, and to hold the intent if it holds none."""
     ballot = number * BALLOTS + ctx.draw(BALLOTS)
-    answers = yield from update_all(ctx, intent, PREPARE if proven else OPEN, ballot=ballot)
+    answers = yield from update_all(ctx, intent, action, ballot=ballot)
     return Opened(ballot, intent, answers)
+
+
+def take_over(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Intent | None = None) -> Flow[Opened | None]:
+    """Open a ballot above all that the cells have seen. What it carries only fills empty cells: what is proposed is
+    told by the promises. None: no cell holds anything, and `mine` is none."""
+    held = leading(ctx, payment, cells)
+    carried = held or mine
+    if carried is None:
+        return None
+    return (yield from open_ballot(ctx, carried, next_number(cells.values()), PREPARE if held else OPEN))
 
 
 def authorize(ctx: Context, opened: Opened) -> Flow[Value | None]:
@@ -162,11 +177,18 @@ def authorize(ctx: Context, opened: Opened) -> Flow[Value | None]:
     promises = promising(opened)
     if len(promises) < 2:
         return None
-    value = choose(ctx, promises, opened.intent.hash)
-    votes = yield from update_all(ctx, opened.intent, VOTE, ballot=opened.ballot, value=value.text)
+    proposal = choose(ctx, opened.intent.id, promises)
+    if proposal is None:
+        return None
+    votes = yield from vote(ctx, opened, proposal)
     if sum(answer.done for answer in votes.values()) >= 2:
-        return value
+        return proposal.value
     return decided(answer.cell for answer in votes.values())
+
+
+def vote(ctx: Context, opened: Opened, proposal: Proposal) -> Flow[dict[str, Answer]]:
+    """Put a proposal to the vote; the answers by Region that answered."""
+    return (yield from update_all(ctx, proposal.intent, VOTE, ballot=opened.ballot, value=proposal.value.text))
 
 
 def promising(opened: Opened) -> dict[str, Cell]:
@@ -174,14 +196,28 @@ def promising(opened: Opened) -> dict[str, Cell]:
     return {region: answer.cell for region, answer in opened.answers.items() if answer.done}
 
 
-def choose(ctx: Context, promises: Mapping[str, Cell], digest: str) -> Value:
-    """The accepted value of the highest ballot among the promising cells; with none, this Region, unless its own cell
-    is away: a Region whose table is down must not pin payments to itself."""
+def choose(ctx: Context, payment: str, promises: Mapping[str, Cell]) -> Proposal | None:
+    """The accepted value of the highest ballot among the promising cells; with none, this Region for a payload that
+    they show. Not this Region where its own cell is away: one whose table is down must not pin payments to itself.
+    None: the payload of the accepted value is nowhere to be seen."""
     accepted = highest_accepted(promises.values())
     if accepted:
-        return read_value(str(accepted["accepted"]))
+        value = read_value(str(accepted["accepted"]))
+        intent = intent_with(value.hash, promises.values(), payment)
+        return Proposal(intent, value) if intent else None
+    intent = leading(ctx, payment, promises)
     region = ctx.region if ctx.region in promises else min(promises, key=ctx.regions.index)
-    return propose(ctx, region, digest)
+    return Proposal(intent, propose(ctx, region, intent.hash)) if intent else None
+
+
+def leading(ctx: Context, payment: str, cells: Mapping[str, Cell]) -> Intent | None:
+    """The payload that counts while nothing is decided: that of the value accepted in the highest ballot, else one that
+    two cells hold, else that of the lowest rank. None: no cell holds any."""
+    accepted = highest_accepted(cells.values())
+    if accepted:
+        return held_intent(payment, accepted)
+    intents = [held_intent(payment, cells[region]) for region in ctx.regions if "hash" in cells.get(region, {})]
+    return max(intents, key=intents.count, default=None)  # of equal counts the first
 
 
 def highest_accepted(cells: Iterable[Cell]) -> Cell | None:
@@ -202,28 +238,11 @@ def next_number(cells: Iterable[Cell]) -> int:
     return max((int(cell.get("promised", 0)) for cell in cells), default=0) // BALLOTS + 1
 
 
-def take_over(ctx: Context, cells: Mapping[str, Cell], mine: Intent | None, payment: str) -> Takeover:
-    """Which payload to drive, from the cells that answered (two or three). Without an intent it is void, or contested:
-    parked until the third cell answers. `mine` is driven when no cell holds anything."""
-    accepted = highest_accepted(cells.values())
-    if accepted:
-        return Takeover(held_intent(payment, accepted), proven=True)
-    intents = {region: held_intent(payment, cell) for region, cell in cells.items() if "hash" in cell}
-    if not intents:
-        return Takeover(mine)
-    holders = Counter(intent.hash for intent in intents.values())
-    digest, count = holders.most_common(1)[0]
-    if count == 1 and len(holders) > 1:
-        if len(cells) < len(ctx.regions):
-            return Takeover(None)
-        if len(holders) == len(ctx.regions):
-            return Takeover(None, void=True)
-        # One each and an empty cell: neither is accepted yet, the empty cell will decide.
-        first = min(intents, key=ctx.regions.index)
-        digest = intents.get(ctx.region, intents[first]).hash
-    return Takeover(next(intent for intent in intents.values() if intent.hash == digest))
-
-
 def held_intent(payment: str, cell: Cell) -> Intent:
     """The payload that a cell holds."""
     return Intent(payment, str(cell["hash"]), str(cell["intent"]))
+
+
+def intent_with(digest: str, cells: Iterable[Cell], payment: str) -> Intent | None:
+    """The payload with this hash, from a cell that holds it."""
+    return next((held_intent(payment, cell) for cell in cells if cell.get("hash") == digest and "intent" in cell), None)

@@ -1,9 +1,9 @@
 """From a decided value to money and books: ATTEMPT, charge, RESULT, receipt, public record, FINISH."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from payments.protocol import register
 from payments.protocol.ports import (
@@ -16,12 +16,29 @@ from payments.protocol.ports import (
     Flow,
     Lookup,
     Read,
+    Refusal,
     Update,
     Verdict,
 )
 from payments.protocol.record import publish, receipt
-from payments.protocol.register import decided, held_intent, update, update_all
-from payments.protocol.values import DECLINED, SETTLED, Intent, Result, Value, conclude, key, payment_of, read_result
+from payments.protocol.register import decided, intent_with, update, update_all
+from payments.protocol.values import (
+    DECLINED,
+    NOT_CHARGED,
+    SETTLED,
+    VOID_TEXT,
+    Intent,
+    Result,
+    Value,
+    conclude,
+    key,
+    payment_of,
+    read_result,
+)
+
+PATIENCE: Final = 4 * register.DUE_AFTER
+"""Seconds after which a Region that has not done what it alone may do counts as silent: the janitors of all three have
+had their turn."""
 
 
 class State(Enum):
@@ -29,15 +46,21 @@ class State(Enum):
 
     FINAL = "final"
     UNFINISHED = "unfinished"
-    """Something did not answer; the next try may."""
+    """Something did not answer, or another worker was quicker; the next try may succeed."""
     IN_DOUBT = "in doubt"
     """May have been charged, and may not be charged again: the processor or an operator must say."""
+    REFUSED = "refused"
+    """The processor refuses the request for good: an operator must say."""
+    TORN = "torn"
+    """Two cells show different results and the third none, or another: an operator must say."""
     ELSEWHERE = "elsewhere"
     """Decided for another Region, which alone may call the processor."""
     EMPTY = "empty"
     """No cell holds it, and there is no payload to drive."""
-    CONTESTED = "contested"
-    """Two payloads hold one cell each, and the third cell is silent."""
+
+
+PARKED: Final = (State.IN_DOUBT, State.REFUSED, State.TORN)
+"""What waits for the processor or an operator."""
 
 
 class Outcome(NamedTuple):
@@ -51,8 +74,9 @@ class Outcome(NamedTuple):
     conflict: bool = False
 
 
-def settle(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
-    """Take a decided payment to its end, if this Region may."""
+def settle(ctx: Context, intent: Intent, value: Value, *, late: bool = False) -> Flow[Outcome]:
+    """Take a decided payment to its end, if this Region may. `late`: the Region that it is decided for has had its
+    time."""
     if intent.hash != value.hash:  # another payload's: never settle one with the amount of the other
         return Outcome(State.UNFINISHED, value=value)
     if value.rail == LEDGER:  # the decision is the entry: whoever learns of it finishes it
@@ -60,7 +84,9 @@ def settle(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
     if value.rail != ctx.rail:  # decided under other settings: never send this processor's secret there
         return Outcome(State.IN_DOUBT, value=value)
     outcome = yield from charge(ctx, intent, value)
-    if outcome.state is State.IN_DOUBT:
+    if outcome.state is State.ELSEWHERE and late:
+        outcome = Outcome(State.IN_DOUBT, value=value)
+    if outcome.state in PARKED:
         (verdict,) = yield (Lookup(value.rail, key(intent)),)
         if isinstance(verdict, Verdict):
             outcome = charged(intent, value, verdict)
@@ -73,13 +99,16 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
     """Call the processor, unless another call may have been made and it does not deduplicate. A FINAL outcome is not
     written anywhere yet."""
     token = ctx.token()
-    refusal = yield from claim(ctx, intent, value, token)
-    if refusal:
-        return refusal
+    objection = yield from claim(ctx, intent, value, token)
+    if objection:
+        return objection
     payment = payment_of(intent)
     (verdict,) = yield (Charge(value.rail, key(intent), intent.id, payment.amount, payment.currency),)
     if isinstance(verdict, Verdict):
         return charged(intent, value, verdict)
+    if isinstance(verdict, Refusal):
+        yield (update(ctx, ctx.region, intent, register.REFUSE, cause=verdict.cause),)
+        return Outcome(State.REFUSED, value=value)
     if verdict is NOT_SENT and value.region == ctx.region:
         yield (Update(ctx.region, intent.id, register.RELEASE, {"token": token}),)
     unknown = verdict is LOST and not ctx.deduplicates
@@ -88,24 +117,35 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
 
 def claim(ctx: Context, intent: Intent, value: Value, token: str) -> Flow[Outcome | None]:
     """Why the processor may not be called; None: it may."""
-    if ctx.deduplicates and ctx.now() >= value.at + ctx.key_lifetime // 2:
+    if outdated(ctx, value):
         return Outcome(State.IN_DOUBT, value=value)  # it may have forgotten the key
     if value.region != ctx.region:
         return None if ctx.deduplicates else Outcome(State.ELSEWHERE, value=value)
     cell = yield from attempt(ctx, intent, token)
-    if cell is None:
-        return Outcome(State.UNFINISHED, value=value)
-    if "result" in cell:
+    if cell and "result" in cell:
         return Outcome(State.FINAL, read_result(str(cell["result"])), value)
+    if cell is None or "attempt" not in cell:  # not known to be claimed, by me or anybody
+        return Outcome(State.UNFINISHED, value=value)
     if cell.get("attempt") != token and not ctx.deduplicates:
-        return Outcome(State.IN_DOUBT, value=value)
+        return Outcome(State.REFUSED if "refused" in cell else State.IN_DOUBT, value=value)
     return None
+
+
+def outdated(ctx: Context, value: Value) -> bool:
+    """Whether the processor may have forgotten the key, if it keeps keys at all."""
+    return ctx.deduplicates and ctx.now() >= value.at + ctx.key_lifetime // 2
 
 
 def charged(intent: Intent, value: Value, verdict: Verdict) -> Outcome:
     """The outcome by the processor's final word."""
-    status = SETTLED if verdict.settled else DECLINED
-    return Outcome(State.FINAL, conclude(intent, value, status, verdict.reference), value)
+    return Outcome(State.FINAL, result_of(intent, value, verdict), value)
+
+
+def result_of(intent: Intent, value: Value, verdict: Verdict) -> Result:
+    """The result by the processor's final word, whoever heard it."""
+    if verdict.cancelled:
+        return conclude(intent, value, NOT_CHARGED)
+    return conclude(intent, value, SETTLED if verdict.settled else DECLINED, verdict.reference)
 
 
 def attempt(ctx: Context, intent: Intent, token: str) -> Flow[Cell | None]:
@@ -118,25 +158,31 @@ def attempt(ctx: Context, intent: Intent, token: str) -> Flow[Cell | None]:
 
 
 def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
-    """Make a result final, show it, and stop the janitor of this Region from asking for it.
+    """Make a result final, show it, and stop the janitor of this Region from asking for it."""
+    conflict = False
+    if result.rail != LEDGER:  # in the ledger two votes hold all there is to know
+        answers = yield from update_all(ctx, intent, register.RESULT, result=result.text)
+        cells = [answer.cell for answer in answers.values()]
+        texts = results(cells)
+        conflict = len(texts) > 1
+        if texts[result.text] < 2:
+            return Outcome(State.TORN if torn(cells) else State.UNFINISHED, conflict=conflict)
+    outcome = yield from show(ctx, intent, result)
+    return outcome._replace(conflict=outcome.conflict or conflict)
+
+
+def show(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
+    """Write receipt and public record of a result, and let this Region's cell rest.
 
     Each step only after the one before: a cell stays due until its own Region's replica shows the record, because until
     then that Region may be the last one that can publish it.
     """
-    conflict = False
-    if result.rail != LEDGER:  # in the ledger two votes hold all there is to know
-        answers = yield from update_all(ctx, intent, register.RESULT, result=result.text)
-        texts = [answer.cell.get("result") for answer in answers.values()]
-        conflict = any(text not in (None, result.text) for text in texts)
-        if texts.count(result.text) < 2:
-            return Outcome(State.UNFINISHED, conflict=conflict)
     complete = yield from write_receipt(intent, result)
     (published,) = yield (publish(intent, result),)
     content = None if published is LOST else published.cell.get("Content")
     if content == result.text and complete:
-        outcome = yield from rest(ctx, intent.id, result)
-        return outcome._replace(conflict=outcome.conflict or conflict)
-    return Outcome(State.FINAL, result, conflict=conflict or content not in (None, result.text))
+        return (yield from rest(ctx, intent.id, result))
+    return Outcome(State.FINAL, result, conflict=content not in (None, result.text))
 
 
 def write_receipt(intent: Intent, result: Result) -> Flow[bool]:
@@ -158,17 +204,32 @@ def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
     return Outcome(State.FINAL, result, resting=rested is not LOST, conflict=True)
 
 
+def results(cells: Iterable[Cell]) -> Counter[str]:
+    """How many cells show each result. A VOID of an earlier version counts where two cells show it: one alone may stand
+    beside a decision."""
+    texts = Counter(str(cell["result"]) for cell in cells if "result" in cell)
+    if texts[VOID_TEXT] < 2:
+        del texts[VOID_TEXT]
+    return texts
+
+
+def torn(cells: Collection[Cell]) -> bool:
+    """Whether different results stand against each other for good, as far as these cells can tell."""
+    texts = results(cells)
+    open_cells = sum("result" not in cell for cell in cells)
+    return len(texts) > 1 and not open_cells and max(texts.values()) < 2
+
+
 def written(cells: Iterable[Cell]) -> Result | None:
     """How it ended, by most of the cells: two may differ where an operator and a worker wrote at once, and then the
     third decides."""
-    texts = [str(cell["result"]) for cell in cells if "result" in cell]
-    return read_result(max(texts, key=texts.count)) if texts else None
+    texts = results(cells)
+    return read_result(max(texts, key=lambda text: texts[text])) if texts else None
 
 
 def ended(cells: Collection[Cell], payment: str) -> tuple[Intent, Result] | None:
     """The final result that the cells prove, with its intent, or None."""
-    texts = Counter(str(cell["result"]) for cell in cells if "result" in cell)
-    for text, count in texts.items():
+    for text, count in results(cells).items():
         result = read_result(text)
         intent = intent_with(result.hash, cells, payment)
         if intent and (result.rail == LEDGER or count >= 2):
@@ -180,6 +241,32 @@ def ended(cells: Collection[Cell], payment: str) -> tuple[Intent, Result] | None
     return None
 
 
-def intent_with(digest: str, cells: Collection[Cell], payment: str) -> Intent | None:
-    """The payload with this hash, from a cell that holds it."""
-    return next((held_intent(payment, cell) for cell in cells if cell.get("hash") == digest and "intent" in cell), None)
+def waits(ctx: Context, cells: Mapping[str, Cell]) -> State | None:
+    """Why a payment without an end waits for the processor or an operator, from the cells that answered; None: it does
+    not, the janitors will finish it."""
+    if torn(cells.values()):
+        return State.TORN
+    value = decided(cells.values())
+    if value is None or value.rail == LEDGER or any("result" in cell for cell in cells.values()):
+        return None
+    if any("refused" in cell for cell in cells.values()):
+        return State.REFUSED
+    return State.IN_DOUBT if doubtful(ctx, value, cells) else None
+
+
+def doubtful(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> bool:
+    """Whether a decided payment may have been charged and nobody may call the processor for it, or who may is away."""
+    if value.rail != ctx.rail or ctx.deduplicates:
+        return value.rail != ctx.rail or outdated(ctx, value)
+    cell = cells.get(value.region, {})
+    if "attempt" in cell:
+        return ctx.now() > int(cell["attempted_at"]) + register.DUE_AFTER
+    return late(ctx, value, cells)
+
+
+def late(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> bool:
+    """Whether the Region that a payment is decided for has had its time: its cell does not answer and the decision is
+    old, or nobody there looks after its overdue cell."""
+    cell = cells.get(value.region)
+    due = value.at if cell is None else int(cell.get("due_at", ctx.now()))
+    return ctx.now() > due + PATIENCE

@@ -6,7 +6,7 @@ from payments.protocol import register
 from payments.protocol.flows import public_record, recover
 from payments.protocol.ports import LOST, Cell, Context, Flow, Read, Update
 from payments.protocol.register import held_intent
-from payments.protocol.settlement import Outcome, State, rest, write_receipt
+from payments.protocol.settlement import PARKED, Outcome, State, rest, write_receipt
 from payments.protocol.values import Intent, Result
 
 PATIENCE = (30, 300)
@@ -14,15 +14,17 @@ PATIENCE = (30, 300)
 
 
 class Swept(NamedTuple):
-    """What became of one overdue cell. `age` in seconds since it was accepted; `conflict` as in Outcome."""
+    """What became of one overdue cell. `age` in seconds since it was accepted; `conflict` and `resting` as in
+    Outcome."""
 
     state: State
     age: int = 0
     conflict: bool = False
+    resting: bool = False
 
     @property
     def parked(self) -> bool:
-        return self.state in (State.IN_DOUBT, State.CONTESTED)
+        return self.state in PARKED
 
 
 def sweep(ctx: Context, payment: str) -> Flow[Swept]:
@@ -31,7 +33,7 @@ def sweep(ctx: Context, payment: str) -> Flow[Swept]:
     if own is LOST:
         return Swept(State.UNFINISHED)
     if "due_at" not in own:
-        return Swept(State.FINAL)
+        return Swept(State.FINAL, resting=True)
     age = max(0, ctx.now() - int(own.get("accepted_at", ctx.now())))
     public = yield from public_record(payment)
     if public:
@@ -41,7 +43,7 @@ def sweep(ctx: Context, payment: str) -> Flow[Swept]:
         outcome = yield from recover(ctx, payment, mine)
     if not outcome.resting:
         yield (later(ctx, payment, own, age),)
-    return Swept(outcome.state, age, outcome.conflict)
+    return Swept(outcome.state, age, outcome.conflict, outcome.resting)
 
 
 def tidy(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:

@@ -11,14 +11,14 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from payments.protocol.currencies import MINOR_UNITS
+from payments.protocol.currencies import UNITS
 
 SETTLED: Final = "SETTLED"
 DECLINED: Final = "DECLINED"
 NOT_CHARGED: Final = "NOT_CHARGED"
-"""An operator closed it: the processor took nothing."""
+"""Closed: the processor took nothing and never will, by its own word or an operator's."""
 VOID: Final = "VOID"
-"""Three payloads under one id, one cell each: none was ever accepted. Never public."""
+"""Written by earlier versions where three payloads held one cell each. Never public."""
 PENDING: Final = "PENDING"
 IN_DOUBT: Final = "IN_DOUBT"
 
@@ -37,7 +37,7 @@ class Payment(NamedTuple):
 
     @property
     def decimal(self) -> Decimal:
-        return Decimal(self.amount).scaleb(-MINOR_UNITS[self.currency])
+        return Decimal(self.amount).scaleb(-UNITS[self.currency])
 
     @property
     def iso(self) -> str:
@@ -112,10 +112,11 @@ def read_result(text: str) -> Result:
     return Result(text=text, **{name: fields[name] for name in Result._fields if name in fields})
 
 
-def conclude(intent: Intent, value: Value, status: str, reference: str = "", **resolution: str) -> Result:
-    """The result of a decided payment. `resolution` (by, reason) only where an operator closed it.
+def conclude(intent: Intent, value: Value, status: str, reference: str = "") -> Result:
+    """The result of a decided payment, the same bytes whoever writes it. Raises ValueError when another payload was
+    decided.
 
-    Raises ValueError when another payload was decided."""
+    What earlier versions added where an operator closed it (by, reason) stays in the text of such a result."""
     if intent.hash != value.hash:
         raise ValueError("the decided value is that of another payload")
     fields: dict[str, Any] = {
@@ -128,7 +129,7 @@ def conclude(intent: Intent, value: Value, status: str, reference: str = "", **r
     }
     if reference:
         fields["reference"] = reference
-    return read_result(canonical(fields | resolution))
+    return read_result(canonical(fields))
 
 
 VOID_TEXT: Final = canonical({"status": VOID})

@@ -1,0 +1,104 @@
+"""What may be parked when all is healed, and the operator who closes it.
+
+A payment may wait for somebody only for a reason that the judge sees for itself, and only as long as a command of the
+operator closes it now, from a moment that the rules name, or once the lost Region has been brought back. Each command
+is production's own flow.
+"""
+
+from collections.abc import Mapping
+
+from payments.protocol import flows, operations
+from payments.protocol.ports import LEDGER
+from payments.protocol.values import IN_DOUBT, Value, key, payment_of, read_value
+
+from tests.simulation.judge import Judge
+from tests.simulation.network import Network
+from tests.simulation.operators import Operators
+from tests.simulation.rail import AT_WORK
+from tests.simulation.world import Item, World
+
+PARKED = {
+    "doubt": "the processor was called, its answer was lost, and it does not deduplicate",
+    "outdated": "its key had become too old to be used again before anybody could look",
+    "withdrawn": "decided for a processor that no function is set up for any more",
+    "refused": "the processor refuses the request for good",
+    "away": "decided for a Region that is lost, and the processor does not deduplicate",
+}
+"""The classes of what is parked, all of them closed in the end: docs/protocol.md, "What is parked, and when"."""
+TRIES = 3
+"""Of the operator's command: once the processor has ended its work, and from the moment that the rules name."""
+LONGEST = 16 * 3600
+"""Seconds from which a named moment is too far away: half a key's lifetime, the quiet hour, and clocks."""
+
+
+class Parked:
+    """`looked`: when a janitor first looked at a payment after all had healed."""
+
+    def __init__(self, world: World, network: Network, judge: Judge, operators: Operators):
+        self.world, self.network, self.judge, self.operators = world, network, judge, operators
+        self.looked: dict[str, float] = {}
+
+    def reason(self, payment: str, alive: list[str]) -> str:
+        """Why a payment without an end may wait for somebody, from facts; "": the janitors have to finish it."""
+        world = self.world
+        cells = {region: world.cells[region].get(payment, {}) for region in alive}
+        values = self.judge.decided[payment]
+        value = read_value(next(iter(values))) if values else None
+        if value is None or value.rail == LEDGER or any("result" in cell for cell in cells.values()):
+            return ""
+        if value.rail not in world.rails.values():
+            return "withdrawn"
+        if world.rail.lookup(key(self.judge.submitted[value.hash]), world.time) is not None:
+            return ""  # the processor's books say how it ended
+        return self._unknown(payment, value, cells)
+
+    def _unknown(self, payment: str, value: Value, cells: Mapping[str, Item]) -> str:
+        """The same for what the processor's books do not know."""
+        rail = self.world.rail
+        if rail.deduplicates:
+            known = self.looked.get(payment, self.world.time)
+            if known >= value.at + rail.lifetime / 2:
+                return "outdated"
+        elif value.region not in cells:
+            return "away"
+        elif "attempt" in cells[value.region] and not rail.refuses:
+            return "doubt"
+        return "refused" if rail.refuses else ""
+
+    def listed(self, payment: str, region: str) -> str:
+        """Whether production says that it is parked, to operators and to its owner; "" is yes, else what it says."""
+        standing = self.network.at_once(region, operations.inspect(self.world.context(region), payment))
+        if not standing.parked:
+            return f"`payctl parked` in {region} does not list it: {standing}"
+        if standing.intent is None:
+            return ""  # nobody can say whose it is
+        account = payment_of(standing.intent).account
+        reply = self.network.at_once(region, flows.get(self.world.context(region), payment, account))
+        return "" if reply.status == IN_DOUBT else f"GET in {region} answers {reply}"
+
+    def close(self, payment: str, alive: list[str], why: str) -> str:
+        """The operator's command, as soon as the rules allow it. "" when it is closed, else what the command says."""
+        for _ in range(TRIES):
+            flow = operations.resolve(self.world.context(alive[0]), payment, self.operators.honest(payment))
+            done = self.network.at_once(alive[0], flow)
+            if done.done:
+                return ""
+            if done.why is operations.Why.PROCESSOR_SILENT:  # at work on this very key
+                moment = self.world.time + AT_WORK
+            elif done.why is operations.Why.TOO_EARLY:
+                moment = self.moment(payment, alive)
+            else:
+                break
+            if not self.world.time < moment < self.world.time + LONGEST:
+                break
+            self.world.time = moment
+        return f"{why}: {done.says}"
+
+    def moment(self, payment: str, alive: list[str]) -> float:
+        """From when on a payment can be closed as not charged, by docs/decisions/not-charged.md; infinity: not before
+        its Region is back."""
+        value = read_value(next(iter(self.judge.decided[payment])))
+        if self.world.rail.deduplicates:
+            return value.at + self.world.rail.lifetime / 2 + operations.QUIET_SECONDS
+        cell = self.world.cells[value.region].get(payment, {}) if value.region in alive else {}
+        return int(cell["attempted_at"]) + operations.QUIET_SECONDS + 1 if "attempt" in cell else float("inf")
