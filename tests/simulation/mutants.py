@@ -72,6 +72,7 @@ MUTANTS = (
             ),
         ),
         CLASHES,
+        directed=True,
     ),
     Mutant(
         "ignore_accepted",
@@ -114,6 +115,7 @@ MUTANTS = (
         "OPEN is granted whatever was promised",
         (Edit(register.OPEN, f" AND {register.ABOVE_PROMISE}", ""),),
         LEDGER,
+        directed=True,
     ),
     Mutant(
         "vote_below_promise",
@@ -126,6 +128,7 @@ MUTANTS = (
         "OPEN takes a cell from another payload",
         (Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),),
         CLASHES,
+        directed=True,
     ),
     Mutant(
         "strict_hash_guard",
@@ -144,6 +147,7 @@ MUTANTS = (
             Edit(register.VOTE, "intent = :intent", "intent = if_not_exists(intent, :intent)"),
         ),
         CLASHES,
+        directed=True,
     ),
     Mutant(
         "pinned_to_itself",
@@ -207,6 +211,7 @@ MUTANTS = (
         "a result in one cell is told as final",
         (Edit(settlement.finish, "if texts[result.text] < 2:", "if texts[result.text] < 1:"),),
         PROCESSOR,
+        directed=True,
     ),
     Mutant(
         "operator_in_result",
@@ -221,6 +226,7 @@ MUTANTS = (
             ),
         ),
         PROCESSOR,
+        directed=True,
     ),
     Mutant(
         "impure_content",
