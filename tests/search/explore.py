@@ -6,20 +6,24 @@ once and stays on its way: arriving later, at once with only the reply lost, and
 done twice is answered and stays on its way.
 """
 
+import gc
+import re
 import time
 from array import array
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from payments.protocol.ports import LEDGER, NOT_SENT, Charge, Read, Request, Update
+from payments.protocol.ports import NOT_SENT, Charge, Read, Request, Update
 
 from tests.search.flows import OVER, Flows, Told, Worker, is_private, told
 from tests.search.judge import Judge
 from tests.search.tables import Table
 from tests.search.world import NOBODY, Processor, Worlds
 from tests.simulation.traces import describe, describe_answer
-from tests.simulation.world import REGIONS
+from tests.simulation.world import EPOCH, REGIONS
 
+MOST = 2_000_000
+"""States kept, at about 300 bytes each."""
 NOTHING = 0
 """The number of the answer LOST."""
 REPEATED = (Update, Charge)
@@ -39,27 +43,38 @@ class Scenario(NamedTuple):
     outage: int = NOBODY
     losable: tuple[int, ...] = ()
     processor: Processor = Processor()
+    before: tuple[tuple[Worker, int], ...] = ()
+    """Who died before, of whose first requests one got through: to this Region's cell."""
 
 
-class State(NamedTuple):
-    """World and told are numbers, `wire` those of the requests on their way whose senders have given up; then what may
-    still go wrong, and where each worker stands."""
+State = tuple[Any, ...]
+"""World and told by number; the requests on the wire whose senders have given up; what may still go wrong: losses and
+doubles; then where each worker stands."""
+SHARED = 5
+"""The members of a State before the workers' stands."""
 
+
+class Step(NamedTuple):
+    """What one worker may do in a world: how often something goes `lost` or `doubled` in it, what is then left on the
+    wire (-1: nothing), and the world, the worker's stand and what it was told afterwards, by number."""
+
+    lost: int
+    doubled: int
+    wire: int
     world: int
-    told: int
-    wire: tuple[int, ...]
-    losses: int
-    doubles: int
-    stands: tuple[int, ...]
+    stand: int
+    facts: int
+    request: int
+    answer: int
 
 
 class Move(NamedTuple):
-    """What one step was: `worker` -1 is the wire; `request` -1 the loss of a Region."""
+    """What happened between two states: `worker` -1 is the wire; `request` -1 the loss of a Region."""
 
     worker: int
     request: int
     answer: int
-    kind: str = ""
+    doubled: bool = False
 
 
 class Explored(NamedTuple):
@@ -83,7 +98,8 @@ class Search:
         self.flows = Flows()
         self.worlds = Worlds(self.flows.answers, self.flows.asked, scenario.processor)
         self.told: Table[frozenset[Told]] = Table(frozenset())
-        intents = {worker.intent for worker in scenario.workers if worker.intent}
+        everybody = [*scenario.workers, *(worker for worker, _ in scenario.before)]
+        intents = {worker.intent for worker in everybody if worker.intent}
         (payment,) = {intent.id for intent in intents}
         rail = scenario.workers[0].rail
         self.judge = Judge(self.flows, self.worlds, payment, intents, rail, scenario.losable)
@@ -92,9 +108,16 @@ class Search:
         """Nobody else sees this Region's public record: what its worker does there is seen by no other."""
         self.refused = self.flows.answers.number(NOT_SENT)
 
+        self._steps: dict[tuple[int, int, int], tuple[Step, ...]] = {}
+        self._unions: dict[tuple[int, int], int] = {}
+
     def start(self) -> State:
         stands = tuple(map(self.flows.begin, self.scenario.workers))
-        return State(0, 0, (), self.scenario.losses, self.scenario.doubles, stands)
+        world = 0
+        for worker, region in self.scenario.before:
+            _, request = self.flows.pending(self.flows.begin(worker))[region]
+            _, world = self.worlds.perform(world, request)
+        return (world, 0, (), self.scenario.losses, self.scenario.doubles, *stands)
 
     def run(self, seconds: float, most: int) -> Explored:
         """All states within `seconds` and the `most` that are kept."""
@@ -108,19 +131,19 @@ class Search:
             if at == level:
                 depth, level = depth + 1, len(states)
             state = states[at]
-            for _, new in self.moves(state):
+            for new in self.moves(state):
                 transitions += 1
                 if new in known:
                     continue
                 known.add(new)
                 states.append(new)
                 parents.append(at)
-                if new.world != state.world or new.told != state.told:
-                    fault = self.judge.fault(new.world, self.told[new.told])
+                if new[:2] != state[:2]:
+                    fault = self.judge.fault(new[0], self.told[new[1]])
                     if fault:
                         took = time.monotonic() - began
                         path = self._path(states, parents)
-                        trace = [*self._words(path), *self._healing(path[-1], fault)]
+                        trace = [*self._before(), *self._words(path), *self._healing(path[-1], fault)]
                         return Explored(
                             self.scenario.name, len(states), transitions, depth + 1, took, "a violation", fault, trace
                         )
@@ -136,56 +159,94 @@ class Search:
 
     # --- steps
 
-    def moves(self, state: State) -> Iterator[tuple[Move, State]]:
-        """Every step that can be taken in a state."""
-        world, _, wire, losses, doubles, stands = state
-        lost, asked = self.worlds[world].lost, self.flows.asked
-        for who, stand in enumerate(stands):
-            if lost != NOBODY and REGIONS[lost] == self.scenario.workers[who].region:
+    def moves(self, state: State) -> Iterator[State]:
+        """Every state that one step leads to."""
+        world, heard, wire, losses, doubles, *_ = state
+        for who in range(SHARED, len(state)):
+            stand = state[who]
+            if stand == OVER:
                 continue
-            for index, request in self.flows.pending(stand):
-                what = asked[request].request
-                answer, after = self.worlds.perform(world, request)
-                yield Move(who, request, answer), self.hear(state, who, index, answer, after)
-                away = lost != NOBODY and isinstance(what, (Update, Read)) and what.region == REGIONS[lost]
-                if away:
-                    continue
-                matters = isinstance(what, REPEATED)
-                if losses:
-                    kept = tuple(sorted((*wire, request))) if matters else wire
-                    less = state._replace(losses=losses - 1, wire=kept)
-                    yield Move(who, request, NOTHING), self.hear(less, who, index, NOTHING, world)
-                    if isinstance(what, Charge):
-                        less = state._replace(losses=losses - 1)
-                        yield Move(who, request, self.refused), self.hear(less, who, index, self.refused, world)
-                if doubles and matters and not isinstance(what, Charge):  # nobody sends a charge twice
-                    less = state._replace(doubles=doubles - 1, wire=tuple(sorted((*wire, request))))
-                    yield Move(who, request, answer, "doubled"), self.hear(less, who, index, answer, after)
-        for request in dict.fromkeys(wire):
-            answer, after = self.worlds.perform(world, request)
+            steps = self._steps.get((world, who, stand))
+            if steps is None:
+                steps = self._steps[world, who, stand] = tuple(self.steps(world, who - SHARED, stand))
+            before, behind = state[SHARED:who], state[who + 1 :]
+            for lost, doubled, left, after, stood, facts, _, _ in steps:
+                if lost <= losses and doubled <= doubles:
+                    yield (
+                        after,
+                        self.union(heard, facts) if facts else heard,
+                        wire if left < 0 else tuple(sorted((*wire, left))),
+                        losses - lost,
+                        doubles - doubled,
+                        *before,
+                        stood,
+                        *behind,
+                    )
+        for request in wire:
+            _, after = self.worlds.perform(world, request)
             if after != world:  # else it only disappears, and what is left can do nothing more than before
                 left = list(wire)
                 left.remove(request)
-                yield Move(-1, request, answer), state._replace(world=after, wire=tuple(left))
-        if self.scenario.outage not in (NOBODY, lost):
-            yield Move(-1, -1, NOTHING), state._replace(world=self.worlds.change(world, lost=self.scenario.outage))
+                yield (after, heard, tuple(left), *state[3:])
+        if self.scenario.outage not in (NOBODY, self.worlds[world].lost):
+            yield (self.worlds.change(world, lost=self.scenario.outage), *state[1:])
 
-    def hear(self, state: State, who: int, index: int, answer: int, world: int) -> State:
-        """The state after a worker heard an answer, and after what nobody else can see or disturb."""
+    def union(self, heard: int, facts: int) -> int:
+        known = self._unions.get((heard, facts))
+        if known is None:
+            known = self._unions[heard, facts] = self.told.number(self.told[heard] | self.told[facts])
+        return known
+
+    def steps(self, world: int, who: int, stand: int) -> Iterator[Step]:
+        """Everything that can become of a worker's next requests."""
+        lost = self.worlds[world].lost
+        if lost != NOBODY and REGIONS[lost] == self.scenario.workers[who].region:
+            return
+        for index, request in self.flows.pending(stand):
+            what = self.flows.asked[request].request
+            answer, after = self.worlds.perform(world, request)
+            heard = self.hear(who, stand, index, answer, after)
+            yield Step(0, 0, -1, *heard, request, answer)
+            if lost != NOBODY and isinstance(what, (Update, Read)) and what.region == REGIONS[lost]:
+                continue
+            stays = request if isinstance(what, REPEATED) else -1
+            yield Step(1, 0, stays, *self.hear(who, stand, index, NOTHING, world), request, NOTHING)
+            if isinstance(what, Charge):
+                yield Step(1, 0, -1, *self.hear(who, stand, index, self.refused, world), request, self.refused)
+            elif stays >= 0:  # nobody sends a charge twice
+                yield Step(0, 1, stays, *heard, request, answer)
+
+    def hear(self, who: int, stand: int, index: int, answer: int, world: int) -> tuple[int, int, int]:
+        """World, stand and what was told after an answer, and after what nobody else can see or disturb."""
         flows = self.flows
-        stand = flows.hear(state.stands[who], index, answer)
+        stand = flows.hear(stand, index, answer)
         pending = flows.pending(stand)
         while pending and self.alone[who] and is_private(flows.asked[pending[0][1]].request):
             ((index, request),) = pending
             answer, world = self.worlds.perform(world, request)
             stand = flows.hear(stand, index, answer)
             pending = flows.pending(stand)
-        facts = state.told
-        if not pending:
-            facts = self.told.number(self.told[facts] | told(flows.place(stand)))
-            stand = OVER
-        stands = (*state.stands[:who], stand, *state.stands[who + 1 :])
-        return State(world, facts, state.wire, state.losses, state.doubles, stands)
+        if pending:
+            return world, stand, 0
+        return world, OVER, self.told.number(told(flows.place(stand)))
+
+    def explain(self, before: State, after: State) -> Move:
+        """The step between two states."""
+        for who in range(SHARED, len(before)):
+            for step in self.steps(before[0], who - SHARED, before[who]):
+                if self._steps_to(before, who, step) == after:
+                    return Move(who - SHARED, step.request, step.answer, step.doubled > 0)
+        for request in before[2]:
+            answer, world = self.worlds.perform(before[0], request)
+            if world == after[0] and before[SHARED:] == after[SHARED:] and len(after[2]) < len(before[2]):
+                return Move(-1, request, answer)
+        return Move(-1, -1, NOTHING)
+
+    def _steps_to(self, state: State, who: int, step: Step) -> State:
+        wire = state[2] if step.wire < 0 else tuple(sorted((*state[2], step.wire)))
+        heard = self.union(state[1], step.facts) if step.facts else state[1]
+        losses, doubles = state[3] - step.lost, state[4] - step.doubled
+        return (step.world, heard, wire, losses, doubles, *state[SHARED:who], step.stand, *state[who + 1 :])
 
     # --- in words
 
@@ -196,14 +257,17 @@ class Search:
             at = parents[at]
         return path[::-1]
 
+    def _before(self) -> Iterator[str]:
+        for worker, region in self.scenario.before:
+            yield f"{worker.name} died before, when its first request to {REGIONS[region]} was done"
+
     def _words(self, path: list[State]) -> Iterator[str]:
-        """Each step of a path in one line."""
+        """Each step of a path in one line, and what somebody was told at it."""
         for before, after in zip(path, path[1:], strict=False):
-            move = next(move for move, new in self.moves(before) if new == after)
+            move = self.explain(before, after)
             yield self._line(move)
-            for fact in self.told[after.told] - self.told[before.told]:
-                worker = self.scenario.workers[move.worker].name
-                yield f"    {worker} is told: {fact.kind} {fact.what[:8] if fact.kind != 'result' else fact.what}"
+            for fact in self.told[after[1]] - self.told[before[1]]:
+                yield f"    {self.scenario.workers[move.worker].name} is told: {fact.kind} {brief(fact.what)}"
 
     def _line(self, move: Move) -> str:
         if move.request < 0:
@@ -211,18 +275,32 @@ class Search:
         request = describe(self.flows.asked[move.request].request)
         said = describe_answer(self.flows.answers[move.answer])
         name = self.scenario.workers[move.worker].name if move.worker >= 0 else "(late)"
-        return f"{name}: {request} -> {said}{' (and on its way again)' if move.kind else ''}"
+        return brief(f"{name}: {request} -> {said}") + (" (and once more, later)" if move.doubled else "")
 
     def _healing(self, state: State, fault: str) -> Iterator[str]:
         """What happens when all is healed, where that is what goes wrong."""
-        lost = next((at for at, region in enumerate(REGIONS) if fault.startswith(f"with {region} lost")), NOBODY)
         if not fault.startswith("with "):
             return
+        lost = next((at for at, region in enumerate(REGIONS) if fault.startswith(f"with {region} lost")), NOBODY)
         lines: list[str] = []
-        self.judge.heal(state.world, lost if lost != NOBODY else self.worlds[state.world].lost, lines.append)
+        self.judge.heal(state[0], lost, lines.append)
         yield "all workers die" + (f", and {REGIONS[lost]} is lost" if lost != NOBODY else "")
-        yield from lines
+        for text in dict.fromkeys(map(brief, lines)):  # janitors that change nothing repeat themselves
+            if not re.search(r": (Read|ReadRecord|LATER) ", text):
+                yield text
 
 
-def explore(scenario: Scenario, seconds: float, most: int = 1_500_000) -> Explored:
-    return Search(scenario).run(seconds, most)
+def brief(text: str) -> str:
+    """A trace's line without what is the same everywhere."""
+    text = re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1", text)
+    text = re.sub(r'"account":"\d+",|"rail":"[^"]*",?', "", text)
+    text = re.sub(rf"due_at {EPOCH}", "due", text)
+    return re.sub(rf'"at":({EPOCH // 1000}\d+)', lambda at: f'"at":+{int(at[1]) - EPOCH}', text)
+
+
+def explore(scenario: Scenario, seconds: float, most: int = MOST) -> Explored:
+    gc.disable()  # hundreds of thousands of tuples, and no cycles among them
+    try:
+        return Search(scenario).run(seconds, most)
+    finally:
+        gc.enable()

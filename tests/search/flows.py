@@ -4,7 +4,7 @@ A generator cannot be copied. So a place in a flow is known by the answers that 
 starting the flow again and giving it those answers. Places where a worker would go on alike are one (`suspended.py`).
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from payments.protocol.flows import Reply
@@ -24,11 +24,13 @@ from payments.protocol.ports import (
 from payments.protocol.values import Intent
 
 from tests.search.suspended import fingerprint
-from tests.search.tables import Table
+from tests.search.tables import Table, hashable
 from tests.simulation.world import EPOCH, REGIONS
 
 KEY_LIFETIME = 86_400
 NOTHING: tuple[int, ...] = ()
+History = tuple[tuple[int, ...], ...]
+"""The answers to each batch so far, by number."""
 OVER = 0
 """Where all who have ended stand: they do nothing more, whatever they heard."""
 NOT_YET = -1
@@ -77,7 +79,7 @@ class Place(NamedTuple):
     lead here."""
 
     worker: Worker
-    history: tuple[tuple[int, ...], ...]
+    history: History
     asks: tuple[int, ...]
     end: Any = None
 
@@ -93,13 +95,14 @@ class Flows:
     """All places found so far. A `stand` is a place with the answers heard so far to what is asked there."""
 
     def __init__(self) -> None:
-        self.answers: Table[Any] = Table(LOST)
-        self.asked: Table[Asked] = Table()
+        self.answers: Table[Any] = Table(LOST, key=hashable)
+        self.asked: Table[Asked] = Table(key=hashable)
         self.stands: Table[tuple[int, tuple[int, ...]]] = Table((NOT_YET, NOTHING))
         self.places: list[Place] = []
         self._known: dict[Hashable, int] = {}
         self._next: dict[tuple[int, tuple[int, ...]], int] = {}
         self._heard: dict[tuple[int, int, int], int] = {}
+        self._left: tuple[int, Flow[Any]] | None = None
         self._pending: list[tuple[tuple[int, int], ...]] = [()]
 
     def begin(self, worker: Worker) -> int:
@@ -139,17 +142,29 @@ class Flows:
     def _follow(self, place: int, heard: tuple[int, ...]) -> int:
         known = self._next.get((place, heard))
         if known is None:
-            worker, history, *_ = self.places[place]
-            known = self._next[place, heard] = self._place(worker, (*history, heard))
+            known = self._next[place, heard] = self._go_on(place, heard)
         return known
 
-    def _place(self, worker: Worker, history: tuple[tuple[int, ...], ...]) -> int:
-        """Run the flow from its start to where these answers lead."""
-        flow = worker.start(worker.context())
+    def _go_on(self, place: int, heard: tuple[int, ...]) -> int:
+        """Give these answers to the flow, where it was left in that place, else to one that has come there again."""
+        worker, history, *_ = self.places[place]
+        if self._left is None or self._left[0] != place:
+            return self._place(worker, (*history, heard))
+        (_, flow), self._left = self._left, None
+        return self._arrive(worker, (*history, heard), flow, [heard])
+
+    def _place(self, worker: Worker, history: History) -> int:
+        """Run a flow from its start to where these answers lead."""
+        return self._arrive(worker, history, worker.start(worker.context()), [None, *history])
+
+    def _arrive(
+        self, worker: Worker, history: History, flow: Flow[Any], more: Sequence[tuple[int, ...] | None]
+    ) -> int:
+        batch: tuple[Request, ...] = ()
         try:
-            batch = surely(flow, next(flow))
-            for heard in history:
-                batch = surely(flow, flow.send([self.answers[answer] for answer in heard]))
+            for heard in more:
+                answers = None if heard is None else [self.answers[answer] for answer in heard]
+                batch = surely(flow, flow.send(answers))  # type: ignore[arg-type]  # None starts it
         except StopIteration as stop:
             return self._add((worker, repr(stop.value)), Place(worker, history, NOTHING, stop.value))
         asks = tuple(self.asked.number(Asked(worker.region, request)) for request in batch)
@@ -157,8 +172,9 @@ class Flows:
             key: Hashable = worker, fingerprint(flow), asks
         except TypeError:
             key = worker, history
-        flow.close()
-        return self._add(key, Place(worker, history, asks))
+        place = self._add(key, Place(worker, history, asks))
+        self._left = place, flow
+        return place
 
     def _add(self, key: Hashable, place: Place) -> int:
         known = self._known.get(key)

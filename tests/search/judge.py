@@ -58,6 +58,7 @@ class Judge:
         self.losable = losable
         self._ends: dict[tuple[int, int], End] = {}
         self._verdicts: dict[tuple[int, frozenset[Told]], str] = {}
+        self._runs: dict[tuple[int, str], int] = {}
         self._healers: dict[str, Worker] = {}
 
     def fault(self, number: int, told: frozenset[Told]) -> str:
@@ -162,6 +163,12 @@ class Judge:
         return self.worlds.change(number, records=records)
 
     def _run(self, worker: Worker, number: int, say: Say | None) -> int:
+        known = self._runs.get((number, worker.name))
+        if known is None or say:
+            known = self._runs[number, worker.name] = self._run_through(worker, number, say)
+        return known
+
+    def _run_through(self, worker: Worker, number: int, say: Say | None) -> int:
         """Run one flow to its end; nothing is lost but what goes to the lost Region."""
         flows = self.flows
         stand = flows.begin(worker)

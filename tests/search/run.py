@@ -1,34 +1,63 @@
-"""Search every scenario: how many states, how deep, and whether that is all there is.
+"""Search every scenario, then every mutant: how many states, how deep, and whether that is all there is.
 
-python -m tests.search.run [--seconds N] [--only NAME] [--mutants]
+python -m tests.search.run [--seconds N] [--only NAME]
 """
 
 import argparse
+import os
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 from tests.search.explore import Explored, explore
-from tests.search.scenarios import SCENARIOS
+from tests.search.mutants import BROKEN, Broken, hunt
+from tests.search.scenarios import SCENARIOS, Scenario
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.search.run", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--seconds", type=float, default=60, help="how long a scenario may take (default 60)")
-    parser.add_argument("--only", help="the one scenario to search")
+    parser.add_argument("--seconds", type=float, default=60, help="for each scenario and each mutant (default 60)")
+    parser.add_argument("--only", help="one scenario or mutant, by its name")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     options = parser.parse_args(arguments)
-    wrong = 0
-    for scenario in SCENARIOS:
-        if options.only in (None, scenario.name):
-            explored = explore(scenario, options.seconds)
-            print(line(explored), flush=True)
-            wrong += bool(explored.fault)
-    return int(wrong > 0)
+    tasks: list[Callable[[], tuple[str, bool]]] = [
+        *(partial(sound, scenario, options.seconds) for scenario in SCENARIOS if options.only in (None, scenario.name)),
+        *(partial(caught, each, options.seconds) for each in BROKEN if options.only in (None, each.mutant.name)),
+    ]
+    good = True
+    with ProcessPoolExecutor(options.jobs, max_tasks_per_child=1) as pool:
+        for text, fine in pool.map(call, tasks):
+            print(text, flush=True)
+            good &= fine
+    print("nothing is wrong, and every mutant is caught" if good else "SOMETHING IS WRONG")
+    return int(not good)
 
 
-def line(explored: Explored) -> str:
-    """One search in one line, and its trace where something is wrong."""
+def call(task: Callable[[], tuple[str, bool]]) -> tuple[str, bool]:
+    return task()
+
+
+def sound(scenario: Scenario, seconds: float) -> tuple[str, bool]:
+    """A search of production as it is."""
+    explored = explore(scenario, seconds)
+    return line(scenario.name, explored, scenario.what), not explored.fault
+
+
+def caught(each: Broken, seconds: float) -> tuple[str, bool]:
+    """A search of production with one rule taken away."""
+    explored, executed = hunt(each, seconds)
+    text = line(f"{each.mutant.name}, in `{each.scenario}`", explored, each.mutant.what)
+    if not executed:
+        return f"{text}\n  NEVER RUN", False
+    return text if explored.fault else f"{text}\n  NOT CAUGHT", bool(explored.fault)
+
+
+def line(name: str, explored: Explored, what: str) -> str:
+    """One search in two lines, and its trace where something is wrong."""
     end = f"stopped by {explored.bound}" if explored.bound else "exhausted"
     text = (
-        f"{explored.scenario:24} {explored.states:>10,} states {explored.transitions:>11,} transitions"
-        f"  depth {explored.depth:>3} {explored.seconds:6.1f} s  {end}"
+        f"{name:40} {explored.states:>9,} states {explored.transitions:>10,} transitions"
+        f"  depth {explored.depth:>2} {explored.seconds:6.1f} s  {end}\n  ({what})"
     )
     if not explored.fault:
         return text

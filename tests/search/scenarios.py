@@ -76,22 +76,39 @@ def crew(*workers: Worker, rail: str = LEDGER, honours: bool = False) -> tuple[W
 
 YES = Ruling(SETTLED, by="operator 1", reference="ref-1")
 NO = Ruling(NOT_CHARGED, by="operator 2", reason="not in the books")
-YES_TOO = Ruling(SETTLED, by="operator 3", reference="ref-1")
-NO_TOO = Ruling(NOT_CHARGED, by="operator 4", reason="the customer says so")
+NO_TOO = Ruling(NOT_CHARGED, by="operator 3", reason="the customer says so")
+
+AGAIN = client(A)._replace(name=f"post again@{REGIONS[A]}", ballot=2)
+"""The first post's client again, in the same Region."""
 
 SCENARIOS = (
+    # --- the ledger
     Scenario("alone", "one post", crew(client(A)), losses=2, doubles=1, losable=ANY),
-    Scenario(
-        "takeover", "a post, and a takeover in another Region", crew(client(A), successor(B)), losses=1, losable=ANY
-    ),
-    Scenario("twice", "one payload, two posts", crew(client(A), client(B)), losses=1, doubles=0, losable=ANY),
-    Scenario("clash", "two payloads", crew(client(A), client(B, OTHER)), losses=1, losable=ANY),
+    Scenario("twice", "one payload, two posts", crew(client(A), client(B)), losses=1, losable=ANY),
+    Scenario("takeover", "a post, and a takeover elsewhere", crew(client(A), successor(B)), losses=1, losable=ANY),
+    Scenario("janitor", "a post, and a janitor elsewhere", crew(client(A), janitor(B)), doubles=1, losable=(A, B)),
+    Scenario("clash", "two payloads", crew(client(A), client(B, OTHER)), losses=1, doubles=1, losable=ANY),
     Scenario(
         "equal ballots",
         "two payloads in one ballot",
         crew(client(A), client(B, OTHER)._replace(ballot=1)),
+        losses=2,
+        losable=ANY,
+    ),
+    Scenario(
+        "equal posts",
+        "one payload, two posts in one ballot",
+        crew(client(A), client(B)._replace(ballot=1)),
         losses=1,
         losable=ANY,
+    ),
+    Scenario(
+        "equal takeovers",
+        "two payloads, whose clients died, and two takeovers in one ballot",
+        crew(successor(A), successor(B)._replace(ballot=11)),
+        losses=1,
+        losable=ANY,
+        before=((client(A), A), (client(B, OTHER), B)),
     ),
     Scenario(
         "clash and takeover",
@@ -100,32 +117,56 @@ SCENARIOS = (
         losable=ANY,
     ),
     Scenario("three", "three payloads", crew(client(A), client(B, OTHER), client(C, THIRD)), losable=ANY),
-    Scenario("outage", "two payloads, and a Region is lost", crew(client(A), client(B, OTHER)), outage=C, losses=1),
-    Scenario("charged", "one post by a processor", crew(client(A), rail=RAIL), losses=2, doubles=1, losable=ANY),
     Scenario(
-        "charged twice",
-        "one payload, two posts in one Region, by a processor",
-        crew(client(A), client(A)._replace(name="post again", ballot=2), rail=RAIL),
-        losable=ANY,
+        "read before",
+        "another payload, whose client died, two posts of the first one, and a takeover",
+        crew(client(A), AGAIN, successor(B)),
+        losses=1,
+        before=((client(C, OTHER), C),),
+    ),
+    Scenario(
+        "outage",
+        "two payloads, and a Region that is lost at any moment",
+        crew(client(A), client(B, OTHER)),
+        losses=1,
+        outage=C,
+    ),
+    # --- a processor
+    Scenario("charged", "one post", crew(client(A), rail=RAIL), losses=2, doubles=1, losable=ANY),
+    Scenario("charged twice", "one payload, two posts in one Region", crew(client(A), AGAIN, rail=RAIL), losable=ANY),
+    Scenario(
+        "not sent",
+        "one payload, two posts in one Region, whose calls may fail to leave",
+        crew(client(A), AGAIN, rail=RAIL),
+        losses=1,
+        doubles=1,
     ),
     Scenario(
         "charged and taken over",
-        "a post by a processor, and a takeover",
+        "a post, and a takeover elsewhere",
         crew(client(A), successor(B), rail=RAIL),
         losses=1,
-        losable=ANY,
+        losable=(A,),
     ),
     Scenario(
         "keys",
-        "a post by a processor that keeps keys, and a takeover",
+        "a post by a processor that keeps keys, and a takeover elsewhere",
         crew(client(A), successor(B), rail=RAIL, honours=True),
         losses=1,
-        losable=ANY,
+        losable=(A,),
         processor=Processor(honours=True),
     ),
     Scenario(
-        "operator",
-        "a post by a processor, and an operator who says that it was charged",
+        "declined",
+        "a post that is declined, and a client who reads",
+        crew(client(A), reader(B), rail=RAIL),
+        losses=1,
+        losable=ANY,
+        processor=Processor(declines=True),
+    ),
+    Scenario(
+        "charged by operator",
+        "a post, and an operator who says that it was charged",
         crew(client(A), operator(B, YES), rail=RAIL),
         losses=1,
         losable=ANY,
@@ -135,14 +176,21 @@ SCENARIOS = (
         "a post by a processor that cancels nothing, and an operator who says that it was not charged",
         crew(client(A), operator(B, NO), rail=RAIL),
         losses=1,
-        losable=ANY,
+        losable=(C,),
         processor=Processor(cancels=False),
     ),
     Scenario(
-        "operators",
-        "a post by a processor, and two operators who close it",
-        crew(client(A), operator(B, NO), operator(C, NO_TOO), rail=RAIL),
+        "cancelled",
+        "a post, and an operator who has it cancelled",
+        crew(client(A), operator(B, NO), rail=RAIL),
         losses=1,
         losable=ANY,
     ),
+    Scenario(
+        "operators",
+        "a post, and two operators who have it cancelled",
+        crew(client(A), operator(B, NO), operator(C, NO_TOO), rail=RAIL),
+        losable=ANY,
+    ),
 )
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}

@@ -1,22 +1,23 @@
 """Things that are equal get one number, so that a state is a few small integers."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 
 class Table(Generic[T]):
-    """Numbers things in the order in which they come; `first` ones have theirs already."""
+    """Numbers things in the order in which they come; `first` ones have theirs already. `key` makes a thing hashable."""
 
-    def __init__(self, *first: T) -> None:
+    def __init__(self, *first: T, key: Callable[[T], Hashable] | None = None) -> None:
+        self._key = key
         self._things: list[T] = []
         self._numbers: dict[Hashable, int] = {}
         for thing in first:
             self.number(thing)
 
     def number(self, thing: T) -> int:
-        key = hashable(thing)
+        key = self._key(thing) if self._key else thing
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = len(self._things)

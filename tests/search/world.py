@@ -7,7 +7,7 @@ from payments.protocol import ports
 from payments.protocol.ports import LOST, Answer, Cancel, Charge, Lookup, Publish, Read, ReadRecord, Update, Verdict
 
 from tests.search.flows import Asked
-from tests.search.tables import Table
+from tests.search.tables import Table, hashable
 from tests.simulation.world import EPOCH, REGIONS, Item, compiled
 
 TIMES = ("accepted_at", "due_at", "attempted_at")
@@ -58,7 +58,7 @@ class Worlds:
 
     def __init__(self, answers: Table[Any], asked: Table[Asked], processor: Processor) -> None:
         self.answers, self.asked, self.processor = answers, asked, processor
-        self.items: Table[Item] = Table(NONE)
+        self.items: Table[Item] = Table(NONE, key=hashable)
         self.worlds: Table[World] = Table(World())
         self._outcomes: dict[tuple[int, int], tuple[int, int]] = {}
 
