@@ -11,9 +11,10 @@ import re
 import time
 from array import array
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from payments.protocol.ports import NOT_SENT, Charge, Read, Request, Update
+from payments.protocol.ports import NOT_SENT, Charge, Read, Update
 
 from tests.search.flows import OVER, Flows, Told, Worker, is_private, told
 from tests.search.judge import Judge
@@ -24,6 +25,8 @@ from tests.simulation.world import EPOCH, REGIONS
 
 MOST = 2_000_000
 """States kept, at about 300 bytes each."""
+TELLING = 16
+"""Lines of a trace about what happens when all is healed."""
 NOTHING = 0
 """The number of the answer LOST."""
 REPEATED = (Update, Charge)
@@ -43,8 +46,10 @@ class Scenario(NamedTuple):
     outage: int = NOBODY
     losable: tuple[int, ...] = ()
     processor: Processor = Processor()
-    before: tuple[tuple[Worker, int], ...] = ()
-    """Who died before, of whose first requests one got through: to this Region's cell."""
+    before: tuple[tuple[int, int], ...] = ()
+    """What has been done when the search begins: (worker, Region) by index, one request each."""
+    dead: int = 0
+    """So many of the workers, the last ones, have died by then."""
 
 
 State = tuple[Any, ...]
@@ -98,11 +103,12 @@ class Search:
         self.flows = Flows()
         self.worlds = Worlds(self.flows.answers, self.flows.asked, scenario.processor)
         self.told: Table[frozenset[Told]] = Table(frozenset())
-        everybody = [*scenario.workers, *(worker for worker, _ in scenario.before)]
-        intents = {worker.intent for worker in everybody if worker.intent}
+        intents = {worker.intent for worker in scenario.workers if worker.intent}
         (payment,) = {intent.id for intent in intents}
         rail = scenario.workers[0].rail
-        self.judge = Judge(self.flows, self.worlds, payment, intents, rail, scenario.losable)
+        self.judge = Judge(
+            self.flows, self.worlds, payment=payment, intents=intents, rail=rail, losable=scenario.losable
+        )
         regions = [worker.region for worker in scenario.workers]
         self.alone = [regions.count(region) == 1 for region in regions]
         """Nobody else sees this Region's public record: what its worker does there is seen by no other."""
@@ -110,14 +116,28 @@ class Search:
 
         self._steps: dict[tuple[int, int, int], tuple[Step, ...]] = {}
         self._unions: dict[tuple[int, int], int] = {}
+        self.story: list[str] = []
 
     def start(self) -> State:
-        stands = tuple(map(self.flows.begin, self.scenario.workers))
-        world = 0
-        for worker, region in self.scenario.before:
-            _, request = self.flows.pending(self.flows.begin(worker))[region]
-            _, world = self.worlds.perform(world, request)
+        """The first state, after what was done before."""
+        stands, world = list(map(self.flows.begin, self.scenario.workers)), 0
+        for who, region in self.scenario.before:
+            index, request = self._to(stands[who], REGIONS[region])
+            answer, world = self.worlds.perform(world, request)
+            self.story.append(self._line(Move(who, request, answer)))
+            world, stands[who], _ = self.hear(who, stands[who], index, answer, world)
+        for who in range(len(stands) - self.scenario.dead, len(stands)):
+            self.story.append(f"{self.scenario.workers[who].name} has died")
+            stands[who] = OVER
         return (world, 0, (), self.scenario.losses, self.scenario.doubles, *stands)
+
+    def _to(self, stand: int, region: str) -> tuple[int, int]:
+        """A worker's request to a Region's cell: its index in the batch, and its number."""
+        return next(
+            (index, request)
+            for index, request in self.flows.pending(stand)
+            if getattr(self.flows.asked[request].request, "region", "") == region
+        )
 
     def run(self, seconds: float, most: int) -> Explored:
         """All states within `seconds` and the `most` that are kept."""
@@ -143,7 +163,7 @@ class Search:
                     if fault:
                         took = time.monotonic() - began
                         path = self._path(states, parents)
-                        trace = [*self._before(), *self._words(path), *self._healing(path[-1], fault)]
+                        trace = [*self.story, *self._words(path), *self._healing(path[-1], fault)]
                         return Explored(
                             self.scenario.name, len(states), transitions, depth + 1, took, "a violation", fault, trace
                         )
@@ -185,9 +205,9 @@ class Search:
         for request in wire:
             _, after = self.worlds.perform(world, request)
             if after != world:  # else it only disappears, and what is left can do nothing more than before
-                left = list(wire)
-                left.remove(request)
-                yield (after, heard, tuple(left), *state[3:])
+                rest = list(wire)
+                rest.remove(request)
+                yield (after, heard, tuple(rest), *state[3:])
         if self.scenario.outage not in (NOBODY, self.worlds[world].lost):
             yield (self.worlds.change(world, lost=self.scenario.outage), *state[1:])
 
@@ -257,13 +277,9 @@ class Search:
             at = parents[at]
         return path[::-1]
 
-    def _before(self) -> Iterator[str]:
-        for worker, region in self.scenario.before:
-            yield f"{worker.name} died before, when its first request to {REGIONS[region]} was done"
-
     def _words(self, path: list[State]) -> Iterator[str]:
         """Each step of a path in one line, and what somebody was told at it."""
-        for before, after in zip(path, path[1:], strict=False):
+        for before, after in pairwise(path):
             move = self.explain(before, after)
             yield self._line(move)
             for fact in self.told[after[1]] - self.told[before[1]]:
@@ -285,9 +301,11 @@ class Search:
         lines: list[str] = []
         self.judge.heal(state[0], lost, lines.append)
         yield "all workers die" + (f", and {REGIONS[lost]} is lost" if lost != NOBODY else "")
-        for text in dict.fromkeys(map(brief, lines)):  # janitors that change nothing repeat themselves
-            if not re.search(r": (Read|ReadRecord|LATER) ", text):
-                yield text
+        telling = [text for text in map(brief, lines) if not re.search(r": (Read|ReadRecord|LATER) ", text)]
+        telling = list(dict.fromkeys(telling))  # janitors that change nothing repeat themselves
+        yield from telling[:TELLING]
+        if len(telling) > TELLING:
+            yield f"(and {len(telling) - TELLING} more)"
 
 
 def brief(text: str) -> str:

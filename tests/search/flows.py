@@ -134,9 +134,7 @@ class Flows:
         number = self.stands.number((place, heard))
         if number == len(self._pending):
             asks = self.places[place].asks
-            self._pending.append(
-                tuple((index, asks[index]) for index, answer in enumerate(heard) if answer == NOT_YET)
-            )
+            self._pending.append(tuple((index, asks[index]) for index, answer in enumerate(heard) if answer == NOT_YET))
         return number
 
     def _follow(self, place: int, heard: tuple[int, ...]) -> int:
@@ -157,9 +155,7 @@ class Flows:
         """Run a flow from its start to where these answers lead."""
         return self._arrive(worker, history, worker.start(worker.context()), [None, *history])
 
-    def _arrive(
-        self, worker: Worker, history: History, flow: Flow[Any], more: Sequence[tuple[int, ...] | None]
-    ) -> int:
+    def _arrive(self, worker: Worker, history: History, flow: Flow[Any], more: Sequence[tuple[int, ...] | None]) -> int:
         batch: tuple[Request, ...] = ()
         try:
             for heard in more:

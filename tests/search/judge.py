@@ -47,6 +47,7 @@ class Judge:
         self,
         flows: Flows,
         worlds: Worlds,
+        *,
         payment: str,
         intents: Iterable[Intent],
         rail: str,
@@ -68,7 +69,7 @@ class Judge:
             known = self._verdicts[number, told] = self._now(self.worlds[number], told) or self._later(number, told)
         return known
 
-    def _now(self, world: World, told: frozenset[Told]) -> str:  # noqa: PLR0911, PLR0912  # one return a fault
+    def _now(self, world: World, told: frozenset[Told]) -> str:  # noqa: PLR0911  # one return a fault
         if world.fault:
             return world.fault
         if len(world.decided) > 1:

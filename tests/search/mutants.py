@@ -28,6 +28,9 @@ def broken(scenario: str, name: str, what: str, *edits: Edit) -> Broken:
     return Broken(scenario, Mutant(name, what, edits, Options()))
 
 
+OPENS = Edit(register.open_ballot, "action: Action = OPEN", "action: Action = OPEN")
+"""Changes nothing: the default value is looked up again, so that it is the OPEN of the mutant."""
+
 BROKEN = (
     broken(
         "clash",
@@ -73,7 +76,7 @@ BROKEN = (
         ),
     ),
     broken(
-        "three",
+        "twice",
         "lowest_accepted",
         "the accepted value of the lowest ballot is proposed again",
         Edit(register.highest_accepted, "return max(", "return min("),
@@ -95,6 +98,7 @@ BROKEN = (
         "open_at_promise",
         "OPEN is granted again in the ballot that was promised",
         Edit(register.OPEN, "promised < :ballot", "promised <= :ballot"),
+        OPENS,
     ),
     broken(
         "equal takeovers",
@@ -107,6 +111,7 @@ BROKEN = (
         "open_takes_any_hash",
         "OPEN takes a cell from another payload",
         Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),
+        OPENS,
     ),
     broken(
         "read before",
@@ -122,7 +127,7 @@ BROKEN = (
         ),
     ),
     broken(
-        "twice",
+        "clash",
         "promise_quorum_1",
         "one promise is enough to vote",
         Edit(register.authorize, "len(promises) < 2", "len(promises) < 1"),

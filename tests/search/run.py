@@ -9,9 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.search.explore import Explored, explore
+from tests.search.explore import Explored, Scenario, brief, explore
 from tests.search.mutants import BROKEN, Broken, hunt
-from tests.search.scenarios import SCENARIOS, Scenario
+from tests.search.scenarios import SCENARIOS
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,7 +61,7 @@ def line(name: str, explored: Explored, what: str) -> str:
     )
     if not explored.fault:
         return text
-    return "\n".join([text, f"  VIOLATION: {explored.fault}", *(f"    {step}" for step in explored.trace)])
+    return "\n".join([text, f"  VIOLATION: {brief(explored.fault)}", *(f"    {step}" for step in explored.trace)])
 
 
 if __name__ == "__main__":

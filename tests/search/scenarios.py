@@ -10,7 +10,7 @@ from typing import Any
 from payments.protocol import flows, operations, sweep
 from payments.protocol.operations import Ruling
 from payments.protocol.ports import LEDGER, Context, Flow
-from payments.protocol.values import NOT_CHARGED, SETTLED
+from payments.protocol.values import NOT_CHARGED, SETTLED, payment_of
 
 from tests.search.explore import Scenario
 from tests.search.flows import Worker
@@ -62,16 +62,14 @@ def reader(region: int, **how: Any) -> Worker:
     """A client who reads."""
 
     def start(ctx: Context) -> Flow[Any]:
-        return flows.get(ctx, FIRST.id, flows.payment_of(FIRST).account)
+        return flows.get(ctx, FIRST.id, payment_of(FIRST).account)
 
     return Worker(f"get@{REGIONS[region]}", REGIONS[region], start, FIRST, **how)
 
 
 def crew(*workers: Worker, rail: str = LEDGER, honours: bool = False) -> tuple[Worker, ...]:
     """These workers, on one rail, each with a clock of its own."""
-    return tuple(
-        worker._replace(late=late, rail=rail, deduplicates=honours) for late, worker in enumerate(workers)
-    )
+    return tuple(worker._replace(late=late, rail=rail, deduplicates=honours) for late, worker in enumerate(workers))
 
 
 YES = Ruling(SETTLED, by="operator 1", reference="ref-1")
@@ -105,10 +103,11 @@ SCENARIOS = (
     Scenario(
         "equal takeovers",
         "two payloads, whose clients died, and two takeovers in one ballot",
-        crew(successor(A), successor(B)._replace(ballot=11)),
+        crew(successor(A), successor(B)._replace(ballot=11), client(A), client(B, OTHER)),
         losses=1,
         losable=ANY,
-        before=((client(A), A), (client(B, OTHER), B)),
+        before=((2, A), (3, B)),
+        dead=2,
     ),
     Scenario(
         "clash and takeover",
@@ -119,10 +118,12 @@ SCENARIOS = (
     Scenario("three", "three payloads", crew(client(A), client(B, OTHER), client(C, THIRD)), losable=ANY),
     Scenario(
         "read before",
-        "another payload, whose client died, two posts of the first one, and a takeover",
-        crew(client(A), AGAIN, successor(B)),
+        "a takeover that has read another payload, since replaced by a vote, and a post of what was voted for",
+        crew(AGAIN, successor(B), client(A), client(C, OTHER)._replace(ballot=0)),
         losses=1,
-        before=((client(C, OTHER), C),),
+        losable=ANY,
+        before=((3, C), (1, A), (1, B), (1, C), (2, A), (2, B), (2, C), (2, C)),
+        dead=2,
     ),
     Scenario(
         "outage",

@@ -6,7 +6,8 @@ Two workers of the same kind that stand at the same place and know the same go o
 import dis
 from collections.abc import Generator, Hashable, Mapping, Set
 from enum import Enum
-from functools import lru_cache
+from functools import cache
+from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -44,13 +45,13 @@ def freeze(value: Any) -> Hashable:
     raise TypeError(f"cannot tell what {value!r} stands for")
 
 
-@lru_cache(maxsize=None)
+@cache
 def live_variables(code: CodeType) -> Mapping[int, "frozenset[str]"]:
     """The local variables that may be read after each instruction, by its offset.
 
     Whatever is not certain counts as a reading: an instruction that both reads and writes, a variable of a closure."""
     steps = list(dis.get_instructions(code))
-    following = {step.offset: after.offset for step, after in zip(steps, steps[1:], strict=False)}
+    following = {step.offset: after.offset for step, after in pairwise(steps)}
     reads: dict[int, set[str]] = {}
     writes: dict[int, set[str]] = {}
     targets: dict[int, set[int]] = {}

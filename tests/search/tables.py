@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class Table(Generic[T]):
-    """Numbers things in the order in which they come; `first` ones have theirs already. `key` makes a thing hashable."""
+    """Numbers things in the order in which they come; `first` ones have theirs. `key` makes a thing hashable."""
 
     def __init__(self, *first: T, key: Callable[[T], Hashable] | None = None) -> None:
         self._key = key
