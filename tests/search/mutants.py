@@ -196,6 +196,7 @@ BROKEN = (
         ),
     ),
 )
+MUTANTS = {each.mutant.name: each for each in BROKEN}
 
 
 def hunt(each: Broken, seconds: float) -> Hunt:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.search.explore import Explored, Scenario, brief, explore
-from tests.search.mutants import BROKEN, Broken, hunt
-from tests.search.scenarios import SCENARIOS
+from tests.search.explore import Explored, brief, explore
+from tests.search.mutants import MUTANTS, hunt
+from tests.search.scenarios import BY_NAME
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,8 +21,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     options = parser.parse_args(arguments)
     tasks: list[Callable[[], tuple[str, bool]]] = [
-        *(partial(sound, scenario, options.seconds) for scenario in SCENARIOS if options.only in (None, scenario.name)),
-        *(partial(caught, each, options.seconds) for each in BROKEN if options.only in (None, each.mutant.name)),
+        *(partial(sound, name, options.seconds) for name in BY_NAME if options.only in (None, name)),
+        *(partial(caught, name, options.seconds) for name in MUTANTS if options.only in (None, name)),
     ]
     good = True
     with ProcessPoolExecutor(options.jobs, max_tasks_per_child=1) as pool:
@@ -37,14 +37,15 @@ def call(task: Callable[[], tuple[str, bool]]) -> tuple[str, bool]:
     return task()
 
 
-def sound(scenario: Scenario, seconds: float) -> tuple[str, bool]:
+def sound(name: str, seconds: float) -> tuple[str, bool]:
     """A search of production as it is."""
-    explored = explore(scenario, seconds)
-    return line(scenario.name, explored, scenario.what), not explored.fault
+    explored = explore(BY_NAME[name], seconds)
+    return line(name, explored, BY_NAME[name].what), not explored.fault
 
 
-def caught(each: Broken, seconds: float) -> tuple[str, bool]:
+def caught(name: str, seconds: float) -> tuple[str, bool]:
     """A search of production with one rule taken away."""
+    each = MUTANTS[name]
     explored, executed = hunt(each, seconds)
     text = line(f"{each.mutant.name}, in `{each.scenario}`", explored, each.mutant.what)
     if not executed:

@@ -4,13 +4,12 @@ import pytest
 
 from tests.search.explore import explore
 from tests.search.flows import Flows
-from tests.search.mutants import BROKEN, Broken, hunt
+from tests.search.mutants import BROKEN, MUTANTS, Broken, hunt
 from tests.search.run import line
 from tests.search.scenarios import BY_NAME, SCENARIOS
 from tests.simulation.mutation import applied
 
 SECONDS = 30.0
-MUTANTS = {each.mutant.name: each for each in BROKEN}
 
 
 @pytest.mark.parametrize("name", ["alone", "charged"])
