@@ -64,7 +64,7 @@ def reader(region: int, **how: Any) -> Worker:
     def start(ctx: Context) -> Flow[Any]:
         return flows.get(ctx, FIRST.id, payment_of(FIRST).account)
 
-    return Worker(f"get@{REGIONS[region]}", REGIONS[region], start, FIRST, **how)
+    return Worker(f"get@{REGIONS[region]}", REGIONS[region], start, **how)
 
 
 def crew(*workers: Worker, rail: str = LEDGER, honours: bool = False) -> tuple[Worker, ...]:
