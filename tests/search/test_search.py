@@ -1,0 +1,40 @@
+"""A sample of the search; `python -m tests.search.run` does all of it."""
+
+import pytest
+
+from tests.search.explore import explore
+from tests.search.mutants import BROKEN, MUTANTS, Broken, hunt
+from tests.search.run import line
+from tests.search.scenarios import BY_NAME, SCENARIOS
+from tests.simulation.mutation import applied
+
+SECONDS = 30.0
+
+
+@pytest.mark.parametrize("name", ["alone", "charged"])
+def test_every_state_of_one_post_is_sound(name: str) -> None:
+    explored = explore(BY_NAME[name], SECONDS)
+    assert not explored.fault, line(name, explored, "")
+    assert not explored.bound
+    assert explored.states > 1000
+
+
+@pytest.mark.parametrize("name", ["accept_on_two", "attempt_unchecked"])
+def test_a_broken_rule_is_found_with_its_trace(name: str) -> None:
+    explored, executed = hunt(MUTANTS[name], SECONDS)
+    assert executed
+    assert explored.fault
+    assert len(explored.trace) >= explored.depth
+    assert explored.trace[0].startswith("post ")
+
+
+@pytest.mark.parametrize("each", BROKEN, ids=lambda each: each.mutant.name)
+def test_every_mutant_still_changes_production(each: Broken) -> None:
+    assert each.scenario in BY_NAME
+    with applied(each.mutant):
+        pass
+
+
+def test_names_are_used_once() -> None:
+    assert len(BY_NAME) == len(SCENARIOS)
+    assert len(MUTANTS) == len(BROKEN)
