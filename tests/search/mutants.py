@@ -28,9 +28,6 @@ def broken(scenario: str, name: str, what: str, *edits: Edit) -> Broken:
     return Broken(scenario, Mutant(name, what, edits, Options()))
 
 
-OPENS = Edit(register.open_ballot, "action: Action = OPEN", "action: Action = OPEN")
-"""Changes nothing: the default value is looked up again, so that it is the OPEN of the mutant."""
-
 BROKEN = (
     broken(
         "clash",
@@ -98,7 +95,6 @@ BROKEN = (
         "open_at_promise",
         "OPEN is granted again in the ballot that was promised",
         Edit(register.OPEN, "promised < :ballot", "promised <= :ballot"),
-        OPENS,
     ),
     broken(
         "equal takeovers",
@@ -111,7 +107,6 @@ BROKEN = (
         "open_takes_any_hash",
         "OPEN takes a cell from another payload",
         Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),
-        OPENS,
     ),
     broken(
         "read before",
@@ -170,17 +165,18 @@ BROKEN = (
         "no cancel",
         "void_at_once",
         "a payment is closed as not charged while a call may still be on its way",
-        Edit(operations.object_to, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),
+        Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),
     ),
     broken(
         "operators",
         "operator_in_result",
         "who ruled is part of the result",
         Edit(
-            operations.ruled,
-            "    return result_of(intent, value, Verdict(settled, ruling.reference) if settled else CANCELLED)",
-            "    result = result_of(intent, value, Verdict(settled, ruling.reference) if settled else CANCELLED)\n"
-            '    return read_result(result.text[:-1] + f\',"by":"{ruling.by}"}}\')',
+            operations.resolve,
+            "    return (yield from close(ctx, intent, result_of(intent, value, word), ruling))",
+            "    result = result_of(intent, value, word)\n"
+            '    result = result._replace(text=result.text[:-1] + f\',"by":"{ruling.by}"}}\')\n'
+            "    return (yield from close(ctx, intent, result, ruling))",
         ),
     ),
     broken(
