@@ -50,7 +50,7 @@ def waiting(context: Context, standing: Standing) -> Waiting:
     payment = values.payment_of(intent) if intent else None
     return Waiting(
         payment=standing.payment,
-        status=standing.status,
+        status=standing.waits.name if standing.waits else standing.status,
         why=why(standing),
         amount=str(payment.decimal) if payment else "",
         currency=payment.currency if payment else "",

@@ -94,21 +94,24 @@ class Registers:
         return iter(self.results(region))
 
     def results(self, region: str) -> dict[str, int]:
-        """Every payment that a Region's register holds, with the hash of how it ended (0: not yet). Read only."""
+        """Every payment that a Region's register holds, with the hash of how it ended and who ruled so (0: not yet).
+        Read only."""
         table = self.environment.names.register(region)
         pages = (
             self.environment.cloud.dynamodb(region)
             .get_paginator("scan")
             .paginate(
                 TableName=table,
-                ProjectionExpression="TransactionId, #result",
+                ProjectionExpression="TransactionId, #result, ruling",
                 ExpressionAttributeNames={"#result": "result"},
                 ConsistentRead=True,
             )
         )
         try:
             return {
-                item["TransactionId"]["S"]: hash(item["result"]["S"]) if "result" in item else 0
+                item["TransactionId"]["S"]: hash((item["result"]["S"], str(item.get("ruling"))))
+                if "result" in item
+                else 0
                 for page in pages
                 for item in page["Items"]
                 if not item["TransactionId"]["S"].startswith(":")  # no payment's id begins so

@@ -54,7 +54,10 @@ def test_a_payment_in_doubt_shows_amount_age_region_and_the_key_the_processor_sa
     ],
 )
 def test_each_parked_payment_says_why(standing: Standing, why: str) -> None:
-    assert waiting(context(), standing).why.startswith(why)
+    shown = waiting(context(), standing)
+    assert shown.why.startswith(why)
+    assert standing.waits
+    assert shown.status == standing.waits.name
 
 
 @pytest.mark.parametrize(

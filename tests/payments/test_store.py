@@ -156,6 +156,19 @@ def test_a_run_that_outlasts_what_is_believed_of_the_registers_looks_again(
     assert driver.run(slow(), 900.0) == [{}] * 4
 
 
+def test_an_empty_batch_gives_others_a_moment_while_there_is_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("payments.store.time.sleep", slept.append)
+
+    def pause() -> Flow[None]:
+        yield ()
+
+    driver = site.driver(operator=True)
+    driver.run(pause(), 8.0)
+    driver.run(pause(), 1.0)
+    assert slept == [store.MOMENT_SECONDS, 0]
+
+
 def test_another_address_is_never_called(site: Site) -> None:
     asked = site.cloud.admin("GET", "/processor/admin")["calls"]
     driver = site.driver(rail="https://processor.invalid")

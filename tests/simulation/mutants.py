@@ -75,6 +75,7 @@ MUTANTS = (
             ),
         ),
         CLASHES,
+        directed=True,
     ),
     Mutant(
         "ignore_accepted",
@@ -117,6 +118,7 @@ MUTANTS = (
         "OPEN is granted whatever was promised",
         (Edit(register.OPEN, f" AND {register.ABOVE_PROMISE}", ""),),
         LEDGER,
+        directed=True,
     ),
     Mutant(
         "vote_below_promise",
@@ -129,6 +131,7 @@ MUTANTS = (
         "OPEN takes a cell from another payload",
         (Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),),
         CLASHES,
+        directed=True,
     ),
     Mutant(
         "strict_hash_guard",
@@ -147,6 +150,7 @@ MUTANTS = (
             Edit(register.VOTE, "intent = :intent", "intent = if_not_exists(intent, :intent)"),
         ),
         CLASHES,
+        directed=True,
     ),
     Mutant(
         "pinned_to_itself",
@@ -210,6 +214,7 @@ MUTANTS = (
         "a result in one cell is told as final",
         (Edit(settlement.finish, "if texts[result.text] < 2:", "if texts[result.text] < 1:"),),
         PROCESSOR,
+        directed=True,
     ),
     Mutant(
         "operator_in_result",
@@ -224,6 +229,7 @@ MUTANTS = (
             ),
         ),
         PROCESSOR,
+        directed=True,
     ),
     Mutant(
         "impure_content",

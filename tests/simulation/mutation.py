@@ -28,13 +28,15 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be."""
+    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be, where it is
+    `directed` by a schedule of `test_directed.py`, because chance hardly ever finds it."""
 
     name: str
     what: str
     edits: tuple[Edit, ...]
     options: Options
     safe: str = ""
+    directed: bool = False
 
 
 class Executions:

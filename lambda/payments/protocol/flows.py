@@ -45,7 +45,7 @@ class Reply(NamedTuple):
 
 def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     """POST: have all three Regions hold the payment, decide who charges, and settle it if this Region does."""
-    opened = yield from open_ballot(ctx, intent, 1)
+    opened = yield from open_ballot(ctx, intent, 1, register.OPEN)
     result = written(opened.cells.values())
     if result:
         return (yield from replay(ctx, intent, result, opened.cells.values()))

@@ -94,7 +94,7 @@ class Standing(NamedTuple):
 
 
 class Ruling(NamedTuple):
-    """An operator's decision, `at` seconds since 1970. `status` SETTLED with the processor's `reference`, or
+    """An operator's decision. `status` SETTLED with the processor's `reference`, or
     NOT_CHARGED with a `reason`; `by` is who decides, such as the caller's ARN. `unchecked`: the processor is gone for
     good and is not asked. `accept_risk`: choose between two results that stand against each other."""
 
@@ -185,9 +185,10 @@ def close(ctx: Context, intent: Intent, result: Result, ruling: Ruling) -> Flow[
 
 
 def in_use(ctx: Context) -> Flow[frozenset[str]]:
-    """The Regions whose registers are not barred, as far as the registers say."""
+    """The Regions whose registers are not barred, by what those say that serve."""
     about = yield from everywhere(ctx, lambda region: Read(region, REGISTER))
-    return frozenset(ctx.regions) - {str(cell["lost"]) for cell in about.values() if "lost" in cell}
+    serving = [cell for region, cell in about.items() if cell.get("serves") == region]
+    return frozenset(ctx.regions) - {str(cell["lost"]) for cell in serving if "lost" in cell}
 
 
 def words(ctx: Context, payment: str, ruling: Ruling) -> str:

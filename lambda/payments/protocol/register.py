@@ -152,7 +152,7 @@ def update_all(ctx: Context, intent: Intent, action: Action, **values: Plain) ->
     return (yield from everywhere(ctx, lambda region: update(ctx, region, intent, action, **values)))
 
 
-def open_ballot(ctx: Context, intent: Intent, number: int, action: Action = OPEN) -> Flow[Opened]:
+def open_ballot(ctx: Context, intent: Intent, number: int, action: Action) -> Flow[Opened]:
     """Ask every cell to promise a new ballot, and to hold the intent if it holds none."""
     ballot = number * BALLOTS + ctx.draw(BALLOTS)
     answers = yield from update_all(ctx, intent, action, ballot=ballot)
