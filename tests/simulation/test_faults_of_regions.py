@@ -1,15 +1,16 @@
 """Faults 17 to 24 of docs/faults.md: the processor, and what Regions do, each played out on production code."""
 
+from contextlib import nullcontext
 from random import Random
 
 import pytest
-from payments.protocol.ports import LEDGER
+from payments.protocol.ports import LEDGER, Charge, Request, Update
 from payments.protocol.values import read_result
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
 from tests.simulation.fates import Fate
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import MUTANTS, STAGED
 from tests.simulation.mutation import applied
 from tests.simulation.network import Network, Worker
 from tests.simulation.scenario import Run
@@ -128,3 +129,44 @@ def test_fault_24_a_register_that_lost_its_memory_is_rejoined_first(rail: str) -
     for seed in range(150):
         judge = Run(Dice(Random(seed).random), options).play()
         assert not judge.violations, (seed, judge.violations)
+
+
+class ReleaseComesAgain(Network):
+    """The first call of the processor is not sent, and the RELEASE of its claim is done twice, much later the second
+    time. Whoever is about to make the second call falls asleep."""
+
+    calls = 0
+
+    def step(self, index: int) -> None:
+        worker = self.live[index]
+        self.calls += isinstance(worker.batch[0], Charge)
+        if isinstance(worker.batch[0], Charge) and self.calls == 2:
+            self.live.remove(worker)
+            self.fall_asleep(worker)
+        else:
+            super().step(index)
+
+    def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002
+        if isinstance(request, Charge) and self.calls == 1:
+            return Fate.NOT_SENT
+        return Fate.AGAIN_LATER if isinstance(request, Update) and "token" in request.values else Fate.ANSWERED
+
+
+@pytest.mark.parametrize("name", ["", "release_by_any_token"])
+def test_fault_14_a_release_that_comes_again_undoes_nobody_elses_claim(name: str) -> None:
+    """The late copy finds the claim of another call, and leaves it alone; RELEASE by any token is seen to charge
+    twice."""
+    mutant = next((mutant for mutant in STAGED if mutant.name == name), None)
+    with applied(mutant) if mutant else nullcontext():
+        run = Run(Dice(lambda: 0.0), RAILS["processor"], network=ReleaseComesAgain)
+        post(run, A)
+        step_until_quiet(run)
+        assert run.network.sleepers
+        while run.network.late:
+            run.network.arrive_late(all_of_them=True)
+        run.traffic.janitor(A, "p0")
+        step_until_quiet(run)
+        run.heal()
+        faults = {violation.fault for violation in run.judged().violations}
+    assert ("double_charge" in faults) is bool(mutant)
+    assert bool(faults) is bool(mutant)

@@ -73,7 +73,7 @@ class Traffic:
             code = reply.code if reply else 0
             if reply:
                 self.judge.answered(submitted.id, submitted.hash, code, reply.result)
-            if code == 202 and self.dice.chance(0.3):
+            if code == 202 and tries > 1 and self.dice.chance(0.3):
                 self.get(self.dice.pick(REGIONS), submitted.id)
             again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.5}.get(code, 0.8)
             if tries > 1 and not self.calm and self.dice.chance(again):
