@@ -118,7 +118,6 @@ MUTANTS = (
         "OPEN is granted whatever was promised",
         (Edit(register.OPEN, f" AND {register.ABOVE_PROMISE}", ""),),
         LEDGER,
-        directed=True,
     ),
     Mutant(
         "vote_below_promise",
@@ -131,7 +130,6 @@ MUTANTS = (
         "OPEN takes a cell from another payload",
         (Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),),
         CLASHES,
-        directed=True,
     ),
     Mutant(
         "strict_hash_guard",
