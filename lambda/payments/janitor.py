@@ -12,8 +12,8 @@ from payments import metrics, runtime
 from payments.aws import AwsError
 from payments.health import SWITCH
 from payments.log import log, payment_tag
-from payments.protocol.operations import withdraw
 from payments.protocol.ports import LOST, Flow, Read
+from payments.protocol.rejoining import withdraw
 from payments.protocol.settlement import State
 from payments.protocol.sweep import Swept, sweep
 

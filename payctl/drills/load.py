@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from botocore.httpsession import URLLib3Session
 
-from payctl import http
+from payctl import signed_http
 from payctl.drills import history
 from payctl.drills.client_log import Answer, ClientLog, Payment
 from payctl.drills.routing import AWS_INTERVAL, LOCAL_INTERVAL, Router
@@ -38,24 +38,26 @@ class ApiClient:
 
     def __init__(self, environment: Environment, *, connections: int) -> None:
         self._credentials = environment.cloud.credentials().get_frozen_credentials()
-        self._urls = {r: http.address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions}
+        self._urls = {
+            r: signed_http.address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions
+        }
         pair: Any = (CONNECT_SECONDS, READ_SECONDS)  # which the session takes, though its types want one number
         self._session = URLLib3Session(timeout=pair, max_pool_connections=connections)
 
-    def call(self, method: str, region: str, path: str, body: Any = None) -> http.Answer:
+    def call(self, method: str, region: str, path: str, body: Any = None) -> signed_http.Answer:
         """One signed request to a Region's API."""
         url = self._urls[region] + path
-        return http.send(method, url, body=body, sign_as=self._credentials, region=region, session=self._session)
+        return signed_http.send(method, url, body=body, sign_as=self._credentials, region=region, session=self._session)
 
     def healthy(self, region: str) -> bool:
         """Whether the Region's health endpoint answers 200."""
-        return http.send("GET", f"{self._urls[region]}/health", session=self._session).status == 200
+        return signed_http.send("GET", f"{self._urls[region]}/health", session=self._session).status == 200
 
 
 class Api(Protocol):
     """What the load needs of an API client."""
 
-    def call(self, method: str, region: str, path: str, body: object = None) -> http.Answer: ...
+    def call(self, method: str, region: str, path: str, body: object = None) -> signed_http.Answer: ...
 
 
 class Routes(Protocol):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from payctl.cloud import Cloud
-from payctl.http import send
+from payctl.signed_http import send
 from stacksets.errors import ToolError
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from payctl import http
+from payctl import signed_http
 from payctl.environment import Environment
 from stacksets.errors import Cause, RegionsFailedError
 from stacksets.operation import Guard
@@ -52,10 +52,10 @@ def health(environment: Environment) -> dict[str, str]:
     """Ask every Region's GET /health until it answers 200; raises RegionsFailedError for those that do not."""
     outputs = environment.outputs()
 
-    def ask(region: str) -> http.Answer:
-        url = f"{http.address(environment.cloud, region, outputs[region])}/health"
+    def ask(region: str) -> signed_http.Answer:
+        url = f"{signed_http.address(environment.cloud, region, outputs[region])}/health"
         for _ in environment.pace.ticks(LIMIT):
-            answer = http.send("GET", url)
+            answer = signed_http.send("GET", url)
             if answer.status == 200:
                 break
             environment.report.line(region, "WAITING", _in_words(answer))
@@ -74,7 +74,7 @@ def health(environment: Environment) -> dict[str, str]:
     return dict.fromkeys(answers, "healthy")
 
 
-def _in_words(answer: http.Answer) -> str:
+def _in_words(answer: signed_http.Answer) -> str:
     if not answer.status:
         return str(answer.body)
     detail = answer.body.get("detail", "") if isinstance(answer.body, Mapping) else ""

@@ -7,7 +7,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from payctl import http
+from payctl import signed_http
 from payctl.advice import explain
 from payctl.environment import Environment, Survey
 from payctl.environments import health
@@ -186,7 +186,7 @@ def outputs(environment: Environment) -> dict[str, Any]:
         for output in (*BY_REGION.values(), "ApiId", "ApiEndpoint"):
             if output not in values:
                 raise ToolError(f"{region}: the regional stack has no output {output}", remedy="run `payctl deploy`")
-    addresses = {region: http.address(environment.cloud, region, values) for region, values in regional.items()}
+    addresses = {region: signed_http.address(environment.cloud, region, values) for region, values in regional.items()}
     shared = environment.stacks(environment.home).describe(environment.names.global_stack).outputs
     if "TableName" not in shared:
         raise ToolError(

@@ -6,8 +6,9 @@ from typing import Final
 
 from payments.protocol import operations, values
 from payments.protocol.cards import in_text
-from payments.protocol.operations import Done, Ruling, Standing, Why
+from payments.protocol.operations import Ruling, Standing
 from payments.protocol.ports import Cell, Context
+from payments.protocol.rejoining import Done, Why
 from payments.protocol.settlement import State
 
 from stacksets.errors import ToolError

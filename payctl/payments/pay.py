@@ -1,4 +1,4 @@
-"""Makes payments and looks at them: signed requests to the API of one Region, of several in turn, or of the domain."""
+"""Makes payments and looks at them, in one Region, in several in turn, or at the domain (signed by signed_http.py)."""
 
 import uuid
 from collections.abc import Sequence
@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from payctl.environment import Environment
-from payctl.http import ANY_REGION, address, send
 from payctl.payments.registers import Registers
+from payctl.signed_http import ANY_REGION, address, send
 from stacksets.errors import ToolError
 
 MEANING = {

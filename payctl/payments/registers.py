@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.aws import Aws, Credentials
 from payments.members import BARRED_SECONDS
-from payments.protocol import operations
-from payments.protocol.operations import Done, Ruling, Standing
+from payments.protocol import operations, rejoining
+from payments.protocol.operations import Ruling, Standing
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
+from payments.protocol.rejoining import Done
 from payments.runtime import context_of
 from payments.settings import Settings
 from payments.store import Driver
@@ -145,12 +146,12 @@ class Registers:
     def bar(self, region: str) -> float:
         """Stop everybody from asking a register that was lost. Returns for how many seconds both others have known it.
         Raises ToolError unless both take the bar."""
-        self._done(operations.bar(self.context(self._other(region)), region), region)
+        self._done(rejoining.bar(self.context(self._other(region)), region), region)
         return self.run(_known_for(self.context(self._other(region)), region), self._other(region))
 
     def remove_stray_bar(self, region: str) -> str:
         """Remove a bar that a refused command left in one Region only: what was done. Raises ToolError."""
-        done = self.run(operations.stray(self.context(self._other(region)), region), self._other(region))
+        done = self.run(rejoining.stray(self.context(self._other(region)), region), self._other(region))
         if not done.done:
             raise ToolError(f"the bar of {region} was not removed: {done.says}", remedy=f"use `payctl rejoin {region}`")
         return done.says
@@ -158,7 +159,7 @@ class Registers:
     def unbar(self, region: str) -> None:
         """Let everybody ask it again. Raises ToolError."""
         self.run(_forget(self.context(self._other(region)), region), self._other(region))
-        self._done(operations.unbar(self.context(self._other(region)), region), region)
+        self._done(rejoining.unbar(self.context(self._other(region)), region), region)
 
     def rejoin(self, region: str) -> Rejoined:
         """Teach a register every payment that either of the others holds, then put it into use. Raises ToolError."""
@@ -170,7 +171,7 @@ class Registers:
         context = self.context(peer)
 
         def teach(payment: str) -> Done:
-            return self.run(operations.rejoin(context, region, payment), peer)
+            return self.run(rejoining.rejoin(context, region, payment), peer)
 
         for payment, done in zip(todo, self._each(teach, todo), strict=False):
             taught += done.done

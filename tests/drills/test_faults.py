@@ -16,7 +16,7 @@ from payments.protocol.sweep import sweep
 from payments.protocol.values import Payment, intent_of
 
 import localcloud
-from payctl import http as request
+from payctl import signed_http as request
 from tests.drills.support import REGIONS, ROOT, Site
 from tests.drills.test_drills import SMALL, passed
 from tests.localcloud.conftest import eventually

@@ -10,7 +10,7 @@ import pytest
 from payctl.drills.client_log import REFUSED, ClientLog
 from payctl.drills.load import Load, Plan
 from payctl.drills.routing import Router
-from payctl.http import Answer
+from payctl.signed_http import Answer
 
 REGIONS = ("a", "b", "c")
 Answers = Callable[[str, str, int], Answer]

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from payments.protocol import operations, values
-from payments.protocol.operations import Done, Ruling, Standing, Why
+from payments.protocol.operations import Ruling, Standing
 from payments.protocol.ports import LOST, Context, Verdict
+from payments.protocol.rejoining import Done, Why
 from payments.protocol.settlement import State
 from payments.protocol.values import Result, Value
 

@@ -11,7 +11,7 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from payctl import http as request
+from payctl import signed_http as request
 from payctl.payments import pay
 from payctl.payments.pay import MEANING, Reply
 from stacksets.errors import ToolError

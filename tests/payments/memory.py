@@ -8,7 +8,7 @@ The expressions are compared with the table in `tests/simulation/test_lifecycle.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from payments.protocol.lifecycle import CELL, Obstacle, state_of
+from payments.protocol.lifecycle_table import CELL, Obstacle, state_of
 from payments.protocol.ports import (
     LOST,
     Answer,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from payments import janitor, members, store
 from payments.aws import AwsError
-from payments.protocol.operations import BAR, bar, rejoin, stray, unbar
 from payments.protocol.ports import LOST, REGISTER, Read, Update
+from payments.protocol.rejoining import BAR, bar, rejoin, stray, unbar
 from payments.store import Driver
 
 import localcloud

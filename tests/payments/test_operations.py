@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 from payments.protocol.flows import get, submit
-from payments.protocol.operations import MARK, Done, Ruling, Why, close, inspect, rejoin, resolve
+from payments.protocol.operations import Ruling, close, inspect, resolve
 from payments.protocol.ports import CANCELLED, Update, Verdict
 from payments.protocol.register import decided
+from payments.protocol.rejoining import MARK, Done, Why, rejoin
 from payments.protocol.settlement import State, finish, result_of, show
 from payments.protocol.sweep import sweep
 from payments.protocol.values import Intent, Payment, Value, conclude, intent_of, key
@@ -288,6 +289,17 @@ def test_two_results_end_by_themselves_once_the_third_cell_answers(doubtful: Wor
     tear(doubtful, "DECLINED", "NOT_CHARGED")
     context = doubtful.context(SECOND, RAIL)
     assert doubtful.run(context, sweep(context, "T1")).state is State.FINAL
+
+
+def test_what_the_barred_cell_holds_does_not_choose() -> None:
+    """Restored to an older state it may hold a payload that gave way since: only the others remember."""
+    world = World()
+    hold(world, OTHER, HOME)
+    hold(world, INTENT, SECOND)
+    assert join(world, HOME).done
+    value = decided(cells["T1"] for cells in world.cells.values())
+    assert value
+    assert value.hash == INTENT.hash
 
 
 def test_an_old_race_with_a_public_record_never_blocks_a_rejoin(doubtful: World) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
 from payments.protocol.flows import Reply
-from payments.protocol.operations import Done
 from payments.protocol.ports import (
     LOST,
     Charge,
@@ -21,6 +20,7 @@ from payments.protocol.ports import (
     StartWorkflow,
     WriteReceipt,
 )
+from payments.protocol.rejoining import Done
 from payments.protocol.values import Intent
 
 from tests.search.suspended import fingerprint

@@ -5,12 +5,12 @@ from pathlib import Path
 from textwrap import fill
 from typing import Final
 
-from payments.protocol.lifecycle import CELL, CellState, Move
+from payments.protocol.lifecycle_table import CELL, CellState, Move
 
 ROOT: Final = Path(__file__).parents[2]
 PAGE: Final = ROOT / "docs" / "protocol.md"
 BEGIN: Final = (
-    "<!-- Written by `python -m tests.simulation.lifecycle_page` from lifecycle.py: change that, not this. -->\n"
+    "<!-- Written by `python -m tests.simulation.lifecycle_page` from lifecycle_table.py: change that, not this. -->\n"
 )
 END: Final = "<!-- Written by hand again. -->\n"
 WIDTH: Final = 118

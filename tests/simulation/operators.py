@@ -1,6 +1,6 @@
 """Operators: they close what is in doubt, rightly or wrongly, and bring back a register that lost its memory."""
 
-from payments.protocol import operations
+from payments.protocol import operations, rejoining
 from payments.protocol.ports import Verdict
 from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
@@ -70,7 +70,7 @@ class Operators:
         missing = set(payments)
 
         def hear(payment: str) -> End:
-            def end(done: operations.Done | None) -> None:
+            def end(done: rejoining.Done | None) -> None:
                 if done and done.done:
                     missing.discard(payment)
                 if not missing:
@@ -81,7 +81,7 @@ class Operators:
         if not payments:
             self.network.barred.clear()
         for payment in payments:
-            flow = operations.rejoin(self.world.context(peers[0]), lost, payment)
+            flow = rejoining.rejoin(self.world.context(peers[0]), lost, payment)
             name = f"rejoin{self._next()}@{peers[0]}"
             self.network.spawn(name, peers[0], flow, hear(payment), operator=True)
 

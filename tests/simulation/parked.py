@@ -7,7 +7,7 @@ is production's own flow.
 
 from collections.abc import Mapping
 
-from payments.protocol import flows, operations
+from payments.protocol import flows, operations, rejoining
 from payments.protocol.ports import LEDGER
 from payments.protocol.values import IN_DOUBT, Value, key, payment_of, read_value
 
@@ -83,9 +83,9 @@ class Parked:
             done = self.network.at_once(alive[0], flow)
             if done.done:
                 return ""
-            if done.why is operations.Why.PROCESSOR_SILENT:  # at work on this very key
+            if done.why is rejoining.Why.PROCESSOR_SILENT:  # at work on this very key
                 moment = self.world.time + AT_WORK
-            elif done.why is operations.Why.TOO_EARLY:
+            elif done.why is rejoining.Why.TOO_EARLY:
                 moment = self.moment(payment, alive)
             else:
                 break

@@ -270,14 +270,17 @@ class Run:
 
     def quiet(self) -> None:
         """Sweeps, each when the next cell is due, until nothing is due that may not rest."""
-        world = self.world
-        for sweep in range(SWEEPS):
-            self.sweeps = max(self.sweeps, sweep + 1)
+        world, sweeps = self.world, 0
+        for _ in range(SWEEPS):
+            overdue = False
             for region in self.alive:
                 for payment, cell in list(world.cells[region].items()):
                     if int(cell.get("due_at", world.time + 1)) <= world.time and swept(cell, self.options):
+                        overdue = True
                         self.parked.looked.setdefault(payment, world.time)
                         self.traffic.janitor(region, payment)
+            sweeps += overdue
+            self.sweeps = max(self.sweeps, sweeps)
             self.run_dry()
             due = [moment for payment, moment in self.due() if not self.rests(payment)]
             if not due:

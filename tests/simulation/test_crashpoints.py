@@ -30,11 +30,12 @@ def test_fault_09_every_crash_point(
     results: dict[tuple[str, str, str], Future[Explored]], way: str, rail: str, region: str
 ) -> None:
     """No request lost, no reply lost, no death, no sleep and no loss of the Region at any point breaks an invariant;
-    what was accepted is settled within two sweeps."""
+    what was accepted is settled within two sweeps; what only a lost Region could charge is looked up in a third, once
+    that Region has had its time."""
     result = results[way, rail, region].result()
     assert not result.violations, result.violations[:3]
     assert result.played > 700
-    assert result.sweeps <= 2
+    assert result.sweeps <= (3 if (way, rail) == ("who takes over", "processor") else 2)
     if rail != "processor":
         assert not result.parked, "only a processor that cannot be asked again leaves a payment in doubt"
 

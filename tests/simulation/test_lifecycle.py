@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from payments.protocol import register
-from payments.protocol.lifecycle import CELL, CellState, Who, state_of
+from payments.protocol.lifecycle_table import CELL, CellState, Who, state_of
 from payments.protocol.ports import Action, Refusal, Request, Update
 from payments.protocol.values import read_value
 

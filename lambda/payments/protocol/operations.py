@@ -1,10 +1,7 @@
-"""What an operator may do to payments: list what is parked, close one of those, bring back a lost register.
+"""What an operator may do to payments: list what is parked, and close one of those.
 
     state = run(inspect(context, payment))               # read only
     done = run(resolve(context, payment, Ruling(...)))   # by the same quorum as everything else, write once
-    run(bar(context, region))                            # a register was lost, or is about to be replaced
-    done = run(rejoin(context, region, payment))         # for each payment of both other registers
-    run(unbar(context, region))                          # once all are taught, and it says again whom it serves
 
 Ids that begin with ":" are no payments. The driver that runs these flows needs `operator=True`.
 """
@@ -37,7 +34,7 @@ from payments.protocol.register import (
     read_cells,
     update_all,
 )
-from payments.protocol.rejoining import BAR, MARK, Done, Why, attribute, bar, rejoin, stray, unbar, withdraw
+from payments.protocol.rejoining import MARK, Done, Why, attribute
 from payments.protocol.settlement import PARKED, State, ended, finish, result_of, results, show, torn, waits, written
 from payments.protocol.values import (
     NOT_CHARGED,
@@ -48,23 +45,6 @@ from payments.protocol.values import (
     canonical,
     key,
     read_result,
-)
-
-__all__ = (  # what operators do, whichever of the two modules has it
-    "BAR",
-    "MARK",
-    "QUIET_SECONDS",
-    "Done",
-    "Ruling",
-    "Standing",
-    "Why",
-    "bar",
-    "inspect",
-    "rejoin",
-    "resolve",
-    "stray",
-    "unbar",
-    "withdraw",
 )
 
 QUIET_SECONDS: Final = 3600

@@ -146,8 +146,8 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
 
 
 def vote_on_all(ctx: Context, lost: str, opened: Opened, needed: Set[str]) -> Flow[Done]:
-    """The rest of the ballot: with the promises of the `needed` Regions and the votes of all."""
-    promises = promising(opened)
+    """The rest of the ballot: with the promises of the `needed` Regions, which alone remember, and the votes of all."""
+    promises = {region: cell for region, cell in promising(opened).items() if region in needed}
     if not needed <= promises.keys():
         return Done(False, "not both other Regions promised: repeat it")
     proposal = choose(ctx, opened.intent.id, promises)

@@ -116,7 +116,7 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
 
 
 def claim(ctx: Context, intent: Intent, value: Value, token: str) -> Flow[Outcome | None]:
-    """Why the processor may not be called; None: it may."""
+    """Why the processor may not be called, lest it charge twice; None: it may."""
     if outdated(ctx, value):
         return Outcome(State.IN_DOUBT, value=value)  # it may have forgotten the key
     if value.region != ctx.region:
