@@ -95,15 +95,16 @@ def warm_up(site: Site) -> None:
 
 # --- a build that is broken on purpose
 
-QUORUM = """    refusal = refused(cells, intent)
-    if refusal:
-        return Reply(refusal)
+DECISION = """    value = yield from authorize(ctx, opened)
+    if value:
+        return (yield from go_on(ctx, intent, value, opened.cells))
 """
 CONDITIONAL_WRITE = '''
 
 # BROKEN ON PURPOSE, for tests/drills: a conditional write on the global table says who may charge.
 from payments.protocol.ports import Action, Publish  # noqa: E402
 from payments.protocol.register import propose  # noqa: E402
+from payments.protocol.values import read_value  # noqa: E402
 
 CLAIM = Action("CLAIM", "SET Claimed = :value", "attribute_not_exists(TransactionId)")
 
@@ -121,5 +122,5 @@ def break_authorization(folder: Path) -> None:
     shutil.copytree(ROOT / "lambda", folder / "lambda", ignore=shutil.ignore_patterns("__pycache__"))
     file = folder / "lambda" / "payments" / "protocol" / "flows.py"
     text = file.read_text()
-    assert text.count(QUORUM) == 1, "submit has changed: the broken build must be adapted"
-    file.write_text(text.replace(QUORUM, "") + CONDITIONAL_WRITE)
+    assert text.count(DECISION) == 1, "submit has changed: the broken build must be adapted"
+    file.write_text(text + CONDITIONAL_WRITE)
