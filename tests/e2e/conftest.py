@@ -43,7 +43,8 @@ def true_answers(request: pytest.FixtureRequest) -> Iterator[None]:
     used = [request.getfixturevalue(name) for name in ("dev", "psp", "forgetful") if name in request.fixturenames]
     yield
     for environment in used:
-        for payment, proof in contradictions(environment.answers).items():
+        posted = {answer.payment for answer in environment.answers if answer.sent}  # not started as workflows
+        for payment, proof in contradictions(a for a in environment.answers if a.payment in posted).items():
             pytest.fail(f"{payment}: " + "; ".join(map(in_words, proof)))
 
 

@@ -127,9 +127,11 @@ class Environment:
             told = json.loads(answer.content)
         except ValueError:
             told = answer.content.decode(errors="replace")
-        if sign_as == OWNER and path.startswith("/payments"):
+        if path.startswith("/payments"):
             transaction = body.get("transaction") if isinstance(body, dict) else None
             posted = transaction if isinstance(transaction, dict) else {}
+            own = sign_as == OWNER  # of what others are told, only that they posted matters
+            status = answer.status_code if own else 0
             self.answers.append(
                 Answer(
                     payment=str(posted.get("id", path.removeprefix("/payments/"))),
@@ -137,9 +139,9 @@ class Environment:
                     region=region,
                     at=began,
                     seconds=seconds,
-                    status=answer.status_code,
-                    sent=payload_of(posted),
-                    **(shown(told) if answer.status_code in (200, 201, 202) else {}),
+                    status=status,
+                    sent=f"{payload_of(posted)}{'' if own else ' of another account'}" if posted else "",
+                    **(shown(told) if status in (200, 201, 202) else {}),
                 )
             )
         return Reply(answer.status_code, dict(answer.headers), told)
