@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -145,6 +145,11 @@ class Environment:
                 )
             )
         return Reply(answer.status_code, dict(answer.headers), told)
+
+    def brought_otherwise(self, payment: str) -> None:
+        """Have the history know that a workflow brought another payload under this id."""
+        asked = Answer(payment=payment, method="POST", region="", at=time.monotonic(), seconds=0.0, status=0)
+        self.answers.append(replace(asked, sent="a workflow's"))
 
     def pay(self, payment: str, *, region: str = REGIONS[0], amount: object = 99.99, **options: Any) -> Reply:
         transaction = {"id": payment, "amount": amount, "currency": "USD", "timestamp": MOMENT}

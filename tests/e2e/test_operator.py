@@ -245,6 +245,7 @@ def test_get_answers_404_for_what_is_unknown_or_anothers(dev: Environment, payme
         stateMachineArn=f"arn:aws:states:{HOME}:{ACCOUNT}:stateMachine:payment-workflow-{HOME}-dev",
         input=json.dumps(foreign | {"account": "111122223333"}),
     )
+    dev.brought_otherwise(payment)
     for region in REGIONS:
         record = eventually(lambda region=region: dev.record(payment, region))  # type: ignore[misc]
         assert json.loads(record["Content"]["S"])["account"] == "111122223333"
