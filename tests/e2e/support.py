@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -148,8 +148,10 @@ class Environment:
 
     def brought_otherwise(self, payment: str) -> None:
         """Have the history know that a workflow brought another payload under this id."""
-        asked = Answer(payment=payment, method="POST", region="", at=time.monotonic(), seconds=0.0, status=0)
-        self.answers.append(replace(asked, sent="a workflow's"))
+        now = time.monotonic()
+        self.answers.append(
+            Answer(payment=payment, method="POST", region="", at=now, seconds=0.0, status=0, sent="a workflow's")
+        )
 
     def pay(self, payment: str, *, region: str = REGIONS[0], amount: object = 99.99, **options: Any) -> Reply:
         transaction = {"id": payment, "amount": amount, "currency": "USD", "timestamp": MOMENT}
