@@ -34,8 +34,8 @@ client.get_item(TableName="t", Key={"TransactionId": {"S": "x"}}, ConsistentRead
 """
 OURS = """
 from payments import function, runtime
-from payments.protocol import register
-cells = runtime.driver().run(register.read_cells(runtime.context(), "x"), 8.0)
+from payments.protocol import idempotency
+cells = runtime.driver().run(idempotency.read_cells(runtime.context(), "x"), 8.0)
 assert len(cells) == 3, cells
 """
 HEALTH = """

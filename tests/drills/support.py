@@ -103,7 +103,7 @@ CONDITIONAL_WRITE = '''
 
 # BROKEN ON PURPOSE, for tests/drills: a conditional write on the global table says who may charge.
 from payments.protocol.ports import Action, Publish  # noqa: E402
-from payments.protocol.register import propose  # noqa: E402
+from payments.protocol.idempotency import propose  # noqa: E402
 from payments.protocol.values import read_value  # noqa: E402
 
 CLAIM = Action("CLAIM", "SET Claimed = :value", "attribute_not_exists(TransactionId)")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from payments.protocol import currencies, record
 from payments.protocol.flows import Reply, get, pursue, recover, submit
+from payments.protocol.idempotency import DUE_AFTER, propose
 from payments.protocol.ports import CANCELLED, NOT_SENT, Refusal, Request, Update, Verdict
-from payments.protocol.register import DUE_AFTER, propose
 from payments.protocol.settlement import PATIENCE, State, settle
 from payments.protocol.sweep import sweep
 from payments.protocol.values import VOID_TEXT, Intent, Payment, conclude, intent_of, key

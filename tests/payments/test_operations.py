@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from payments.protocol.flows import get, submit
+from payments.protocol.idempotency import decided
 from payments.protocol.operations import Ruling, close, inspect, resolve
 from payments.protocol.ports import CANCELLED, Update, Verdict
-from payments.protocol.register import decided
 from payments.protocol.rejoining import MARK, Done, Why, rejoin
 from payments.protocol.settlement import State, finish, result_of, show
 from payments.protocol.sweep import sweep

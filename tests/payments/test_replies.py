@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from payments import store
-from payments.protocol import register
+from payments.protocol import idempotency
 from payments.protocol.ports import Cell
 from payments.store import Driver
 
@@ -19,7 +19,7 @@ from tests.payments.test_store import context, new, post
 
 def read(driver: Driver) -> dict[str, Cell]:
     """The cells that were heard of."""
-    return driver.run(register.read_cells(context(driver.settings), "T1"), 8.0)
+    return driver.run(idempotency.read_cells(context(driver.settings), "T1"), 8.0)
 
 
 def warmed(site: Site) -> Driver:

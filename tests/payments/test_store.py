@@ -8,7 +8,7 @@ import pytest
 from payments import store
 from payments.attributes import plain
 from payments.aws import Exchange
-from payments.protocol import register
+from payments.protocol import idempotency
 from payments.protocol.flows import Reply, get, submit
 from payments.protocol.ports import (
     LOST,
@@ -121,7 +121,7 @@ def size(item: Any) -> int:
 def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     intent, driver = new(), site.driver()
     post(driver, intent)
-    shard, later = register.due_shard(intent.id), int(time.time()) + 10**6
+    shard, later = idempotency.due_shard(intent.id), int(time.time()) + 10**6
     assert intent.id not in {payment for _, payment in driver.due(shard, later)}
     overdue = {payment: since for since, payment in site.driver(SECOND).due(shard, later)}
     assert overdue[intent.id] == cell(site, SECOND, intent.id)["due_at"]

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from payments.protocol import flows, operations, register, settlement
+from payments.protocol import flows, idempotency, operations, settlement
 
 from tests.search.explore import Explored, explore
 from tests.search.scenarios import BY_NAME
@@ -76,44 +76,44 @@ BROKEN = (
         "twice",
         "lowest_accepted",
         "the accepted value of the lowest ballot is proposed again",
-        Edit(register.highest_accepted, "return max(", "return min("),
+        Edit(idempotency.highest_accepted, "return max(", "return min("),
     ),
     broken(
         "twice",
         "ignore_accepted",
         "the choice ignores what the promising cells accepted",
-        Edit(register.choose, "highest_accepted(promises.values())", "None"),
+        Edit(idempotency.choose, "highest_accepted(promises.values())", "None"),
     ),
     broken(
         "twice",
         "vote_below_promise",
         "VOTE is taken whatever was promised",
-        Edit(register.VOTE, f" AND {register.AT_PROMISE}", ""),
+        Edit(idempotency.VOTE, f" AND {idempotency.AT_PROMISE}", ""),
     ),
     broken(
         "equal posts",
         "open_at_promise",
         "OPEN is granted again in the ballot that was promised",
-        Edit(register.OPEN, "promised < :ballot", "promised <= :ballot"),
+        Edit(idempotency.OPEN, "promised < :ballot", "promised <= :ballot"),
     ),
     broken(
         "equal takeovers",
         "prepare_at_promise",
         "PREPARE is granted again in the ballot that was promised",
-        Edit(register.PREPARE, "promised < :ballot", "promised <= :ballot"),
+        Edit(idempotency.PREPARE, "promised < :ballot", "promised <= :ballot"),
     ),
     broken(
         "clash",
         "open_takes_any_hash",
         "OPEN takes a cell from another payload",
-        Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),
+        Edit(idempotency.OPEN, f" AND {idempotency.SAME_HASH}", ""),
     ),
     broken(
         "read before",
         "propose_what_was_read",
         "a takeover proposes the payload that it read before its ballot",
         Edit(
-            register.authorize,
+            idempotency.authorize,
             "    if proposal is None:",
             "    if proposal and not highest_accepted(promises.values()):\n"
             "        read = opened.intent\n"
@@ -125,19 +125,19 @@ BROKEN = (
         "clash",
         "promise_quorum_1",
         "one promise is enough to vote",
-        Edit(register.authorize, "len(promises) < 2", "len(promises) < 1"),
+        Edit(idempotency.authorize, "len(promises) < 2", "len(promises) < 1"),
     ),
     broken(
         "twice",
         "vote_quorum_1",
         "one vote decides",
-        Edit(register.authorize, "votes.values()) >= 2", "votes.values()) >= 1"),
+        Edit(idempotency.authorize, "votes.values()) >= 2", "votes.values()) >= 1"),
     ),
     broken(
         "charged twice",
         "attempt_unchecked",
         "ATTEMPT is not conditional on another call's",
-        Edit(register.ATTEMPT, f" AND {register.NO_OTHER_ATTEMPT}", ""),
+        Edit(idempotency.ATTEMPT, f" AND {idempotency.NO_OTHER_ATTEMPT}", ""),
     ),
     broken(
         "charged twice",
@@ -149,7 +149,7 @@ BROKEN = (
         "not sent",
         "release_by_any",
         "RELEASE undoes any call's claim",
-        Edit(register.RELEASE, register.MY_ATTEMPT, "(attempt = :token OR attribute_exists(attempt))"),
+        Edit(idempotency.RELEASE, idempotency.MY_ATTEMPT, "(attempt = :token OR attribute_exists(attempt))"),
     ),
     broken(
         "charged and taken over",
@@ -184,7 +184,7 @@ BROKEN = (
         "contested_rests",
         "nobody takes over while two payloads hold one cell each",
         Edit(
-            register.take_over,
+            idempotency.take_over,
             "    held = leading(ctx, payment, cells)",
             '    if len({cell["hash"] for cell in cells.values() if "hash" in cell}) > 1:\n'
             "        return None\n"

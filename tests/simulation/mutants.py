@@ -1,6 +1,6 @@
 """The catalogue of mutants: production with one rule taken away, and the few such changes that do no harm."""
 
-from payments.protocol import flows, operations, record, register, rejoining, settlement, sweep
+from payments.protocol import flows, idempotency, operations, record, rejoining, settlement, sweep
 
 from tests.simulation.mutation import Edit, Mutant
 from tests.simulation.options import Options
@@ -12,7 +12,7 @@ KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
 WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
 EQUAL = Options(rail="ledger", clash=0.1, ballots=2)
-SHARD = register.due_shard("p0")
+SHARD = idempotency.due_shard("p0")
 REFUSING = PROCESSOR._replace(refuses=True)
 
 MUTANTS = (
@@ -20,13 +20,13 @@ MUTANTS = (
     Mutant(
         "vote_quorum_1",
         "one vote decides",
-        (Edit(register.authorize, "votes.values()) >= 2", "votes.values()) >= 1"),),
+        (Edit(idempotency.authorize, "votes.values()) >= 2", "votes.values()) >= 1"),),
         LEDGER,
     ),
     Mutant(
         "promise_quorum_1",
         "one promise is enough to vote",
-        (Edit(register.authorize, "len(promises) < 2", "len(promises) < 1"),),
+        (Edit(idempotency.authorize, "len(promises) < 2", "len(promises) < 1"),),
         LEDGER,
     ),
     Mutant(
@@ -67,7 +67,7 @@ MUTANTS = (
         "a takeover proposes the payload that it had read before its ballot",
         (
             Edit(
-                register.authorize,
+                idempotency.authorize,
                 "proposal = choose(ctx, opened.intent.id, promises)",
                 """proposal = choose(ctx, opened.intent.id, promises)
     if proposal and not highest_accepted(promises.values()):
@@ -80,7 +80,7 @@ MUTANTS = (
     Mutant(
         "ignore_accepted",
         "the choice ignores what the promising cells accepted",
-        (Edit(register.choose, "highest_accepted(promises.values())", "None"),),
+        (Edit(idempotency.choose, "highest_accepted(promises.values())", "None"),),
         LEDGER,
     ),
     Mutant(
@@ -88,7 +88,7 @@ MUTANTS = (
         "the choice drops what cannot be decided any more, and takes a cell that refused for one that says no",
         (
             Edit(
-                register.authorize,
+                idempotency.authorize,
                 "proposal = choose(ctx, opened.intent.id, promises)",
                 """def possible(cell):
         holders = sum(other.get("accepted") == cell.get("accepted") for other in promises.values())
@@ -103,9 +103,9 @@ MUTANTS = (
         "equal_ballot_promises",
         "workers share ballots, and a refusal that shows my ballot is taken for a promise",
         (
-            Edit(register.open_ballot, "ctx.draw(BALLOTS)", "0"),
+            Edit(idempotency.open_ballot, "ctx.draw(BALLOTS)", "0"),
             Edit(
-                register.promising,
+                idempotency.promising,
                 "if answer.done}",
                 'if answer.done or answer.cell.get("promised") == opened.ballot}',
             ),
@@ -116,27 +116,27 @@ MUTANTS = (
     Mutant(
         "open_below_promise",
         "OPEN is granted whatever was promised",
-        (Edit(register.OPEN, f" AND {register.ABOVE_PROMISE}", ""),),
+        (Edit(idempotency.OPEN, f" AND {idempotency.ABOVE_PROMISE}", ""),),
         LEDGER,
     ),
     Mutant(
         "vote_below_promise",
         "VOTE is taken whatever was promised",
-        (Edit(register.VOTE, f" AND {register.AT_PROMISE}", ""),),
+        (Edit(idempotency.VOTE, f" AND {idempotency.AT_PROMISE}", ""),),
         LEDGER,
     ),
     Mutant(
         "open_takes_any_hash",
         "OPEN takes a cell from another payload",
-        (Edit(register.OPEN, f" AND {register.SAME_HASH}", ""),),
+        (Edit(idempotency.OPEN, f" AND {idempotency.SAME_HASH}", ""),),
         CLASHES,
     ),
     Mutant(
         "strict_hash_guard",
         "no write ever passes a cell with another hash, not even for an accepted value (an earlier wording)",
         (
-            Edit(register.VOTE, register.NO_RESULT, f"{register.NO_RESULT} AND {register.SAME_HASH}"),
-            Edit(register.PREPARE, register.NO_RESULT, f"{register.NO_RESULT} AND {register.SAME_HASH}"),
+            Edit(idempotency.VOTE, idempotency.NO_RESULT, f"{idempotency.NO_RESULT} AND {idempotency.SAME_HASH}"),
+            Edit(idempotency.PREPARE, idempotency.NO_RESULT, f"{idempotency.NO_RESULT} AND {idempotency.SAME_HASH}"),
         ),
         CLASHES,
     ),
@@ -144,8 +144,8 @@ MUTANTS = (
         "vote_keeps_losing_intent",
         "VOTE sets the accepted value but leaves another payload's hash and intent beside it",
         (
-            Edit(register.VOTE, "#hash = :hash", "#hash = if_not_exists(#hash, :hash)"),
-            Edit(register.VOTE, "intent = :intent", "intent = if_not_exists(intent, :intent)"),
+            Edit(idempotency.VOTE, "#hash = :hash", "#hash = if_not_exists(#hash, :hash)"),
+            Edit(idempotency.VOTE, "intent = :intent", "intent = if_not_exists(intent, :intent)"),
         ),
         CLASHES,
         directed=True,
@@ -155,7 +155,7 @@ MUTANTS = (
         "a Region proposes itself although its own table is away",
         (
             Edit(
-                register.choose,
+                idempotency.choose,
                 "ctx.region if ctx.region in promises else min(promises, key=ctx.regions.index)",
                 "ctx.region",
             ),
@@ -167,7 +167,7 @@ MUTANTS = (
     Mutant(
         "no_attempt_guard",
         "ATTEMPT is not conditional on another call's",
-        (Edit(register.ATTEMPT, f" AND {register.NO_OTHER_ATTEMPT}", ""),),
+        (Edit(idempotency.ATTEMPT, f" AND {idempotency.NO_OTHER_ATTEMPT}", ""),),
         PROCESSOR,
     ),
     Mutant(
@@ -248,7 +248,7 @@ MUTANTS = (
             Edit(
                 settlement.show,
                 "    complete = yield from",
-                '    yield (Update(ctx.region, intent.id, register.FINISH, {"result": result.text}),)\n'
+                '    yield (Update(ctx.region, intent.id, idempotency.FINISH, {"result": result.text}),)\n'
                 "    complete = yield from",
             ),
         ),
@@ -262,7 +262,7 @@ MUTANTS = (
                 settlement.show,
                 "        return (yield from rest(",
                 '        done = {"result": result.text}\n'
-                "        yield tuple(Update(region, intent.id, register.FINISH, done) for region in ctx.regions)\n"
+                "        yield tuple(Update(region, intent.id, idempotency.FINISH, done) for region in ctx.regions)\n"
                 "        return (yield from rest(",
             ),
         ),
@@ -338,7 +338,7 @@ MUTANTS = (
     Mutant(
         "open_at_promise",
         "OPEN is granted again in a ballot that was promised already",
-        (Edit(register.OPEN, "promised < :ballot", "promised <= :ballot"),),
+        (Edit(idempotency.OPEN, "promised < :ballot", "promised <= :ballot"),),
         EQUAL,
     ),
     # --------------------------------------------------------------------------------- what clients are told
@@ -355,7 +355,7 @@ MUTANTS = (
             Edit(
                 flows.get,
                 "intent = leading(ctx, payment, cells)",
-                'held = [register.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]\n'
+                'held = [idempotency.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]\n'
                 "    intent = held[0] if held else None",
             ),
         ),
@@ -405,7 +405,7 @@ MUTANTS = (
     Mutant(
         "same_ballot",
         "all workers of all Regions draw the same ballots",
-        (Edit(register.open_ballot, "ctx.draw(BALLOTS)", "0"),),
+        (Edit(idempotency.open_ballot, "ctx.draw(BALLOTS)", "0"),),
         CLASHES,
         safe="a cell promises a ballot once, and a refusal is never a promise: only progress suffers",
     ),
@@ -419,7 +419,13 @@ MUTANTS = (
     Mutant(
         "later_without_condition",
         "janitors move a due time that another one moved meanwhile",
-        (Edit(register.LATER, register.STILL_DUE_THEN, f"{register.STILL_DUE_THEN} OR attribute_exists(due_at)"),),
+        (
+            Edit(
+                idempotency.LATER,
+                idempotency.STILL_DUE_THEN,
+                f"{idempotency.STILL_DUE_THEN} OR attribute_exists(due_at)",
+            ),
+        ),
         CLASHES,
         safe="the due time only says when to look again",
     ),
@@ -429,7 +435,11 @@ STAGED = (
     Mutant(
         "release_by_any_token",
         "RELEASE undoes whatever call is claimed",
-        (Edit(register.RELEASE, register.MY_ATTEMPT, f"({register.MY_ATTEMPT} OR attribute_exists(attempt))"),),
+        (
+            Edit(
+                idempotency.RELEASE, idempotency.MY_ATTEMPT, f"({idempotency.MY_ATTEMPT} OR attribute_exists(attempt))"
+            ),
+        ),
         PROCESSOR,
     ),
 )

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from payments import task
-from payments.protocol import record, register
+from payments.protocol import idempotency, record
 from payments.protocol.ports import Action
 
 PURE = (
@@ -28,7 +28,7 @@ FORGET: list[Callable[[], None]] = []
 """What forgets the answers kept."""
 
 ACTIONS: tuple[Action, ...] = tuple(
-    value for module in (register, record) for value in vars(module).values() if isinstance(value, Action)
+    value for module in (idempotency, record) for value in vars(module).values() if isinstance(value, Action)
 )
 
 

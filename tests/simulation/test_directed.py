@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from payments.protocol import flows, operations, settlement
+from payments.protocol.idempotency import decided
 from payments.protocol.operations import Ruling
 from payments.protocol.ports import CANCELLED, Request, Update
-from payments.protocol.register import decided
 from payments.protocol.values import NOT_CHARGED, Intent
 
 from tests.payments import memory

@@ -1,7 +1,7 @@
 """Faults 1 to 16 of docs/faults.md, each played out on production code."""
 
 import pytest
-from payments.protocol import register
+from payments.protocol import idempotency
 
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
@@ -87,7 +87,14 @@ def test_fault_11_replication_lag_only_costs_freshness() -> None:
 
 def test_fault_12_no_clock_decides_in_the_register() -> None:
     """Neither the conditions nor the choice look at a time, and clocks hours apart give one decision."""
-    for action in (register.OPEN, register.PREPARE, register.VOTE, register.ATTEMPT, register.RESULT, register.FINISH):
+    for action in (
+        idempotency.OPEN,
+        idempotency.PREPARE,
+        idempotency.VOTE,
+        idempotency.ATTEMPT,
+        idempotency.RESULT,
+        idempotency.FINISH,
+    ):
         assert not {":now", ":due"} & set(action.condition.replace(")", " ").split()), action
     for seed in range(50):
         run = calm("processor", seed)

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, NamedTuple
 
 import pytest
-from payments.protocol import register
+from payments.protocol import idempotency
 from payments.protocol.lifecycle_table import CELL, CellState, Who, state_of
 from payments.protocol.ports import Action, Refusal, Request, Update
 from payments.protocol.values import read_value
@@ -25,7 +25,7 @@ from tests.simulation.options import Options, drawn
 from tests.simulation.scenario import Run
 from tests.simulation.staging import A, C, post
 
-ACTIONS: dict[str, Action] = {name: getattr(register, name) for name in CELL}
+ACTIONS: dict[str, Action] = {name: getattr(idempotency, name) for name in CELL}
 # Two of each thing, so that each can be the same as before or another one.
 CHOICES = (
     ({"hash": "A", "intent": "a"}, {"hash": "B", "intent": "b"}),
@@ -113,7 +113,7 @@ def test_the_expressions_do_what_the_table_says(name: str) -> None:
 
 
 def test_the_table_names_every_action_on_a_cell() -> None:
-    assert set(CELL) == {value.name for value in vars(register).values() if isinstance(value, Action)}
+    assert set(CELL) == {value.name for value in vars(idempotency).values() if isinstance(value, Action)}
 
 
 def test_each_action_leads_where_the_table_says() -> None:
@@ -164,7 +164,7 @@ def test_an_action_with_a_part_missing_is_seen(name: str, action: Action) -> Non
 )
 def test_a_mutant_of_an_action_is_seen(mutant: Mutant) -> None:
     with applied(mutant):
-        assert any(next(differences(name, getattr(register, name)), None) for name in CELL)
+        assert any(next(differences(name, getattr(idempotency, name)), None) for name in CELL)
 
 
 # --- who does it

@@ -1,6 +1,6 @@
 """Runs of the simulator, as TLC can follow them: every change of one payment's cells, in its order.
 
-The only place that knows both names: those of `register.py`'s attributes and those of docs/spec/Register.tla.
+The only place that knows both names: those of `idempotency.py`'s attributes and those of docs/spec/Register.tla.
 """
 
 from collections.abc import Iterator, Mapping

@@ -3,10 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from payments.protocol import register
-from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
-from payments.protocol.record import read_record, transaction
-from payments.protocol.register import (
+from payments.protocol import idempotency
+from payments.protocol.idempotency import (
     authorize,
     decided,
     intent_with,
@@ -16,6 +14,8 @@ from payments.protocol.register import (
     read_cells,
     take_over,
 )
+from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
+from payments.protocol.record import read_record, transaction
 from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, waits, written
 from payments.protocol.values import (
     IN_DOUBT,
@@ -45,7 +45,7 @@ class Reply(NamedTuple):
 
 def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     """POST: have all three Regions hold the payment, decide who charges, and settle it if this Region does."""
-    opened = yield from open_ballot(ctx, intent, 1, register.OPEN)
+    opened = yield from open_ballot(ctx, intent, 1, idempotency.OPEN)
     result = written(opened.cells.values())
     if result:
         return (yield from replay(ctx, intent, result, opened.cells.values()))
@@ -188,7 +188,7 @@ def complete(ctx: Context, payment: str, result: Result, cells: Collection[Cell]
 
 def void(ctx: Context, payment: str) -> Flow[Outcome]:
     """Close the own cell of what an earlier version called void; the other Regions close theirs."""
-    yield (Update(ctx.region, payment, register.FINISH, {"result": VOID_TEXT}),)
+    yield (Update(ctx.region, payment, idempotency.FINISH, {"result": VOID_TEXT}),)
     return Outcome(State.FINAL, read_result(VOID_TEXT), resting=True)
 
 

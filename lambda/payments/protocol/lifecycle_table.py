@@ -1,6 +1,6 @@
 """The life of a cell as one table: what each action makes of a cell in each state, when it is refused, and who does it.
 
-`register.py` says the same in DynamoDB's expressions: `tests/simulation/test_lifecycle.py` compares the two on every
+`idempotency.py` says the same in DynamoDB's expressions: `tests/simulation/test_lifecycle.py` compares the two on every
 reachable cell, and docs/protocol.md shows the table. No function imports this module.
 """
 
@@ -128,7 +128,7 @@ CELL: Final[Mapping[str, Move]] = {
         sets={"due_at": "due"},
     ),
 }
-"""By action of `register.py`."""
+"""By action of `idempotency.py`."""
 
 
 def state_of(cell: Mapping[str, Any]) -> CellState:

@@ -10,8 +10,15 @@ import hashlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from payments.protocol import register
+from payments.protocol import idempotency
 from payments.protocol.flows import public_record, standing
+from payments.protocol.idempotency import (
+    decided,
+    everywhere,
+    intent_with,
+    read_cells,
+    update_all,
+)
 from payments.protocol.ports import (
     CANCELLED,
     LEDGER,
@@ -26,13 +33,6 @@ from payments.protocol.ports import (
     Update,
     Verdict,
     WriteReceipt,
-)
-from payments.protocol.register import (
-    decided,
-    everywhere,
-    intent_with,
-    read_cells,
-    update_all,
 )
 from payments.protocol.rejoining import MARK, Done, Why, attribute
 from payments.protocol.settlement import PARKED, State, ended, finish, result_of, results, show, torn, waits, written
@@ -150,7 +150,7 @@ def close(ctx: Context, intent: Intent, result: Result, ruling: Ruling) -> Flow[
         silent = ", ".join(sorted(needed - noted)) or "two Regions"
         return Done(False, f"{silent} did not answer: repeat it", why=Why.REGION_SILENT)
     if ruling.unchecked:
-        stored = yield from update_all(ctx, intent, register.RESULT, result=result.text)
+        stored = yield from update_all(ctx, intent, idempotency.RESULT, result=result.text)
         agreeing = {region for region, answer in stored.items() if answer.cell.get("result") == result.text}
         if not needed <= agreeing:
             says = f"{', '.join(sorted(needed - agreeing))} did not take the result, or shows another one"
@@ -188,7 +188,7 @@ def words(ctx: Context, payment: str, ruling: Ruling) -> str:
 def note(ctx: Context, payment: str, text: str) -> Flow[frozenset[str]]:
     """Keep who ruled what, and why, beside the payment, where nothing compares it: once in each cell, and in the
     bucket. The Regions that answered."""
-    answers = yield from everywhere(ctx, lambda region: Update(region, payment, register.RULE, {"ruling": text}))
+    answers = yield from everywhere(ctx, lambda region: Update(region, payment, idempotency.RULE, {"ruling": text}))
     name = hashlib.sha256(text.encode()).hexdigest()
     yield (WriteReceipt(f"rulings/{payment}/{name}.json", text),)
     return frozenset(answers)
@@ -253,7 +253,7 @@ def never_called(ctx: Context, intent: Intent, value: Value, cells: Mapping[str,
     cell = cells.get(value.region)
     if ctx.deduplicates or cell is None or "attempt" in cell or not waits(ctx, cells):
         return False
-    (answer,) = yield (register.update(ctx, value.region, intent, register.ATTEMPT, token=MARK),)
+    (answer,) = yield (idempotency.update(ctx, value.region, intent, idempotency.ATTEMPT, token=MARK),)
     return answer is not LOST and answer.done and "attempted_at" not in cell
 
 

@@ -9,10 +9,9 @@ from collections.abc import Mapping, Set
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
-from payments.protocol import register
+from payments.protocol import idempotency
 from payments.protocol.flows import public_record
-from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Cell, Context, Flow, Read, Update
-from payments.protocol.register import (
+from payments.protocol.idempotency import (
     Opened,
     choose,
     everywhere,
@@ -25,6 +24,7 @@ from payments.protocol.register import (
     update_all,
     vote,
 )
+from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Cell, Context, Flow, Read, Update
 from payments.protocol.settlement import results, torn, written
 from payments.protocol.values import VOID, Intent, Result
 
@@ -140,7 +140,7 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
         done = yield from vote_on_all(ctx, lost, opened, others.keys())
     ruling = attribute(others, "ruling")
     if done.done and ruling:
-        (noted,) = yield (Update(lost, payment, register.RULE, {"ruling": ruling}),)
+        (noted,) = yield (Update(lost, payment, idempotency.RULE, {"ruling": ruling}),)
         return done if noted is not LOST else Done(False, "the lost register does not answer")
     return done
 
@@ -156,7 +156,7 @@ def vote_on_all(ctx: Context, lost: str, opened: Opened, needed: Set[str]) -> Fl
     value = proposal.value
     if highest_accepted(promises.values()) and value.region == lost and value.rail != LEDGER and not ctx.deduplicates:
         # It may have called the processor, and only the lost cell knew: in doubt, never blindly charged again.
-        (marked,) = yield (update(ctx, lost, proposal.intent, register.ATTEMPT, token=MARK),)
+        (marked,) = yield (update(ctx, lost, proposal.intent, idempotency.ATTEMPT, token=MARK),)
         if marked is LOST:
             return Done(False, "the lost register does not answer")
     votes = yield from vote(ctx, opened, proposal)
@@ -177,9 +177,9 @@ def teach(ctx: Context, lost: str, payment: str, result: Result, others: Mapping
     else:
         intent = intent_with(result.hash, others.values(), payment)
     if result.status == VOID or intent is None:
-        (answer,) = yield (Update(lost, payment, register.FINISH, {"result": result.text}),)
+        (answer,) = yield (Update(lost, payment, idempotency.FINISH, {"result": result.text}),)
         return Done(False, "the lost register does not answer") if answer is LOST else Done(True, result.status)
-    stored = yield from update_all(ctx, intent, register.RESULT, result=result.text)
+    stored = yield from update_all(ctx, intent, idempotency.RESULT, result=result.text)
     if stored.keys() != set(ctx.regions):
         return Done(False, "not all three Regions answered: repeat it")
     if public or results(answer.cell for answer in stored.values())[result.text] >= 2:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
 
-from payments.protocol import register
+from payments.protocol import idempotency
+from payments.protocol.idempotency import decided, intent_with, update, update_all
 from payments.protocol.ports import (
     LEDGER,
     LOST,
@@ -21,7 +22,6 @@ from payments.protocol.ports import (
     Verdict,
 )
 from payments.protocol.record import publish, receipt
-from payments.protocol.register import decided, intent_with, update, update_all
 from payments.protocol.values import (
     DECLINED,
     NOT_CHARGED,
@@ -36,7 +36,7 @@ from payments.protocol.values import (
     read_result,
 )
 
-PATIENCE: Final = 4 * register.DUE_AFTER
+PATIENCE: Final = 4 * idempotency.DUE_AFTER
 """Seconds after which a Region that has not done what it alone may do counts as silent: the janitors of all three have
 had their turn."""
 
@@ -107,10 +107,10 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
     if isinstance(verdict, Verdict):
         return charged(intent, value, verdict)
     if isinstance(verdict, Refusal):
-        yield (update(ctx, ctx.region, intent, register.REFUSE, cause=verdict.cause),)
+        yield (update(ctx, ctx.region, intent, idempotency.REFUSE, cause=verdict.cause),)
         return Outcome(State.REFUSED, value=value)
     if verdict is NOT_SENT and value.region == ctx.region:
-        yield (Update(ctx.region, intent.id, register.RELEASE, {"token": token}),)
+        yield (Update(ctx.region, intent.id, idempotency.RELEASE, {"token": token}),)
     unknown = verdict is LOST and not ctx.deduplicates
     return Outcome(State.IN_DOUBT if unknown else State.UNFINISHED, value=value)
 
@@ -150,7 +150,7 @@ def result_of(intent: Intent, value: Value, verdict: Verdict) -> Result:
 
 def attempt(ctx: Context, intent: Intent, token: str) -> Flow[Cell | None]:
     """Claim the one call of the processor in the own cell. The cell afterwards, whoever claimed it; None: unknown."""
-    (answer,) = yield (update(ctx, ctx.region, intent, register.ATTEMPT, token=token),)
+    (answer,) = yield (update(ctx, ctx.region, intent, idempotency.ATTEMPT, token=token),)
     if answer is not LOST:
         return answer.cell  # type: ignore[no-any-return]  # an Answer
     (cell,) = yield (Read(ctx.region, intent.id),)
@@ -161,7 +161,7 @@ def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
     """Make a result final, show it, and stop the janitor of this Region from asking for it."""
     conflict = False
     if result.rail != LEDGER:  # in the ledger two votes hold all there is to know
-        answers = yield from update_all(ctx, intent, register.RESULT, result=result.text)
+        answers = yield from update_all(ctx, intent, idempotency.RESULT, result=result.text)
         cells = [answer.cell for answer in answers.values()]
         texts = results(cells)
         conflict = len(texts) > 1
@@ -195,12 +195,12 @@ def write_receipt(intent: Intent, result: Result) -> Flow[bool]:
 
 def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
     """This Region's replica shows the record: nothing is due here any more, even where the cell took another result."""
-    (finished,) = yield (Update(ctx.region, payment, register.FINISH, {"result": result.text}),)
+    (finished,) = yield (Update(ctx.region, payment, idempotency.FINISH, {"result": result.text}),)
     if finished is LOST:
         return Outcome(State.FINAL, result)
     if finished.done:
         return Outcome(State.FINAL, result, resting=True)
-    (rested,) = yield (Update(ctx.region, payment, register.REST, {}),)
+    (rested,) = yield (Update(ctx.region, payment, idempotency.REST, {}),)
     return Outcome(State.FINAL, result, resting=rested is not LOST, conflict=True)
 
 
@@ -260,7 +260,7 @@ def doubtful(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> bool:
         return value.rail != ctx.rail or outdated(ctx, value)
     cell = cells.get(value.region, {})
     if "attempt" in cell:
-        return ctx.now() > int(cell["attempted_at"]) + register.DUE_AFTER
+        return ctx.now() > int(cell["attempted_at"]) + idempotency.DUE_AFTER
     return late(ctx, value, cells)
 
 

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-from payments.protocol import register
+from payments.protocol import idempotency
 from payments.protocol.flows import public_record, recover
+from payments.protocol.idempotency import held_intent
 from payments.protocol.ports import LOST, Cell, Context, Flow, Read, Update
-from payments.protocol.register import held_intent
 from payments.protocol.settlement import PARKED, Outcome, State, rest, write_receipt
 from payments.protocol.values import Intent, Result
 
@@ -55,4 +55,4 @@ def tidy(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
 def later(ctx: Context, payment: str, own: Cell, age: int) -> Update:
     """Due again after half its age, unless another janitor moved it meanwhile."""
     wait = min(max(age // 2, PATIENCE[0]), PATIENCE[1])
-    return Update(ctx.region, payment, register.LATER, {"seen": own["due_at"], "due": ctx.now() + wait})
+    return Update(ctx.region, payment, idempotency.LATER, {"seen": own["due_at"], "due": ctx.now() + wait})

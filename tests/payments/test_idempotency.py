@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from payments.aws import run
-from payments.protocol import register
-from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Update
-from payments.protocol.record import PUBLISH
-from payments.protocol.register import (
+from payments.protocol import idempotency
+from payments.protocol.idempotency import (
     Opened,
     Proposal,
     authorize,
@@ -20,6 +18,8 @@ from payments.protocol.register import (
     propose,
     take_over,
 )
+from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Update
+from payments.protocol.record import PUBLISH
 from payments.protocol.values import Intent, Value
 
 from tests.payments.conftest import Site
@@ -180,7 +180,7 @@ class Table:
         self.context = World().context()
 
     def write(self, action: Action, intent: Intent = INTENT, **values: Any) -> Answer:
-        whole = register.update(self.context, HOME, intent._replace(id=self.intent.id), action, **values)
+        whole = idempotency.update(self.context, HOME, intent._replace(id=self.intent.id), action, **values)
         wanted = {name: value for name, value in whole.values.items() if f":{name}" in action.update + action.condition}
         answer = self.driver._do(whole._replace(values=wanted), time.monotonic() + 8)
         assert isinstance(answer, Answer), "the emulator refused the expression"
@@ -193,76 +193,78 @@ def table(site: Site) -> Table:
 
 
 def test_open_promises_once_and_higher_only(table: Table) -> None:
-    first = table.write(register.OPEN, ballot=11)
+    first = table.write(idempotency.OPEN, ballot=11)
     assert first.done
     assert (first.cell["promised"], first.cell["hash"], first.cell["intent"]) == (11, INTENT.hash, INTENT.text)
-    again = table.write(register.OPEN, ballot=11)
+    again = table.write(idempotency.OPEN, ballot=11)
     assert (again.done, again.cell["promised"]) == (False, 11)
-    assert table.write(register.OPEN, ballot=12).cell["accepted_at"] == first.cell["accepted_at"]
-    other = table.write(register.OPEN, OTHER, ballot=99)
+    assert table.write(idempotency.OPEN, ballot=12).cell["accepted_at"] == first.cell["accepted_at"]
+    other = table.write(idempotency.OPEN, OTHER, ballot=99)
     assert (other.done, other.cell["hash"]) == (False, INTENT.hash)
 
 
 def test_vote_needs_its_promise_and_replaces_a_hash_that_lost(table: Table) -> None:
-    table.write(register.OPEN, OTHER, ballot=12)
-    assert not table.write(register.VOTE, ballot=11, value=VALUE.text).done
-    assert not table.write(register.OPEN, ballot=13).done
-    assert table.write(register.PREPARE, ballot=13).cell["hash"] == OTHER.hash
+    table.write(idempotency.OPEN, OTHER, ballot=12)
+    assert not table.write(idempotency.VOTE, ballot=11, value=VALUE.text).done
+    assert not table.write(idempotency.OPEN, ballot=13).done
+    assert table.write(idempotency.PREPARE, ballot=13).cell["hash"] == OTHER.hash
     for _ in range(2):
-        voted = table.write(register.VOTE, ballot=13, value=VALUE.text)
+        voted = table.write(idempotency.VOTE, ballot=13, value=VALUE.text)
         assert (voted.done, voted.cell["hash"], voted.cell["intent"]) == (True, INTENT.hash, INTENT.text)
         assert (voted.cell["accepted"], voted.cell["accepted_ballot"]) == (VALUE.text, 13)
 
 
 def test_vote_brings_everything_to_an_empty_cell(table: Table) -> None:
-    voted = table.write(register.VOTE, ballot=11, value=VALUE.text)
+    voted = table.write(idempotency.VOTE, ballot=11, value=VALUE.text)
     assert {"hash", "intent", "accepted_at", "due_shard", "due_at", "promised"} <= voted.cell.keys()
 
 
 def test_attempt_is_one_callers_until_released(table: Table) -> None:
-    assert table.write(register.ATTEMPT, token="a").done
-    assert table.write(register.ATTEMPT, token="a").done
-    other = table.write(register.ATTEMPT, token="b")
+    assert table.write(idempotency.ATTEMPT, token="a").done
+    assert table.write(idempotency.ATTEMPT, token="a").done
+    other = table.write(idempotency.ATTEMPT, token="b")
     assert (other.done, other.cell["attempt"]) == (False, "a")
-    assert not table.write(register.RELEASE, token="b").done
-    assert table.write(register.RELEASE, token="a").done
-    assert table.write(register.ATTEMPT, token="b").done
+    assert not table.write(idempotency.RELEASE, token="b").done
+    assert table.write(idempotency.RELEASE, token="a").done
+    assert table.write(idempotency.ATTEMPT, token="b").done
 
 
 def test_result_is_written_once_and_finish_clears_due(table: Table) -> None:
-    first = table.write(register.RESULT, result="R1")
+    first = table.write(idempotency.RESULT, result="R1")
     assert first.done
     assert "due_at" in first.cell
-    assert table.write(register.RESULT, result="R2") == Answer(False, first.cell)
-    assert not table.write(register.FINISH, result="R2").done
+    assert table.write(idempotency.RESULT, result="R2") == Answer(False, first.cell)
+    assert not table.write(idempotency.FINISH, result="R2").done
     for _ in range(2):
-        finished = table.write(register.FINISH, result="R1")
+        finished = table.write(idempotency.FINISH, result="R1")
         assert finished.done
         assert "due_at" not in finished.cell
         assert "due_shard" not in finished.cell
 
 
-@pytest.mark.parametrize("action", [register.OPEN, register.PREPARE, register.VOTE, register.ATTEMPT, register.RELEASE])
+@pytest.mark.parametrize(
+    "action", [idempotency.OPEN, idempotency.PREPARE, idempotency.VOTE, idempotency.ATTEMPT, idempotency.RELEASE]
+)
 def test_nothing_changes_a_cell_with_a_result(table: Table, action: Action) -> None:
-    table.write(register.ATTEMPT, token="t")
-    finished = table.write(register.FINISH, result="R1").cell
+    table.write(idempotency.ATTEMPT, token="t")
+    finished = table.write(idempotency.FINISH, result="R1").cell
     refused = table.write(action, ballot=99, value=VALUE.text, token="t")
     assert refused == Answer(False, finished)
 
 
 def test_a_cell_rests_only_with_a_result(table: Table) -> None:
-    table.write(register.OPEN, ballot=11)
-    assert not table.write(register.REST).done
-    table.write(register.RESULT, result="R1")
-    rested = table.write(register.REST)
+    table.write(idempotency.OPEN, ballot=11)
+    assert not table.write(idempotency.REST).done
+    table.write(idempotency.RESULT, result="R1")
+    rested = table.write(idempotency.REST)
     assert rested.done
     assert "due_at" not in rested.cell
 
 
 def test_later_moves_only_what_was_seen(table: Table) -> None:
-    seen = table.write(register.OPEN, ballot=11).cell["due_at"]
-    assert table.write(register.LATER, seen=seen, due=9_999).cell["due_at"] == 9_999
-    assert not table.write(register.LATER, seen=seen, due=1).done
+    seen = table.write(idempotency.OPEN, ballot=11).cell["due_at"]
+    assert table.write(idempotency.LATER, seen=seen, due=9_999).cell["due_at"] == 9_999
+    assert not table.write(idempotency.LATER, seen=seen, due=1).done
 
 
 def test_a_record_is_published_once(table: Table, site: Site) -> None:

@@ -1,4 +1,4 @@
-"""The permit register: two of three Regions decide who may charge a payment, so that no repeat is charged again.
+"""The idempotency rule: a permit register. Two of three Regions decide who may charge a payment, once for all repeats.
 
 Each Region keeps one cell a payment, in a table of its own that nothing replicates. A cell only ever changes by the
 conditional writes named below, so each of them is a fact about that cell at one moment:
