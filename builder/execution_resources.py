@@ -19,9 +19,9 @@ def functions() -> list[Statement]:
             "lambda",
             """
             AddPermission CreateFunction DeleteFunction DeleteFunctionConcurrency DeleteFunctionEventInvokeConfig
-            GetFunction GetFunctionCodeSigningConfig GetFunctionConcurrency GetFunctionConfiguration
+            GetFunction GetFunctionCodeSigningConfig
             GetFunctionEventInvokeConfig GetFunctionRecursionConfig GetFunctionScalingConfig GetPolicy
-            GetRuntimeManagementConfig ListTags PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission
+            GetRuntimeManagementConfig PutFunctionConcurrency PutFunctionEventInvokeConfig RemovePermission
             TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
             """,
             "function:payment-*",
@@ -77,7 +77,7 @@ def buckets() -> list[Statement]:
                 "s3",
                 """
             CreateBucket DeleteBucket DeleteBucketPolicy GetAccelerateConfiguration GetAnalyticsConfiguration
-            GetBucketAbac GetBucketAcl GetBucketCORS GetBucketLocation GetBucketLogging
+            GetBucketAbac GetBucketAcl GetBucketCORS GetBucketLogging
             GetBucketMetadataTableConfiguration GetBucketNotification GetBucketObjectLockConfiguration
             GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock GetBucketTagging
             GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration GetIntelligentTieringConfiguration
@@ -128,7 +128,7 @@ def events() -> list[Statement]:
         act(
             "events",
             """
-            CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule DisableRule EnableRule
+            CreateEventBus DeleteEventBus DeleteRule DescribeEventBus DescribeRule
             ListTagsForResource ListTargetsByRule PutRule PutTargets RemovePermission RemoveTargets TagResource
             UntagResource UpdateEventBus
             """,

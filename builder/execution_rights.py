@@ -48,14 +48,12 @@ def stacks() -> list[Statement]:
         act(
             "cloudformation",
             """
-            CancelUpdateStack ContinueUpdateRollback CreateChangeSet CreateStack DeleteChangeSet DeleteStack
-            DescribeChangeSet DescribeStackEvents DescribeStackResource DescribeStackResourceDrifts
-            DescribeStackResources DescribeStacks DetectStackDrift DetectStackResourceDrift ExecuteChangeSet
-            GetTemplate ListStackResources TagResource UntagResource UpdateStack UpdateTerminationProtection
+            CreateStack DeleteStack DescribeStackEvents DescribeStackResourceDrifts DescribeStackResources
+            DescribeStacks DetectStackDrift DetectStackResourceDrift TagResource UntagResource UpdateStack
             """,
             "stack/StackSet-payments-*",
         ),
-        allow(actions("cloudformation", "DescribeStackDriftDetectionStatus GetTemplateSummary"), "*"),
+        allow(actions("cloudformation", "BatchDescribeTypeConfigurations DescribeStackDriftDetectionStatus"), "*"),
         allow("s3:GetObject", Sub("arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}/*")),
     ]
 
@@ -112,7 +110,12 @@ def keys() -> list[Statement]:
         act("kms", "CreateAlias DeleteAlias UpdateAlias", "alias/payment-processing-*"),
         allow(actions("kms", "CreateGrant Decrypt Encrypt GenerateDataKey"), every, through),
         allow(
-            actions("kms", "DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion UntagResource UpdateKeyDescription"),
+            actions(
+                "kms",
+                """
+            DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription
+            """,
+            ),
             every,
             ours,
         ),

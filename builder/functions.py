@@ -63,6 +63,7 @@ class Functions:
             PROCESSOR,
             "payments.function.handler",
             *self._settle(),
+            put_events(arn("events", f"event-bus/{BUS}")),
             start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
             memory=3072,
             timeout=900,
@@ -115,7 +116,6 @@ class Functions:
             act_on_registers(self.register),
             publish_record(),
             store_receipt(BUCKET),
-            put_events(arn("events", f"event-bus/{BUS}")),
             use_key(self.key, "dynamodb", "lambda", "s3", "sqs"),
             *use_peer_keys("dynamodb"),
         ]

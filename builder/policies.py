@@ -23,8 +23,7 @@ from troposphere.iam import Policy, Role
 from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named_in, tags
 from builder.names import KEY_ALIAS, REGISTER, TABLE
 
-# What a caller of a service needs of the customer key behind a table, queue, topic or bucket: `GenerateDataKey*` and
-# `ReEncrypt*` of the service pages, written out.
+# What using a table takes of its customer key, by the DynamoDB guide; `GenerateDataKey*` and `ReEncrypt*` written out.
 USE_KEY = (
     "kms:Decrypt",
     "kms:DescribeKey",
@@ -34,6 +33,8 @@ USE_KEY = (
     "kms:ReEncryptFrom",
     "kms:ReEncryptTo",
 )
+# What sending to a queue, or writing an object with bucket keys, takes of its key.
+WRITE_WITH_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
 ACCOUNT = Ref("AWS::AccountId")
 
 
@@ -84,10 +85,10 @@ def trace() -> Statement:
     return allow(("xray:PutTelemetryRecords", "xray:PutTraceSegments"), "*")
 
 
-def use_key(key: Any, *services: str) -> Statement:
+def use_key(key: Any, *services: str, actions: tuple[str, ...] = USE_KEY) -> Statement:
     """Use the Region's own key, only through these services."""
     via = StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in services])
-    return allow(USE_KEY, GetAtt(key, "Arn"), via)
+    return allow(actions, GetAtt(key, "Arn"), via)
 
 
 def use_peer_keys(service: str, actions: tuple[str, ...] = USE_KEY) -> list[Statement]:

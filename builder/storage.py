@@ -33,7 +33,17 @@ from troposphere.s3 import (
 from builder.intrinsics import PEERS, bucket_arn, named_in, peer, tags
 from builder.names import ACCESS_LOGS, BUCKET, REPLICATION
 from builder.parameters import of_rank
-from builder.policies import allow, document, only_recent_tls, only_tls, role, trust, use_key, use_peer_keys
+from builder.policies import (
+    WRITE_WITH_KEY,
+    allow,
+    document,
+    only_recent_tls,
+    only_tls,
+    role,
+    trust,
+    use_key,
+    use_peer_keys,
+)
 
 NOT_PUBLIC = PublicAccessBlockConfiguration(
     BlockPublicAcls=True, BlockPublicPolicy=True, IgnorePublicAcls=True, RestrictPublicBuckets=True
@@ -136,6 +146,7 @@ def replication_role(key: Key) -> Role:
             ("s3:ReplicateObject", "s3:ReplicateTags"),
             [named_in("arn:${AWS::Partition}:s3:::" + BUCKET + "/*", which) for which in PEERS],
         ),
-        use_key(key, "s3"),
-        *use_peer_keys("s3"),
+        use_key(key, "s3", actions=("kms:Decrypt",)),
+        # Decrypt as well, for the buckets have keys of their own (docs/aws.md, "Replication under customer keys").
+        *use_peer_keys("s3", ("kms:Encrypt", *WRITE_WITH_KEY)),
     )

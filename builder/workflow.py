@@ -20,6 +20,7 @@ from troposphere.stepfunctions import (
 from builder.intrinsics import arn, peer, tags
 from builder.names import WORKFLOW, WORKFLOW_LOGS
 from builder.policies import (
+    WRITE_WITH_KEY,
     allow,
     deliver_logs,
     from_account,
@@ -200,7 +201,7 @@ def add_workflow(
             allow("lambda:InvokeFunction", GetAtt(processor, "Arn")),
             put_events(GetAtt(bus, "Arn")),
             send_to(dead_letters),
-            use_key(key, "sqs"),
+            use_key(key, "sqs", actions=WRITE_WITH_KEY),
             trace(),
             allow(("xray:GetSamplingRules", "xray:GetSamplingTargets"), "*"),
             deliver_logs(),

@@ -16,11 +16,14 @@ from localcloud.gaps import (
     eventbridge,
     iam,
     lambda_,
+    logs,
     s3,
     sns,
     stepfunctions,
 )
 from localcloud.http import Application, Receive, Scope, Send, read, respond
+from localcloud.iam import execution
+from localcloud.iam.rights import Rights
 from localcloud.network import Network
 from localcloud.processor import Processor
 from localcloud.stacksets import api as stacksets
@@ -33,12 +36,13 @@ API_PREFIX = "/_localcloud/api/"
 def application() -> Application:
     """Fill the emulator's gaps and return the application to serve. Called once, on the server's event loop."""
     network = Network()
-    cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics())
-    iam.install()
+    cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics(), Rights())
+    iam.install(cloud)
     cloudformation.install()
-    stacksets.install(network)
-    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, s3, sns, stepfunctions):
+    stacksets.install(cloud)
+    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, s3, sns, stepfunctions):
         gap.install(cloud)
+    execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)
     calls = FaultyCalls(network, faults, emulator_app)
     processor = Processor()
@@ -61,6 +65,11 @@ def application() -> Application:
         elif own == "quiet":
             waiting = _waiting(cloud.deliveries)
             await respond(send, 200, {"quiet": not any(waiting.values()), **waiting})
+        elif own == "decisions":
+            request = await read(scope, receive)
+            if request.method == "DELETE":
+                cloud.rights.decisions.forget()
+            await respond(send, 200, {"decisions": cloud.rights.decisions.shown()})
         elif own == "faults" or own.startswith("faults/"):
             await faults.serve(await read(scope, receive), own.removeprefix("faults"), send)
         else:

@@ -1,4 +1,4 @@
-"""What the gaps are handed: the network, the deliveries over it, and the metrics that AWS services publish."""
+"""What the gaps are handed: the network, the deliveries over it, the metrics of AWS services, and IAM's judgement."""
 
 import threading
 import time
@@ -8,6 +8,7 @@ from typing import Final
 from ministack.services import cloudwatch
 
 from localcloud.deliveries import Deliveries
+from localcloud.iam.rights import Rights
 from localcloud.network import Network
 
 RESOLUTION: Final = 60
@@ -44,3 +45,4 @@ class Cloud:
     network: Network
     deliveries: Deliveries
     metrics: Metrics
+    rights: Rights

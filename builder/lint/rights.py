@@ -6,12 +6,14 @@ from builder.lint.evaluate import Resolved
 from builder.lint.finding import SERVICES, Fault, region_of, service_of
 from builder.lint.statements import Statement, allowed, condition_values, grants, role_statements, trusted_services
 
-# Services whose resources here are encrypted with a customer key, and what touching them takes of it.
+# Services whose resources here are encrypted with a customer key, and what touching them takes of it; reading objects
+# takes the first alone.
 ENCRYPTED = {
     "dynamodb": ("kms:Decrypt", "kms:DescribeKey"),
     "s3": ("kms:Decrypt", "kms:GenerateDataKey"),
     "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
+READING = ("s3:Get", "s3:List")
 # What delivering to a target takes, by the target's service.
 DELIVERY = {"events": "events:PutEvents", "states": "states:StartExecution"}
 
@@ -69,14 +71,14 @@ def check_trust(stack: Resolved) -> Iterator[Fault]:
 def check_key_rights(stack: Resolved, regions: Collection[str]) -> Iterator[Fault]:
     """For each Region and service a role touches: key rights through that service there, by ARN or by alias."""
     for role, statements in role_statements(stack).items():
-        touched = {
-            (service, region)
-            for statement in statements
-            for action, resource in grants(statement)
-            if (service := action.partition(":")[0]) in ENCRYPTED and (region := place(resource, regions))
-        }
-        for service, region in sorted(touched):
-            for action in ENCRYPTED[service]:
+        touched: dict[tuple[str, str], set[str]] = {}
+        for statement in statements:
+            for action, resource in grants(statement):
+                if (service := action.partition(":")[0]) in ENCRYPTED and (region := place(resource, regions)):
+                    touched.setdefault((service, region), set()).add(action)
+        for (service, region), done in sorted(touched.items()):
+            reads = all(action.startswith(READING) for action in done)
+            for action in ENCRYPTED[service][: 1 if reads else None]:
                 if not any(_admits(statement, action, service, region, stack) for statement in statements):
                     yield Fault(
                         role,

@@ -13,14 +13,16 @@ from typing import Any, Final
 
 from ministack import app
 from ministack.core.iam_evaluator import AuthError
-from ministack.core.responses import get_request_client_ip, request_scope
+from ministack.core.responses import get_account_id, get_region, get_request_client_ip, request_scope
 from ministack.services import apigateway_v1
 
 from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import logs, patching
 from localcloud.gaps.patching import Properties, is_true
+from localcloud.iam.rights import DeniedError, Rights
 
 Answer = tuple[int, dict[str, str], bytes]
+SERVICE: Final = "apigateway.amazonaws.com"
 DENIED: Final = "AccessDeniedException"
 CONTEXT_VARIABLE: Final = re.compile(r"\$context\.([A-Za-z0-9_.]+)")
 LOG_STREAM: Final = "localcloud"
@@ -40,6 +42,8 @@ def install(cloud: Cloud) -> None:
     patching.wrap(app, "_enforce_execute_api", _authorize)
     patching.wrap(apigateway_v1, "_lambda_proxy_response", _proxy_response)
     patching.wrap(apigateway_v1, "_execute_in_scope", _execute)
+    patching.wrap(apigateway_v1, "_invoke_lambda_proxy_v1", partial(_invoke, cloud.rights))
+    patching.wrap_resource("AWS::ApiGateway::Account", partial(_check_log_role, cloud.rights))
     patching.wrap(app, "_handle_execute_api_request", partial(_handle, cloud.metrics))
     patching.wrap_resource("AWS::ApiGateway::Method", _complete_method)
     patching.wrap_resource("AWS::ApiGateway::RequestValidator", _complete_request_validator)
@@ -62,6 +66,22 @@ def _authorize(  # noqa: PLR0917 - the emulator's signature
         return denied
     error = AuthError(DENIED, "User is not authorized to perform: execute-api:Invoke")
     return apigateway_v1.authentication_error_response(api, stage, error, headers, query) or denied
+
+
+async def _invoke(rights: Rights, invoke: Any, integration: Any, api: str, stage: str, *more: Any, **named: Any) -> Any:
+    """The function's own policy allows the API to call it."""
+    account = named.get("owner_account_id") or get_account_id()
+    region = named.get("owner_region") or get_region()
+    _, resource, _, method, *_ = more
+    source = f"arn:aws:execute-api:{region}:{account}:{api}/{stage}/{method}{resource.get('path', '')}"
+    function = integration.get("uri", "").partition("/functions/")[2].removesuffix("/invocations")
+    if function.startswith("arn:"):
+        verdict = rights.may(
+            SERVICE, "lambda:InvokeFunction", function, {"aws:SourceArn": source}, by="a request to the API"
+        )
+        if not verdict.allowed:
+            raise FunctionFailedError(500)
+    return await invoke(integration, api, stage, *more, **named)
 
 
 def _proxy_response(shape: Any, result: dict[str, Any]) -> Any:
@@ -142,6 +162,17 @@ def _record(metrics: Metrics, called: tuple[str, str, str], method: str, answer:
 
 
 # --- CloudFormation
+
+
+def _check_log_role(rights: Rights, _physical_id: str, properties: Properties, _old: Properties) -> None:
+    try:
+        if role := properties.get("CloudWatchRoleArn"):
+            rights.require_trust(role, SERVICE, by="AWS::ApiGateway::Account")
+    except DeniedError:
+        raise ValueError(
+            "The role ARN does not have required permissions configured. Please grant trust permission for API "
+            "Gateway and add the required role policy."
+        ) from None
 
 
 def _complete_method(_physical_id: str, properties: Properties, _old: Properties) -> None:

@@ -9,9 +9,10 @@ import contextlib
 import logging
 import operator
 import time
+from functools import partial
 from typing import Any, Final
 
-from ministack.core.responses import request_scope
+from ministack.core.responses import get_account_id, request_scope
 from ministack.services import cloudwatch, sqs
 from ministack.services.cloudformation import provisioners
 
@@ -19,9 +20,11 @@ from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import metric_math, patching
 from localcloud.gaps.metric_math import Series
 from localcloud.gaps.patching import Properties
+from localcloud.iam.rights import DeniedError, Rights
 from localcloud.network import Network
 
 EVERY_SECONDS: Final = 5.0
+SERVICE: Final = "cloudwatch.amazonaws.com"
 logger = logging.getLogger("localcloud.alarms")
 Alarm = dict[str, Any]
 
@@ -37,6 +40,7 @@ def install(cloud: Cloud) -> None:
     """Accept metric math in templates, and evaluate alarms in this way only, for as long as the server runs."""
     patching.wrap(provisioners, "_cw_metric_alarm_record", _record)
     patching.wrap(cloudwatch, "_evaluate_all_alarms", lambda _evaluate_all: None)
+    patching.wrap(cloudwatch, "_dispatch_alarm_actions", partial(_notify, cloud.rights))
     loop = asyncio.get_running_loop()
 
     def look() -> None:
@@ -45,6 +49,25 @@ def install(cloud: Cloud) -> None:
         _evaluate_all(cloud.network, time.time())
 
     loop.call_later(EVERY_SECONDS, look)
+
+
+def _notify(rights: Rights, notify: Any, alarm: Alarm, *arguments: Any) -> None:
+    """An alarm reaches the topics whose policies and keys allow it."""
+
+    def reached(topic: str) -> bool:
+        source = {"aws:SourceArn": alarm.get("AlarmArn", ""), "aws:SourceAccount": get_account_id()}
+        try:
+            rights.require(SERVICE, "sns:Publish", topic, source, by="an alarm for a topic")
+            rights.require_key_of(SERVICE, topic, source, by="an alarm for a topic")
+        except DeniedError as error:
+            logger.warning("%s tells nobody: %s", alarm.get("AlarmName"), error)
+            return False
+        return True
+
+    lists = ("AlarmActions", "OKActions", "InsufficientDataActions")
+    notify(
+        {**alarm, **{name: [topic for topic in alarm.get(name) or [] if reached(topic)] for name in lists}}, *arguments
+    )
 
 
 def _record(record: Any, name: str, properties: Properties) -> Alarm:

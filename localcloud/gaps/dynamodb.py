@@ -17,6 +17,9 @@ from ministack.services import dynamodb
 from localcloud.cloud import Cloud
 from localcloud.gaps import patching
 from localcloud.gaps.patching import Properties, is_true
+from localcloud.iam import documents
+from localcloud.iam.execution import creator
+from localcloud.iam.rights import KEY_USE, DeniedError, Rights
 
 Item = dict[str, Any]
 Version = tuple[int, int]  # nanoseconds, and a number to break ties
@@ -27,7 +30,9 @@ def install(cloud: Cloud) -> None:
     """Wrap replication and the two table resource types of CloudFormation."""
     patching.wrap(dynamodb, "_replicate_write", Replication(cloud).replicate)
     patching.wrap_resource("AWS::DynamoDB::Table", _complete_table, _prepare_deletion)
-    patching.wrap_resource("AWS::DynamoDB::GlobalTable", _complete_global_table, _prepare_deletion)
+    patching.wrap_resource(
+        "AWS::DynamoDB::GlobalTable", partial(_complete_global_table, cloud.rights), _prepare_deletion
+    )
 
 
 # --- replication
@@ -78,10 +83,12 @@ def _complete_table(name: str, properties: Properties, _old: Properties) -> None
     _apply(name, get_region(), properties, properties)
 
 
-def _complete_global_table(name: str, properties: Properties, _old: Properties) -> None:
+def _complete_global_table(rights: Rights, name: str, properties: Properties, _old: Properties) -> None:
     """Make the table's replicas those of the template, each with its own settings."""
     here = get_region()
     replicas = {replica["Region"]: replica for replica in properties.get("Replicas", [])}
+    for region, replica in replicas.items():
+        _require_key(rights, name, region, replica)
     if here not in replicas:
         raise ValueError(f"Replicas of {name} must include the stack's own Region {here}")
     present = dynamodb._tables[name].get("_global_regions") or [here]
@@ -89,6 +96,19 @@ def _complete_global_table(name: str, properties: Properties, _old: Properties) 
     _update_replicas(name, "Delete", (region for region in present if region not in replicas))
     for region, replica in replicas.items():
         _apply(name, region, replica, properties)
+
+
+def _require_key(rights: Rights, name: str, region: str, replica: Properties) -> None:
+    """DynamoDB asks for a replica's key with the rights of whoever makes the table, and makes a grant for itself."""
+    account = get_account_id()
+    key = documents.key_arn(replica.get("SSESpecification", {}).get("KMSMasterKeyId", ""), region, account)
+    table = f"arn:aws:dynamodb:{region}:{account}:table/{name}"
+    try:
+        if key:
+            actions = ("kms:CreateGrant", *KEY_USE["dynamodb"])
+            rights.require_key(creator(account), key, actions, "dynamodb", table, by="AWS::DynamoDB::GlobalTable")
+    except DeniedError as error:
+        raise ValueError(error.message) from None
 
 
 def _prepare_deletion(name: str) -> None:

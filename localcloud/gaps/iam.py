@@ -1,13 +1,58 @@
-"""IAM: loopback stands for AWS's TLS endpoints, so that policies which deny insecure transport can be tried.
+"""IAM: calls that roles sign are remembered and also need the keys of what they touch; loopback counts as TLS.
 
-The application marks requests as https; what services do by themselves is secure too.
+Loopback stands for AWS's TLS endpoints, so that policies which deny insecure transport can be tried: the application
+marks requests as https, and what services do by themselves is secure too.
 """
 
 import contextvars
+from functools import partial
+from typing import Any
 
 from ministack.core import iam_evaluator
+from ministack.core.iam_evaluator import AuthError
+from ministack.core.responses import get_account_id
+from ministack.services import sts
+
+from localcloud.cloud import Cloud
+from localcloud.gaps import patching
+from localcloud.iam import documents
+from localcloud.iam.rights import TOUCHES, DeniedError, Rights
 
 
-def install() -> None:
-    """Make secure transport the default outside requests as well."""
+def install(cloud: Cloud) -> None:
+    """Wrap the judgement of signed calls, and make secure transport the default outside requests as well."""
     iam_evaluator._request_origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
+    patching.wrap(iam_evaluator, "enforce", partial(_enforce, cloud.rights))
+
+
+def _enforce(  # noqa: PLR0917 - the emulator's signature
+    rights: Rights,
+    enforce: Any,
+    access_key: str,
+    action: str,
+    service: str,
+    region: str,
+    resource_arn: str = "*",
+    service_context: dict[str, Any] | None = None,
+) -> Any:
+    """The emulator's verdict; then that of the key behind the resource. KMS judges the account's root as well."""
+    denied = enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=service_context)
+    if denied is not None and isinstance(denied, AuthError):
+        return denied
+    session = (sts._sessions.get(access_key) or {}).get("Arn", "")
+    role = documents.role_of(session)
+    try:
+        if ":role/" in role:
+            rights.require(
+                role, action, resource_arn, service_context, by="a call it signed", session=session.rsplit("/", 1)[-1]
+            )
+            if action in TOUCHES and not denied:
+                rights.require_key_of(role, resource_arn, by=action, session=session.rsplit("/", 1)[-1])
+        elif service == "kms" and ":key/" in resource_arn and iam_evaluator.is_root_access_key(access_key):
+            root = f"arn:aws:iam::{get_account_id()}:root"
+            rights.require(
+                root, action, resource_arn, documents.key_context(resource_arn), by="a call the operator signed"
+            )
+    except DeniedError as error:
+        return denied or AuthError("AccessDenied", error.message)
+    return denied

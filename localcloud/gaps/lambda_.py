@@ -18,6 +18,7 @@ from ministack.services import lambda_svc
 from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import patching
 from localcloud.gaps.patching import Properties
+from localcloud.iam.rights import DeniedError, Rights
 from localcloud.network import Network
 
 # How the emulator's worker reports an exception, and how it is made to: as an answer, since the emulator ends a process
@@ -29,6 +30,7 @@ REPORTED_WITH_TYPE: Final = (
     '{"type": type(e).__name__, "error": str(e), "trace": traceback.format_exc()}}}'
 )
 POLL_SECONDS: Final = 0.05
+SERVICE: Final = "lambda.amazonaws.com"
 
 
 def install(cloud: Cloud) -> None:
@@ -39,7 +41,9 @@ def install(cloud: Cloud) -> None:
     patching.wrap(lambda_runtime, "execution_credentials", partial(_remember_region, cloud.network))
     patching.wrap(lambda_svc, "_emit_lambda_metrics", partial(_count_throttle, cloud.metrics))
     patching.wrap(lambda_svc, "_execute_function_dispatch", partial(_dispatch, cloud, raised))
-    patching.wrap_resource("AWS::Lambda::Function", _complete)
+    patching.wrap(lambda_svc, "_emit_lambda_logs", partial(_log, cloud.rights))
+    patching.wrap(lambda_svc, "_route_async_failure", partial(_send_failure, cloud.rights))
+    patching.wrap_resource("AWS::Lambda::Function", partial(_complete, cloud.rights))
 
 
 def kill(region: str) -> None:
@@ -85,6 +89,13 @@ def _dispatch(
         time.sleep(POLL_SECONDS)
     if not cloud.network.up(region, "lambda"):
         return {"body": {"errorMessage": "Service unavailable", "errorType": "ServiceException"}, "error": True}
+    try:
+        _require_environment(cloud.rights, config)
+    except DeniedError as error:
+        message = (
+            f"Lambda was unable to decrypt the environment variables because KMS access was denied: {error.message}"
+        )
+        return {"body": {"errorMessage": message, "errorType": "KMSAccessDeniedException"}, "error": True}
     raised.error_type = None
     started = time.monotonic()
     result: dict[str, Any] = dispatch(function, config, *arguments)
@@ -99,6 +110,48 @@ def _dispatch(
     for line in _embedded_metrics(result.get("log") or ""):
         _publish(cloud.metrics, line)
     return result
+
+
+# --- what a function's role needs besides the calls of its code
+
+
+def _require_environment(rights: Rights, config: dict[str, Any]) -> None:
+    """Variables under a customer key are decrypted, and segments are sent, with the rights of the function's role."""
+    role, function, session = config.get("Role", ""), config.get("FunctionArn", ""), config.get("FunctionName", "")
+    if key := config.get("KMSKeyArn"):
+        rights.require_key(
+            role, key, ("kms:Decrypt",), "lambda", function, by="a function's variables", session=session
+        )
+    if (config.get("TracingConfig") or {}).get("Mode") == "Active":
+        for action in ("xray:PutTelemetryRecords", "xray:PutTraceSegments"):  # without them segments are lost, silently
+            rights.may(role, action, "*", by="a trace of a function")
+
+
+def _log(rights: Rights, emit: Any, function: dict[str, Any], *arguments: Any, **options: Any) -> None:
+    """A function without the right to log runs, and nobody reads its lines."""
+    config = function.get("config") or function
+    _, _, _, region, account, *_ = config["FunctionArn"].split(":")
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    stream = f"arn:aws:logs:{region}:{account}:log-group:{group}:log-stream:stream"
+    actions = ("logs:CreateLogStream", "logs:PutLogEvents")
+    if all(rights.may(config.get("Role", ""), action, stream, by="a line of a function").allowed for action in actions):
+        emit(function, *arguments, **options)
+
+
+def _send_failure(rights: Rights, send: Any, target: str, name: str, *arguments: Any) -> None:
+    """An event that failed for good goes to the dead-letter queue with the rights of the function's role."""
+    role = lambda_svc._functions[name]["config"].get("Role", "")
+    try:
+        if target.startswith("arn:aws:sqs:"):
+            _require_queue(rights, role, target, by="an event that a function failed on", session=name)
+    except DeniedError:
+        return
+    send(target, name, *arguments)
+
+
+def _require_queue(rights: Rights, role: str, queue: str, *, by: str, session: str) -> None:
+    rights.require(role, "sqs:SendMessage", queue, by=by, session=session)
+    rights.require_key_of(role, queue, by=by, session=session)
 
 
 # --- embedded metric format
@@ -134,8 +187,18 @@ def _publish(metrics: Metrics, content: dict[str, Any]) -> None:
 # --- CloudFormation
 
 
-def _complete(physical_id: str, properties: Properties, _old: Properties) -> None:
+def _complete(rights: Rights, physical_id: str, properties: Properties, _old: Properties) -> None:
     function = lambda_svc._functions[physical_id]
+    role, target = properties.get("Role", ""), (properties.get("DeadLetterConfig") or {}).get("TargetArn", "")
+    try:
+        rights.require_trust(role, SERVICE, by="AWS::Lambda::Function")
+    except DeniedError:
+        raise ValueError("The role defined for the function cannot be assumed by Lambda.") from None
+    try:
+        if target.startswith("arn:aws:sqs:"):
+            _require_queue(rights, role, target, by="AWS::Lambda::Function", session=physical_id)
+    except DeniedError:
+        raise ValueError("The provided execution role does not have permissions to call SendMessage on SQS") from None
     reserved = properties.get("ReservedConcurrentExecutions")
     function["concurrency"] = None if reserved is None else int(reserved)
     for name, source in (("KMSKeyArn", "KmsKeyArn"), ("DeadLetterConfig", "DeadLetterConfig")):

@@ -7,6 +7,7 @@ destination's key, and refuses what S3 refuses.
 """
 
 import contextvars
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,8 +23,11 @@ from ministack.services import s3
 from localcloud.cloud import Cloud
 from localcloud.gaps import patching
 from localcloud.gaps.patching import Properties, is_true
+from localcloud.iam.replication import check_access_logs, require_replication
+from localcloud.iam.rights import DeniedError, Rights
 
 Rule = dict[str, Any]
+logger = logging.getLogger("localcloud.replication")
 Tags = dict[str, str] | None
 ALGORITHM: Final = "x-amz-server-side-encryption"
 KEY: Final = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -35,7 +39,8 @@ def install(cloud: Cloud) -> None:
     patching.wrap(s3, "_put_bucket_replication", _put_bucket_replication)
     patching.wrap(s3, "_replication_rule_for", replication.rule_for)
     patching.wrap(s3, "_maybe_replicate", replication.replicate)
-    patching.wrap_resource("AWS::S3::Bucket", _complete, _delete_bucket)
+    patching.wrap_resource("AWS::S3::BucketPolicy", partial(_check_loggers, cloud.rights))
+    patching.wrap_resource("AWS::S3::Bucket", partial(_complete, cloud.rights), _delete_bucket)
 
 
 # --- replication
@@ -81,10 +86,17 @@ class Replication:
 
         def arrive(rule: Rule) -> None:
             variant = _encrypted_for(rule, item)
-            token = self.chosen.set((rule, configuration.get("Role", "")))
+            role = configuration.get("Role", "")
+            token = self.chosen.set((rule, role))
             try:
+                require_replication(
+                    self.cloud.rights, role, bucket, _destination(rule), key=key, replica_key=_key_of(rule)
+                )
                 with request_scope(account, source):
                     copy(bucket, key, variant, data, tags)
+            except DeniedError as error:
+                logger.warning("%s/%s is not replicated: %s", bucket, key, error)
+                variant["replication_status"] = "FAILED"
             finally:
                 self.chosen.reset(token)
             status = statuses[_destination(rule)] = variant["replication_status"]
@@ -103,10 +115,15 @@ class Replication:
 
 def _encrypted_for(rule: Rule, item: dict[str, Any]) -> dict[str, Any]:
     """The object as the destination stores it: under the key that the rule names, of the destination's Region."""
-    key_arn = rule.get("Destination", {}).get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID")
+    key_arn = _key_of(rule)
     if not key_arn:
         return dict(item)
     return {**item, "preserved_headers": {**item.get("preserved_headers", {}), ALGORITHM: "aws:kms", KEY: key_arn}}
+
+
+def _key_of(rule: Rule) -> str:
+    key: str = rule.get("Destination", {}).get("EncryptionConfiguration", {}).get("ReplicaKmsKeyID") or ""
+    return key
 
 
 def _show_status(bucket: str, key: str, item: dict[str, Any], statuses: set[str]) -> None:
@@ -152,13 +169,24 @@ def _region_of(bucket: str) -> str:
 # --- CloudFormation
 
 
-def _complete(name: str, new: Properties, old: Properties) -> None:
+def _complete(rights: Rights, name: str, new: Properties, old: Properties) -> None:
     """Put every setting of the template; remove those that an update dropped."""
+    if logs := new.get("LoggingConfiguration"):
+        check_access_logs(rights, name, logs.get("DestinationBucketName", name), logs.get("LogFilePrefix", ""))
     for setting, (operation, convert, put, delete) in SETTINGS.items():
         if new.get(setting):
             _check(getattr(s3, put)(name, _body(operation, name, convert(new[setting], name))), name)
         elif old.get(setting) and delete:
             getattr(s3, delete)(name)
+
+
+def _check_loggers(rights: Rights, _physical_id: str, properties: Properties, _old: Properties) -> None:
+    """The buckets that log to one that gets a policy."""
+    for bucket in s3._buckets:
+        log = s3._bucket_logging_config.get(bucket) or "<none/>"
+        texts = {element.tag.rpartition("}")[2]: element.text or "" for element in ElementTree.fromstring(log).iter()}  # noqa: S314
+        if texts.get("TargetBucket") == properties["Bucket"]:
+            check_access_logs(rights, bucket, properties["Bucket"], texts.get("TargetPrefix", ""))
 
 
 def _delete_bucket(name: str) -> None:

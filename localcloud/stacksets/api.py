@@ -13,7 +13,7 @@ from typing import Any, Final
 from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import handlers
 
-from localcloud.network import Network
+from localcloud.cloud import Cloud
 from localcloud.stacksets import checks, templates
 from localcloud.stacksets.model import Instance, Operation, Place, Result, StackSet
 from localcloud.stacksets.operations import Operations
@@ -30,11 +30,11 @@ Prepared = tuple[list[Place], Callable[[], None]]
 Preparation = Callable[[StackSet, Input], Prepared]
 
 
-def install(network: Network) -> None:
+def install(cloud: Cloud) -> None:
     """Add the actions to the emulator's CloudFormation."""
     kept = Templates()
     kept.install()
-    stacks = Stacks(network)
+    stacks = Stacks(cloud.network, cloud.rights)
     stack_sets = StackSets(Operations(stacks, kept))
     actions: dict[str, Callable[[Input], Output]] = {
         "CreateStackSet": stack_sets.create,

@@ -1,19 +1,18 @@
 """What the StackSets API checks before an operation starts, and the defaults that it adds."""
 
-import json
 import re
 from math import inf
 from typing import Any, Final
 
-from ministack.core.responses import request_scope
-from ministack.services import iam
 from ministack.services.cloudformation import handlers
 
+from localcloud.iam.rights import DeniedError, Rights
 from localcloud.stacksets.model import Place, StackSet, unique
 from localcloud.stacksets.query_protocol import ApiError, from_answer
 from localcloud.stacksets.stacks import StackFailedError
 
 ADMINISTRATION_ROLE: Final = "AWSCloudFormationStackSetAdministrationRole"
+SERVICE: Final = "cloudformation.amazonaws.com"
 EXECUTION_ROLE: Final = "AWSCloudFormationStackSetExecutionRole"
 NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 ACCOUNT: Final = re.compile(r"\d{12}")
@@ -146,36 +145,24 @@ def administration_role(request: dict[str, Any], account: str) -> str:
     return arn
 
 
-def roles(stack_set: StackSet, account: str) -> None:
-    """Both roles must exist, and each trust its caller; else StackFailedError with the reason of the instance."""
-    role_name = stack_set.administration_role.rsplit("/", 1)[-1]
-    if not _trusts(stack_set.account, role_name, {"cloudformation.amazonaws.com"}):
+def roles(rights: Rights, stack_set: StackSet, account: str) -> str:
+    """The ARN of the execution role. Both roles must exist and trust their caller, and the first must be allowed to
+    assume the second; else StackFailedError with the reason of the instance."""
+    administration = stack_set.administration_role
+    execution = f"arn:aws:iam::{account}:role/{stack_set.execution_role}"
+    source = f"arn:aws:cloudformation:{stack_set.region}:{stack_set.account}:stackset/{stack_set.id}"
+    name = administration.rsplit("/", 1)[-1]
+    try:
+        rights.require_trust(administration, SERVICE, source=source, by="a StackSet operation")
+    except DeniedError:
         raise StackFailedError(
-            f"Account {stack_set.account} should have '{role_name}' role with trust relationship to "
-            "CloudFormation service."
-        )
-    trusted = {stack_set.administration_role, f"arn:aws:iam::{stack_set.account}:root", stack_set.account}
-    if not _trusts(account, stack_set.execution_role, trusted):
+            f"Account {stack_set.account} should have '{name}' role with trust relationship to CloudFormation service."
+        ) from None
+    try:
+        rights.require(administration, "sts:AssumeRole", execution, by="a StackSet operation")
+        rights.require_trust(execution, administration, by="a StackSet operation")
+    except DeniedError:
         raise StackFailedError(
-            f"Account {account} should have '{stack_set.execution_role}' role with trust relationship to "
-            f"Role '{role_name}'."
-        )
-
-
-def _trusts(account: str, role_name: str, principals: set[str]) -> bool:
-    """Is there such a role, and does its trust policy name one of the principals? Conditions are not evaluated."""
-    with request_scope(account, "us-east-1"):
-        role = iam._roles.get(role_name)
-    if role is None:
-        return False
-    document = role.get("AssumeRolePolicyDocument") or "{}"
-    statements = (json.loads(document) if isinstance(document, str) else document).get("Statement", [])
-    for statement in [statements] if isinstance(statements, dict) else statements:
-        if statement.get("Effect") != "Allow":
-            continue
-        principal = statement.get("Principal", {})
-        values = principal.values() if isinstance(principal, dict) else [principal]
-        trusted = {item for value in values for item in ([value] if isinstance(value, str) else value)}
-        if trusted & (principals | {"*"}):
-            return True
-    return False
+            f"Account {account} should have '{stack_set.execution_role}' role with trust relationship to Role '{name}'."
+        ) from None
+    return execution

@@ -8,6 +8,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from localcloud.iam import execution
 from localcloud.stacksets import checks
 from localcloud.stacksets.model import Instance, Operation, Place, StackSet, now, parameter_list, tag_list, unique
 from localcloud.stacksets.stacks import StackFailedError, Stacks
@@ -106,7 +107,8 @@ class Operations:
         if operation.action != "DETECT_DRIFT":
             instance.detailed_status = "RUNNING"
         try:
-            checks.roles(stack_set, instance.account)
+            role = checks.roles(self.stacks.rights, stack_set, instance.account)
+            execution.acting.set((role, operation.id))  # of this task, and of those that it begins
             if operation.action == "DELETE":
                 if instance.stack_id and not operation.retain_stacks:
                     await self.stacks.delete(place, instance.stack_id)

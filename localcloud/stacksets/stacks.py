@@ -13,12 +13,34 @@ from typing import Any, Final
 from ministack.core.responses import request_scope
 from ministack.services.cloudformation import handlers
 
+from localcloud.iam import execution
+from localcloud.iam.rights import DeniedError, Rights
 from localcloud.network import Network
 from localcloud.stacksets.model import Place
 from localcloud.stacksets.query_protocol import ApiError, from_answer, to_form
 
 POLL_SECONDS: Final = 0.05
 UNREACHABLE: Final = "ServiceUnavailable"
+# What StackSets does with a stack instance. AWS documents `cloudformation:*`; of drift detection, public policies name
+# the rest (docs/aws.md, "Drift of a StackSet").
+WATCH: Final = ("cloudformation:DescribeStackEvents", "cloudformation:DescribeStacks")
+RIGHTS: Final = {
+    "create": ("cloudformation:CreateStack", "cloudformation:TagResource", *WATCH),
+    "update": ("cloudformation:UpdateStack", "cloudformation:TagResource", "cloudformation:UntagResource", *WATCH),
+    "delete": ("cloudformation:DeleteStack", *WATCH),
+    "drift": (
+        "cloudformation:BatchDescribeTypeConfigurations",
+        "cloudformation:DescribeStackDriftDetectionStatus",
+        "cloudformation:DescribeStackResourceDrifts",
+        "cloudformation:DescribeStackResources",
+        "cloudformation:DetectStackDrift",
+        "cloudformation:DetectStackResourceDrift",
+    ),
+}
+NO_RESOURCE: Final = (
+    "cloudformation:BatchDescribeTypeConfigurations",
+    "cloudformation:DescribeStackDriftDetectionStatus",
+)
 NO_UPDATES: Final = "No updates are to be performed."
 
 
@@ -36,6 +58,7 @@ class Stacks:
     """The stacks of every account and Region; a Region that is down cannot be reached."""
 
     network: Network
+    rights: Rights
 
     async def create(self, place: Place, stack_set_name: str, **template: Any) -> str:
         """Create an instance's stack and return its id. A stack that fails is deleted again, as StackSets does it.
@@ -43,15 +66,16 @@ class Stacks:
         `template` is what CreateStack takes beside name and failure policy.
         """
         name = f"StackSet-{stack_set_name}-{uuid.uuid4()}"
-        stack_id: str = self._start(place, "CreateStack", None, StackName=name, OnFailure="DELETE", **template)[
-            "StackId"
-        ]
+        stack_id = f"arn:aws:cloudformation:{place[1]}:{place[0]}:stack/{name}/{uuid.uuid4()}"
+        self._require_rights("create", stack_id)
+        stack_id = self._start(place, "CreateStack", None, StackName=name, OnFailure="DELETE", **template)["StackId"]
         # A failed creation is rolled back and then deleted: only then is there room for the next try.
         await self._end(place, stack_id, "CREATE_COMPLETE", "DELETE_COMPLETE", "DELETE_FAILED")
         return stack_id
 
     async def update(self, place: Place, stack_id: str, **template: Any) -> None:
         """Update an instance's stack; no change is success."""
+        self._require_rights("update", stack_id)
         try:
             self._start(place, "UpdateStack", stack_id, StackName=stack_id, **template)
         except StackFailedError as error:
@@ -64,6 +88,7 @@ class Stacks:
         """Delete an instance's stack; one that is gone is success."""
         if not self.exists(place, stack_id):
             return
+        self._require_rights("delete", stack_id)
         self._start(place, "DeleteStack", stack_id, StackName=stack_id)
         # The deletion begins first, so that an earlier DELETE_FAILED is not taken for its end.
         await asyncio.sleep(POLL_SECONDS)
@@ -75,6 +100,7 @@ class Stacks:
 
     def detect_drift(self, place: Place, stack_id: str) -> str:
         """Compare a stack with its resources; returns DRIFTED, IN_SYNC or UNKNOWN."""
+        self._require_rights("drift", stack_id)
         detection = self._start(place, "DetectStackDrift", stack_id, StackName=stack_id)["StackDriftDetectionId"]
         answer = self._start(place, "DescribeStackDriftDetectionStatus", stack_id, StackDriftDetectionId=detection)
         if answer["DetectionStatus"] == "DETECTION_FAILED":
@@ -85,6 +111,16 @@ class Stacks:
     def resource_drifts(self, place: Place, stack_id: str) -> list[dict[str, Any]]:
         """What the last drift detection found, by resource, in boto3's shape."""
         return list(self._pages(place, "DescribeStackResourceDrifts", "StackResourceDrifts", stack_id))
+
+    def _require_rights(self, operation: str, stack_id: str) -> None:
+        """What StackSets itself asks of the execution role."""
+        role, session = execution.acting.get()
+        try:
+            for action in RIGHTS[operation]:
+                resource = "*" if action in NO_RESOURCE else stack_id
+                self.rights.require(role, action, resource, by=f"a stack instance: {operation}", session=session)
+        except DeniedError as error:
+            raise StackFailedError(error.message, None if operation == "create" else stack_id) from None
 
     def _call(self, place: Place, action: str, **arguments: Any) -> dict[str, Any]:
         """One CloudFormation action in an account and Region; raises ApiError."""

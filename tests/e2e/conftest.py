@@ -1,5 +1,6 @@
 """One local cloud for all tests of this folder, and environments deployed on it by payctl, as an operator would."""
 
+import json
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,7 +10,7 @@ import pytest
 import localcloud
 from localcloud.client import LocalCloud
 from payctl.drills.history import contradictions, in_words
-from tests.e2e.support import ROOT, Environment, deploy, with_processor
+from tests.e2e.support import ROOT, Environment, decisions, deploy, with_processor
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,10 @@ def cloud() -> Iterator[LocalCloud]:
     with localcloud.running() as running:
         Environment(running, "dev", ROOT / "deployment.toml").payctl("bootstrap", "--yes")
         yield running
+        # What `python -m tests.rights.record` reads.
+        left = ROOT / "build" / "decisions.json"
+        left.parent.mkdir(exist_ok=True)
+        left.write_text(json.dumps(decisions(running)))
 
 
 @pytest.fixture(scope="session")

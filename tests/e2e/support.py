@@ -211,11 +211,21 @@ def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Enviro
     return environment
 
 
+def decisions(cloud: LocalCloud) -> list[dict[str, Any]]:
+    """What IAM decided since the local cloud was started."""
+    answer: dict[str, Any] = cloud.admin("GET", "/decisions")
+    made: list[dict[str, Any]] = answer["decisions"]
+    return made
+
+
 def with_processor(cloud: LocalCloud, name: str, folder: Path, *, deduplicates: str) -> Environment:
     """An environment that settles by the sandbox processor, with its secret in every Region."""
     before = Environment(cloud, name, folder)
     for region in REGIONS:
-        before.client("secretsmanager", region).create_secret(Name=f"payment-psp-{name}", SecretString="sandbox-secret")
+        key = before.client("kms", region).create_key()["KeyMetadata"]["Arn"]  # one that the operator chose
+        before.client("secretsmanager", region).create_secret(
+            Name=f"payment-psp-{name}", SecretString="sandbox-secret", KmsKeyId=key
+        )
     return deploy(
         cloud,
         name,

@@ -1,5 +1,6 @@
 """One local cloud for all tests of this folder, and clients of it. Tests name their resources by `name`."""
 
+import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -41,6 +42,24 @@ def client(cloud: localcloud.LocalCloud) -> Clients:
         return clients[key]
 
     return make
+
+
+def allow(actions: str | list[str], principal: Any = None) -> dict[str, Any]:
+    """A statement that allows actions on everything, or to a principal."""
+    to = {"Principal": principal} if principal else {"Resource": "*"}
+    return {"Effect": "Allow", "Action": actions, **to}
+
+
+def make_role(client: Clients, name: str, trusted: Any, *actions: str) -> str:
+    """A role that a service, or a principal, may assume, with the right to do this on everything; returns its ARN."""
+    iam = client("iam")
+    principal = {"Service": trusted} if isinstance(trusted, str) else trusted
+    trust = {"Statement": [allow("sts:AssumeRole", principal)]}
+    arn: str = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
+    if actions:
+        document = json.dumps({"Statement": [allow([*actions])]})
+        iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
+    return arn
 
 
 @pytest.fixture

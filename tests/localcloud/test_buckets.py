@@ -7,13 +7,24 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually, make_role
 
 HOME, SECOND, THIRD = REGIONS
 
 
+KEYS: dict[str, str] = {}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def keys(client: Clients) -> None:
+    """A key in each Region, with the policy that KMS gives them, and the role that replicates."""
+    for region in REGIONS:
+        KEYS[region] = client("kms", region).create_key()["KeyMetadata"]["Arn"]
+    make_role(client, "replication", "s3.amazonaws.com", "s3:*", "kms:*")
+
+
 def key(region: str) -> str:
-    return f"arn:aws:kms:{region}:{ACCOUNT}:key/00000000-0000-0000-0000-{REGIONS.index(region):012}"
+    return KEYS[region]
 
 
 def rule(priority: int, destination: str, region: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually, make_role
 
 HOME, SECOND, THIRD = REGIONS
 
@@ -62,37 +62,43 @@ def put(client: Clients, source: str, bus_name: str, **detail: Any) -> str:
     return event_id
 
 
-ROLE = f"arn:aws:iam::{ACCOUNT}:role/events"
+@pytest.fixture(scope="module")
+def role(client: Clients) -> str:
+    return make_role(client, "events", "events.amazonaws.com", "events:PutEvents", "states:StartExecution")
 
 
-def test_an_event_reaches_the_bus_of_another_region_in_its_own_envelope(client: Clients, queue: Any, name: str) -> None:
+def test_an_event_reaches_the_bus_of_another_region_in_its_own_envelope(
+    client: Clients, queue: Any, role: str, name: str
+) -> None:
     """Region, account and detail stay those of the source."""
     arn, take = queue(SECOND)
     there = bus(client, SECOND, name, {"Arn": arn})
-    bus(client, HOME, name, {"Arn": there, "RoleArn": ROLE})
+    bus(client, HOME, name, {"Arn": there, "RoleArn": role})
     put(client, HOME, name, transactionId="T1")
     event = json.loads(eventually(take)[0]["Body"])
     assert (event["region"], event["account"]) == (HOME, ACCOUNT)
     assert event["detail"] == {"transactionId": "T1"}
 
 
-def test_an_event_does_not_travel_to_a_third_bus(client: Clients, queue: Any, name: str) -> None:
+def test_an_event_does_not_travel_to_a_third_bus(client: Clients, queue: Any, role: str, name: str) -> None:
     """What came from another bus is not routed on: it goes to the rule's dead-letter queue."""
     third_arn, third = queue(THIRD)
     dead_arn, dead = queue(SECOND)
     last = bus(client, THIRD, name, {"Arn": third_arn})
-    middle = bus(client, SECOND, name, {"Arn": last, "RoleArn": ROLE, "DeadLetterConfig": {"Arn": dead_arn}})
-    bus(client, HOME, name, {"Arn": middle, "RoleArn": ROLE})
+    middle = bus(client, SECOND, name, {"Arn": last, "RoleArn": role, "DeadLetterConfig": {"Arn": dead_arn}})
+    bus(client, HOME, name, {"Arn": middle, "RoleArn": role})
     put(client, HOME, name)
     assert json.loads(eventually(dead)[0]["Body"])["region"] == HOME
     assert third() == []
 
 
-def test_a_bus_that_is_missing_sends_the_event_to_the_dead_letter_queue(client: Clients, queue: Any, name: str) -> None:
+def test_a_bus_that_is_missing_sends_the_event_to_the_dead_letter_queue(
+    client: Clients, queue: Any, role: str, name: str
+) -> None:
     """With rule, target and reason as attributes."""
     dead_arn, dead = queue(HOME)
     missing = f"arn:aws:events:{SECOND}:{ACCOUNT}:event-bus/{name}-none"
-    bus(client, HOME, name, {"Arn": missing, "RoleArn": ROLE, "DeadLetterConfig": {"Arn": dead_arn}})
+    bus(client, HOME, name, {"Arn": missing, "RoleArn": role, "DeadLetterConfig": {"Arn": dead_arn}})
     put(client, HOME, name, transactionId="T1")
     message = eventually(dead)[0]
     attributes = {key: value["StringValue"] for key, value in message["MessageAttributes"].items()}
@@ -120,17 +126,15 @@ def test_a_topic_notifies_a_queue_of_another_region(client: Clients, queue: Any,
     assert json.loads(eventually(take)[0]["Body"])["Message"] == "alarm"
 
 
-def test_a_rule_starts_a_state_machine_with_part_of_the_event(client: Clients, name: str) -> None:
+def test_a_rule_starts_a_state_machine_with_part_of_the_event(client: Clients, role: str, name: str) -> None:
     """InputPath selects the transaction."""
     states = client("stepfunctions", SECOND)
-    trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
-    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     machine = states.create_state_machine(
         name=name,
         definition=json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}),
-        roleArn=role["Role"]["Arn"],
+        roleArn=make_role(client, name, "states.amazonaws.com"),
     )["stateMachineArn"]
-    target = {"Arn": machine, "RoleArn": ROLE, "InputPath": "$.detail"}
+    target = {"Arn": machine, "RoleArn": role, "InputPath": "$.detail"}
     bus(client, SECOND, name, target, {"detail": {"region": [{"anything-but": SECOND}], "failover": ["true"]}})
     put(client, SECOND, name, region=SECOND, failover="true", n=1)
     put(client, SECOND, name, region=HOME, failover="true", n=2)

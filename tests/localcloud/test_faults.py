@@ -15,7 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
 import localcloud
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role
 
 HOME, SECOND, THIRD = REGIONS
 CODE = """
@@ -287,9 +287,11 @@ def test_events_wait_for_a_cut_network(
     sqs = client("sqs", SECOND)
     url = sqs.create_queue(QueueName=name)["QueueUrl"]
     arn = f"arn:aws:sqs:{SECOND}:{ACCOUNT}:{name}"
+    policy = {"Statement": [allow("sqs:SendMessage", {"Service": "events.amazonaws.com"}) | {"Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
     there = client("events", SECOND).create_event_bus(Name=name)["EventBusArn"]
     client("events").create_event_bus(Name=name)
-    role = f"arn:aws:iam::{ACCOUNT}:role/events"
+    role = make_role(client, name, "events.amazonaws.com", "events:PutEvents")
     for region, target in ((SECOND, {"Arn": arn}), (HOME, {"Arn": there, "RoleArn": role})):
         events = client("events", region)
         events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": ["payment.processing"]}))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually, make_role
 
 HOME, SECOND, THIRD = REGIONS
 
@@ -37,18 +37,9 @@ def template(queue: str, **properties: Any) -> str:
 @pytest.fixture(scope="module")
 def roles(client: Clients) -> dict[str, str]:
     """The two roles of self-managed StackSets, as arguments of create_stack_set."""
-    iam = client("iam")
-    trusts = {
-        "test-administration": {"Service": "cloudformation.amazonaws.com"},
-        "test-execution": {"AWS": f"arn:aws:iam::{ACCOUNT}:role/test-administration"},
-    }
-    for role, principal in trusts.items():
-        statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
-        iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": [statement]}))
-    return {
-        "AdministrationRoleARN": f"arn:aws:iam::{ACCOUNT}:role/test-administration",
-        "ExecutionRoleName": "test-execution",
-    }
+    administration = make_role(client, "test-administration", "cloudformation.amazonaws.com", "sts:AssumeRole")
+    make_role(client, "test-execution", {"AWS": administration}, "cloudformation:*", "sqs:*")
+    return {"AdministrationRoleARN": administration, "ExecutionRoleName": "test-execution"}
 
 
 @pytest.fixture

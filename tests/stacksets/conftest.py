@@ -25,7 +25,7 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
             statement = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
             iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": [statement]}))
         everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-        iam.put_role_policy(
-            RoleName="execution", PolicyName="everything", PolicyDocument=json.dumps({"Statement": [everything]})
-        )
+        for role in ("administration", "execution"):
+            document = json.dumps({"Statement": [everything]})
+            iam.put_role_policy(RoleName=role, PolicyName="everything", PolicyDocument=document)
         yield running

@@ -12,152 +12,19 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from builder.lint.evaluate import Resolved
 from builder.lint.statements import allowed, grants, listed, role_statements
-
-HANDLERS = ("create", "read", "update", "delete")
-
-# Resource type -> property that no template uses -> what only it needs.
-UNUSED: dict[str, dict[str, set[str]]] = {
-    "AWS::ApiGateway::RestApi": {"Policy": {"apigateway:UpdateRestApiPolicy"}},
-    "AWS::CertificateManager::Certificate": {
-        "CertificateAuthorityArn": {"acm-pca:GetCertificate", "acm-pca:IssueCertificate"},
-        "CertificateTransparencyLoggingPreference": {"acm:UpdateCertificateOptions"},
-    },
-    "AWS::DynamoDB::Table": {
-        "ContributorInsightsSpecification": {"dynamodb:UpdateContributorInsights"},
-        "ImportSourceSpecification": {
-            "dynamodb:DescribeImport",
-            "dynamodb:ImportTable",
-            "logs:CreateLogStream",
-            "logs:DescribeLogStreams",
-            "logs:PutLogEvents",
-            "s3:GetObjectMetadata",
-        },
-        "KinesisStreamSpecification": {
-            "dynamodb:DisableKinesisStreamingDestination",
-            "dynamodb:EnableKinesisStreamingDestination",
-            "dynamodb:UpdateKinesisStreamingDestination",
-            "kinesis:DescribeStream",
-            "kinesis:PutRecords",
-        },
-        "ResourcePolicy": {"dynamodb:DeleteResourcePolicy", "dynamodb:PutResourcePolicy"},
-        "TimeToLiveSpecification": {"dynamodb:UpdateTimeToLive"},
-        # Replicas of a plain table, which a stream is the sign of.
-        "StreamSpecification": {
-            "dynamodb:AssociateTableReplica",
-            "dynamodb:BatchWriteItem",
-            "dynamodb:CreateTableReplica",
-            "dynamodb:DeleteItem",
-            "dynamodb:GetItem",
-            "dynamodb:PutItem",
-            "dynamodb:Query",
-            "dynamodb:Scan",
-            "dynamodb:UpdateItem",
-        },
-    },
-    "AWS::Events::EventBus": {
-        "Policy": {"events:PutPermission"},
-        "KmsKeyIdentifier": {
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncrypt",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        },
-    },
-    "AWS::IAM::Policy": {
-        "Groups": {"iam:DeleteGroupPolicy", "iam:GetGroupPolicy", "iam:PutGroupPolicy"},
-        "Users": {"iam:DeleteUserPolicy", "iam:GetUserPolicy", "iam:PutUserPolicy"},
-    },
-    "AWS::IAM::Role": {
-        "ManagedPolicyArns": {"iam:AttachRolePolicy", "iam:DetachRolePolicy"},
-        "PermissionsBoundary": {"iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"},
-    },
-    "AWS::KMS::Key": {"Enabled": {"kms:DisableKey", "kms:EnableKey"}},
-    "AWS::Lambda::Function": {
-        "CapacityProviderConfig": {"lambda:PassCapacityProvider"},
-        "CodeSigningConfigArn": {
-            "lambda:DeleteFunctionCodeSigningConfig",
-            "lambda:GetCodeSigningConfig",
-            "lambda:PutFunctionCodeSigningConfig",
-        },
-        "FileSystemConfigs": {"elasticfilesystem:DescribeMountTargets", "s3files:ListMountTargets"},
-        "FunctionScalingConfig": {"lambda:PutFunctionScalingConfig"},
-        "Layers": {"lambda:GetLayerVersion"},
-        "PublishToLatestPublished": {"lambda:PublishVersion"},
-        "RecursiveLoop": {"lambda:PutFunctionRecursionConfig"},
-        "RuntimeManagementConfig": {"lambda:AssociateRuntimeAlias", "lambda:PutRuntimeManagementConfig"},
-        "VpcConfig": {
-            "ec2:DescribeNetworkInterfaces",
-            "ec2:DescribeSecurityGroups",
-            "ec2:DescribeSubnets",
-            "ec2:DescribeVpcs",
-        },
-    },
-    "AWS::Logs::LogGroup": {
-        "BearerTokenAuthenticationEnabled": {"logs:PutBearerTokenAuthentication"},
-        "DataProtectionPolicy": {
-            "firehose:TagDeliveryStream",
-            "logs:CreateLogDelivery",
-            "logs:PutDataProtectionPolicy",
-            "s3:REST.PUT.OBJECT",
-        },
-        "DeletionProtectionEnabled": {"logs:PutLogGroupDeletionProtection"},
-        "FieldIndexPolicies": {"logs:DeleteIndexPolicy", "logs:PutIndexPolicy"},
-        "ResourcePolicyDocument": {"logs:DeleteResourcePolicy", "logs:PutResourcePolicy"},
-    },
-    "AWS::S3::Bucket": {
-        "AbacStatus": {"s3:PutBucketAbac"},
-        "AccelerateConfiguration": {"s3:PutAccelerateConfiguration"},
-        "AccessControl": {"s3:PutBucketAcl", "s3:PutObjectAcl"},
-        "AnalyticsConfigurations": {"s3:DeleteBucketAnalyticsConfiguration", "s3:PutAnalyticsConfiguration"},
-        "CorsConfiguration": {"s3:DeleteBucketCors", "s3:PutBucketCORS"},
-        "IntelligentTieringConfigurations": {"s3:PutIntelligentTieringConfiguration"},
-        "InventoryConfigurations": {"s3:PutInventoryConfiguration"},
-        "MetadataTableConfiguration": {"s3:CreateBucketMetadataTableConfiguration"},
-        "MetadataConfiguration": {
-            "s3:DeleteBucketMetadataTableConfiguration",
-            "s3:UpdateBucketMetadataAnnotationTableConfiguration",
-            "s3:UpdateBucketMetadataInventoryTableConfiguration",
-            "s3:UpdateBucketMetadataJournalTableConfiguration",
-            "s3tables:CreateNamespace",
-            "s3tables:CreateTable",
-            "s3tables:CreateTableBucket",
-            "s3tables:GetTable",
-            "s3tables:GetTableMetadataLocation",
-            "s3tables:PutTableBucketPolicy",
-            "s3tables:PutTableEncryption",
-            "s3tables:PutTablePolicy",
-            "s3tables:UpdateTableMetadataLocation",
-        },
-        "MetricsConfigurations": {"s3:DeleteBucketMetricsConfiguration", "s3:PutMetricsConfiguration"},
-        "NotificationConfiguration": {"s3:PutBucketNotification"},
-        "ObjectLockConfiguration": {"s3:PutBucketObjectLockConfiguration", "s3:PutObjectLockConfiguration"},
-        "WebsiteConfiguration": {"s3:DeleteBucketWebsite", "s3:PutBucketWebsite"},
-    },
-    "AWS::SNS::Topic": {"DataProtectionPolicy": {"sns:PutDataProtectionPolicy"}},
-    "AWS::Route53::HealthCheck": {"RoutingControlArn": {"route53-recovery-control-config:DescribeRoutingControl"}},
-    "AWS::StepFunctions::StateMachine": {"DefinitionS3Location": {"s3:GetObjectVersion"}},
-}
-
-# What schemas name and IAM does not ask for, or not of us, each with its reason.
-NEVER = {
-    # Calls of the S3 API; the rights behind them are s3:Put...Configuration (S3 guide, "Required permissions").
-    "s3:DeleteBucketEncryption",
-    "s3:DeleteBucketLifecycle",
-    "s3:DeleteBucketReplication",
-    "s3:PutBucketReplication",
-    # Objects are never CloudFormation's to delete: `payctl destroy` empties the bucket with the operator's rights.
-    "s3:DeleteObject",
-    # A function's code is named by its hash, never by an object version.
-    "s3:GetObjectVersion",
-    # DynamoDB retires its grants by itself; the key of a table is never changed.
-    "kms:RevokeGrant",
-}
+from localcloud.iam.optional import NEVER, OPTIONAL
+from tests.rights import handlers
 
 
 def needed(kind: str) -> set[str]:
     """Every action in the handlers of a resource type."""
-    handlers: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
-    return {action for name in HANDLERS for action in handlers.get(name, {}).get("permissions", ())}
+    named: Mapping[str, Any] = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema["handlers"]
+    return {action for name in handlers.OPERATIONS for action in named.get(name, {}).get("permissions", ())}
+
+
+def test_the_local_cloud_asks_for_what_the_schemas_name() -> None:
+    """Of every type that a stack instance has."""
+    assert handlers.FILE.read_text() == handlers.text(), "run `python -m tests.rights.handlers`"
 
 
 @pytest.fixture(scope="module")
@@ -179,12 +46,12 @@ def test_the_role_may_do_what_the_handlers_do(
 ) -> None:
     granted = {action for body in execution for action, _ in grants(body)}
     for kind in kinds:
-        unused = set[str]().union(*UNUSED.get(kind, {}).values())
+        unused = set[str]().union(*OPTIONAL.get(kind, {}).values())
         assert needed(kind) - granted - unused - NEVER == set(), kind
 
 
 def test_what_is_left_out_serves_properties_that_nothing_uses(kinds: dict[str, list[dict[str, Any]]]) -> None:
-    for kind, properties in UNUSED.items():
+    for kind, properties in OPTIONAL.items():
         schema = PROVIDER_SCHEMA_MANAGER.get_resource_schema("us-east-1", kind).schema
         for name, actions in properties.items():
             assert not [body for body in kinds[kind] if name in body], f"{kind} uses {name}"

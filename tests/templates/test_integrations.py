@@ -41,7 +41,6 @@ SETTLE = [
     ("dynamodb:GetItem", REGISTERS + RECORD, DYNAMODB + "API_GetItem.html"),
     ("dynamodb:UpdateItem", REGISTERS + RECORD, DYNAMODB + "API_UpdateItem.html"),
     ("s3:PutObject", ("s3:payment-receipts-{own}-dev-123456789012/receipts/*",), S3 + "conditional-writes.html"),
-    ("events:PutEvents", ("events:{own}:event-bus/payment-events-{own}-dev",), EVENTS + "eb-putevents.html"),
     (
         "secretsmanager:GetSecretValue",
         ("secretsmanager:{own}:secret:processor-key-??????",),
@@ -69,6 +68,7 @@ FUNCTIONS = {
     "ProcessorRole": [
         *every_function("processor"),
         *SETTLE,
+        ("events:PutEvents", ("events:{own}:event-bus/payment-events-{own}-dev",), EVENTS + "eb-putevents.html"),
         (
             "states:StartExecution",
             ("states:{own}:stateMachine:payment-workflow-{own}-dev",),

@@ -14,8 +14,8 @@ from builder.lint.statements import allowed, grants, role_statements
 # Actions without a resource type (Service Authorization Reference), the only ones that may have resource "*".
 NO_RESOURCE_TYPE = {
     "acm:RequestCertificate",
+    "cloudformation:BatchDescribeTypeConfigurations",
     "cloudformation:DescribeStackDriftDetectionStatus",
-    "cloudformation:GetTemplateSummary",
     "kms:CreateKey",
     "kms:ListAliases",
     "kms:TagResource",  # has one, but the key does not exist yet; bound by the tag it must carry

@@ -1,0 +1,143 @@
+"""IAM where no client signs: StackSet roles, roles and keys of services, and the record of what was decided."""
+
+import json
+from typing import Any
+
+import pytest
+
+import localcloud
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role
+from tests.localcloud.test_stacksets import create, end, instances, template
+
+HOME, SECOND, _ = REGIONS
+QUEUES = ("CreateQueue", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "ListQueueTags", "TagQueue")
+
+
+@pytest.fixture
+def cloudformation(client: Clients) -> Any:
+    return client("cloudformation")
+
+
+def roles(client: Clients, name: str, *actions: str, trusted: Any = None) -> dict[str, str]:
+    """The two roles of a StackSet; the execution role may do this only."""
+    administration = make_role(
+        client, f"{name}-a", trusted or "cloudformation.amazonaws.com", "sts:AssumeRole", "cloudformation:*"
+    )
+    make_role(client, f"{name}-e", {"AWS": administration}, *actions)
+    return {"AdministrationRoleARN": administration, "ExecutionRoleName": f"{name}-e"}
+
+
+def reasons(cloudformation: Any, name: str) -> set[str]:
+    return {str(item["StatusReason"]) for item in instances(cloudformation, name).values()}
+
+
+@pytest.mark.parametrize("absent", QUEUES[:1] + QUEUES[2:])
+def test_an_instance_fails_without_a_right_of_its_resources_handler(
+    cloudformation: Any, client: Clients, name: str, absent: str
+) -> None:
+    """What the schema of AWS::SQS::Queue names for its creation; the reason reads as AWS's."""
+    granted = [f"sqs:{action}" for action in QUEUES if action != absent]
+    cloudformation.create_stack_set(
+        StackSetName=name, TemplateBody=template(name), **roles(client, name, "cloudformation:*", *granted)
+    )
+    assert create(cloudformation, name)["Status"] == "FAILED"
+    (reason, *_) = reasons(cloudformation, name)
+    assert "ResourceLogicalId:Queue, ResourceType:AWS::SQS::Queue" in reason
+    assert f"User: arn:aws:sts::{ACCOUNT}:assumed-role/{name}-e/" in reason
+    assert f"is not authorized to perform: sqs:{absent} on resource: arn:aws:sqs:" in reason
+    assert f"because no identity-based policy allows the sqs:{absent} action" in reason
+
+
+def test_drift_detection_has_rights_of_its_own(cloudformation: Any, client: Clients, name: str) -> None:
+    own = [
+        f"cloudformation:{action}" for action in ("CreateStack", "TagResource", "DescribeStacks", "DescribeStackEvents")
+    ]
+    cloudformation.create_stack_set(
+        StackSetName=name, TemplateBody=template(name), **roles(client, name, *own, "sqs:*")
+    )
+    assert create(cloudformation, name)["Status"] == "SUCCEEDED"
+    ended = end(cloudformation, name, cloudformation.detect_stack_set_drift(StackSetName=name))
+    assert ended["Status"] == "FAILED"
+    results = cloudformation.list_stack_set_operation_results(StackSetName=name, OperationId=ended["OperationId"])
+    assert "BatchDescribeTypeConfigurations" in results["Summaries"][0]["StatusReason"]
+
+
+def test_a_boundary_limits_the_execution_role(cloudformation: Any, client: Clients, name: str) -> None:
+    given = roles(client, name, "*")
+    boundary = {"Version": "2012-10-17", "Statement": [allow(["cloudformation:*", "sns:*"])]}
+    arn = client("iam").create_policy(PolicyName=name, PolicyDocument=json.dumps(boundary))["Policy"]["Arn"]
+    client("iam").put_role_permissions_boundary(RoleName=f"{name}-e", PermissionsBoundary=arn)
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **given)
+    assert create(cloudformation, name)["Status"] == "FAILED"
+    assert all("sqs:CreateQueue" in reason for reason in reasons(cloudformation, name))
+
+
+def test_trust_is_judged_with_its_conditions(cloudformation: Any, client: Clients, name: str) -> None:
+    """Another StackSet's administration role cannot be used, though CloudFormation is trusted."""
+    given = roles(client, name, "*")
+    source = {"ArnLike": {"aws:SourceArn": f"arn:aws:cloudformation:*:{ACCOUNT}:stackset/other:*"}}
+    trust = {
+        "Statement": [allow("sts:AssumeRole", {"Service": "cloudformation.amazonaws.com"}) | {"Condition": source}]
+    }
+    client("iam").update_assume_role_policy(RoleName=f"{name}-a", PolicyDocument=json.dumps(trust))
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **given)
+    create(cloudformation, name)
+    assert all("should have" in reason and "trust relationship" in reason for reason in reasons(cloudformation, name))
+
+
+def test_a_task_needs_the_queue_and_its_key(client: Clients, name: str) -> None:
+    """A workflow sends to an encrypted queue with the rights of its role, the key's included."""
+    states, sqs = client("stepfunctions"), client("sqs")
+    key = client("kms").create_key()["KeyMetadata"]["Arn"]
+    url = sqs.create_queue(QueueName=name, Attributes={"KmsMasterKeyId": key})["QueueUrl"]
+    send = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sqs:sendMessage",
+        "Parameters": {"QueueUrl": url, "MessageBody": "x"},
+        "End": True,
+    }
+    role = make_role(client, name, "states.amazonaws.com", "sqs:SendMessage")
+    machine = states.create_state_machine(
+        name=name, definition=json.dumps({"StartAt": "Send", "States": {"Send": send}}), roleArn=role
+    )["stateMachineArn"]
+
+    def outcome() -> dict[str, Any]:
+        arn = states.start_execution(stateMachineArn=machine)["executionArn"]
+
+        def ended() -> dict[str, Any] | None:
+            seen: dict[str, Any] = states.describe_execution(executionArn=arn)
+            return None if seen["status"] == "RUNNING" else seen
+
+        return eventually(ended)
+
+    failed = outcome()
+    assert failed["status"] == "FAILED"
+    assert f"is not authorized to perform: kms:Decrypt on resource: {key}" in failed["cause"]
+    document = json.dumps({"Statement": [allow(["sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"])]})
+    client("iam").put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
+    assert outcome()["status"] == "SUCCEEDED"
+
+
+def test_decisions_are_shown_and_forgotten(client: Clients, cloud: localcloud.LocalCloud, name: str) -> None:
+    client("kms", SECOND).create_key()
+    cloud.admin("DELETE", "/decisions")
+    make_role(client, name, "states.amazonaws.com")
+    body = {
+        "Resources": {
+            "Machine": {
+                "Type": "AWS::StepFunctions::StateMachine",
+                "Properties": {
+                    "StateMachineName": name,
+                    "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{name}",
+                    "DefinitionString": json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+                },
+            }
+        }
+    }
+    client("cloudformation").create_stack(StackName=name, TemplateBody=json.dumps(body))
+
+    def made() -> list[dict[str, Any]]:
+        return [each for each in cloud.admin("GET", "/decisions")["decisions"] if each["resource"].endswith(name)]
+
+    (decision,) = eventually(made)
+    assert (decision["principal"], decision["allowed"], decision["trust"]) == ("states.amazonaws.com", True, True)

@@ -1,0 +1,80 @@
+"""What CloudFormation asks IAM for each resource of regional.json, create to delete: also for what no run does to it.
+
+By the same table of handlers, and the same naming of resources, by which the local cloud checks the execution role
+(`localcloud/iam/execution.py`); it makes no custom domain, and no run changes every property.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+from unittest import mock
+
+from builder.lint.evaluate import ACCOUNT
+from localcloud.iam import documents
+from localcloud.iam.execution import Guard, actions
+from localcloud.iam.resources import Resource
+from localcloud.iam.rights import Rights
+from localcloud.stacksets.stacks import NO_RESOURCE, RIGHTS
+from tests.rights.policies import REGIONS, stacks
+from tests.rights.replay import Decision
+
+EXECUTION = f"arn:aws:iam::{ACCOUNT}:role/payment-stackset-execution"
+TAG = {"Key": "CostCenter", "Value": "as it was"}
+
+
+def computed_decisions() -> Iterator[Decision]:
+    """The calls of each handler, and of StackSets itself, all of which the execution role must be allowed."""
+    stack_id = f"arn:aws:cloudformation:{REGIONS[0]}:{ACCOUNT}:stack/StackSet-payments-dev-0/0"
+    for operation, named in RIGHTS.items():
+        for action in named:
+            resource = "*" if action in NO_RESOURCE else stack_id
+            yield _decision(action, resource, {}, f"a stack instance: {operation}")
+    with mock.patch.multiple(documents, key_arn=_key_arn, key_context=_key_context):
+        for region in REGIONS:
+            stack = stacks()["regional", region]
+            for name, body in stack.resources.items():
+                properties = body["Properties"]
+                if body["Type"] == "AWS::SQS::QueuePolicy":  # names the queue by its address, which ends in its name
+                    queues = (stack.resources[queue.removesuffix(f"-{region}")] for queue in properties["Queues"])
+                    properties = properties | {"Queues": [queue["Properties"]["QueueName"] for queue in queues]}
+                for operation in ("create", "read", "update", "delete"):
+                    yield from _calls(name, body["Type"], operation, properties, region)
+
+
+def _calls(name: str, kind: str, operation: str, properties: dict[str, object], region: str) -> Iterator[Decision]:
+    own = _key_arn(name, region, ACCOUNT) if kind == "AWS::KMS::Key" else f"{name}-{region}"
+    if kind == "AWS::CertificateManager::Certificate":
+        own = f"arn:aws:acm:{region}:{ACCOUNT}:certificate/{own}"
+    tags = properties.get("Tags")
+    earlier = [TAG if tag["Key"] == TAG["Key"] else tag for tag in tags] if isinstance(tags, list) else tags
+    old = {**properties, "Tags": earlier}
+    named = "" if operation == "create" and kind != "AWS::KMS::Key" else own
+    guard = Guard(Rights())
+    for physical_id in {named, ""} if operation == "create" else {named}:
+        resource = Resource(kind, physical_id, properties, old if operation == "update" else {}, ACCOUNT, region)
+        for action in actions(kind, operation, properties, old):
+            for arn, context in guard.asked(action, operation, resource):
+                yield _decision(action, arn, context, f"{kind} {operation}")
+
+
+def _decision(action: str, resource: str, context: Mapping[str, Any], by: str) -> Decision:
+    return {
+        "principal": EXECUTION,
+        "action": action,
+        "resource": resource,
+        "context": {key: value for key, value in context.items() if value is not None},
+        "allowed": True,
+        "by": by,
+        "reason": "",
+        "trust": False,
+    }
+
+
+def _key_arn(key: str, region: str, account: str) -> str:
+    return key and f"arn:aws:kms:{region}:{account}:key/Key-{region}"
+
+
+def _key_context(key: str) -> dict[str, object]:
+    region = key.split(":")[3]
+    tags = stacks()["regional", region].resources["Key"]["Properties"]["Tags"]
+    aliases = [f"alias/payment-processing-{region}-dev"]
+    return {"kms:ResourceAliases": aliases, **{f"aws:ResourceTag/{tag['Key']}": tag["Value"] for tag in tags}}

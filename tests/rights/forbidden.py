@@ -1,0 +1,264 @@
+"""Calls just outside each role's rights and each policy's reach, all of which IAM must refuse.
+
+Regions, keys and names are those of the templates' example stacks. That the execution role can make a role for itself
+is not among them: only a permissions boundary could stop it, and there is none yet.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from builder.lint.evaluate import ACCOUNT
+
+HERE, PEER, OTHER = "eu-west-1", "us-east-1", "eu-central-1"
+KEY, PEER_KEY = f"kms:{HERE}:{ACCOUNT}:key/Key-{HERE}", f"kms:{PEER}:{ACCOUNT}:key/Key-{PEER}"
+FOREIGN_KEY = f"kms:{HERE}:{ACCOUNT}:key/foreign"
+REGISTER = f"dynamodb:{HERE}:{ACCOUNT}:table/payment-register-{HERE}-dev"
+PEER_REGISTER = f"dynamodb:{PEER}:{ACCOUNT}:table/payment-register-{PEER}-dev"
+PROD_REGISTER = f"dynamodb:{HERE}:{ACCOUNT}:table/payment-register-{HERE}-prod"
+RECORDS = f"dynamodb:{HERE}:{ACCOUNT}:table/payments-dev"
+RECEIPTS = f"s3:::payment-receipts-{HERE}-dev-{ACCOUNT}"
+PEER_RECEIPTS = f"s3:::payment-receipts-{PEER}-dev-{ACCOUNT}"
+BUS, PEER_BUS = (f"events:{region}:{ACCOUNT}:event-bus/payment-events-{region}-dev" for region in (HERE, PEER))
+DEAD, PEER_DEAD = (f"sqs:{region}:{ACCOUNT}:payment-dead-letters-{region}-dev" for region in (HERE, PEER))
+TOPIC = f"sns:{HERE}:{ACCOUNT}:payment-alerts-{HERE}-dev"
+MACHINE, PEER_MACHINE = (f"states:{r}:{ACCOUNT}:stateMachine:payment-workflow-{r}-dev" for r in (HERE, PEER))
+PROCESSOR, PEER_PROCESSOR = (f"lambda:{r}:{ACCOUNT}:function:payment-processor-{r}-dev" for r in (HERE, PEER))
+INBOX = f"sqs:{PEER}:{ACCOUNT}:payment-alerts-inbox-dev"
+LOGS = f"logs:{HERE}:{ACCOUNT}:log-group"
+SECRET = f"secretsmanager:{HERE}:{ACCOUNT}:secret"
+ROLE = f"iam::{ACCOUNT}:role"
+EXECUTION, ADMINISTRATION = "payment-stackset-execution", "payment-stackset-administration"
+
+
+def via(service: str, region: str = HERE, *aliases: str) -> dict[str, Any]:
+    return {
+        "kms:ViaService": f"{service}.{region}.amazonaws.com",
+        **({"kms:ResourceAliases": aliases} if aliases else {}),
+    }
+
+
+OURS = {"aws:ResourceTag/Application": "multi-region-payment-processing"}
+INSECURE = {"aws:SecureTransport": "false"}
+OLD_TLS = {"s3:TlsVersion": "1.1"}
+MINE = {"aws:SourceAccount": ACCOUNT}
+
+
+class Forbidden(NamedTuple):
+    """`principal` is a role's name or a service; `resource` an ARN without `arn:aws:`."""
+
+    principal: str
+    action: str
+    resource: str
+    context: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+    @property
+    def arn(self) -> str:
+        if self.principal.endswith((".com", ":root")):
+            return self.principal
+        return f"arn:aws:iam::{ACCOUNT}:role/{self.principal}"
+
+
+def table() -> Iterator[Forbidden]:
+    """Every forbidden call."""
+    for function in ("processor", "janitor"):
+        role = f"payment-{function}-{HERE}-dev"
+        yield from (Forbidden(role, *call) for call in SETTLES)
+    yield from (Forbidden(f"payment-processor-{HERE}-dev", *call) for call in PROCESSES)
+    yield from (Forbidden(f"payment-janitor-{HERE}-dev", *call) for call in SWEEPS)
+    for name, calls in ROLES.items():
+        yield from (Forbidden(name, *call) for call in calls)
+    for service, calls in SERVICES.items():
+        yield from (Forbidden(service, *call) for call in calls)
+
+
+SETTLES: list[tuple[Any, ...]] = [
+    ("dynamodb:DeleteItem", REGISTER),
+    ("dynamodb:DeleteItem", RECORDS),
+    ("dynamodb:PutItem", REGISTER),
+    ("dynamodb:Scan", REGISTER),
+    ("dynamodb:DeleteTable", REGISTER),
+    ("dynamodb:UpdateItem", PROD_REGISTER),
+    ("dynamodb:UpdateItem", REGISTER.replace(f":{HERE}:", f":{OTHER}:")),
+    ("dynamodb:UpdateItem", RECORDS.replace(HERE, PEER)),
+    ("dynamodb:Query", f"{PEER_REGISTER}/index/due"),
+    ("s3:GetObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+    ("s3:DeleteObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+    ("s3:PutObject", f"{RECEIPTS}/elsewhere/TXN-1.json"),
+    ("s3:PutObject", f"{PEER_RECEIPTS}/receipts/TXN-1.json"),
+    ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json", INSECURE),
+    ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json", OLD_TLS),
+    ("events:PutEvents", PEER_BUS),
+    ("events:PutEvents", f"events:{HERE}:{ACCOUNT}:event-bus/default"),
+    ("sqs:ReceiveMessage", DEAD),
+    ("sqs:SendMessage", PEER_DEAD),
+    ("sqs:SendMessage", DEAD, INSECURE),
+    ("kms:Decrypt", KEY),
+    ("kms:Decrypt", KEY, via("secretsmanager")),
+    ("kms:Decrypt", PEER_KEY, via("dynamodb", PEER)),
+    ("kms:Decrypt", PEER_KEY, via("dynamodb", PEER, f"alias/payment-processing-{PEER}-prod")),
+    ("kms:Decrypt", PEER_KEY, via("s3", PEER, f"alias/payment-processing-{PEER}-dev")),
+    ("kms:Decrypt", FOREIGN_KEY, via("dynamodb")),
+    ("kms:ScheduleKeyDeletion", KEY),
+    ("kms:CreateGrant", KEY, via("dynamodb")),
+    ("secretsmanager:GetSecretValue", f"{SECRET}:other-AbCdEf"),
+    ("secretsmanager:PutSecretValue", f"{SECRET}:processor-key-AbCdEf"),
+    ("logs:PutLogEvents", f"{LOGS}:/aws/lambda/payment-health-{HERE}-dev:log-stream:x"),
+    ("iam:PassRole", f"{ROLE}/{EXECUTION}"),
+    ("sts:AssumeRole", f"{ROLE}/{EXECUTION}"),
+]
+PROCESSES: list[tuple[Any, ...]] = [
+    ("states:StartExecution", PEER_MACHINE),
+    ("states:StopExecution", MACHINE),
+    ("dynamodb:Query", f"{REGISTER}/index/due"),
+    ("dynamodb:DescribeTable", REGISTER),
+]
+SWEEPS: list[tuple[Any, ...]] = [
+    ("states:StartExecution", MACHINE),
+    ("events:PutEvents", BUS),
+    ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:other"),
+]
+ROLES: dict[str, list[tuple[Any, ...]]] = {
+    f"payment-health-{HERE}-dev": [
+        ("dynamodb:UpdateItem", REGISTER),
+        ("dynamodb:GetItem", PEER_REGISTER),
+        ("dynamodb:GetItem", RECORDS),
+        ("kms:Decrypt", PEER_KEY, via("dynamodb", PEER, f"alias/payment-processing-{PEER}-dev")),
+        ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+        ("events:PutEvents", BUS),
+    ],
+    f"payment-workflow-{HERE}-dev": [
+        ("lambda:InvokeFunction", PEER_PROCESSOR),
+        ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:payment-janitor-{HERE}-dev"),
+        ("lambda:UpdateFunctionCode", PROCESSOR),
+        ("events:PutEvents", PEER_BUS),
+        ("sqs:SendMessage", PEER_DEAD),
+        ("sqs:ReceiveMessage", DEAD),
+        ("dynamodb:GetItem", REGISTER),
+        ("kms:Decrypt", KEY, via("dynamodb")),
+        ("logs:DeleteLogGroup", f"{LOGS}:/aws/vendedlogs/states/payment-workflow-{HERE}-dev"),
+    ],
+    f"payment-failover-in-{HERE}-dev": [
+        ("states:StartExecution", PEER_MACHINE),
+        ("states:StopExecution", MACHINE),
+        ("events:PutEvents", BUS),
+    ],
+    f"payment-failover-out-{HERE}-dev": [
+        ("events:PutEvents", BUS),
+        ("events:PutEvents", f"events:{PEER}:{ACCOUNT}:event-bus/payment-events-{PEER}-prod"),
+        ("states:StartExecution", MACHINE),
+    ],
+    f"payment-replication-{HERE}-dev": [
+        ("s3:GetObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+        ("s3:DeleteObject", f"{PEER_RECEIPTS}/receipts/TXN-1.json"),
+        ("s3:ReplicateDelete", f"{PEER_RECEIPTS}/receipts/TXN-1.json"),
+        ("s3:ReplicateObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+        ("s3:ReplicateObject", f"s3:::payment-receipts-{PEER}-prod-{ACCOUNT}/receipts/TXN-1.json"),
+        ("s3:PutBucketReplication", RECEIPTS),
+        ("kms:Decrypt", KEY, via("dynamodb")),
+        ("kms:Encrypt", PEER_KEY, via("s3", PEER)),
+    ],
+    EXECUTION: [
+        ("iam:PutRolePolicy", f"{ROLE}/{EXECUTION}"),
+        ("iam:PutRolePolicy", f"{ROLE}/{ADMINISTRATION}"),
+        ("iam:UpdateAssumeRolePolicy", f"{ROLE}/{EXECUTION}"),
+        ("iam:AttachRolePolicy", f"{ROLE}/payment-processor-{HERE}-dev"),
+        ("iam:CreateRole", f"{ROLE}/administrator"),
+        ("iam:CreateUser", f"iam::{ACCOUNT}:user/administrator"),
+        ("iam:PassRole", f"{ROLE}/{EXECUTION}", {"iam:PassedToService": "lambda.amazonaws.com"}),
+        ("iam:PassRole", f"{ROLE}/payment-processor-{HERE}-dev", {"iam:PassedToService": "ec2.amazonaws.com"}),
+        ("iam:PassRole", f"{ROLE}/payment-processor-{HERE}-dev"),
+        ("lambda:InvokeFunction", PROCESSOR),
+        ("lambda:UpdateFunctionCode", f"lambda:{HERE}:{ACCOUNT}:function:other"),
+        ("dynamodb:GetItem", REGISTER),
+        ("dynamodb:DeleteItem", REGISTER),
+        ("dynamodb:DeleteTable", RECORDS),
+        ("s3:GetObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+        ("s3:DeleteObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+        ("s3:PutObject", f"s3:::payment-artifacts-{HERE}-{ACCOUNT}/code/x.zip"),
+        ("s3:DeleteBucket", f"s3:::payment-artifacts-{HERE}-{ACCOUNT}"),
+        ("s3:DeleteBucket", f"s3:::payment-access-logs-{HERE}-{ACCOUNT}"),
+        ("sqs:ReceiveMessage", DEAD),
+        ("sqs:DeleteQueue", INBOX),
+        ("states:StartExecution", MACHINE),
+        ("kms:Decrypt", KEY),
+        ("kms:Decrypt", KEY, via("s3") | OURS),
+        ("kms:CreateKey", "*"),
+        ("kms:PutKeyPolicy", FOREIGN_KEY),
+        ("kms:ScheduleKeyDeletion", FOREIGN_KEY),
+        ("kms:DeleteAlias", f"kms:{HERE}:{ACCOUNT}:alias/other"),
+        ("kms:TagResource", FOREIGN_KEY, {"aws:RequestTag/Owner": "us"}),
+        ("cloudformation:DeleteStack", f"cloudformation:{HERE}:{ACCOUNT}:stack/other/0"),
+        ("cloudformation:DeleteStack", f"cloudformation:{HERE}:{ACCOUNT}:stack/payment-bootstrap/0"),
+        ("sts:AssumeRole", f"{ROLE}/{ADMINISTRATION}"),
+    ],
+    ADMINISTRATION: [
+        ("sts:AssumeRole", f"{ROLE}/administrator"),
+        ("cloudformation:DeleteStack", f"cloudformation:{HERE}:{ACCOUNT}:stack/StackSet-payments-dev-0/0"),
+        ("iam:PutRolePolicy", f"{ROLE}/{EXECUTION}"),
+    ],
+}
+RULE = f"arn:aws:events:{HERE}:{ACCOUNT}:rule"
+# Services in their own name, and the account itself, before the policies of resources.
+SERVICES: dict[str, list[tuple[Any, ...]]] = {
+    "events.amazonaws.com": [
+        ("sqs:SendMessage", DEAD, {"aws:SourceArn": f"{RULE}/other", **MINE}),
+        (
+            "sqs:SendMessage",
+            DEAD,
+            {"aws:SourceArn": f"{RULE}/payment-events-{HERE}-dev/payment-failover-in-{HERE}-dev", **INSECURE},
+        ),
+        ("sqs:SendMessage", INBOX, {"aws:SourceArn": f"{RULE}/payment-janitor-{HERE}-dev", **MINE}),
+        ("lambda:InvokeFunction", PROCESSOR, {"aws:SourceArn": f"{RULE}/payment-janitor-{HERE}-dev"}),
+        ("kms:Encrypt", KEY),
+        ("kms:CreateGrant", KEY),
+    ],
+    "apigateway.amazonaws.com": [
+        (
+            "lambda:InvokeFunction",
+            PROCESSOR,
+            {"aws:SourceArn": f"arn:aws:execute-api:{HERE}:{ACCOUNT}:other/prod/POST/payments"},
+        ),
+        (
+            "lambda:InvokeFunction",
+            PROCESSOR,
+            {"aws:SourceArn": f"arn:aws:execute-api:{HERE}:{ACCOUNT}:Api-{HERE}/prod/DELETE/payments"},
+        ),
+        (
+            "lambda:InvokeFunction",
+            f"lambda:{HERE}:{ACCOUNT}:function:payment-janitor-{HERE}-dev",
+            {"aws:SourceArn": f"arn:aws:execute-api:{HERE}:{ACCOUNT}:Api-{HERE}/prod/GET/health"},
+        ),
+    ],
+    "sns.amazonaws.com": [
+        ("sqs:SendMessage", INBOX, {"aws:SourceArn": f"arn:aws:sns:{HERE}:{ACCOUNT}:other", **MINE}),
+        ("sqs:SendMessage", DEAD, {"aws:SourceArn": f"arn:aws:{TOPIC}", **MINE}),
+        ("sqs:SendMessage", INBOX, {"aws:SourceArn": f"arn:aws:{TOPIC}", **MINE, **INSECURE}),
+        ("kms:Decrypt", KEY),
+    ],
+    "cloudwatch.amazonaws.com": [
+        ("sns:Publish", TOPIC, {"aws:SourceAccount": "999999999999"}),
+        ("sns:Publish", TOPIC, {**MINE, **INSECURE}),
+        ("kms:Decrypt", KEY, {"aws:SourceAccount": "999999999999"}),
+    ],
+    f"logs.{HERE}.amazonaws.com": [
+        ("kms:Decrypt", KEY),
+        ("kms:Decrypt", KEY, {"kms:EncryptionContext:aws:logs:arn": f"arn:aws:{LOGS}:/aws/lambda/other"}),
+    ],
+    "logging.s3.amazonaws.com": [
+        ("s3:PutObject", f"s3:::payment-access-logs-{HERE}-{ACCOUNT}/x", {"aws:SourceAccount": "999999999999"}),
+        ("s3:PutObject", f"s3:::payment-access-logs-{HERE}-{ACCOUNT}/x", {**MINE, **INSECURE}),
+        ("s3:PutObject", f"s3:::payment-access-logs-{HERE}-{ACCOUNT}/x", {**MINE, **OLD_TLS}),
+        ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json", MINE),
+    ],
+    f"arn:aws:iam::{ACCOUNT}:root": [
+        ("kms:Decrypt", KEY),
+        ("kms:Decrypt", KEY, via("secretsmanager")),
+        ("kms:CreateGrant", KEY, via("s3")),
+        ("s3:GetObject", f"s3:::payment-artifacts-{HERE}-{ACCOUNT}/code/x.zip", INSECURE),
+        ("s3:GetObject", f"s3:::payment-artifacts-{HERE}-{ACCOUNT}/code/x.zip", OLD_TLS),
+    ],
+    "arn:aws:iam::999999999999:root": [
+        ("kms:Decrypt", KEY, via("dynamodb")),
+        ("sqs:SendMessage", DEAD),
+    ],
+}
