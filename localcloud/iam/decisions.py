@@ -21,7 +21,7 @@ class Decisions:
 
     def remember(self, asked: Call, verdict: Verdict, by: str, *, trust: bool = False) -> None:
         """Keep a decision, by policies or by the `trust` of a role, unless one of its kind is kept."""
-        resource = OBJECT.sub(r"\1", asked.resource)
+        resource = OBJECT.sub(r"\1", asked.resource) if asked.resource.startswith("arn:aws:s3:") else asked.resource
         kind = (asked.principal, asked.action, resource, asked.context, by, verdict.allowed, trust)
         if kind in self.made or len(self.made) >= LIMIT:
             return
