@@ -35,7 +35,10 @@ API = re.compile(rf"(restapis(?:/|%2F)|execute-api:(?:{PLACES}):\d+:)([0-9a-f]{{
 
 
 def in_words_of_templates(decisions: Iterable[Decision], keys: Mapping[str, str]) -> Iterator[Decision]:
-    """Decisions about the environments that are deployed from the templates; `keys` gives the Region of their keys."""
+    """Decisions about the environments that are deployed from the templates, each once; `keys` gives the Region of
+    their keys."""
+
+    told: set[str] = set()
 
     def name_of(key: str) -> str:
         return f"Key-{keys[key]}" if key in keys else OPERATORS
@@ -49,7 +52,10 @@ def in_words_of_templates(decisions: Iterable[Decision], keys: Mapping[str, str]
         text = KEY.sub(lambda found: f"{found[1]}{name_of(found[2])}", text)
         text = API.sub(rf"\g<1>Api-{region}", text)
         said: Decision = json.loads(text)
-        yield _in_texts(said, _same)
+        said = _in_texts(said, _same)
+        if (same := json.dumps(said, sort_keys=True)) not in told:
+            told.add(same)
+            yield said
 
 
 def keys_of(decisions: Iterable[Decision]) -> dict[str, str]:
