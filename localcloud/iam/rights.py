@@ -102,14 +102,9 @@ class Rights:
                 message(asked, verdict, assumed(asked.principal, session) if session else asked.principal)
             )
 
-    def require_trust(
-        self, role: str, service: str, *, source: str = "", by: str, keys: Mapping[str, Any] | None = None
-    ) -> None:
-        """Raise DeniedError unless the role exists and lets the service, or principal, assume it."""
-        context: dict[str, Any] = {
-            **({"aws:SourceArn": source, "aws:SourceAccount": role.split(":")[4]} if source else {}),
-            **(keys or {}),
-        }
+    def require_trust(self, role: str, service: str, *, source: str = "", by: str) -> None:
+        """Raise DeniedError unless the role exists and lets the service, or principal, assume it for `source`."""
+        context = {"aws:SourceArn": source, "aws:SourceAccount": documents.account_of(role, "")} if source else {}
         asked = call(service, "sts:AssumeRole", role, context)
         policy = documents.trust_policy(role)
         verdict = Verdict(
@@ -128,7 +123,7 @@ class Rights:
         account = documents.account_of(principal, resource)
         if key := documents.key_of(resource, account):
             own = not principal.startswith("arn:")
-            actions = DELIVER if own else KEY_USE[service]
+            actions = DELIVER if own else KEY_USE.get(service, DELIVER)
             self.require_key(principal, key, actions, service, resource, keys, by=by, session=session)
 
     def require_key(  # noqa: PLR0917 - who, which key, what, through which service, for which resource, in which context
