@@ -125,7 +125,9 @@ class Network:
                 return False
         else:
             there, service = here, OWN.get(type(request), "")
-        return (service, there) not in self.down and (here == there or frozenset((here, there)) not in self.cuts)
+        if (service, there) in self.down:
+            return False
+        return here == there or not self.cuts or frozenset((here, there)) not in self.cuts
 
     # --- workers
 
@@ -143,7 +145,10 @@ class Network:
         """One request of one worker; the worker goes from `live` when it has ended, died or fallen asleep."""
         worker = self.live[index]
         if worker.waiting:
-            self._one_request(worker)
+            at = self.arrival(worker)
+            worker.answers[at] = self._send(worker, worker.batch[at])
+            if worker.waiting and self.loss and self.dice.chance(self.loss / 4):
+                self._give_up(worker)
         after = self.aftermath(worker) if self.world.time - worker.began <= self.oldest else Aftermath.DIES
         if after is GOES_ON:
             if worker.waiting or self._resume(worker, worker.answers):
@@ -226,19 +231,13 @@ class Network:
 
     # --- one request
 
-    def _one_request(self, worker: Worker) -> None:
-        index = self.arrival(worker)
-        request = worker.batch[index]
-        answer = self._send(worker, request)
-        worker.answers[index] = answer
+    def _give_up(self, worker: Worker) -> None:
+        """It does not wait for the rest of its batch."""
         if self.world.trace:
-            self._note(worker, f"{describe(request)} -> {describe_answer(answer)}")
-        if worker.waiting and self.loss and self.dice.chance(self.loss / 4):
-            if self.world.trace:
-                self._note(worker, f"waits no longer for {len(worker.waiting)} more")
-            for left in worker.waiting:
-                self._perhaps_later(worker, worker.batch[left])
-            worker.waiting = []
+            self._note(worker, f"waits no longer for {len(worker.waiting)} more")
+        for left in worker.waiting:
+            self._perhaps_later(worker, worker.batch[left])
+        worker.waiting = []
 
     def arrival(self, worker: Worker) -> int:
         """Which request of a batch is next: any."""
@@ -263,7 +262,14 @@ class Network:
         arrives = not disturbed or self.reachable(worker.region, request, operator=worker.operator)
         fate = self.fate(worker, request) if arrives else LOST_BEFORE
         if fate is ANSWERED:  # the most of them, by far
-            return self.world.perform(worker.region, request)
+            answer = self.world.perform(worker.region, request)
+        else:
+            answer = self._misfortune(worker, request, fate)
+        if self.world.trace:
+            self._note(worker, f"{describe(request)} -> {describe_answer(answer)}")
+        return answer
+
+    def _misfortune(self, worker: Worker, request: Request, fate: Fate) -> Any:
         if fate is LOST_BEFORE:
             self._perhaps_later(worker, request)
             return LOST
