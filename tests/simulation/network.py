@@ -1,6 +1,7 @@
 """Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
 
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 from payments.protocol.ports import (
@@ -91,6 +92,8 @@ class Network:
         self.barred: set[str] = set()
         self.habit: Fate | None = None
         self.oldest = OLDEST
+        self.closing = inf
+        """When the first of the late requests can no longer arrive, or before."""
         self.loss = self.kill = self.sleep = 0.0
 
     # --- what can be reached
@@ -208,9 +211,12 @@ class Network:
 
     def arrive_at_last(self, latest: float) -> None:
         """What no connection would carry any longer arrives."""
+        if latest < self.closing:
+            return
         for late in [late for late in self.late if late.latest <= latest]:
             self.late.remove(late)
             self._arrive(late)
+        self.closing = min((late.latest for late in self.late), default=inf)
 
     def _arrive(self, late: Late) -> None:
         if self.reachable(late.region, late.request):
@@ -220,13 +226,15 @@ class Network:
 
     def deliver(self) -> None:
         """One replicated change arrives, unless its way is cut."""
-        index = self.dice.below(len(self.world.mail))
-        letter = self.world.mail[index]
-        away = {(letter.service, letter.source), (letter.service, letter.target)} & self.down
-        if away or frozenset((letter.source, letter.target)) in self.cuts:
+        mail = self.world.mail
+        index = int(self.dice.draw() * len(mail))
+        letter = mail[index]
+        if self.down and ((letter.service, letter.source) in self.down or (letter.service, letter.target) in self.down):
             return
-        self.world.mail[index] = self.world.mail[-1]
-        self.world.mail.pop()
+        if self.cuts and frozenset((letter.source, letter.target)) in self.cuts:
+            return
+        mail[index] = mail[-1]
+        mail.pop()
         self.world.deliver(letter)
 
     # --- one request
@@ -241,26 +249,32 @@ class Network:
 
     def arrival(self, worker: Worker) -> int:
         """Which request of a batch is next: any."""
-        return self.dice.take(worker.waiting) if len(worker.waiting) > 1 else worker.waiting.pop()
+        waiting = worker.waiting
+        return waiting.pop(int(self.dice.draw() * len(waiting))) if len(waiting) > 1 else waiting.pop()
 
     def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002  # a script looks at both
         """What becomes of a request that could arrive."""
-        if not self.loss or not self.dice.chance(self.loss):
+        if not self.loss or self.dice.draw() < 1 - self.loss:
             return ANSWERED
         return self.habit if self.habit and self.dice.chance(0.8) else self.dice.pick(MISFORTUNES)
 
     def aftermath(self, worker: Worker) -> Aftermath:  # noqa: ARG002  # as above
         """What becomes of a worker after a step."""
-        if self.kill and self.dice.chance(self.kill):
-            return Aftermath.DIES
-        if self.sleep and self.dice.chance(self.sleep):
-            return Aftermath.SLEEPS
-        return GOES_ON
+        bad = self.kill + self.sleep
+        if not bad:
+            return GOES_ON
+        drawn = self.dice.draw()
+        if drawn < 1 - bad:
+            return GOES_ON
+        return Aftermath.DIES if drawn < 1 - self.sleep else Aftermath.SLEEPS
 
     def _send(self, worker: Worker, request: Request) -> Any:
-        disturbed = self.down or self.cuts or self.barred
-        arrives = not disturbed or self.reachable(worker.region, request, operator=worker.operator)
-        fate = self.fate(worker, request) if arrives else LOST_BEFORE
+        if (self.down or self.cuts or self.barred) and not self.reachable(
+            worker.region, request, operator=worker.operator
+        ):
+            fate = LOST_BEFORE
+        else:
+            fate = self.fate(worker, request)
         if fate is ANSWERED:  # the most of them, by far
             answer = self.world.perform(worker.region, request)
         else:
@@ -291,7 +305,9 @@ class Network:
     def _later(self, worker: Worker, request: Request) -> None:
         now, charge = self.world.time, isinstance(request, Charge)
         earliest = now if charge else now + self.dice.pick(DELAYS)
-        self.late.append(Late(worker.region, request, earliest, now + WIRE if charge else float("inf")))
+        latest = now + WIRE if charge else inf
+        self.closing = min(self.closing, latest)
+        self.late.append(Late(worker.region, request, earliest, latest))
 
     def at_once(self, region: str, flow: Flow[T]) -> T:
         """The outcome of an operator's flow whose requests go wrong only where something cannot be reached."""
@@ -310,19 +326,21 @@ class Network:
 
     def _resume(self, worker: Worker, answers: list[Any] | None) -> bool:
         """False when the flow has ended. A flow that raises is a fault of production: it ends the run."""
+        flow = worker.flow
         try:
-            batch = worker.flow.send(answers) if answers is not None else next(worker.flow)
+            batch = flow.send(answers)  # type: ignore[arg-type]  # None starts it
             while not batch:
-                batch = worker.flow.send(())
+                batch = flow.send(())
         except StopIteration as stop:
             if self.world.trace:
                 self._note(worker, f"ends: {stop.value}")
             worker.end(stop.value)
             return False
         worker.batch = batch
-        count = len(batch)
-        worker.answers = [LOST] * count
-        worker.waiting = [0] if count == 1 else list(range(count))
+        if len(batch) == 1:
+            worker.answers, worker.waiting = [LOST], [0]
+        else:
+            worker.answers, worker.waiting = [LOST] * len(batch), list(range(len(batch)))
         return True
 
     def _note(self, worker: Worker, what: str) -> None:

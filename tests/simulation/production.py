@@ -20,6 +20,7 @@ PURE = (
     "receipt",
     "publish",
     "conclude",
+    "transaction",
 )
 EVERYWHERE = ("payments.", "tests.simulation.")
 KEPT: dict[Callable[..., Any], Callable[..., Any]] = {}

@@ -122,6 +122,13 @@ def due_shard(payment: str) -> str:
     return hashlib.sha256(payment.encode()).hexdigest()[0]
 
 
+@lru_cache(maxsize=16)
+def patience(regions: tuple[str, ...], opener: str) -> Mapping[str, int]:
+    """Seconds until the janitor of each Region takes over: the opener's first, then those of the next ones by rank."""
+    first = regions.index(opener)
+    return {region: DUE_AFTER * ((rank - first) % len(regions) + 1) for rank, region in enumerate(regions)}
+
+
 def everywhere(ctx: Context, request: Callable[[str], Request]) -> Flow[dict[str, Any]]:
     """Ask all three Regions at once; the answers by Region that answered."""
     answers = yield tuple([request(region) for region in ctx.regions])
@@ -135,7 +142,8 @@ def answered(ctx: Context, answers: Sequence[Any]) -> dict[str, Any]:
 
 def read_cells(ctx: Context, payment: str) -> Flow[dict[str, Cell]]:
     """All three cells as they are now, by Region that answered."""
-    return (yield from everywhere(ctx, lambda region: Read(region, payment)))
+    answers = yield tuple([Read(region, payment) for region in ctx.regions])
+    return answered(ctx, answers)
 
 
 def update(ctx: Context, region: str, intent: Intent, action: Action, **values: Plain) -> Update:
@@ -148,12 +156,9 @@ def updates(
     ctx: Context, regions: Iterable[str], intent: Intent, action: Action, values: Mapping[str, Plain]
 ) -> tuple[Update, ...]:
     """One of those writes to each of these cells. They differ in when the cell is due."""
-    order, now = ctx.regions, ctx.now()
+    now, wait = ctx.now(), patience(ctx.regions, ctx.region)
     same = {"hash": intent.hash, "intent": intent.text, "now": now, "shard": due_shard(intent.id), **values}
-    first, dues = order.index(ctx.region), [now + DUE_AFTER * (turn + 1) for turn in range(len(order))]
-    return tuple(
-        [Update(region, intent.id, action, {**same, "due": dues[order.index(region) - first]}) for region in regions]
-    )
+    return tuple([Update(region, intent.id, action, {**same, "due": now + wait[region]}) for region in regions])
 
 
 def update_all(ctx: Context, intent: Intent, action: Action, **values: Plain) -> Flow[dict[str, Answer]]:
