@@ -56,11 +56,13 @@ def unheard(_: Any) -> None:
 class Worker:
     """One run of a flow in one Region. Its batch is done request by request, in any order, between those of others."""
 
-    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "operator", "region", "waiting")
+    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "oldest", "operator", "region", "waiting")
 
-    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, *, began: float, operator: bool):
-        self.name, self.region, self.flow, self.end, self.began = name, region, flow, end, began
-        self.operator = operator
+    def __init__(
+        self, name: str, region: str, flow: Flow[Any], end: End, *, began: float, oldest: float, operator: bool
+    ):
+        self.name, self.region, self.flow, self.end = name, region, flow, end
+        self.began, self.oldest, self.operator = began, oldest, operator
         self.batch: tuple[Request, ...] = ()
         self.answers: list[Any] = []
         self.waiting: list[int] = []
@@ -81,6 +83,9 @@ class Network:
     `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, most
     often that of the run's `habit`; `kill` and `sleep` those of a worker after a step. `down` holds (service, Region)
     pairs, `cuts` pairs of Regions that cannot reach each other."""
+
+    scripted = False
+    """Whether `arrival`, `fate` and `aftermath` are asked even where nothing is left to chance: a script answers."""
 
     def __init__(self, world: World, dice: Dice):
         self.world, self.dice = world, dice
@@ -140,26 +145,33 @@ class Network:
             flow.close()
             end(None)
             return
-        worker = Worker(name, region, flow, end, began=self.world.time, operator=operator)
+        now = self.world.time
+        worker = Worker(name, region, flow, end, began=now, oldest=now + self.oldest, operator=operator)
         if self._resume(worker, None):
             self.live.append(worker)
 
     def step(self, index: int) -> None:
         """One request of one worker; the worker goes from `live` when it has ended, died or fallen asleep."""
         worker = self.live[index]
-        if worker.waiting:
-            at = self.arrival(worker)
+        waiting = worker.waiting
+        if waiting:
+            at = self.arrival(worker) if self.scripted or len(waiting) > 1 else waiting.pop()
             worker.answers[at] = self._send(worker, worker.batch[at])
-            if worker.waiting and self.loss and self.dice.chance(self.loss / 4):
+            if waiting and self.loss and self.dice.chance(self.loss / 4):
                 self._give_up(worker)
-        after = self.aftermath(worker) if self.world.time - worker.began <= self.oldest else Aftermath.DIES
-        if after is GOES_ON:
-            if worker.waiting or self._resume(worker, worker.answers):
-                return
-        elif after is Aftermath.DIES:
+        if self.world.time > worker.oldest:
             self.die(worker)
-        else:
-            self.fall_asleep(worker)
+        elif self.scripted or self.kill or self.sleep:
+            after = self.aftermath(worker)
+            if after is GOES_ON:
+                if worker.waiting or self._resume(worker, worker.answers):
+                    return
+            elif after is Aftermath.DIES:
+                self.die(worker)
+            else:
+                self.fall_asleep(worker)
+        elif worker.waiting or self._resume(worker, worker.answers):
+            return
         self.live.remove(worker)
 
     def fall_asleep(self, worker: Worker) -> None:
@@ -249,36 +261,29 @@ class Network:
 
     def arrival(self, worker: Worker) -> int:
         """Which request of a batch is next: any."""
-        waiting = worker.waiting
-        return waiting.pop(int(self.dice.draw() * len(waiting))) if len(waiting) > 1 else waiting.pop()
+        return worker.waiting.pop(self.dice.below(len(worker.waiting)))
 
     def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002  # a script looks at both
         """What becomes of a request that could arrive."""
-        if not self.loss or self.dice.draw() < 1 - self.loss:
+        if self.dice.draw() < 1 - self.loss:
             return ANSWERED
         return self.habit if self.habit and self.dice.chance(0.8) else self.dice.pick(MISFORTUNES)
 
     def aftermath(self, worker: Worker) -> Aftermath:  # noqa: ARG002  # as above
         """What becomes of a worker after a step."""
-        bad = self.kill + self.sleep
-        if not bad:
-            return GOES_ON
         drawn = self.dice.draw()
-        if drawn < 1 - bad:
+        if drawn < 1 - self.kill - self.sleep:
             return GOES_ON
         return Aftermath.DIES if drawn < 1 - self.sleep else Aftermath.SLEEPS
 
     def _send(self, worker: Worker, request: Request) -> Any:
-        if (self.down or self.cuts or self.barred) and not self.reachable(
-            worker.region, request, operator=worker.operator
-        ):
+        region, fate = worker.region, ANSWERED
+        if (self.down or self.cuts or self.barred) and not self.reachable(region, request, operator=worker.operator):
             fate = LOST_BEFORE
-        else:
+        elif self.scripted or self.loss:
             fate = self.fate(worker, request)
-        if fate is ANSWERED:  # the most of them, by far
-            answer = self.world.perform(worker.region, request)
-        else:
-            answer = self._misfortune(worker, request, fate)
+        done = fate is ANSWERED  # the most of them, by far
+        answer = self.world.perform(region, request) if done else self._misfortune(worker, request, fate)
         if self.world.trace:
             self._note(worker, f"{describe(request)} -> {describe_answer(answer)}")
         return answer

@@ -182,9 +182,9 @@ class Run:
     def redrive(self, times: int) -> None:
         """All dead letters."""
         for _ in range(times):
-            self.public = {payment for payment in self.payments if self.ended(payment)}
             if not self.traffic.letters:
                 return
+            self.public = {payment for payment in self.payments if self.ended(payment)}
             self.traffic.redrive()
             self.quiet()
 
@@ -319,7 +319,7 @@ class Run:
         ]
 
     def ended(self, payment: str) -> bool:
-        return any([self.world.record(region, payment).get("Status") in ENDS for region in self.alive])
+        return any(self.world.record(region, payment).get("Status") in ENDS for region in self.alive)
 
     def rests(self, payment: str) -> bool:
         return not self.ended(payment) and bool(self.why(payment))
