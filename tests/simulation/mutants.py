@@ -12,6 +12,7 @@ KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
 WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
 EQUAL = Options(rail="ledger", clash=0.1, ballots=2)
+FORGETFUL = CLASHES._replace(amnesia="rejoined", dead=0.0)
 SHARD = idempotency.due_shard("p0")
 REFUSING = PROCESSOR._replace(refuses=True)
 
@@ -311,7 +312,7 @@ MUTANTS = (
         "rejoin_by_one_peer",
         "a register that lost its memory is taught by a ballot that only one peer promised",
         (Edit(rejoining.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
-        CLASHES._replace(amnesia="rejoined", dead=0.0),
+        FORGETFUL,
     ),
     Mutant(
         "rejoin_forgets_attempt",
@@ -396,9 +397,7 @@ MUTANTS = (
     # ------------------------------------------------------------------------------------------- the world
     Mutant("eventual_reads", "reads of a cell are not strongly consistent", (), LEDGER._replace(stale=True)),
     Mutant("unswept_shard", "janitors skip a shard of the due index", (), LEDGER._replace(unswept=SHARD)),
-    Mutant(
-        "amnesia", "a register table is restored empty and serves on", (), CLASHES._replace(amnesia="served", dead=0.0)
-    ),
+    Mutant("amnesia", "a register table is restored empty and serves on", (), FORGETFUL._replace(amnesia="served")),
     Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
     Mutant(
         "release_by_any_token",

@@ -28,8 +28,9 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be. `rare`: chance
-    finds it seldom or never; the test run plays a schedule, of `test_directed.py` or `test_faults_of_regions.py`."""
+    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be. `rare`:
+    chance finds it seldom or never; the test run plays a schedule of `test_directed.py` or
+    `test_faults_of_regions.py`."""
 
     name: str
     what: str
