@@ -286,7 +286,7 @@ class Run:
             world.time = max(world.time, *due)
 
     def run_dry(self) -> None:
-        world, network, traffic, draw = self.world, self.network, self.traffic, self.dice.draw
+        world, network, traffic, draw, dead = self.world, self.network, self.traffic, self.dice.draw, self.dead
         while True:
             live, mail = network.live, world.mail
             if not (live or mail or network.late or world.started or world.events):
@@ -297,8 +297,8 @@ class Run:
             if network.late:
                 network.arrive_late(all_of_them=True)
             if mail and (not live or draw() >= 0.7):
-                if self.dead:
-                    mail[:] = [letter for letter in mail if self.dead not in (letter.source, letter.target)]
+                if dead:
+                    mail[:] = [letter for letter in mail if dead not in (letter.source, letter.target)]
                 if mail:
                     network.deliver()
             if live := network.live:
