@@ -52,9 +52,10 @@ $(VENV)-model/.done: requirements/model.txt
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
-evidence: model ## What takes longer than a test run: the model, the search, a campaign under faults
+evidence: model ## What takes longer than a test run: model, search, a campaign under faults, the simulator's mutants
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	@$(BIN)/python -m tests.simulation.run --mutants
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder

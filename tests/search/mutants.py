@@ -147,7 +147,7 @@ BROKEN = (
     ),
     broken(
         "not sent",
-        "release_by_any",
+        "release_by_any_token",
         "RELEASE undoes any call's claim",
         Edit(idempotency.RELEASE, idempotency.MY_ATTEMPT, "(attempt = :token OR attribute_exists(attempt))"),
     ),

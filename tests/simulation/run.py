@@ -1,6 +1,7 @@
-"""The simulator's command line: a campaign with a one-line verdict, or one seed, step by step.
+"""The simulator's command line: a campaign with a one-line verdict, every mutant, or one seed, step by step.
 
 python -m tests.simulation.run --payments 1000000
+python -m tests.simulation.run --mutants
 python -m tests.simulation.run --seed 4711 --trace [--mutant NAME]
 """
 
@@ -10,12 +11,10 @@ import time
 from contextlib import nullcontext
 
 from tests.simulation.campaign import Failure, Report, campaign
+from tests.simulation.hunts import BY_NAME, hunts
 from tests.simulation.judge import FAULTS, Judge
-from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
 from tests.simulation.scenario import play
-
-BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,10 +23,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, help="the first seed, or with --trace the only one (default 0)")
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: one a core)")
     parser.add_argument("--trace", action="store_true", help="play one seed and print every step")
+    parser.add_argument("--mutants", action="store_true", help="say of every mutant which campaign catches it")
     parser.add_argument("--mutant", choices=sorted(BY_NAME), help="with --trace: production with this change")
     options = parser.parse_args(arguments)
     if options.mutant and not options.trace:
-        parser.error("--mutant needs --trace; the tests run every mutant")
+        parser.error("--mutant needs --trace; --mutants runs every mutant")
+    if options.mutants:
+        return hunt_all(options.jobs)
     if options.trace:
         return replay(options.seed or 0, options.mutant)
     report = campaign(options.payments, seed=options.seed or 0, jobs=options.jobs, progress=Progress(options.payments))
@@ -35,6 +37,16 @@ def main(arguments: list[str] | None = None) -> int:
         print(failure)
     print(report.verdict)
     return int(bool(report.failures))
+
+
+def hunt_all(jobs: int) -> int:
+    """Hunt every mutant, and say what became of each."""
+    count, wrong = 0, 0
+    for line, fine in hunts(jobs):
+        print(line, flush=True)
+        count, wrong = count + 1, wrong + (not fine)
+    print(f"{'FAILED' if wrong else 'passed'}: {count} mutants, {wrong} not as they should be")
+    return int(wrong > 0)
 
 
 class Progress:
