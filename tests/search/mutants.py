@@ -116,18 +116,9 @@ BROKEN = (
             "    return (yield from close(ctx, intent, result, ruling))",
         ),
     ),
-    broken(
-        "clash",
-        "contested_rests",
-        "nobody takes over while two payloads hold one cell each",
-        Edit(
-            idempotency.take_over,
-            "    held = leading(ctx, payment, cells)",
-            '    if len({cell["hash"] for cell in cells.values() if "hash" in cell}) > 1:\n'
-            "        return None\n"
-            "    held = leading(ctx, payment, cells)",
-        ),
-    ),
+    known("three", "three_are_void"),
+    known("clash", "takeover_opens"),
+    known("clash", "contested_rests"),
 )
 MUTANTS = {each.mutant.name: each for each in BROKEN}
 
