@@ -78,7 +78,8 @@ def runs(seeds: range, options: Options | None = None) -> Part:
     failures = []
     for seed in seeds:
         judge = play(seed, options)
-        counts.update(judge.counts)
+        for name, count in judge.counts.items():
+            counts[name] += count
         failures += [Failure(seed, violation) for violation in judge.violations[:1]]
     gc.collect()
     return Part(counts, failures, time.process_time() - began)

@@ -34,6 +34,7 @@ Update = Callable[[Item, Values], dict[str, Scalar] | None]
 TOKEN = re.compile(r"\s*(?:([#:]?\w+)|(<=|[=<,()]))")
 COMPARISONS: Mapping[str, str] = {"=": "equal", "<": "below", "<=": "up_to"}
 ATTRIBUTE = "item.get("
+VALUE = "values["
 
 
 class ExpressionError(ValueError):
@@ -142,7 +143,10 @@ class _Parser:
         comparison = self._next()
         if comparison not in COMPARISONS:
             raise ExpressionError(f"{self.text!r}: {comparison!r} is not one of {' '.join(COMPARISONS)}")
-        return f"{COMPARISONS[comparison]}({left}, {self._operand()})"
+        right = self._operand()
+        if comparison == "=" and right.startswith(VALUE):  # which is there: what is missing equals no value
+            return f"{left} == {right}"
+        return f"{COMPARISONS[comparison]}({left}, {right})"
 
     # --- updates
 
@@ -184,7 +188,7 @@ class _Parser:
 
     def _operand(self) -> Source:
         if self._peek().startswith(":"):
-            return f"values[{self._next()[1:]!r}]"
+            return f"{VALUE}{self._next()[1:]!r}]"
         name = self._name()
         return f"{ATTRIBUTE}{name!r})"
 

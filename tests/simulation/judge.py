@@ -75,6 +75,8 @@ class Judge:
         self.promised: dict[str, set[str]] = defaultdict(set)
         self.decided: dict[str, set[str]] = defaultdict(set)
         self.final: dict[str, set[str]] = defaultdict(set)
+        self.examined: dict[str, Item] = {}
+        """The record of each payment that was looked at last: replicas carry the very item."""
         self.public: dict[str, set[str]] = defaultdict(set)
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
@@ -120,6 +122,9 @@ class Judge:
         self.public[payment].add(str(new["Content"]))
         if old and old["Content"] != new["Content"] and old["Status"] in ENDS:
             self.accuse("regressed", payment, f"the record in {region} said {old['Content']}, now {new['Content']}")
+        if new is self.examined.get(payment):
+            return  # as another replica showed it
+        self.examined[payment] = new
         shown, result = read_record(new)
         if shown.hash != result.hash:
             self.accuse("wrong_payload", payment, f"the record in {region} says {shown.text} for {result.text}")

@@ -210,7 +210,7 @@ MUTANTS = (
     Mutant(
         "result_in_one_cell",
         "a result in one cell is told as final",
-        (Edit(settlement.finish, "if texts[result.text] < 2:", "if texts[result.text] < 1:"),),
+        (Edit(settlement.finish, "if texts.get(result.text, 0) < 2:", "if texts.get(result.text, 0) < 1:"),),
         PROCESSOR,
         directed=True,
     ),

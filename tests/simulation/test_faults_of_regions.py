@@ -22,6 +22,8 @@ from tests.simulation.world import REGIONS
 class ReplyOfChargeLost(Network):
     """The processor charges, and nobody hears of it."""
 
+    scripted = True
+
     def fate(self, worker: Worker, request: object) -> Fate:  # noqa: ARG002
         return Fate.REPLY_LOST if type(request).__name__ == "Charge" else Fate.ANSWERED
 
@@ -135,6 +137,7 @@ class ReleaseComesAgain(Network):
     """The first call of the processor is not sent, and the RELEASE of its claim is done twice, much later the second
     time. Whoever is about to make the second call falls asleep."""
 
+    scripted = True
     calls = 0
 
     def step(self, index: int) -> None:

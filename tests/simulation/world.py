@@ -93,20 +93,24 @@ class World:
         self.tokens = 0
         self.stale: dict[tuple[str, str], list[Item]] | None = None
         self.trace: Callable[[str], None] | None = None
+        self.contexts: dict[tuple[str, str], Context] = {}
 
     def context(self, region: str) -> Context:
         """The Context of a function started in this Region now; its clock goes on."""
-        rail = self.rail
-        return Context(
-            region=region,
-            regions=REGIONS,
-            rail=self.rails[region],
-            deduplicates=rail.deduplicates,
-            key_lifetime=rail.lifetime,
-            now=lambda: int(self.time + self.skew[region]),
-            draw=self._draw,
-            token=self._token,
-        )
+        rail = self.rails[region]
+        context = self.contexts.get((region, rail))
+        if context is None:
+            context = self.contexts[region, rail] = Context(
+                region=region,
+                regions=REGIONS,
+                rail=rail,
+                deduplicates=self.rail.deduplicates,
+                key_lifetime=self.rail.lifetime,
+                now=lambda: int(self.time + self.skew[region]),
+                draw=self._draw,
+                token=self._token,
+            )
+        return context
 
     def _draw(self, limit: int) -> int:
         return self.dice.below(min(limit, self.ballots))
@@ -122,16 +126,17 @@ class World:
     # --- the register
 
     def _update(self, _: str, request: Update) -> Answer:
-        table = self.cells[request.region]
-        old = table.get(request.id, {})
-        new = compiled(request.action)(old, request.values)
+        region, payment, action, values = request
+        table = self.cells[region]
+        old = table.get(payment, {})
+        new = (COMPILED.get(action) or compiled(action))(old, values)
         if new is None:
             return Answer(False, old)
-        new["TransactionId"] = request.id
-        table[request.id] = new
+        new["TransactionId"] = payment
+        table[payment] = new
         if self.stale is not None:
-            self.stale.setdefault((request.region, request.id), []).append(old)
-        self.watcher.cell_changed(request.region, request.id, old, new)
+            self.stale.setdefault((region, payment), []).append(old)
+        self.watcher.cell_changed(region, payment, old, new)
         return Answer(True, new)
 
     def _read(self, _: str, request: Read) -> Item:
