@@ -61,7 +61,7 @@ class Fleet:
             "PROCESSOR_SECRET": "" if rail == "ledger" else "processor",
             "PROCESSOR_DEDUPLICATES": str(self.world.rail.deduplicates).lower(),
             "PROCESSOR_KEY_HOURS": str(LIFETIME // 3600),
-            "BUCKET": f"payment-receipts-{region}-{ENVIRONMENT}",
+            "BUCKET": f"payment-receipts-{region}-{ENVIRONMENT}-{ACCOUNT}",
             "BUS": f"payment-events-{region}-{ENVIRONMENT}",
             "STATE_MACHINE": f"arn:aws:states:{region}:{ACCOUNT}:stateMachine:payment-workflow",
             "TEST_FAULTS": "",
@@ -70,9 +70,8 @@ class Fleet:
     def process(self, kind: str, region: str) -> Process:
         """A new one."""
         self.count += 1
-        skew = self.world.skew
         name = f"{kind}{self.count}@{region}"
-        return Process(name, region, self.environ(region), lambda: skew[region], self.network)
+        return Process(name, region, self.environ(region), lambda: self.world.skew[region], self.network)
 
     def invoke(self, kind: str, region: str, event: Mapping[str, Any], end: Callable[[Ended], None]) -> None:
         """Call a function of a Region; `end` is called with how it ended."""
@@ -109,7 +108,7 @@ class Fleet:
             process.dead = True
         else:
             self.loop.freeze(process)
-            self.idle[invocation.kind, process.region].append(process)
+            self.idle.setdefault((invocation.kind, process.region), []).append(process)
         self.loop.after(0.01, invocation.end, ended._replace(said=said))
 
     def _time_out(self, invocation: Invocation) -> None:

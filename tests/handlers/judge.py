@@ -144,7 +144,9 @@ class HandlersJudge(Judge):
         left = [payment for payment in watch.overdue if "due_at" in cells.get(payment, {})]
         worse = [payment for payment in left if now - watch.overdue[payment] > said["OldestOverdueSeconds"] + 1]
         if len(worse) > said["Parked"]:
-            facts = f"{worse} are overdue in {watch.region} and not at rest, and its janitor says {said}"
+            late = [now - watch.overdue[payment] for payment in worse]
+            shown = {name: said[name] for name in ("OldestOverdueSeconds", "Parked")}
+            facts = f"{worse} are overdue in {watch.region} by {late} s and not at rest, its janitor says {shown}"
             self.accuse("unseen", worse[0], facts)
 
 

@@ -1,11 +1,14 @@
 """The operator at the end of a run: what `payctl parked` lists, what GET says of it, and `payctl resolve`."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from payments.protocol.rejoining import Why
+from payments.protocol.operations import Ruling
+from payments.protocol.rejoining import Done, Why
 from payments.protocol.values import IN_DOUBT, payment_of
 
+from payctl.environment import Environment
 from payctl.payments.registers import Registers
 from tests.simulation.parked import LONGEST, TRIES, Parked
 from tests.simulation.rail import AT_WORK
@@ -13,6 +16,11 @@ from tests.simulation.world import REGIONS
 
 if TYPE_CHECKING:
     from tests.handlers.scenario import Run
+
+def rule(payment: str, ruling: Ruling, environment: Environment) -> Done:
+    """`payctl resolve`."""
+    return Registers(environment).resolve(payment, ruling)
+
 
 PATIENCE = 6
 """Times five minutes, until what waits for a silent Region is known to wait."""
@@ -99,13 +107,17 @@ class Closing(Parked):
     def closed(self, payment: str) -> str:
         """The operator's command, as soon as the rules allow it. "" when it is closed, else what the command says."""
         run, why = self.run, self.reason(payment, self.run.alive)
+        unchecked = False
         for _ in range(TRIES):
-            ruling = self.operators.honest(payment)
-            done: Any = run.operator.wait_for(lambda environment: Registers(environment).resolve(payment, ruling))
+            ruling = self.operators.honest(payment)._replace(unchecked=unchecked)
+            done: Any = run.operator.wait_for(partial(rule, payment, ruling))
             if isinstance(done, Exception):
                 return f"{why}: {done!r}"
             if done.done:
                 return ""
+            if done.why is Why.PROCESSOR_SILENT and why == "withdrawn":  # gone for good: somebody asked on the telephone
+                unchecked = True
+                continue
             if done.why is Why.PROCESSOR_SILENT:  # at work on this very key
                 moment = self.world.time + AT_WORK
             elif done.why is Why.TOO_EARLY:

@@ -29,6 +29,7 @@ from payments.protocol.ports import (
 
 from tests.handlers.wire import Message, answer
 from tests.simulation.dice import Dice
+from tests.simulation.traffic import ACCOUNT
 from tests.simulation.world import REGIONS, Item, World
 
 ENVIRONMENT = "simulated"
@@ -283,7 +284,7 @@ class Services:
         key = message.path.removeprefix("/")
         if message.method != "PUT" or message.headers.get("if-none-match") != "*":
             raise AssertionError(f"{message.method} of {key} with {message.headers}")
-        if bucket != f"payment-receipts-{region}-{ENVIRONMENT}":
+        if bucket != f"payment-receipts-{region}-{ENVIRONMENT}-{ACCOUNT}":
             raise AssertionError(f"no bucket {bucket}")
 
         def do() -> Reply:
