@@ -13,7 +13,7 @@ from payments.protocol.values import SETTLED, Intent, Payment, Result, conclude,
 
 from tests.handlers.fleet import Ended
 from tests.handlers.network import Network
-from tests.handlers.services import Services
+from tests.handlers.services import APART, Services
 from tests.simulation.judge import ENDS, Judge
 from tests.simulation.world import REGIONS, Item, World
 
@@ -121,11 +121,12 @@ class HandlersJudge(Judge):
             or not self.services.tables[peer]
         ]
         calm = not (self.network.loss or self.network.down or self.network.dark or self.network.cuts)
+        calm = calm and abs(world.skew[region]) < APART
         return Watch(region, world.time, known, len(silent), calm, world.skew[region], self.changes)
 
     def janitor_ends(self, world: World, watch: Watch, ended: Ended) -> None:
         """What the run's metrics say must be what is so."""
-        if ended.raised is not None and (watch.calm or not isinstance(ended.raised, AwsError)):
+        if ended.raised is not None and ((watch.calm and self.changes == watch.changes) or not isinstance(ended.raised, AwsError)):
             self.accuse("crashed", "", f"the janitor of {watch.region} raised {ended.raised!r}")
         if ended.returned is None:
             return

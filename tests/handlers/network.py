@@ -131,7 +131,7 @@ class Network:
                 after(half, self._serve, call, Nobody(), half)
                 after(whole, sink.arrive, b"", "reset" if fate is Fate.RESET_AFTER else "closed")
             case Fate.CUT:
-                after(half, self._serve, call, Cut(sink, self.dice.pick(("closed", "reset"))), half)
+                after(half, self._serve, call, Cut(sink, self.dice), half)
             case Fate.TURNED_AWAY:
                 after(whole, sink.arrive, self.services.turned_away(call, self.dice))
             case Fate.FAILED:
@@ -190,10 +190,10 @@ class Network:
 
 
 class Cut:
-    """An answer ends in the middle."""
+    """An answer ends within its headers, or in the middle."""
 
-    def __init__(self, sink: Sink, end: str) -> None:
-        self.sink, self.end = sink, end
+    def __init__(self, sink: Sink, dice: Dice) -> None:
+        self.sink, self.within_headers, self.end = sink, dice.chance(0.5), dice.pick(("closed", "reset"))
 
     def arrive(self, data: bytes, end: str = "") -> None:  # noqa: ARG002
-        self.sink.arrive(data[: len(data) // 2 + 10], self.end)
+        self.sink.arrive(data[: 20 if self.within_headers else len(data) // 2 + 20], self.end)
