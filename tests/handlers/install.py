@@ -5,6 +5,7 @@ Everything above runs as it is: handlers, store, members, connection pool, signa
 """
 
 import os
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,7 @@ import payments.replies
 import payments.runtime
 import payments.store
 import payments.workers
+from botocore.retries.quota import RetryQuota
 
 import payctl.cloud
 from tests.handlers.loop import Lock, Loop, Pool, Queue, Thread, current
@@ -133,14 +135,17 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     (payments.http, "HTTPConnection", Connection),
     (payments.http, "HTTPSConnection", SecureConnection),
     (payments.http, "tls_context", lambda: None),
+    (RetryQuota, "acquire", lambda _self, _amount: True),  # else it would remember the runs before
 )
 
 
 @contextmanager
-def installed() -> Iterator[None]:
-    """Production over the simulation, for a while."""
+def installed(seed: int) -> Iterator[None]:
+    """Production over the simulation, for a while. `seed` also decides how long botocore waits before it repeats."""
     with ExitStack() as undo:
         undo.callback(_restore, dict(os.environ))
+        undo.callback(random.setstate, random.getstate())
+        random.seed(seed)
         for module, name, stand_in in SEAM:
             undo.callback(setattr, module, name, vars(module)[name])
             setattr(module, name, stand_in)

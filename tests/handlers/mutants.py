@@ -148,14 +148,18 @@ MUTANTS = (
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
 
-def hunt(mutant: Mutant, seeds: int) -> Catch:
-    """Run a mutant until it is caught, or that many seeds are through."""
+MOST = 14
+"""Payments of a run with a mutant: small runs are soon over."""
+
+
+def hunt(mutant: Mutant, seeds: range) -> Catch:
+    """Run a mutant until it is caught, or the seeds are through."""
     with applied(mutant) as executions:
-        for seed in range(seeds):
-            violations = play(seed, mutant.options).violations
+        for seed in seeds:
+            violations = play(seed, mutant.options, most=MOST).violations
             if violations:
                 break
         executed = executions.any
     if not violations:
         return Catch(-1, None, executed, innocent=True)
-    return Catch(seed, violations[0], executed, innocent=not play(seed, mutant.options).violations)
+    return Catch(seed, violations[0], executed, innocent=not play(seed, mutant.options, most=MOST).violations)

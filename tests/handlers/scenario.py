@@ -39,8 +39,10 @@ PACE = 0.5
 class Run:
     """The whole of one run."""
 
-    def __init__(self, dice: Dice, options: Options, trace: Callable[[str], None] | None = None) -> None:
-        self.dice, self.options = dice, options
+    def __init__(
+        self, dice: Dice, options: Options, trace: Callable[[str], None] | None = None, most: int = PAYMENTS
+    ) -> None:
+        self.dice, self.options, self.most = dice, options, most
         Socket.numbers = 0
         self.loop = Loop()
         self.judge = judge = HandlersJudge()
@@ -114,7 +116,7 @@ class Run:
         self.lag = dice.pick((1.0, 0.3, 0.03))
         if dice.chance(0.3):
             network.world.skew = {region: dice.between(-200, 200) for region in REGIONS}
-        count = PAYMENTS // 2 + dice.below(PAYMENTS // 2 + 1)
+        count = self.most // 2 + dice.below(self.most // 2 + 1)
         lasts = 1300.0 if self.options.amnesia else dice.pick((60.0, 180.0, 300.0))
         for number in range(count):
             loop.at(dice.draw() * lasts * 0.9, self.submit, number)
@@ -326,11 +328,13 @@ def drawn(dice: Dice) -> Options:
     return options._replace(dead=dead, clash=dice.pick((0.1, 0.0, 0.3)))
 
 
-def play(seed: int, options: Options | None = None, trace: Callable[[str], None] | None = None) -> HandlersJudge:
-    """The run of a seed. Without options they are drawn from the seed as well."""
+def play(
+    seed: int, options: Options | None = None, trace: Callable[[str], None] | None = None, *, most: int = PAYMENTS
+) -> HandlersJudge:
+    """The run of a seed. Without options they are drawn from the seed as well. `most`: how many payments."""
     dice = Dice(random.Random(seed).random)
-    with installed():
-        run = Run(dice, options or drawn(dice), trace)
+    with installed(seed):
+        run = Run(dice, options or drawn(dice), trace, most)
         try:
             return run.play()
         except Exception as error:  # noqa: BLE001  # whatever production raises is a finding like any other

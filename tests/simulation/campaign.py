@@ -18,16 +18,17 @@ from tests.simulation.scenario import play
 
 
 class Kind(NamedTuple):
-    """What is run. `command` replays one seed; `chunk` runs are given to a process at once; `per_run` payments a run,
+    """What is run, and its `name` for people. `command` replays one seed; `chunk` runs are given to a process at once; `per_run` payments a run,
     on average: what is missing at the end is made up for by more runs."""
 
-    play: Callable[[int, Options | None], Judge]
+    name: str
+    play: Callable[..., Judge]
     command: str
     chunk: int
     per_run: float
 
 
-FLOWS = Kind(play, "tests.simulation.run", 250, 2.5)
+FLOWS = Kind("flows", play, "tests.simulation.run", 250, 2.5)
 ENOUGH = 1000
 """Failing seeds after which nobody needs more."""
 
