@@ -8,34 +8,41 @@ python -m tests.simulation.run --seed 4711 --trace [--mutant NAME]
 import argparse
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import nullcontext
 
-from tests.simulation.campaign import Failure, Report, campaign
+from tests.simulation.campaign import FLOWS, Failure, Kind, Report, campaign
 from tests.simulation.hunts import BY_NAME, hunts
-from tests.simulation.judge import FAULTS, Judge
-from tests.simulation.mutation import applied
-from tests.simulation.scenario import play
+from tests.simulation.judge import FAULTS
+from tests.simulation.mutation import Mutant, applied
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.run", description=(__doc__ or "").splitlines()[0])
+def main(
+    arguments: list[str] | None = None,
+    *,
+    kind: Kind = FLOWS,
+    mutants: Mapping[str, Mutant] = BY_NAME,
+    about: str = __doc__ or "",
+) -> int:
+    parser = argparse.ArgumentParser(prog=f"python -m {kind.command}", description=about.splitlines()[0])
     parser.add_argument("--payments", type=int, default=100_000, help="how many to simulate (default 100,000)")
     parser.add_argument("--seed", type=int, help="the first seed, or with --trace the only one (default 0)")
     parser.add_argument("--jobs", type=int, default=0, help="processes (default: one a core)")
     parser.add_argument("--trace", action="store_true", help="play one seed and print every step")
     parser.add_argument("--mutants", action="store_true", help="say of every mutant which campaign catches it")
-    parser.add_argument("--mutant", choices=sorted(BY_NAME), help="with --trace: production with this change")
+    parser.add_argument("--mutant", choices=sorted(mutants), help="with --trace: production with this change")
     options = parser.parse_args(arguments)
     if options.mutant and not options.trace:
         parser.error("--mutant needs --trace; --mutants runs every mutant")
     if options.mutants:
         return hunt_all(options.jobs)
     if options.trace:
-        return replay(options.seed or 0, options.mutant)
-    report = campaign(options.payments, seed=options.seed or 0, jobs=options.jobs, progress=Progress(options.payments))
+        return replay(options.seed or 0, mutants.get(options.mutant or ""), kind)
+    progress = Progress(options.payments)
+    report = campaign(options.payments, seed=options.seed or 0, jobs=options.jobs, progress=progress, kind=kind)
     for failure in report.failures[:20]:
         print(failure)
-    print(report.verdict)
+    print(f"{kind.name} {report.verdict}")
     return int(bool(report.failures))
 
 
@@ -65,14 +72,14 @@ class Progress:
         print(f"\r{line}" if terminal else line, end="" if terminal and count < self.wanted else "\n", file=sys.stderr)
 
 
-def replay(seed: int, mutant: str | None) -> int:
+def replay(seed: int, mutant: Mutant | None, kind: Kind) -> int:
     """Play a seed as a campaign does, and print every step."""
     steps: list[str] = []
-    with applied(BY_NAME[mutant]) if mutant else nullcontext():
-        judge: Judge = play(seed, BY_NAME[mutant].options if mutant else None, steps.append)
+    with applied(mutant) if mutant else nullcontext():
+        judge = kind.play(seed, mutant.options if mutant else None, steps.append)
     print(*steps, sep="\n")
     for violation in judge.violations:
-        print(Failure(seed, violation, mutant or ""))
+        print(Failure(seed, violation, mutant.name if mutant else "", kind.command))
     if not judge.violations:
         print(f"seed {seed}: nothing wrong among {len(FAULTS)} kinds of fault")
     return int(bool(judge.violations))
