@@ -88,16 +88,10 @@ def runs(seeds: range, options: Options | None = None, kind: Kind = FLOWS) -> Pa
     counts: Counter[str] = Counter()
     failures = []
     for seed in seeds:
-<<<<<<< HEAD
-        judge = play(seed, options)
+        judge = kind.play(seed, options)
         for name, count in judge.counts.items():
             counts[name] += count
-        failures += [Failure(seed, violation) for violation in judge.violations[:1]]
-=======
-        judge = kind.play(seed, options)
-        counts.update(judge.counts)
         failures += [Failure(seed, violation, command=kind.command) for violation in judge.violations[:1]]
->>>>>>> handlers
     gc.collect()
     return Part(counts, failures, time.process_time() - began)
 
