@@ -6,7 +6,7 @@ understood:
 
     condition   = conjunction (OR conjunction)*
     conjunction = test (AND test)*
-    test        = "(" condition ")" | function "(" name ")" | operand ("=" | "<" | "<=") operand
+    test        = "(" condition ")" | function "(" name ")" | operand ("=" | "<>" | "<" | "<=") operand
     function    = attribute_exists | attribute_not_exists
     update      = ("SET" name "=" value ("," name "=" value)* | "REMOVE" name ("," name)*)+
     value       = operand | if_not_exists "(" name "," operand ")"
@@ -31,8 +31,8 @@ Source = str
 Assignment = tuple[str, Source]
 Update = Callable[[Item, Values], dict[str, Scalar] | None]
 
-TOKEN = re.compile(r"\s*(?:([#:]?\w+)|(<=|[=<,()]))")
-COMPARISONS: Mapping[str, str] = {"=": "equal", "<": "below", "<=": "up_to"}
+TOKEN = re.compile(r"\s*(?:([#:]?\w+)|(<=|<>|[=<,()]))")
+COMPARISONS: Mapping[str, str] = {"=": "equal", "<>": "differs", "<": "below", "<=": "up_to"}
 ATTRIBUTE = "item.get("
 VALUE = "values["
 
@@ -68,6 +68,7 @@ def compile_update(update: str, condition: str) -> Update:
     made: dict[str, Any] = {
         "needed": needed,
         "equal": _equal,
+        "differs": _differs,
         "below": _below,
         "up_to": _up_to,
         "Error": ExpressionError,
@@ -84,6 +85,11 @@ def _comparable(one: Scalar | None, other: Scalar | None) -> bool:
 
 def _equal(one: Any, other: Any) -> bool:
     return one == other and one is not None
+
+
+def _differs(one: Any, other: Any) -> bool:
+    """Also where one is missing."""
+    return one != other
 
 
 def _below(one: Any, other: Any) -> bool:

@@ -49,6 +49,10 @@ FAULTS = {
     "unexplained": "I8: a dead letter after its redrive, of a payment that is public, or is not and has not ended",
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
+    "unseen": "a janitor's metrics do not show what never ends, or a Region that does not answer",
+    "asked": "a register was asked for a payment although it had been barred for more than a minute",
+    "wrong_answer": "an answer of the API that no rule allows",
+    "failed_command": "an operator's command ended with what it does not explain",
 }
 
 NO_REGION_LEFT = "no Region left"

@@ -34,8 +34,8 @@ ACTIONS: tuple[Action, ...] = tuple(
 
 
 def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -> int:
-    """Replace one object of production by another, under every name it has there and as the default of a function; how
-    often it was there."""
+    """Replace one object of production by another, under every name it has there, as a method and as the default of a
+    function; how often it was there."""
     count = 0
     for name, module in list(sys.modules.items()):
         if name.startswith(packages):
@@ -43,6 +43,10 @@ def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -
                 if value is old:
                     setattr(module, attribute, new)
                     count += 1
+                if isinstance(value, type) and value.__module__ == name:
+                    for member in [member for member, method in vars(value).items() if method is old]:
+                        setattr(value, member, new)
+                        count += 1
                 defaults = getattr(value, "__defaults__", None) or ()
                 if any(default is old for default in defaults):
                     value.__defaults__ = tuple(new if default is old else default for default in defaults)

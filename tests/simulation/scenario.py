@@ -100,7 +100,7 @@ class Run:
         if harsh:
             network.loss, network.kill = 0.2, 0.05
         network.sleep = dice.pick((0.0, 0.01))
-        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST))
+        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST)) or self.options.habit
         if dice.chance(0.5):
             apart = self.weather.apart
             self.world.skew = {region: dice.between(-apart, apart) for region in REGIONS}
@@ -286,7 +286,7 @@ class Run:
             world.time = max(world.time, *due)
 
     def run_dry(self) -> None:
-        world, network, traffic, draw = self.world, self.network, self.traffic, self.dice.draw
+        world, network, traffic, draw, dead = self.world, self.network, self.traffic, self.dice.draw, self.dead
         while True:
             live, mail = network.live, world.mail
             if not (live or mail or network.late or world.started or world.events):
@@ -297,8 +297,8 @@ class Run:
             if network.late:
                 network.arrive_late(all_of_them=True)
             if mail and (not live or draw() >= 0.7):
-                if self.dead:
-                    mail[:] = [letter for letter in mail if self.dead not in (letter.source, letter.target)]
+                if dead:
+                    mail[:] = [letter for letter in mail if dead not in (letter.source, letter.target)]
                 if mail:
                     network.deliver()
             if live := network.live:

@@ -123,7 +123,7 @@ def due_shard(payment: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def patience(regions: tuple[str, ...], opener: str) -> Mapping[str, int]:
+def turns(regions: tuple[str, ...], opener: str) -> Mapping[str, int]:
     """Seconds until the janitor of each Region takes over: the opener's first, then those of the next ones by rank."""
     first = regions.index(opener)
     return {region: DUE_AFTER * ((rank - first) % len(regions) + 1) for rank, region in enumerate(regions)}
@@ -156,9 +156,11 @@ def updates(
     ctx: Context, regions: Iterable[str], intent: Intent, action: Action, values: Mapping[str, Plain]
 ) -> tuple[Update, ...]:
     """One of those writes to each of these cells. They differ in when the cell is due."""
-    now, wait = ctx.now(), patience(ctx.regions, ctx.region)
-    same = {"hash": intent.hash, "intent": intent.text, "now": now, "shard": due_shard(intent.id), **values}
-    return tuple([Update(region, intent.id, action, {**same, "due": now + wait[region]}) for region in regions])
+    now, turn = ctx.now(), turns(ctx.regions, ctx.region)
+    same: dict[str, Plain] = {"hash": intent.hash, "intent": intent.text, "now": now, "shard": due_shard(intent.id)}
+    return tuple(
+        [Update(region, intent.id, action, {**same, "due": now + turn[region], **values}) for region in regions]
+    )
 
 
 def update_all(ctx: Context, intent: Intent, action: Action, **values: Plain) -> Flow[dict[str, Answer]]:

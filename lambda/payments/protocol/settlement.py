@@ -167,7 +167,7 @@ def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
         if texts.get(result.text, 0) < 2:
             return Outcome(State.TORN if torn(cells) else State.UNFINISHED, conflict=conflict)
     outcome = yield from show(ctx, intent, result)
-    return outcome._replace(conflict=outcome.conflict or conflict)
+    return outcome._replace(conflict=True) if conflict else outcome
 
 
 def show(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
