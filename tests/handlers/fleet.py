@@ -125,6 +125,7 @@ class Fleet:
     def hold(self, invocation: Invocation, seconds: float) -> None:
         """It stands still for a while."""
         self.loop.freeze(invocation.process)
+        invocation.process.held = True
         self.loop.after(seconds, self._release, invocation)
 
     def _release(self, invocation: Invocation) -> None:
