@@ -12,6 +12,8 @@ from tests.simulation.campaign import runs
 CHUNKS = (range(50), range(50, 300), range(300, 900))
 """Seeds. The first are few, because most mutants fall at once."""
 SEARCHES = ("alone", "charged")
+BROKEN_FOR = ("equal posts", "not sent")
+"""What only `named.py` asks for."""
 SECONDS = 4.0
 
 
@@ -23,3 +25,8 @@ def test_a_campaign(seeds: range) -> None:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_search(name: str) -> None:
     assert not explore(BY_NAME[name], SECONDS).fault
+
+
+@pytest.mark.parametrize("name", BROKEN_FOR)
+def test_a_longer_search(name: str) -> None:
+    assert not explore(BY_NAME[name], 10 * SECONDS).fault

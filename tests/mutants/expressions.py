@@ -53,7 +53,9 @@ def changed(module: str, name: str) -> Iterator[tuple[str, str]]:
 def difference(before: str, after: str) -> str:
     """The words that differ."""
     old, new = before.split(), after.split()
-    start = next((n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new)))
+    start = next(
+        (n for n, (one, other) in enumerate(zip(old, new, strict=False)) if one != other), min(len(old), len(new))
+    )
     old, new = old[start:], new[start:]
     while old and new and old[-1] == new[-1]:
         del old[-1], new[-1]

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple
 
 import pytest
 
-from tests.mutants.mutations import ROOT, Unit, digest, modules
-from tests.mutants.sandbox import Process, Test, Watch
+from tests.mutants.mutations import ROOT, Module, Unit, digest, modules, pieces
+from tests.mutants.sandbox import Check, Process, Watch
 
 FILES: Final = (
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/payments").glob("test_*.py"))),
@@ -35,10 +35,10 @@ PROFILE: Final = ROOT / "build" / "mutants-profile.json"
 class Profile(NamedTuple):
     """Which tests run which units: names of functions by module, by the id of each test."""
 
-    tests: dict[str, Test]
+    tests: dict[str, Check]
     runs: dict[str, frozenset[str]]
 
-    def judges(self, unit: Unit) -> list[Test]:
+    def judges(self, unit: Unit) -> list[Check]:
         """The tests that run a unit, the quickest first; of a constant or class, those that run what reads it, and
         those of the files that name its module. What needs the local cloud judges where nothing else does."""
         units = reading(str(unit))
@@ -54,19 +54,24 @@ class Profile(NamedTuple):
 def made_of(file: str) -> str:
     """The hash of what the tests of a file have in common: itself without them, and everything of the tests that it
     imports."""
-    seen: dict[Path, str] = {}
     waiting = [ROOT / file, *(parent / "conftest.py" for parent in (ROOT / file).parents if ROOT in parent.parents)]
     for path in waiting:  # which grows meanwhile
-        if path in seen or not path.exists():
-            continue
-        tree = ast.parse(path.read_text())
-        tree.body = [part for part in tree.body if not is_test(part)]
-        seen[path] = ast.unparse(tree)
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module or "", *(f"{node.module}.{name.name}" for name in node.names)]
-                waiting += [ROOT / f"{name.replace('.', '/')}.py" for name in names if name.startswith("tests.")]
-    return digest(*(seen[path] for path in sorted(seen)))
+        waiting += [other for other in in_common(path)[1] if other not in waiting]
+    return digest(*(in_common(path)[0] for path in sorted(waiting)))
+
+
+@cache
+def in_common(path: Path) -> tuple[str, tuple[Path, ...]]:
+    """What a file says beside its tests, and which files of tests it imports."""
+    if not path.exists():
+        return "", ()
+    tree = ast.parse(path.read_text())
+    tree.body = [part for part in tree.body if not is_test(part)]
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    names = {name for node in imports for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))}
+    return ast.unparse(tree), tuple(
+        ROOT / f"{name.replace('.', '/')}.py" for name in names if name.startswith("tests.")
+    )
 
 
 def is_test(part: ast.stmt) -> bool:
@@ -99,8 +104,6 @@ def production() -> str:
 @cache
 def texts() -> dict[str, str]:
     """The text of every unit of production."""
-    from tests.mutants.mutations import Module, pieces
-
     found: dict[str, str] = {}
     for name, path in modules().items():
         for statement in ast.parse(Module(name, path).text).body:
@@ -154,7 +157,7 @@ def profile(watch: Watch, jobs: int) -> Profile:
         PROFILE.write_text(json.dumps(kept))
     rows = {row["id"]: row for file in keys for row in kept[file]["tests"]}
     return Profile(
-        {id: Test(id, row["seconds"], row["cloud"]) for id, row in rows.items()},
+        {id: Check(id, row["seconds"], row["cloud"]) for id, row in rows.items()},
         {id: frozenset(row["runs"]) for id, row in rows.items()},
     )
 

@@ -149,6 +149,13 @@ class Module:
         text = "\n".join(ast.unparse(bare(part)) for part in parts)
         return digest(rules(), text, expressions.meaning(self.name) if "Action(" in text else "")
 
+    def span(self, name: str) -> slice:
+        """Where the text of a unit stands."""
+        parts = [part for statement in ast.parse(self.text).body for unit, part in pieces(statement) if unit == name]
+        lines = self.text.splitlines(keepends=True)
+        first, last = parts[0].lineno - 1, parts[-1].end_lineno
+        return slice(len("".join(lines[:first])), len("".join(lines[:last])))
+
     def mutants(self, units: set[Unit]) -> Iterator[Mutant]:
         """Of these units, in the order of the text."""
         tree = cst.parse_module(self.text)
@@ -170,10 +177,11 @@ class Module:
 
     def _changes(self, name: str, statement: Any, node: cst.CSTNode) -> Iterator[tuple[Any, str]]:
         """The statement with one thing changed in this part of it, and what, where that is not plain to see."""
-        if node is statement and expressions.is_part(cst.Module([]).code_for_node(node)) and "." not in name:
-            if not isinstance(node, cst.FunctionDef):  # a constant; what actions are made of shows in them
-                yield from ((f"{name} = {text}\n", what) for text, what in expressions.changed(self.name, name))
-                return
+        constant = node is statement and isinstance(node, cst.SimpleStatementLine)
+        if constant and expressions.is_part(cst.Module([]).code_for_node(node)):
+            # An action, or what actions are made of: that shows in them.
+            yield from ((f"{name} = {text}\n", what) for text, what in expressions.changed(self.name, name))
+            return
         for inner in mutable(node):
             for kind, operator in OPERATORS:
                 if isinstance(inner, kind):
@@ -234,7 +242,9 @@ def bare(statement: ast.stmt) -> ast.stmt:
     """Without docstrings."""
     for node in ast.walk(statement):
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
-            strings = [part for part in node.body if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)]
+            strings = [
+                part for part in node.body if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
+            ]
             node.body = [part for part in node.body if part not in strings] or [ast.Pass()]
     return statement
 

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from tests.mutants.mutations import Unit
-
 FILE: Final = Path(__file__).parent / "results.json"
 
 
@@ -48,7 +46,9 @@ def load(path: Path = FILE) -> Results:
 def save(results: Results, path: Path = FILE) -> None:
     """One line a test and a unit, so that a difference can be read."""
     tests = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(results.tests.items())]
-    units = [f"{json.dumps(name)}: {json.dumps(row(record), ensure_ascii=False)}" for name, record in results.units.items()]
+    units = [
+        f"{json.dumps(name)}: {json.dumps(row(record), ensure_ascii=False)}" for name, record in results.units.items()
+    ]
     texts = [",\n".join(f"    {line}" for line in lines) for lines in (tests, units)]
     path.write_text(f'{{\n  "tests": {{\n{texts[0]}\n  }},\n  "units": {{\n{texts[1]}\n  }}\n}}\n')
 
@@ -92,10 +92,10 @@ def numbers(text: str) -> list[int]:
     return [number for first, last in pairs for number in range(int(first), int(last) + 1)]
 
 
-def missing(unit: Unit, results: Results, tests: Mapping[str, str]) -> Record | None:
+def missing(name: str, code: str, results: Results, tests: Mapping[str, str]) -> Record | None:
     """What still stands of a unit: the fates that need not be judged again. None: nothing does."""
-    record = results.units.get(str(unit))
-    if record is None or record.code != unit.code:
+    record = results.units.get(name)
+    if record is None or record.code != code:
         return None
     same = {name for name, value in tests.items() if results.tests.get(name) == value}
     killed = {number: test for number, test in record.killed.items() if test in same}

@@ -36,10 +36,13 @@ CHEAP: Final = 40
 """Tests whose files are imported first, where they must be imported again."""
 ABOUT_MUTANTS: Final = frozenset({"applied", "hunt"})
 """What a test uses that breaks production itself: it says nothing about a mutant."""
-NOT_ASKED: Final = ("test_an_action_with_a_part_missing_is_seen", "test_the_emulator_and_the_memory_agree_on_every_write")
+NOT_ASKED: Final = (
+    "test_an_action_with_a_part_missing_is_seen",
+    "test_the_emulator_and_the_memory_agree_on_every_write",
+)
 
 
-class Test(NamedTuple):
+class Check(NamedTuple):
     """A test that judges: its pytest id, how many seconds of a core it takes, and whether it needs the local cloud."""
 
     id: str
@@ -86,7 +89,7 @@ class Watch:
     """A plugin of pytest: notes what tests there are and gives them to `work`; in the processes forked off there, tells
     which test runs and which failed."""
 
-    def __init__(self, work: Callable[["Watch"], None], tests: Sequence[Test] = ()) -> None:
+    def __init__(self, work: Callable[["Watch"], None], tests: Sequence[Check] = ()) -> None:
         self.work = work
         self.items: list[pytest.Item] = []
         self.seconds = {test.id: test.seconds for test in tests}
@@ -100,7 +103,7 @@ class Watch:
         self.work(self)
         return True
 
-    def run(self, tests: Sequence[Test]) -> None:
+    def run(self, tests: Sequence[Check]) -> None:
         """These tests, until one fails. An id that is unknown is one with other parameters, in a mutant's table: it is
         asked last of its name."""
         ids = {test.id: rank for rank, test in enumerate(tests)}
@@ -140,9 +143,9 @@ def judged(item: pytest.Item) -> bool:
     return bool(function) and not ABOUT_MUTANTS & set(function.__code__.co_names) and function.__name__ not in NOT_ASKED
 
 
-def collected(files: Iterable[str], work: Callable[[Watch], None]) -> None:
-    """Have pytest collect the tests of these files, and do the work with them. One local cloud serves all processes:
-    it is started when it is first asked for. Raises what the work raises."""
+def collected(files: Iterable[str], work: Callable[[Watch], None], *, cloud: bool = True) -> None:
+    """Have pytest collect the tests of these files, and do the work with them. One local `cloud` serves all processes.
+    Raises what the work raises."""
     errors: list[BaseException] = []
 
     def guarded(watch: Watch) -> None:
@@ -152,8 +155,8 @@ def collected(files: Iterable[str], work: Callable[[Watch], None]) -> None:
             errors.append(error)
 
     running = localcloud.running
-    with running() as cloud:
-        localcloud.running = lambda *_, **__: nullcontext(cloud)  # type: ignore[assignment]
+    with running() if cloud else nullcontext() as shared:
+        localcloud.running = lambda *_, **__: nullcontext(shared)  # type: ignore[assignment]
         try:
             code = pytest.main([*OPTIONS, *files], plugins=[Watch(guarded)])
         finally:
@@ -164,9 +167,7 @@ def collected(files: Iterable[str], work: Callable[[Watch], None]) -> None:
         raise RuntimeError(f"the tests cannot be collected: {code!r}")
 
 
-def fates(
-    watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Test]]], jobs: int
-) -> Iterator[tuple[Mutant, Fate]]:
+def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: int) -> Iterator[tuple[Mutant, Fate]]:
     """What becomes of each mutant before its tests, as it becomes known; `jobs` at a time. The tests of a mutant are
     asked for when its turn comes."""
     queue, running = iter(cases), dict[int, tuple[Mutant, Process]]()
@@ -244,7 +245,7 @@ def void(_: object) -> None:
     """Nothing."""
 
 
-def judge(watch: Watch, mutant: Mutant, tests: Sequence[Test], tell: Callable[[dict[str, Any]], None]) -> None:
+def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[dict[str, Any]], None]) -> None:
     """In a process of its own: make the mutant and run the tests until one fails."""
     ordered = in_order(tests)
     code = other_code(mutant)
@@ -272,7 +273,7 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Test], tell: Callable[[d
     tell({"survived": True})
 
 
-def in_order(tests: Sequence[Test]) -> list[Test]:
+def in_order(tests: Sequence[Check]) -> list[Check]:
     """First the tests of units, then the simulation, then what needs the local cloud."""
     return sorted(tests, key=lambda test: 2 if test.cloud else 0 if test.file.startswith("tests/payments") else 1)
 
