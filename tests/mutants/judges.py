@@ -68,7 +68,9 @@ def in_common(path: Path) -> tuple[str, tuple[Path, ...]]:
     tree = ast.parse(path.read_text())
     tree.body = [part for part in tree.body if not is_test(part)]
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    names = {name for node in imports for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))}
+    names = {
+        str(name) for node in imports for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))
+    }
     return ast.unparse(tree), tuple(
         ROOT / f"{name.replace('.', '/')}.py" for name in names if name.startswith("tests.")
     )
@@ -150,8 +152,7 @@ def profile(watch: Watch, jobs: int) -> Profile:
                 failed = [word["failed"] for word in process.words if "failed" in word]
                 if failed or not process.words:
                     raise RuntimeError(f"the tests must pass before mutants are judged: {failed or file}")
-                rows = [word for word in process.words if "id" in word]
-                kept[file] = {"key": keys[file], "tests": rows}
+                kept[file] = {"key": keys[file], "tests": [word for word in process.words if "id" in word]}
     if changed:
         PROFILE.parent.mkdir(exist_ok=True)
         PROFILE.write_text(json.dumps(kept))
@@ -195,7 +196,7 @@ class Watching:
             yield
         finally:
             sys.setprofile(None)
-            threading.setprofile(None)  # type: ignore[arg-type]
+            threading.setprofile(None)
             seconds = round(time.process_time() - began, 3)
             needs = bool(CLOUDS & set(getattr(item, "fixturenames", ())))
             self.tell({"id": item.nodeid, "seconds": seconds, "cloud": needs, "runs": sorted(self.now)})

@@ -58,7 +58,8 @@ def problems(records: Mapping[str, Record], reasons: Mapping[str, str], *, whole
         print(f"survived: {survivor}", *([f"    {reasons[survivor]}"] if survivor in reasons else []), sep="\n")
         if survivor.startswith(STRICT) and survivor not in reasons:
             wrong.append(f"neither killed nor justified: {survivor}")
-    total, killed = (sum(row[n] for row in shares(units) if f"{row[0]}:".startswith(STRICT)) for n in (1, 2))
+    rows = [(total, killed) for module, total, killed in shares(units) if f"{module}:".startswith(STRICT)]
+    total, killed = sum(total for total, _ in rows), sum(killed for _, killed in rows)
     print(f"{killed} of {total} killed in lambda/payments/protocol/ and processor.py: {killed / (total or 1):.1%}")
     if killed < SHARE * total:
         wrong.append(f"fewer than {SHARE:.0%} are killed in lambda/payments/protocol/ and processor.py")

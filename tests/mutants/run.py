@@ -74,11 +74,11 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
         for unit in mine:
             record = standing[unit]
             records[str(unit)] = record or Record(unit.code, numbers[unit], {}, {}, frozenset())
-    for one, mutant in named.mutants():
+    for each, mutant in named.mutants():
         if str(mutant.unit) in records:
-            record = results.missing(one.name, mutant.unit.code, kept, tests)
-            cases += open_case(Case(mutant, one.name, by=one.by), record, kept, tests)
-            records[one.name] = record or Record(mutant.unit.code, 1, {}, {}, frozenset())
+            record = results.missing(each.name, mutant.unit.code, kept, tests)
+            cases += open_case(Case(mutant, each.name, by=each.by), record, kept, tests)
+            records[each.name] = record or Record(mutant.unit.code, 1, {}, {}, frozenset())
     if cases:
         print(f"{len(cases)} mutants to judge", flush=True)
         began = time.monotonic()
@@ -93,7 +93,7 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
                 if done % 100 == 0:
                     print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
                     if write:
-                        results.save(Results(dict(kept.tests), {**kept.units, **whole(records)}))
+                        results.save(Results(dict(tests), whole(records)))
 
         collected(judges.FILES, work)
     if write:

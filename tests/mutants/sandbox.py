@@ -71,18 +71,26 @@ class EndlessError(BaseException):
     """A test takes many times its time."""
 
 
-class Mutated(SourceFileLoader, MetaPathFinder):
-    """Finds and loads one module with another text."""
+class Mutated(SourceFileLoader):
+    """Loads a module with another text."""
 
     def __init__(self, name: str, path: str, source: str) -> None:
         super().__init__(name, path)
         self.source = source
 
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
-        return spec_from_file_location(fullname, self.path, loader=self) if fullname == self.name else None
-
     def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
         return compile(self.source, self.path, "exec")
+
+
+class Finder(MetaPathFinder):
+    """Finds one module where it is loaded otherwise."""
+
+    def __init__(self, loader: Mutated) -> None:
+        self.loader = loader
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
+        mine = fullname == self.loader.name
+        return spec_from_file_location(fullname, self.loader.path, loader=self.loader) if mine else None
 
 
 class Watch:
@@ -140,7 +148,11 @@ def endless(_signal: int, _frame: FrameType | None) -> NoReturn:
 def judged(item: pytest.Item) -> bool:
     """Whether a test may judge mutants."""
     function = getattr(item, "function", None)
-    return bool(function) and not ABOUT_MUTANTS & set(function.__code__.co_names) and function.__name__ not in NOT_ASKED
+    return (
+        function is not None
+        and not ABOUT_MUTANTS & set(function.__code__.co_names)
+        and function.__name__ not in NOT_ASKED
+    )
 
 
 def collected(files: Iterable[str], work: Callable[[Watch], None], *, cloud: bool = True) -> None:
@@ -173,7 +185,7 @@ def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: i
     queue, running = iter(cases), dict[int, tuple[Mutant, Process]]()
     while True:
         while len(running) < jobs and (case := next(queue, None)):
-            process = Process(lambda tell, case=case: judge(watch, *case, tell))  # type: ignore[misc]
+            process = Process(lambda tell, case=case: judge(watch, case[0], case[1], tell))  # type: ignore[misc]
             running[process.pipe] = case[0], process
         if not running:
             return
@@ -256,7 +268,7 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
         tell({"survived": not watch.failed})
         return
     path = str(modules()[mutant.unit.module])
-    sys.meta_path.insert(0, Mutated(mutant.unit.module, path, mutant.source))
+    sys.meta_path.insert(0, Finder(Mutated(mutant.unit.module, path, mutant.source)))
     forget()
     try:
         for name in modules():

@@ -21,8 +21,8 @@ def played(flow: Flow[Any], *answers: list[Any]) -> tuple[Any, list[tuple[str, s
         for request in batch:
             assert isinstance(request, Update | Read)
             assert request.id == REGISTER
-            update = isinstance(request, Update)
-            asked.append((request.region, request.action.name if update else "READ", request.values if update else {}))
+            what = (request.action.name, request.values) if isinstance(request, Update) else ("READ", {})
+            asked.append((request.region, *what))
         try:
             batch = flow.send(answer)
         except StopIteration as end:
