@@ -55,6 +55,7 @@ search: setup ## Explore every schedule of small scopes, and show that broken ru
 evidence: model ## What takes longer than a test run: the model, the search, a campaign under faults
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	$(BIN)/python -m tests.drills.anew
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
