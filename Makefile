@@ -62,6 +62,7 @@ evidence: model ## What takes longer than a test run: the model, the search, cam
 	@$(BIN)/python -m tests.handlers.run --mutants
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(MAKE) --no-print-directory mutants
+	$(BIN)/python -m tests.drills.anew
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
