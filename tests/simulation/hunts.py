@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.search import mutants as search
-from tests.search.explore import brief
+from tests.search.words import brief
 from tests.simulation.campaign import prepare
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import Catch, Mutant, hunt
