@@ -6,7 +6,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search evidence templates docs pictures check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model search mutants evidence templates docs pictures check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,11 +53,16 @@ $(VENV)-model/.done: requirements/model.txt
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
-evidence: model ## What takes longer than a test run: the model, the search, campaigns under faults, every mutant
+mutants: setup ## Break lambda/payments in one place after the other: do the tests see it? (ALL=--all: everything again)
+	@$(BIN)/python -m tests.mutants.run $(ALL)
+
+evidence: model ## What takes longer than a test run: the model, the search, campaigns under faults, mutants
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(BIN)/python -m tests.handlers.run --mutants
 	@$(BIN)/python -m tests.simulation.run --mutants
+	@$(MAKE) --no-print-directory mutants
+	$(BIN)/python -m tests.drills.anew
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
