@@ -12,9 +12,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.record import read_record, transaction
+from payments.protocol.idempotency import propose
+from payments.protocol.record import publish, read_record, transaction
 from payments.protocol.transactions import InvalidTransactionError, card_in_id, read_request, read_transaction
-from payments.protocol.values import Payment, intent_of
+from payments.protocol.values import Payment, conclude, intent_of
+
+from tests.payments.memory import HOME, World
+from tests.simulation.expressions import compile_update
 
 GOOD: dict[str, Any] = {"id": "TXN001", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 ACCOUNT = "123456789012"
@@ -289,12 +293,11 @@ def test_a_payment_survives_being_told_posted_recorded_and_read_again(
     payment = Payment(id, amount, currency, timestamp, ACCOUNT)
     if cards.inside(str(payment.decimal)):
         return
-    assert read_transaction(transaction(intent_of(payment)), ACCOUNT) == payment
-    record: dict[str, str | int | Decimal] = {
-        "TransactionId": id,
-        "Amount": payment.decimal,
-        "Currency": currency,
-        "Timestamp": Decimal(timestamp).scaleb(-6),
-        "Content": json.dumps({"account": ACCOUNT, "status": "SETTLED"}),
-    }
-    assert read_record(record)[0] == intent_of(payment)
+    intent = intent_of(payment)
+    assert read_transaction(transaction(intent), ACCOUNT) == payment
+    result = conclude(intent, propose(World().context(), HOME, intent.hash), "SETTLED")
+    write = publish(intent, result)
+    record = compile_update(write.action.update, write.action.condition)({}, write.values)
+    assert record
+    assert read_record(record | {"TransactionId": id}) == (intent, result)
+    assert record["Timestamp"] == Decimal(timestamp) / 10**6, "in seconds, with what is below one"
