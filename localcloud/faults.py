@@ -16,6 +16,7 @@ Kinds, with what they do:
                                           its own timeout, replication and events wait
 {"kind": "latency", "regions": [A, B], "seconds": s, "jitter": j}    each call between them takes s to s + j longer
 {"kind": "lag", "seconds": s}             replication of tables and objects is delayed by s
+{"kind": "slow-stacks", "seconds": s}     a StackSet operation spends s longer on each Region, as on AWS
 {"kind": "errors", "share": 0.2, "how": "fail" | "throttle" | "lose-reply", "service": S, "operation": O or "*",
  "region": R or "*"}                      that share of calls; a lost reply is lost after the call was carried out
 
@@ -65,6 +66,7 @@ KINDS: Final[dict[str, tuple[dict[str, Check], Fault]]] = {
     "cut": ({"regions": TWO_REGIONS}, {}),
     "latency": ({"regions": TWO_REGIONS, "seconds": SECONDS, "jitter": SECONDS}, {"jitter": 0}),
     "lag": ({"seconds": SECONDS}, {}),
+    "slow-stacks": ({"seconds": SECONDS}, {}),
     "errors": (
         {
             "share": Check("a number from 0 to 1", lambda value: _number(value, 1)),
@@ -177,3 +179,4 @@ class Faults:
             pair(*fault["regions"]): (fault["seconds"], fault["jitter"]) for fault in self._of_kind("latency")
         }
         network.replication_lag = max((fault["seconds"] for fault in self._of_kind("lag")), default=0.0)
+        network.stack_seconds = max((fault["seconds"] for fault in self._of_kind("slow-stacks")), default=0.0)

@@ -24,6 +24,7 @@ class Network:
     cut: set[Pair] = field(default_factory=set)
     latency: dict[Pair, tuple[float, float]] = field(default_factory=dict)  # seconds, and jitter on top of it
     replication_lag: float = 0.0
+    stack_seconds: float = 0.0
     dice: random.Random = field(default_factory=lambda: random.Random(0))
     # The Region of each function, by the access key of its role session.
     callers: dict[str, str] = field(default_factory=dict)

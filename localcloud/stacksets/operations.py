@@ -105,6 +105,7 @@ class Operations:
         result.status = "RUNNING"
         if operation.action != "DETECT_DRIFT":
             instance.detailed_status = "RUNNING"
+        await asyncio.sleep(self.stacks.network.stack_seconds)
         try:
             checks.roles(stack_set, instance.account)
             if operation.action == "DELETE":
