@@ -38,8 +38,9 @@ soak: setup ## Make 10,000 payments here and watch the memory of the local cloud
 	@$(BIN)/python -m tests.drills.soak --payments 10000
 
 PAYMENTS ?= 1000000
-simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
-	@$(BIN)/python -m tests.simulation.run --payments $(PAYMENTS)
+simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, 2 % of them through whole handlers, on all cores
+	@$(BIN)/python -m tests.simulation.run --payments $(PAYMENTS); flows=$$?; \
+		$(BIN)/python -m tests.handlers.run --share-of $(PAYMENTS) && exit $$flows
 
 model: setup $(VENV)-model/.done ## Check the formal model of docs/spec/ with TLC, and its mutants (needs Java; else it says so)
 	@$(BIN)/python -m tests.spec.run $(WRITE)
@@ -52,9 +53,11 @@ $(VENV)-model/.done: requirements/model.txt
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
-evidence: model ## What takes longer than a test run: the model, the search, a campaign under faults, acceptance
+evidence: model ## What takes longer than a test run: the model, the search, campaigns under faults, mutants, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	@$(BIN)/python -m tests.handlers.run --mutants
+	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(MAKE) --no-print-directory accept
 
 accept: setup ## Run `payctl accept` on a local cloud, then show that each of its checks can fail there

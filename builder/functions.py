@@ -81,6 +81,7 @@ class Functions:
             use_key(self.key, "dynamodb", "lambda", "sqs"),
             memory=256,
             timeout=10,
+            traced=False,
             Metadata=waivers.skip(waivers.NO_VPC, waivers.HEALTH_UNCAPPED),
         )
 
@@ -121,7 +122,15 @@ class Functions:
         ]
 
     def _add(
-        self, title: str, name: str, handler: str, *statements: Statement, memory: int, timeout: int, **options: Any
+        self,
+        title: str,
+        name: str,
+        handler: str,
+        *statements: Statement,
+        memory: int,
+        timeout: int,
+        traced: bool = True,
+        **options: Any,
     ) -> Function:
         group = self.template.add_resource(
             LogGroup(
@@ -138,7 +147,7 @@ class Functions:
                 name,
                 trust("lambda"),
                 write_logs(f"/aws/lambda/{name}"),
-                trace(),
+                *([trace()] if traced else []),
                 send_to(self.dead_letters),
                 *statements,
             )
@@ -159,7 +168,8 @@ class Functions:
                 Role=GetAtt(execution_role, "Arn"),
                 Runtime=RUNTIME,
                 Timeout=timeout,
-                TracingConfig=TracingConfig(Mode="Active"),
+                # A health check every second or so is worth no trace of its own.
+                TracingConfig=TracingConfig(Mode="Active" if traced else "PassThrough"),
                 Tags=tags(name),
                 **options,
             )

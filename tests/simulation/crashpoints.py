@@ -84,6 +84,7 @@ class Played(NamedTuple):
 class Script(Network):
     """A network where one request of one worker is struck, and nothing else goes wrong."""
 
+    scripted = True
     case: Case
     victim: str = ""
     point: int = 0

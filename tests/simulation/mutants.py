@@ -12,6 +12,7 @@ KEYS_KEPT = Options(rail="processor", deduplicates=True, clash=0.1)
 WORST = Options(rail="ledger", clash=0.0, dead=1.0, harsh=True)
 MIXED = Options(rail="mixed", clash=0.1)
 EQUAL = Options(rail="ledger", clash=0.1, ballots=2)
+FORGETFUL = CLASHES._replace(amnesia="rejoined", dead=0.0)
 SHARD = idempotency.due_shard("p0")
 REFUSING = PROCESSOR._replace(refuses=True)
 
@@ -75,7 +76,7 @@ MUTANTS = (
             ),
         ),
         CLASHES,
-        directed=True,
+        rare=True,
     ),
     Mutant(
         "ignore_accepted",
@@ -147,8 +148,7 @@ MUTANTS = (
             Edit(idempotency.VOTE, "#hash = :hash", "#hash = if_not_exists(#hash, :hash)"),
             Edit(idempotency.VOTE, "intent = :intent", "intent = if_not_exists(intent, :intent)"),
         ),
-        CLASHES,
-        directed=True,
+        PROCESSOR._replace(clash=0.5),
     ),
     Mutant(
         "pinned_to_itself",
@@ -210,9 +210,8 @@ MUTANTS = (
     Mutant(
         "result_in_one_cell",
         "a result in one cell is told as final",
-        (Edit(settlement.finish, "if texts[result.text] < 2:", "if texts[result.text] < 1:"),),
+        (Edit(settlement.finish, "if texts.get(result.text, 0) < 2:", "if texts.get(result.text, 0) < 1:"),),
         PROCESSOR,
-        directed=True,
     ),
     Mutant(
         "operator_in_result",
@@ -226,8 +225,7 @@ MUTANTS = (
     needed =""",
             ),
         ),
-        PROCESSOR,
-        directed=True,
+        REFUSING._replace(clash=0.0, dead=1.0),
     ),
     Mutant(
         "impure_content",
@@ -302,7 +300,7 @@ MUTANTS = (
         "void_at_once",
         "an operator closes a payment as not charged while a call may still be on its way",
         (Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
-        PROCESSOR._replace(cancels=False),
+        PROCESSOR._replace(cancels=False, clash=0.0, dead=0.0),
     ),
     Mutant(
         "no_lookup",
@@ -314,7 +312,7 @@ MUTANTS = (
         "rejoin_by_one_peer",
         "a register that lost its memory is taught by a ballot that only one peer promised",
         (Edit(rejoining.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
-        LEDGER._replace(amnesia="rejoined", harsh=True),
+        FORGETFUL,
     ),
     Mutant(
         "rejoin_forgets_attempt",
@@ -359,7 +357,7 @@ MUTANTS = (
                 "    intent = held[0] if held else None",
             ),
         ),
-        PROCESSOR._replace(clash=0.5),
+        PROCESSOR._replace(clash=0.5, dead=0.0),
     ),
     Mutant(
         "get_shows_anybody",
@@ -399,8 +397,19 @@ MUTANTS = (
     # ------------------------------------------------------------------------------------------- the world
     Mutant("eventual_reads", "reads of a cell are not strongly consistent", (), LEDGER._replace(stale=True)),
     Mutant("unswept_shard", "janitors skip a shard of the due index", (), LEDGER._replace(unswept=SHARD)),
-    Mutant("amnesia", "a register table is restored empty and serves on", (), LEDGER._replace(amnesia="served")),
+    Mutant("amnesia", "a register table is restored empty and serves on", (), FORGETFUL._replace(amnesia="served")),
     Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
+    Mutant(
+        "release_by_any_token",
+        "RELEASE undoes whatever call is claimed",
+        (
+            Edit(
+                idempotency.RELEASE, idempotency.MY_ATTEMPT, f"({idempotency.MY_ATTEMPT} OR attribute_exists(attempt))"
+            ),
+        ),
+        PROCESSOR._replace(clash=0.0, dead=0.0, unsent=0.5),
+        rare=True,
+    ),
     # ----------------------------------------------------------------------------------- what does no harm
     Mutant(
         "same_ballot",
@@ -429,18 +438,51 @@ MUTANTS = (
         CLASHES,
         safe="the due time only says when to look again",
     ),
-)
-
-STAGED = (
+    # -------------------------------------------------------------------------------- rules of earlier versions
     Mutant(
-        "release_by_any_token",
-        "RELEASE undoes whatever call is claimed",
+        "three_are_void",
+        "three payloads that hold one cell each are closed as VOID",
         (
             Edit(
-                idempotency.RELEASE, idempotency.MY_ATTEMPT, f"({idempotency.MY_ATTEMPT} OR attribute_exists(attempt))"
+                flows.recover,
+                "    value = decided(cells.values())\n",
+                '    if len({cell["hash"] for cell in cells.values() if "hash" in cell}) == 3:\n'
+                "        return (yield from void(ctx, payment))\n"
+                "    value = decided(cells.values())\n",
             ),
         ),
+        CLASHES,
+    ),
+    Mutant(
+        "contested_rests",
+        "nobody takes over while different payloads hold a cell each",
+        (
+            Edit(
+                idempotency.take_over,
+                "    held = leading(ctx, payment, cells)",
+                '    if len({cell["hash"] for cell in cells.values() if "hash" in cell}) > 1:\n'
+                "        return None\n"
+                "    held = leading(ctx, payment, cells)",
+            ),
+        ),
+        CLASHES,
+    ),
+    Mutant(
+        "takeover_opens",
+        "a takeover asks as a post does, and is refused by another payload",
+        (Edit(idempotency.take_over, "PREPARE if held else OPEN", "OPEN"),),
+        CLASHES,
+    ),
+    Mutant(
+        "silent_region_not_looked_up",
+        "nobody asks the processor about what is decided for a Region that is lost",
+        (Edit(settlement.settle, "if outcome.state in PARKED:", "if False:"),),
+        PROCESSOR._replace(dead=1.0),
+    ),
+    Mutant(
+        "get_says_pending",
+        "GET calls what is in doubt pending",
+        (Edit(flows.standing, "return IN_DOUBT if waits(ctx, cells) else PENDING", "return PENDING"),),
         PROCESSOR,
     ),
 )
-"""Mutants that seeds hardly ever meet, each shown by a staged run: `test_faults_of_regions.py`."""

@@ -10,7 +10,7 @@ from payments.protocol.record import publish, read_record
 
 from tests.simulation.dice import Dice
 from tests.simulation.fates import Fate
-from tests.simulation.judge import Judge
+from tests.simulation.judge import ENDS, Judge
 from tests.simulation.network import Network
 from tests.simulation.operators import Operators
 from tests.simulation.options import Options, drawn
@@ -24,6 +24,8 @@ FUNCTION = 900
 """Seconds after which a function is ended (Timeout in templates/regional.json)."""
 STEPS = 2500
 SWEEPS = 25
+WEATHER, LATENESS = 0.08, 0.05
+"""Chances that a step begins with a change of the weather, or with the arrival of what was long on its way."""
 PATIENCE = 18
 """Times five minutes: clocks that were an hour wrong, and what janitors and operators wait for besides."""
 
@@ -53,6 +55,7 @@ class Run:
         self.weather.deploying = options.rail == "mixed"
         if options.rail != "ledger" and not options.cancels:
             self.weather.apart, self.network.oldest = HOUR // 3, FUNCTION
+        self.alive = list(REGIONS)
         self.sweeps = 0
         self.public: set[str] = set()
         if options.rail != "ledger":
@@ -68,10 +71,7 @@ class Run:
     @dead.setter
     def dead(self, region: str) -> None:
         self.weather.dead = region
-
-    @property
-    def alive(self) -> list[str]:
-        return [region for region in REGIONS if region != self.dead]
+        self.alive = [peer for peer in REGIONS if peer != region]
 
     @property
     def payments(self) -> list[str]:
@@ -100,7 +100,7 @@ class Run:
         if harsh:
             network.loss, network.kill = 0.2, 0.05
         network.sleep = dice.pick((0.0, 0.01))
-        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST))
+        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST)) or self.options.habit
         if dice.chance(0.5):
             apart = self.weather.apart
             self.world.skew = {region: dice.between(-apart, apart) for region in REGIONS}
@@ -120,33 +120,31 @@ class Run:
         fatal = dice.between(5, 60 * len(payments)) if dice.chance(self.options.dead) else STEPS
         wipe = dice.between(5, 60 * len(payments)) if self.options.amnesia else STEPS
         saved, victim = (dice.between(0, wipe), dice.pick(REGIONS)) if self.options.amnesia else (STEPS, "")
+        draw, calm, turns = dice.draw, 1 - WEATHER, (fatal, saved, wipe)
         for count in range(STEPS):
             if not network.live:
                 return
             world.time += pace
-            if dice.chance(0.08):
+            if draw() >= calm:
                 self.weather.change(payments)
-            if count == fatal:
-                self.lose(dice.pick(REGIONS))
-            if count == saved and dice.chance(0.5):
-                self.operators.back_up(victim)
-            if count == wipe:
-                self.operators.forget(victim, dark=self.options.amnesia == "rejoined")
-            self.one_step(lag)
-
-    def one_step(self, lag: float) -> None:
-        """A worker does a request; now and then something replicates, or arrives late."""
-        dice, network, world = self.dice, self.network, self.world
-        if world.mail and dice.chance(lag):
-            network.deliver()
-        if network.late:
-            network.arrive_at_last(world.time)
-            if network.late and dice.chance(0.05):
-                network.arrive_late()
-        if network.live:
-            network.step(dice.below(len(network.live)))
-        if world.started or world.events:
-            self.traffic.go_on()
+            if count in turns:
+                if count == fatal:
+                    self.lose(dice.pick(REGIONS))
+                if count == saved and dice.chance(0.5):
+                    self.operators.back_up(victim)
+                if count == wipe:
+                    self.operators.forget(victim, dark=self.options.amnesia == "rejoined")
+            # A worker does a request; now and then something replicates, or arrives late.
+            if world.mail and draw() >= 1 - lag:
+                network.deliver()
+            if network.late:
+                network.arrive_at_last(world.time)
+                if network.late and draw() >= 1 - LATENESS:
+                    network.arrive_late()
+            if live := network.live:
+                network.step(int(draw() * len(live)) if len(live) > 1 else 0)
+            if world.started or world.events:
+                self.traffic.go_on()
 
     def lose(self, region: str) -> None:
         """A Region is lost for good."""
@@ -184,9 +182,9 @@ class Run:
     def redrive(self, times: int) -> None:
         """All dead letters."""
         for _ in range(times):
-            self.public = {payment for payment in self.payments if self.ended(payment)}
             if not self.traffic.letters:
                 return
+            self.public = {payment for payment in self.payments if self.ended(payment)}
             self.traffic.redrive()
             self.quiet()
 
@@ -275,7 +273,7 @@ class Run:
             overdue = False
             for region in self.alive:
                 for payment, cell in list(world.cells[region].items()):
-                    if int(cell.get("due_at", world.time + 1)) <= world.time and swept(cell, self.options):
+                    if "due_at" in cell and int(cell["due_at"]) <= world.time and swept(cell, self.options):
                         overdue = True
                         self.parked.looked.setdefault(payment, world.time)
                         self.traffic.janitor(region, payment)
@@ -288,20 +286,23 @@ class Run:
             world.time = max(world.time, *due)
 
     def run_dry(self) -> None:
-        world, network, traffic, dice = self.world, self.network, self.traffic, self.dice
-        while network.live or network.late or world.mail or world.started or world.events:
+        world, network, traffic, draw, dead = self.world, self.network, self.traffic, self.dice.draw, self.dead
+        while True:
+            live, mail = network.live, world.mail
+            if not (live or mail or network.late or world.started or world.events):
+                return
             world.time += 0.1
             if world.started or world.events:
                 traffic.go_on()
             if network.late:
                 network.arrive_late(all_of_them=True)
-            if world.mail and (not network.live or dice.chance(0.3)):
-                if self.dead:
-                    world.mail = [letter for letter in world.mail if self.dead not in (letter.source, letter.target)]
-                if world.mail:
+            if mail and (not live or draw() >= 0.7):
+                if dead:
+                    mail[:] = [letter for letter in mail if dead not in (letter.source, letter.target)]
+                if mail:
                     network.deliver()
-            if network.live:
-                network.step(dice.below(len(network.live)))
+            if live := network.live:
+                network.step(int(draw() * len(live)) if len(live) > 1 else 0)
 
     def held(self) -> list[str]:
         """The payments of which a cell of a living Region knows."""
@@ -309,11 +310,16 @@ class Run:
 
     def due(self) -> list[tuple[str, int]]:
         """What a cell of a living Region still asks for, and when."""
-        cells = [item for region in self.alive for item in self.world.cells[region].items()]
-        return [(payment, int(cell["due_at"])) for payment, cell in cells if "due_at" in cell]
+        cells = self.world.cells
+        return [
+            (payment, int(cell["due_at"]))
+            for region in self.alive
+            for payment, cell in cells[region].items()
+            if "due_at" in cell
+        ]
 
     def ended(self, payment: str) -> bool:
-        return any(self.judge.ends(self.world, payment, self.alive))
+        return any(self.world.record(region, payment).get("Status") in ENDS for region in self.alive)
 
     def rests(self, payment: str) -> bool:
         return not self.ended(payment) and bool(self.why(payment))
@@ -349,3 +355,5 @@ def play(seed: int, options: Options | None = None, trace: Callable[[str], None]
         where = traceback.extract_tb(error.__traceback__)[-1]
         run.judge.accuse("crashed", "", f"{error!r} in {where.name}, {where.filename}:{where.lineno}")
         return run.judge
+    finally:
+        run.world.contexts.clear()  # they refer to their world: a run leaves no work for the garbage collector

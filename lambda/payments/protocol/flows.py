@@ -46,12 +46,13 @@ class Reply(NamedTuple):
 def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     """POST: have all three Regions hold the payment, decide who charges, and settle it if this Region does."""
     opened = yield from open_ballot(ctx, intent, 1, idempotency.OPEN)
-    result = written(opened.cells.values())
+    cells = opened.cells
+    result = written(cells.values())
     if result:
-        return (yield from replay(ctx, intent, result, opened.cells.values()))
+        return (yield from replay(ctx, intent, result, cells.values()))
     value = yield from authorize(ctx, opened)
     if value:
-        return (yield from go_on(ctx, intent, value, opened.cells))
+        return (yield from go_on(ctx, intent, value, cells))
     if len(promising(opened)) == len(ctx.regions):  # whatever is decided from here on is this payload
         return (yield from later(ctx, intent, Outcome(State.UNFINISHED)))
     return (yield from look_again(ctx, intent))
