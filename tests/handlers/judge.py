@@ -86,7 +86,9 @@ class HandlersJudge(Judge):
         payment = intent.id
         known = [read_result(text) for text in self.final[payment] | self.public[payment]]
         values = [read_value(text) for text in self.decided[payment]]
-        known += [conclude(self.submitted[value.hash], value, SETTLED) for value in values if value.rail == LEDGER]
+        known += [
+            conclude(self.submitted[value.hash], value, SETTLED) for value in values if value.rail == LEDGER
+        ]
         told = (body["status"], body["region"], body["decidedAt"], body.get("reference", ""))
         for one in known:
             if (one.status, one.region, one.at, one.reference) == told and one.hash == intent.hash:
@@ -124,9 +126,7 @@ class HandlersJudge(Judge):
 
     def janitor_ends(self, world: World, watch: Watch, ended: Ended) -> None:
         """What the run's metrics say must be what is so."""
-        if ended.raised is not None and (
-            (watch.calm and self.changes == watch.changes) or not isinstance(ended.raised, AwsError)
-        ):
+        if ended.raised is not None and ((watch.calm and self.changes == watch.changes) or not isinstance(ended.raised, AwsError)):
             self.accuse("crashed", "", f"the janitor of {watch.region} raised {ended.raised!r}")
         if ended.returned is None:
             return

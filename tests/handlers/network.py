@@ -186,9 +186,7 @@ class Network:
 
     def _note(self, message: Message, call: Call, what: str) -> None:
         if self.trace:
-            self.trace(
-                f"{self.loop.now:9.3f} {message.sender.name} -> {call.region or 'processor'} {call.what}: {what}"
-            )
+            self.trace(f"{self.loop.now:9.3f} {message.sender.name} -> {call.region or 'processor'} {call.what}: {what}")
 
 
 class Cut:

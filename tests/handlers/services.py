@@ -218,9 +218,7 @@ class Services:
         def do() -> Any:
             cells = [self._indexed(region, key, cell) for key, cell in self.world.cells[region].items()]
             due = [
-                cell
-                for cell in cells
-                if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
+                cell for cell in cells if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
             ]
             due.sort(key=lambda cell: (cell["due_at"], cell["TransactionId"]))
             found = due[: fields.get("Limit", 1000)]
@@ -405,7 +403,9 @@ def plain(value: Mapping[str, str]) -> Any:
 
 def item(cell: Item) -> dict[str, dict[str, str]]:
     """An item in DynamoDB's JSON."""
-    return {name: {"S": value} if isinstance(value, str) else {"N": number(value)} for name, value in cell.items()}
+    return {
+        name: {"S": value} if isinstance(value, str) else {"N": number(value)} for name, value in cell.items()
+    }
 
 
 def number(value: int | Decimal) -> str:

@@ -118,9 +118,7 @@ def campaign(
         while counts["payments"] < payments and len(report.failures) < ENOUGH:
             chunks = ceil((payments - counts["payments"]) / (kind.chunk * kind.per_run))
             first = seed + report.runs
-            seeds = [
-                range(start, start + kind.chunk) for start in range(first, first + chunks * kind.chunk, kind.chunk)
-            ]
+            seeds = [range(start, start + kind.chunk) for start in range(first, first + chunks * kind.chunk, kind.chunk)]
             for part in pool.map(partial(runs, kind=kind), seeds):
                 counts.update(part.counts)
                 report.failures.extend(part.failures)
