@@ -10,6 +10,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import changesets, engine, provisioners
 
 from localcloud.gaps import patching
+from localcloud.gaps.patching import Properties
 
 # Which changed properties replace a resource: the `createOnlyProperties` of the types' public schemas (a test compares
 # them), for the types that the emulator does not know.
@@ -55,8 +56,14 @@ REPLACING: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+# Types that the emulator does not know and that change nothing here: there are no traces to sample.
+INERT: Final = ("AWS::XRay::SamplingRule",)
+
+
 def install() -> None:
-    """Wrap the evaluation of conditions and the comparison of templates, and complete the table of replacements."""
+    """Wrap the evaluation of conditions and the comparison of templates; complete the tables of types."""
+    for kind in INERT:
+        provisioners._RESOURCE_HANDLERS[kind] = {"create": _create, "update": _update, "delete": _delete}
     patching.wrap(engine, "_evaluate_conditions", _evaluate_conditions)
     patching.wrap(changesets, "_resolve_props_for_diff", _leave_out_what_is_off)
     for kind, properties in REPLACING.items():
@@ -91,3 +98,15 @@ def _leave_out_what_is_off(
         if conditions.get(resource.get("Condition"), True)
     }
     return {**resolved, "Resources": present}
+
+
+def _create(logical_id: str, _properties: Properties, stack_name: str) -> tuple[str, Properties]:
+    return f"{stack_name}-{logical_id}", {}
+
+
+def _update(physical_id: str, _old: Properties, _new: Properties, *_more: Any) -> tuple[str, Properties]:
+    return physical_id, {}
+
+
+def _delete(_physical_id: str, *_more: Any) -> None:
+    """There is nothing to delete."""

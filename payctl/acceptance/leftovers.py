@@ -26,6 +26,7 @@ LISTS: Final = (
     ("sns", "list_topics", "Topics", "TopicArn"),
     ("events", "list_rules", "Rules", "Name"),
     ("cloudwatch", "describe_alarms", "MetricAlarms", "AlarmName"),
+    ("cloudwatch", "list_dashboards", "DashboardEntries", "DashboardName"),
     ("apigateway", "get_rest_apis", "items", "name"),
     ("kms", "list_aliases", "Aliases", "AliasName"),
     ("s3", "list_buckets", "Buckets", "Name"),

@@ -93,6 +93,7 @@ def throwaway(settings: Settings, memory: Memory, domain: str = "") -> Settings:
     """The settings of the throwaway environment: the operator's accounts and limits, nobody's domain, e-mail or
     processor, and no protection."""
     facts = memory.facts
+    domain = facts.setdefault("domain", domain)  # a run that is gone on with has that of its beginning
     return settings._replace(
         environment=memory.environment,
         tags={**settings.tags, **facts.get("tags", {}), TAG: memory.began.replace(":", "-")},
@@ -112,7 +113,7 @@ def accept(environment: Environment, options: Options, memory: Memory, trace: Tr
     was broken off."""
     began, site = time.monotonic(), Site(environment, trace, memory.facts)
     checks = chosen(options.only, options.skip)
-    if not memory.findings and not memory.facts and leftovers.exists(environment):
+    if not memory.file.exists() and leftovers.exists(environment):
         raise ToolError(
             f"environment {memory.environment} exists", remedy="choose another --suffix, or see `payctl accept --clean`"
         )
@@ -120,7 +121,7 @@ def accept(environment: Environment, options: Options, memory: Memory, trace: Tr
         raise ToolError("nothing was changed")
     memory.save()
     try:
-        _run(site, checks, memory, keep=options.keep)
+        findings = _run(site, checks, memory, keep=options.keep)
     except (KeyboardInterrupt, InterruptedRunError) as error:
         raise InterruptedRunError(
             f"interrupted: environment {memory.environment} is left as it is",
@@ -128,7 +129,7 @@ def accept(environment: Environment, options: Options, memory: Memory, trace: Tr
         ) from error
     if not options.keep:
         memory.forget()
-    return _report(site, checks, memory, time.monotonic() - began)
+    return _report(site, findings, memory, time.monotonic() - began)
 
 
 def plan(site: Site, checks: Sequence[Check], memory: Memory) -> tuple[str, ...]:
@@ -148,35 +149,41 @@ def plan(site: Site, checks: Sequence[Check], memory: Memory) -> tuple[str, ...]
     )
 
 
-def _run(site: Site, checks: Sequence[Check], memory: Memory, *, keep: bool) -> None:
+def _run(site: Site, checks: Sequence[Check], memory: Memory, *, keep: bool) -> list[dict[str, Any]]:
+    """Run what has not run yet, and write down each finding; those of what cannot be run are told only."""
+    findings = []
     for check in checks:
-        if check.id in memory.findings:
+        if check.id not in memory.findings and (why := _obstacle(check, memory, keep=keep)):
+            findings.append(asdict(_unchecked(check, why)))
             continue
-        if keep and check.stage > Stage.LIVE:
-            finding = _unchecked(check, "the environment is kept (--keep)")
-        elif not _deployed(check, memory):
-            finding = _unchecked(check, "the environment could not be deployed")
-        elif check.stage is Stage.AFTER and not _true("destroy-same-day", memory):
-            finding = _unchecked(check, "the environment could not be removed")
-        else:
+        if check.id not in memory.findings:
             finding = perform(site, check)
-        if check.stage is Stage.DEPLOYED and finding.verdict is Verdict.TRUE:
-            memory.facts["apis"] = {region: values["ApiId"] for region, values in site.environment.api_outputs.items()}
-        memory.findings[check.id] = asdict(finding)
-        memory.save()
+            if check.stage is Stage.DEPLOYED and finding.verdict is Verdict.TRUE:
+                outputs = site.environment.api_outputs
+                memory.facts["apis"] = {region: values["ApiId"] for region, values in outputs.items()}
+            memory.findings[check.id] = asdict(finding)
+            memory.save()
+        findings.append(memory.findings[check.id])
     if not keep:
         for region, api in memory.facts.get("apis", {}).items():
             for group in leftovers.execution_logs(site.environment, region, api):
                 site.environment.cloud.logs(region).delete_log_group(logGroupName=group)
+    return findings
+
+
+def _obstacle(check: Check, memory: Memory, *, keep: bool) -> str:
+    """Why there is not what the check looks at; "" where there is."""
+    if keep and check.stage > Stage.LIVE:
+        return "the environment is kept (--keep)"
+    if check.stage in (Stage.LIVE, Stage.LAST) and not _true("first-deployment", memory):
+        return "the environment could not be deployed"
+    if check.stage is Stage.AFTER and not _true("destroy-same-day", memory):
+        return "the environment could not be removed"
+    return ""
 
 
 def _true(name: str, memory: Memory) -> bool:
     return bool(memory.findings.get(name, {}).get("verdict") == Verdict.TRUE)
-
-
-def _deployed(check: Check, memory: Memory) -> bool:
-    """Whether there is what the check looks at."""
-    return check.stage not in (Stage.LIVE, Stage.LAST) or _true("first-deployment", memory)
 
 
 def perform(site: Site, check: Check) -> Finding:
@@ -231,8 +238,7 @@ def _unchecked(check: Check, why: str) -> Finding:
     )
 
 
-def _report(site: Site, checks: Sequence[Check], memory: Memory, seconds: float) -> dict[str, Any]:
-    findings = [memory.findings[check.id] for check in checks]
+def _report(site: Site, findings: Sequence[dict[str, Any]], memory: Memory, seconds: float) -> dict[str, Any]:
     counts = Counter(finding["verdict"] for finding in findings)
     project, _, commit = version()
     data: Mapping[str, Any] = {
@@ -244,6 +250,7 @@ def _report(site: Site, checks: Sequence[Check], memory: Memory, seconds: float)
         "seconds": round(seconds, 1),
         "version": project,
         "commit": commit,
+        "left": not _true("destroy-same-day", memory),
         "counts": {verdict.value: counts[verdict] for verdict in Verdict},
         "findings": findings,
     }

@@ -114,6 +114,8 @@ def _show(data: Mapping[str, Any], report: Path) -> None:
     render.table("", ("group", "check", "", "why"), rows)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in data["counts"].items())
     print(f"{counts}; report: {report}")
+    if data["left"]:
+        print(f"environment {data['environment']} is still there; remove it with `payctl accept --clean`")
 
 
 def _cleaned(left: Mapping[str, list[str]]) -> None:

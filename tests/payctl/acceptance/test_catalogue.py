@@ -55,6 +55,7 @@ def data(reason: str = "the moon was full") -> dict[str, Any]:
                 "seconds": 3.0,
                 "version": "0.1.0",
                 "commit": "abc",
+                "left": False,
                 "counts": dict.fromkeys(Verdict, 1),
                 "findings": findings,
             }

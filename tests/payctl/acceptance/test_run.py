@@ -177,9 +177,11 @@ def test_kept_environment_is_not_removed(run: Run) -> None:
     run.end()
     data = run.start(keep=True)
     assert [each["verdict"] for each in data["findings"]] == [Verdict.TRUE, Verdict.UNCHECKED]
-    kept = run.environment(data["environment"])
-    assert kept.survey().complete
-    destroy.destroy(kept, destroy.Options(delete_data=True))
+    assert data["left"]
+    assert run.environment(data["environment"]).survey().complete
+    data = run.start()
+    assert run.done == ["made", "destroy-same-day"], "the repeated run removes it"
+    assert not data["left"]
 
 
 def test_throwaway_environment_has_nobodys_domain_address_processor_or_protection(project: Project) -> None:
