@@ -6,7 +6,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search evidence accept templates docs pictures check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model search mutants evidence accept templates docs pictures check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,16 +53,21 @@ $(VENV)-model/.done: requirements/model.txt
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
+mutants: setup ## Break lambda/payments in one place after the other: do the tests see it? (ALL=--all: everything again)
+	@$(BIN)/python -m tests.mutants.run $(ALL)
+
+accept: setup ## Run `payctl accept` on a local cloud, then show that each of its checks can fail there
+	@$(BIN)/payctl accept --local --yes
+	@$(BIN)/python -m tests.payctl.acceptance.run
+
 evidence: model ## What takes longer than a test run: the model, the search, campaigns under faults, mutants, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(BIN)/python -m tests.handlers.run --mutants
 	@$(BIN)/python -m tests.simulation.run --mutants
+	@$(MAKE) --no-print-directory mutants
+	$(BIN)/python -m tests.drills.anew
 	@$(MAKE) --no-print-directory accept
-
-accept: setup ## Run `payctl accept` on a local cloud, then show that each of its checks can fail there
-	@$(BIN)/payctl accept --local --yes
-	@$(BIN)/python -m tests.payctl.acceptance.run
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder

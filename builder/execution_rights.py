@@ -55,7 +55,13 @@ def stacks() -> list[Statement]:
             """,
             "stack/StackSet-payments-*",
         ),
-        allow(actions("cloudformation", "DescribeStackDriftDetectionStatus GetTemplateSummary"), "*"),
+        allow(
+            actions(
+                "cloudformation",
+                "BatchDescribeTypeConfigurations DescribeStackDriftDetectionStatus GetTemplateSummary",
+            ),
+            "*",
+        ),
         allow("s3:GetObject", Sub("arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}/*")),
     ]
 
@@ -92,7 +98,8 @@ def keys() -> list[Statement]:
     """Keys have no names before they exist: the tag marks ours.
 
     A tag may take five minutes to count (KMS guide, "ABAC for KMS"). So what is done to a key as soon as it is made is
-    not bound to it, but to the alias's name or to the service that asks.
+    not bound to it, but to the alias's name or to the service that asks. Later on, only tags that change are sent
+    (docs/aws.md, "Tags of a key"): the tag that marks the key is on it, not in the request.
     """
     ours = StringEquals("aws:ResourceTag/Application", OURS)
     through = StringLike("kms:ViaService", ["dynamodb.*.amazonaws.com", "lambda.*.amazonaws.com"])
@@ -112,7 +119,10 @@ def keys() -> list[Statement]:
         act("kms", "CreateAlias DeleteAlias UpdateAlias", "alias/payment-processing-*"),
         allow(actions("kms", "CreateGrant Decrypt Encrypt GenerateDataKey"), every, through),
         allow(
-            actions("kms", "DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion UntagResource UpdateKeyDescription"),
+            actions(
+                "kms",
+                "DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription",
+            ),
             every,
             ours,
         ),

@@ -62,7 +62,7 @@ class Functions:
             "Processor",
             PROCESSOR,
             "payments.function.handler",
-            *self._settle(),
+            *self._settle("sqs"),
             start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
             memory=3072,
             timeout=900,
@@ -86,7 +86,10 @@ class Functions:
         )
 
     def add_janitor(self) -> Function:
-        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins."""
+        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins.
+
+        A run that fails holds no payment, and the next minute is its retry: no letter of it waits for a person.
+        """
         janitor = self._add(
             "Janitor",
             JANITOR,
@@ -96,6 +99,8 @@ class Functions:
             identify(self.register),
             memory=1024,
             timeout=55,
+            letters=False,
+            Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS),
             ReservedConcurrentExecutions=If("Reserved", 1, NoValue),
         )
         self._add_secret_policy("Janitor")
@@ -105,19 +110,19 @@ class Functions:
                 FunctionName=janitor.ref(),
                 Qualifier="$LATEST",
                 MaximumEventAgeInSeconds=60,
-                MaximumRetryAttempts=0,  # the next minute is the retry
+                MaximumRetryAttempts=0,
             )
         )
         return janitor
 
-    def _settle(self) -> list[Statement]:
-        """Rights to settle a payment, for the processor and the janitor."""
+    def _settle(self, *services: str) -> list[Statement]:
+        """Rights to settle a payment, for the processor and the janitor; `services` use the key for one of them."""
         return [
             act_on_registers(self.register),
             publish_record(),
             store_receipt(BUCKET),
             put_events(arn("events", f"event-bus/{BUS}")),
-            use_key(self.key, "dynamodb", "lambda", "s3", "sqs"),
+            use_key(self.key, "dynamodb", "lambda", "s3", *services),
             *use_peer_keys("dynamodb"),
         ]
 
@@ -129,6 +134,7 @@ class Functions:
         *statements: Statement,
         memory: int,
         timeout: int,
+        letters: bool = True,
         traced: bool = True,
         **options: Any,
     ) -> Function:
@@ -148,7 +154,7 @@ class Functions:
                 trust("lambda"),
                 write_logs(f"/aws/lambda/{name}"),
                 *([trace()] if traced else []),
-                send_to(self.dead_letters),
+                *([send_to(self.dead_letters)] if letters else []),
                 *statements,
             )
         )
@@ -159,7 +165,7 @@ class Functions:
                 FunctionName=Sub(name),
                 Architectures=["arm64"],
                 Code=Code(S3Bucket=Sub(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
-                DeadLetterConfig=DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")),
+                DeadLetterConfig=(DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")) if letters else NoValue),
                 Environment=Environment(Variables=self._variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),

@@ -6,7 +6,7 @@ from ministack.app import app as emulator_app
 
 from localcloud.cloud import Cloud, Metrics
 from localcloud.deliveries import Deliveries
-from localcloud.faults import Faults
+from localcloud.faults import Faults, serve_lags
 from localcloud.faulty_calls import FaultyCalls
 from localcloud.gaps import (
     apigateway,
@@ -35,7 +35,7 @@ def application() -> Application:
     network = Network()
     cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics())
     iam.install()
-    cloudformation.install()
+    cloudformation.install(network)
     stacksets.install(network)
     for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, s3, sns, stepfunctions):
         gap.install(cloud)
@@ -56,11 +56,16 @@ def application() -> Application:
             await calls.serve(_secure(scope), receive, send)
         elif own.startswith("processor/"):
             await processor.serve(await read(scope, receive), send)
+        elif own.startswith("dns/"):
+            servers = cloudformation.name_servers(network, own.removeprefix("dns/"))
+            await respond(send, 200, {"name_servers": servers})
         elif own == "health":
             await respond(send, 200, {"status": "ok"})
         elif own == "quiet":
             waiting = _waiting(cloud.deliveries)
             await respond(send, 200, {"quiet": not any(waiting.values()), **waiting})
+        elif own == "lags":
+            await serve_lags(network.lags, await read(scope, receive), send)
         elif own == "faults" or own.startswith("faults/"):
             await faults.serve(await read(scope, receive), own.removeprefix("faults"), send)
         else:

@@ -13,6 +13,7 @@ from localcloud.network import Network, pair
 CREDENTIAL: Final = re.compile(r"Credential=([^/,]+)/\d+/([^/,]+)/([^/,]+)/aws4_request")
 # A call into a cut network is held this long, in seconds, unless its caller gives up before.
 UNANSWERED: Final = 60.0
+MESSAGE: Final = "A fault was set"
 
 _S3_OPERATIONS: Final = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 
@@ -29,6 +30,7 @@ class Call:
     region: str
     service: str
     operation: str
+    conditional: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,9 @@ class FaultyCalls:
             if delay := self.network.delay(call.source, call.region):
                 await asyncio.sleep(delay)
         how = self.faults.error(call.service, call.operation, call.region)
+        if how == "conflict" and call.conditional:
+            await _answer_s3(send, 409, "ConditionalRequestConflict")
+            return
         if how in ("fail", "throttle"):
             await _refuse(call.service, send, throttle=how == "throttle")
             return
@@ -82,7 +87,7 @@ class FaultyCalls:
         service, operation = signed[3], headers.get(b"x-amz-target", "").rpartition(".")[2]
         if service == "s3":
             operation = _S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
-        return Call(source, signed[2], service, operation)
+        return Call(source, signed[2], service, operation, b"if-none-match" in headers)
 
 
 def _presigned(scope: Scope) -> "re.Match[str] | None":
@@ -103,17 +108,20 @@ async def _hold(receive: Receive) -> None:
         return
 
 
+async def _answer_s3(send: Send, status: int, code: str) -> None:
+    body = f"<Error><Code>{code}</Code><Message>{MESSAGE}</Message></Error>"
+    await respond(send, status, body, {"content-type": "application/xml"})
+
+
 async def _refuse(service: str, send: Send, *, throttle: bool) -> None:
     """An error or throttling in the service's own format."""
-    message = "A fault was set"
     if service == "s3":
         status, code = (503, "SlowDown") if throttle else (500, "InternalError")
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-        await respond(send, status, body, {"content-type": "application/xml"})
+        await _answer_s3(send, status, code)
         return
     headers = {"content-type": "application/x-amz-json-1.0"}
     if service in ("execute-api", "lambda"):
-        await respond(send, 429 if throttle else 500, {"message": message}, headers)
+        await respond(send, 429 if throttle else 500, {"message": MESSAGE}, headers)
     else:
         status, code = (400, "ThrottlingException") if throttle else (500, "InternalServerError")
-        await respond(send, status, {"__type": code, "message": message}, headers)
+        await respond(send, status, {"__type": code, "message": MESSAGE}, headers)

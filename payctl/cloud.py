@@ -1,13 +1,18 @@
-"""Where AWS calls go: credentials, accounts, Regions and the endpoint, as one factory of boto3 clients."""
+"""Where AWS calls go: credentials, accounts, Regions and the endpoint, as one factory of boto3 clients; and where the
+internet is asked for a name."""
 
+import json
 import os
 import threading
+import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
+import dns.exception
+import dns.resolver
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
@@ -178,6 +183,21 @@ class Cloud:
         """Access key, secret and token ("" for none) of the target account, as they are now."""
         frozen = self.credentials().get_frozen_credentials()
         return str(frozen.access_key), str(frozen.secret_key), frozen.token or ""
+
+    def name_servers(self, zone: str) -> frozenset[str]:
+        """Who the internet is told to ask for a zone, nobody where it is told of none. Raises ToolError where it cannot
+        be asked."""
+        try:
+            if self.endpoint:
+                with urllib.request.urlopen(f"{self.endpoint}/_localcloud/dns/{zone}", timeout=10) as answer:  # noqa: S310
+                    servers: Iterable[str] = json.load(answer)["name_servers"]
+            else:
+                servers = [str(record) for record in dns.resolver.resolve(f"{zone}.", "NS")]
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            servers = ()
+        except (dns.exception.DNSException, OSError, ValueError) as error:
+            raise ToolError(f"the name servers of {zone} cannot be looked up: {error}") from error
+        return frozenset(server.rstrip(".").lower() for server in servers)
 
     def everywhere(self, call: Callable[[str], Answer], regions: Iterable[str] = ()) -> dict[str, Answer]:
         """Call for every Region at once; answers in rank order. The first error is raised after all have ended."""

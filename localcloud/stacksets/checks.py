@@ -2,19 +2,27 @@
 
 import json
 import re
+from datetime import datetime
 from math import inf
 from typing import Any, Final
 
+from ministack.core import iam_evaluator
 from ministack.core.responses import request_scope
 from ministack.services import iam
 from ministack.services.cloudformation import handlers
 
-from localcloud.stacksets.model import Place, StackSet, unique
+from localcloud.stacksets.model import Instance, Place, StackSet, now, unique
 from localcloud.stacksets.query_protocol import ApiError, from_answer
 from localcloud.stacksets.stacks import StackFailedError
 
 ADMINISTRATION_ROLE: Final = "AWSCloudFormationStackSetAdministrationRole"
 EXECUTION_ROLE: Final = "AWSCloudFormationStackSetExecutionRole"
+# On the stack, or on everything.
+DRIFT_RIGHTS: Final = {
+    "DetectStackDrift": "",
+    "DescribeStackDriftDetectionStatus": "*",
+    "BatchDescribeTypeConfigurations": "*",
+}
 NAME: Final = re.compile(r"[a-zA-Z][-a-zA-Z0-9]{0,127}")
 ACCOUNT: Final = re.compile(r"\d{12}")
 REGION: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
@@ -146,27 +154,58 @@ def administration_role(request: dict[str, Any], account: str) -> str:
     return arn
 
 
-def roles(stack_set: StackSet, account: str) -> None:
-    """Both roles must exist, and each trust its caller; else StackFailedError with the reason of the instance."""
+def custom_roles_named(stack_set: StackSet, request: dict[str, Any]) -> None:
+    """Roles of its own are named in every update (docs/aws.md, "Roles are named in every update")."""
+    for member, present, default in (
+        ("AdministrationRoleARN", stack_set.administration_role, administration_role({}, stack_set.account)),
+        ("ExecutionRoleName", stack_set.execution_role, EXECUTION_ROLE),
+    ):
+        if present != default and member not in request:
+            raise invalid(f"StackSet {stack_set.name} has a customized role: {member} must be specified")
+
+
+def drift_rights(stack_set: StackSet, instance: Instance) -> None:
+    """What drift detection asks of the execution role (docs/aws.md, "Drift of a StackSet"); else StackFailedError."""
+    policies = iam_evaluator._gather_role_policies(stack_set.execution_role, instance.account)
+    arn = f"arn:aws:sts::{instance.account}:assumed-role/{stack_set.execution_role}/StackSet"
+    for action, resource in DRIFT_RIGHTS.items():
+        context = iam_evaluator.EvalContext(
+            principal_arn=arn,
+            principal_type="AssumedRole",
+            principal_account=instance.account,
+            action=f"cloudformation:{action}",
+            resource_arn=resource or instance.stack_id or "",
+            region=instance.region,
+        )
+        if iam_evaluator.evaluate(context, policies).decision != "Allow":
+            raise StackFailedError(
+                f"User: {arn} is not authorized to perform: {context.action} on resource: {context.resource_arn}"
+            )
+
+
+def roles(stack_set: StackSet, account: str, youngest: float) -> None:
+    """Both roles must exist for some seconds, and each trust its caller; else StackFailedError with the reason of the
+    instance."""
     role_name = stack_set.administration_role.rsplit("/", 1)[-1]
-    if not _trusts(stack_set.account, role_name, {"cloudformation.amazonaws.com"}):
+    if not _trusts(stack_set.account, role_name, {"cloudformation.amazonaws.com"}, youngest):
         raise StackFailedError(
             f"Account {stack_set.account} should have '{role_name}' role with trust relationship to "
             "CloudFormation service."
         )
     trusted = {stack_set.administration_role, f"arn:aws:iam::{stack_set.account}:root", stack_set.account}
-    if not _trusts(account, stack_set.execution_role, trusted):
+    if not _trusts(account, stack_set.execution_role, trusted, youngest):
         raise StackFailedError(
             f"Account {account} should have '{stack_set.execution_role}' role with trust relationship to "
             f"Role '{role_name}'."
         )
 
 
-def _trusts(account: str, role_name: str, principals: set[str]) -> bool:
-    """Is there such a role, and does its trust policy name one of the principals? Conditions are not evaluated."""
+def _trusts(account: str, role_name: str, principals: set[str], youngest: float) -> bool:
+    """Is there such a role, old enough, and does its trust policy name one of the principals? Conditions are not
+    evaluated."""
     with request_scope(account, "us-east-1"):
         role = iam._roles.get(role_name)
-    if role is None:
+    if role is None or (now() - datetime.fromisoformat(role["CreateDate"])).total_seconds() < youngest:
         return False
     document = role.get("AssumeRolePolicyDocument") or "{}"
     statements = (json.loads(document) if isinstance(document, str) else document).get("Statement", [])

@@ -80,9 +80,11 @@ NOTES: Final = (
     Note(
         id="lost-region-remade",
         group=Group.FAILOVER,
-        claim="A Region that was lost for good is made anew: its replica comes back with a new key.",
+        claim="A Region that was lost for good is made anew: its replica is dropped and made again with the new key, "
+        "in two updates of the global stack. A replica whose key was gone for 20 hours has left the table by itself; "
+        "CloudFormation may then not find what it is to drop.",
         why="it takes the Region's register, and half an hour of rejoining",
-        by_hand='docs/operations.md, "A Region is lost", in a test environment',
+        by_hand='docs/operations.md, "A Region is lost", in a test environment, at once and a day later',
     ),
     Note(
         id="drill-with-600-receipts",

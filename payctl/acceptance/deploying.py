@@ -74,8 +74,8 @@ class _Collision(Told):
     stage=Stage.BEFORE,
 )
 def failed_creation(site: Site) -> None:
-    """A regional stack whose creation fails is rolled back with its key, its events stay readable by id, and the
-    instance is deleted with RetainStacks=false."""
+    """A regional stack whose creation fails is rolled back with its key, its events stay readable by id, and its
+    instance can be deleted: with RetainStacks=true where the stack is gone already."""
     environment, region = site.environment, site.regions[1]
     collision = _Collision(site, region)
     try:
@@ -209,7 +209,7 @@ def access_log_bucket(site: Site) -> None:
     "certificates-issued",
     source="ACM guide, DNS validation: the record of a name is the same in every Region. That three stacks "
     "may write it side by side was not seen.",
-    not_local="the local cloud has no DNS",
+    not_local="no name leads to the local cloud",
 )
 def certificates_issued(site: Site) -> None:
     """ACM validates the same name in three Regions by one DNS record, which each stack upserts."""

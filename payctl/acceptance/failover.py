@@ -113,7 +113,7 @@ def health_switch(site: Site) -> None:
 @check(
     "health-checks-follow",
     source="Route 53 guide: from several places, so a change shows a little earlier or later.",
-    not_local="the local cloud has no DNS",
+    not_local="no name leads to the local cloud",
     minutes=5,
 )
 def health_checks_follow(site: Site) -> None:

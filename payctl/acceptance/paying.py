@@ -269,7 +269,7 @@ def idle_connections(site: Site) -> None:
 @check(
     "domain",
     source="The API Gateway guide does not name the region set.",
-    not_local="the local cloud has no DNS",
+    not_local="no name leads to the local cloud",
 )
 def pay_at_the_domain(site: Site) -> None:
     """A payment signed for any Region (SigV4A, region set *, service execute-api) is taken at the custom domain."""

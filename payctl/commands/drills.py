@@ -87,7 +87,7 @@ def run_set(
     *,
     service: Annotated[str, typer.Option(help="As in a signature: dynamodb, s3, lambda.")] = "",
     operation: Annotated[str, typer.Option(help="Such as UpdateItem; all if not given.")] = "",
-    how: Annotated[str, typer.Option(help="fail, throttle or lose-reply.")] = "",
+    how: Annotated[str, typer.Option(help="fail, throttle, lose-reply or conflict.")] = "",
     share: Annotated[float | None, typer.Option(help="Share of the calls, 0 to 1.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Latency, lag or delay, in seconds.")] = None,
     jitter: Annotated[float | None, typer.Option(help="Maximum extra delay, in seconds.")] = None,

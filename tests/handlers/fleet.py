@@ -79,7 +79,9 @@ class Fleet:
             self.loop.after(0.1, end, Ended())
             return
         warm = self.idle.setdefault((kind, region), [])
-        process = self.dice.take(warm) if warm and not self.dice.chance(0.1) else self.process(kind, region)
+        process = (
+            warm.pop(self.dice.below(len(warm))) if warm and not self.dice.chance(0.1) else self.process(kind, region)
+        )
         invocation = Invocation(process, kind, self.loop.now, end)
         self.running.append(invocation)
         handler = payments.janitor.handler if kind == "janitor" else payments.function.handler
@@ -125,6 +127,7 @@ class Fleet:
     def hold(self, invocation: Invocation, seconds: float) -> None:
         """It stands still for a while."""
         self.loop.freeze(invocation.process)
+        invocation.process.held = True
         self.loop.after(seconds, self._release, invocation)
 
     def _release(self, invocation: Invocation) -> None:

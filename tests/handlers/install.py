@@ -30,6 +30,7 @@ from botocore.retries.quota import RetryQuota
 
 import payctl.cloud
 from tests.handlers.loop import Lock, Loop, Pool, Queue, Thread, current
+from tests.handlers.network import Network
 from tests.handlers.wire import Poll, connect
 from tests.simulation.world import EPOCH
 
@@ -92,13 +93,13 @@ class SecureConnection(Connection):
 
     default_port = 443
 
-    def __init__(self, host: str, *, timeout: float, context: object) -> None:
+    def __init__(self, host: str, *, timeout: float, context: object) -> None:  # noqa: ARG002
         super().__init__(host, timeout=timeout)
 
 
 def urandom(count: int) -> bytes:
     """os.urandom: `draw` of the run that is being played."""
-    network = current().network
+    network: Network = current().network
     if count == 8 and network.ballots == 2:
         return network.dice.below(2).to_bytes(8)
     return bytes([int(network.dice.draw() * 256) for _ in range(count)])

@@ -7,19 +7,23 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from payments.aws import AwsError
+from payments.members import BARRED_SECONDS
 from payments.protocol.flows import Reply
 from payments.protocol.ports import LEDGER
 from payments.protocol.values import SETTLED, Intent, Payment, Result, conclude, payment_of, read_result, read_value
 
 from tests.handlers.fleet import Ended
 from tests.handlers.network import Network
-from tests.handlers.services import APART, Services
+from tests.handlers.services import APART, Call, Services
+from tests.handlers.wire import Message
 from tests.simulation.judge import ENDS, Judge
 from tests.simulation.world import REGIONS, Item, World
 
 DECIMALS = {"USD": 2, "JPY": 0, "BHD": 3}
 LAG = 2
 """Seconds after which the index of overdue cells shows a change for certain."""
+SLACK = 5
+"""Seconds for what was being sent when the minute of a bar was over."""
 ANSWERS = (0, 200, 201, 202, 409, 422, 503)
 """What a POST of a valid payment may be answered; 0 is no answer."""
 
@@ -86,14 +90,30 @@ class HandlersJudge(Judge):
         payment = intent.id
         known = [read_result(text) for text in self.final[payment] | self.public[payment]]
         values = [read_value(text) for text in self.decided[payment]]
-        known += [
-            conclude(self.submitted[value.hash], value, SETTLED) for value in values if value.rail == LEDGER
-        ]
+        known += [conclude(self.submitted[value.hash], value, SETTLED) for value in values if value.rail == LEDGER]
         told = (body["status"], body["region"], body["decidedAt"], body.get("reference", ""))
         for one in known:
             if (one.status, one.region, one.at, one.reference) == told and one.hash == intent.hash:
                 return one
         return Result(json.dumps(body), str(body["status"]))
+
+    # --- what functions ask
+
+    def asks(self, message: Message, call: Call) -> None:
+        """A function asks a register for a payment."""
+        region, since = self.services.barred
+        sender = message.sender
+        if (
+            call.service == "cell"
+            and call.region == region
+            and call.key
+            and sender.region in REGIONS
+            and not sender.held
+        ):
+            for_seconds = self.services.world.time - since
+            if for_seconds > BARRED_SECONDS + SLACK:
+                facts = f"{sender.name} asks {region} for {call.what}, barred for {for_seconds:.0f} s"
+                self.accuse("asked", call.key, facts)
 
     # --- what functions print
 
@@ -121,12 +141,14 @@ class HandlersJudge(Judge):
             or not self.services.tables[peer]
         ]
         calm = not (self.network.loss or self.network.down or self.network.dark or self.network.cuts)
-        calm = calm and abs(world.skew[region]) < APART
+        calm = calm and abs(world.skew[region]) < APART and bool(self.services.tables[region])
         return Watch(region, world.time, known, len(silent), calm, world.skew[region], self.changes)
 
     def janitor_ends(self, world: World, watch: Watch, ended: Ended) -> None:
         """What the run's metrics say must be what is so."""
-        if ended.raised is not None and ((watch.calm and self.changes == watch.changes) or not isinstance(ended.raised, AwsError)):
+        if ended.raised is not None and (
+            (watch.calm and self.changes == watch.changes) or not isinstance(ended.raised, AwsError)
+        ):
             self.accuse("crashed", "", f"the janitor of {watch.region} raised {ended.raised!r}")
         if ended.returned is None:
             return

@@ -29,11 +29,11 @@ class Process:
         self.said: list[str] = []
         self.sockets: dict[int, Any] = {}
         self.tasks: dict[Task, None] = {}
-        self.frozen = self.dead = False
+        self.frozen = self.dead = self.held = False
         self.deferred: list[tuple[Task, int, Any]] = []
 
 
-class Task(greenlet):
+class Task(greenlet):  # type: ignore[misc]  # no type information published
     """One thread of a process. A `ticket` is good for one waking."""
 
     process: Process
@@ -50,15 +50,15 @@ class Loop:
         self.now = 0.0
         self.hub = getcurrent()
         self.crashes: list[BaseException] = []
-        self._events: list[tuple[float, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._events: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
         self._count = 0
         Loop.current = self
 
-    def at(self, moment: float, call: Callable[..., None], *arguments: Any) -> None:
+    def at(self, moment: float, call: Callable[..., object], *arguments: Any) -> None:
         self._count += 1
         heappush(self._events, (moment, self._count, call, arguments))
 
-    def after(self, seconds: float, call: Callable[..., None], *arguments: Any) -> None:
+    def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> None:
         self.at(self.now + seconds, call, *arguments)
 
     def run(self, until: float, done: Callable[[], bool] | None = None) -> None:

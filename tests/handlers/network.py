@@ -53,6 +53,7 @@ class Network:
         self.ballots = 10**6
         self.late = 0
         self.trace: Callable[[str], None] | None = None
+        self.watch: Callable[[Message, Call], None] = lambda _message, _call: None
 
     # --- what can be reached
 
@@ -96,6 +97,7 @@ class Network:
     def carry(self, message: Message, sink: Any) -> None:
         """A request has left; what becomes of it."""
         call = self.services.read(message)
+        self.watch(message, call)
         here = message.sender.region
         whole = self.distance(here, call.region)
         if not self.reachable(here, call.region):
@@ -186,7 +188,9 @@ class Network:
 
     def _note(self, message: Message, call: Call, what: str) -> None:
         if self.trace:
-            self.trace(f"{self.loop.now:9.3f} {message.sender.name} -> {call.region or 'processor'} {call.what}: {what}")
+            self.trace(
+                f"{self.loop.now:9.3f} {message.sender.name} -> {call.region or 'processor'} {call.what}: {what}"
+            )
 
 
 class Cut:

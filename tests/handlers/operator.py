@@ -6,6 +6,7 @@ from typing import Any
 
 import boto3
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionClosedError, ConnectTimeoutError, ReadTimeoutError
 
 from builder import settings as settings_file
@@ -49,7 +50,7 @@ class Exchange:
         if not middle or f"Content-Length: {len(body)}".encode() not in head:
             raise ConnectionClosedError(endpoint_url=url)
         raw: Any = Raw(body)
-        return AWSResponse(url, int(head.split(b" ")[1]), {}, raw)
+        return AWSResponse(url, int(head.split(b" ")[1]), HTTPHeaders(), raw)
 
 
 class Raw:
@@ -69,7 +70,7 @@ def before_send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
     """What botocore calls instead of its HTTP session."""
     process = current()
     url = str(request.url)
-    host, _, path = url.removeprefix("https://").partition("/")
+    host, _slash, path = url.removeprefix("https://").partition("/")
     network: Network = process.network
     if not network.reachable(process.region, network.services.region(host)):
         Loop.current.wait(CONNECT)
@@ -92,8 +93,9 @@ def cloud() -> Cloud:
     session = boto3.Session(aws_access_key_id="key", aws_secret_access_key="secret", region_name=REGIONS[0])
     made = Cloud(settings, session=session)
     vars(made)["account"] = ACCOUNT
+    hook: Any = before_send  # what it returns is the answer, whatever the stubs say
     for region in REGIONS:
-        made.dynamodb(region).meta.events.register("before-send", before_send)
+        made.dynamodb(region).meta.events.register("before-send", hook)
     return made
 
 
@@ -118,7 +120,7 @@ class Operator:
         }
         return made
 
-    def start(self, command: Callable[[Environment], Any], end: Callable[[Any], None] = lambda _: None) -> Process:
+    def start(self, command: Callable[[Environment], Any], end: Callable[[Any], object] = lambda _: None) -> Process:
         """Run a command; `end` is called with what it returns, or the error that it explains."""
         self.count += 1
         process = Process(f"payctl{self.count}", OFFICE, {}, lambda: 0.0, self.network)

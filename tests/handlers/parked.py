@@ -17,6 +17,7 @@ from tests.simulation.world import REGIONS
 if TYPE_CHECKING:
     from tests.handlers.scenario import Run
 
+
 def rule(payment: str, ruling: Ruling, environment: Environment) -> Done:
     """`payctl resolve`."""
     return Registers(environment).resolve(payment, ruling)
@@ -93,7 +94,9 @@ class Closing(Parked):
 
                 run.clients.get(region, payment, payment_of(intent).account, hear)
         run.settle()
-        wrong = {payment: f"GET in {region} says {said}" for (payment, region), said in told.items() if said != IN_DOUBT}
+        wrong = {
+            payment: f"GET in {region} says {said}" for (payment, region), said in told.items() if said != IN_DOUBT
+        }
         return {
             payment: wrong.get(payment, "") if payment in listed else f"`payctl parked` does not list it: {standings}"
             for payment in payments
@@ -115,7 +118,9 @@ class Closing(Parked):
                 return f"{why}: {done!r}"
             if done.done:
                 return ""
-            if done.why is Why.PROCESSOR_SILENT and why == "withdrawn":  # gone for good: somebody asked on the telephone
+            if (
+                done.why is Why.PROCESSOR_SILENT and why == "withdrawn"
+            ):  # gone for good: somebody asked on the telephone
                 unchecked = True
                 continue
             if done.why is Why.PROCESSOR_SILENT:  # at work on this very key
@@ -142,4 +147,3 @@ class Closing(Parked):
         run.weather.all_clear()
         run.finish_rejoin()
         run.quiet()
-

@@ -51,24 +51,13 @@ class Run:
         world.loop = self.loop
         self.services = judge.services = Services(world, dice)
         self.network = judge.network = Network(self.loop, world, self.services, dice)
-        self.services.network = self.network
+        self.network.watch = judge.asks
         self.network.trace, self.network.ballots = trace, options.ballots
         self.fleet = Fleet(self.loop, world, self.network, dice)
         self.clients = Clients(self.loop, world, self.fleet, judge, dice)
         self.operator = Operator(self.loop, world, self.network, judge)
         self.operators = Operators(world, None, judge, dice)  # type: ignore[arg-type]  # only what they say is asked
-        self.weather = Weather(
-            self.loop,
-            world,
-            self.network,
-            self.fleet,
-            self.clients,
-            self.operator,
-            self.operators,
-            self.services,
-            judge,
-            dice,
-        )
+        self.weather = Weather(self)
         self.closing = Closing(self)
         self.storms = True
         self.lag = 1.0
@@ -135,8 +124,9 @@ class Run:
     def amnesia(self, victim: str) -> None:
         """A register loses its memory: at once, or on purpose, in order."""
         loop, dice, weather = self.loop, self.dice, self.weather
-        if dice.chance(0.4):
-            loop.at(30 + dice.draw() * 200, weather.lose_register, victim)
+        if self.options.amnesia != "replaced" and dice.chance(0.6):
+            happens = dice.pick((weather.lose_register, weather.lose_register, weather.bar_for_nothing))
+            loop.at(30 + dice.draw() * 200, happens, victim)
             return
         backup = dice.draw() * 100
         planned = backup + dice.draw() * 60
@@ -312,7 +302,7 @@ class SimulatedWorld(World):
     loop: Loop
 
     @property
-    def time(self) -> float:  # type: ignore[override]
+    def time(self) -> float:
         return START + self.loop.now
 
     @time.setter

@@ -58,15 +58,21 @@ Reply = tuple[int, bytes]
 class Refused(Exception):
     """A service refuses a request."""
 
-    def __init__(self, code: str, status: int = 400, **fields: Any) -> None:
+    def __init__(self, code: str, status: int = 400, fields: Mapping[str, Any] | None = None) -> None:
         super().__init__(code)
-        self.code, self.status, self.fields = code, status, fields
+        self.code, self.status, self.fields = code, status, fields or {}
 
 
 class Call:
     """A request as a service understands it. `what` is for people; `table` the identity of the table it was sent to."""
 
     __slots__ = ("do", "region", "service", "table", "tables", "what")
+
+    @property
+    def key(self) -> str:
+        """The payment that a cell is asked for; "" where it is none."""
+        key = self.what.partition(" ")[2]
+        return "" if key.startswith(":") or self.what.startswith("DUE") else key
 
     def __init__(self, service: str, region: str, what: str, do: Callable[[], Any], tables: Mapping[str, str]) -> None:
         self.service, self.region, self.what, self.do = service, region, what, do
@@ -184,11 +190,13 @@ class Services:
             if not public:
                 self.previous[region, key] = (self.world.time, self.world.cells[region].get(key, {}))
             done, cell = self.world.perform(region, request)
+            if action.name == "UNBAR":
+                self.barred = ("", 0.0)
             if done:
                 return {"Attributes": item(cell)} if fields.get("ReturnValues") == "ALL_NEW" else {}
             shown = fields.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and cell
-            more = {"Item": item(cell)} if shown else {}
-            raise Refused("ConditionalCheckFailedException", **more)
+            more: dict[str, Any] = {"Item": item(cell)} if shown else {}
+            raise Refused("ConditionalCheckFailedException", fields=more)
 
         return do, f"{action.name} {key}"
 
@@ -218,7 +226,9 @@ class Services:
         def do() -> Any:
             cells = [self._indexed(region, key, cell) for key, cell in self.world.cells[region].items()]
             due = [
-                cell for cell in cells if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
+                cell
+                for cell in cells
+                if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
             ]
             due.sort(key=lambda cell: (cell["due_at"], cell["TransactionId"]))
             found = due[: fields.get("Limit", 1000)]
@@ -297,7 +307,7 @@ class Services:
     # --- the processor
 
     def _processor(self, message: Message) -> Call:
-        rail, time = self.world.rail, lambda: self.world.time
+        rail, world = self.world.rail, self.world
         path = message.path.split("/")[1:]
 
         def asked(what: str, do: Callable[[], Reply]) -> Call:
@@ -310,13 +320,13 @@ class Services:
         if (message.method, path) == ("POST", ["charges"]):
             fields, key = json.loads(message.body), message.headers["idempotency-key"]
             charge = Charge(PROCESSOR, key, fields["reference"], fields["amount"], fields["currency"])
-            return asked(f"CHARGE {charge.id}", lambda: charged(rail.charge(charge, time())))
+            return asked(f"CHARGE {charge.id}", lambda: charged(rail.charge(charge, world.time)))
         key = path[1]
         if message.method == "GET":
-            return asked(f"LOOKUP {key[:8]}", lambda: looked(rail.lookup(key, time())))
+            return asked(f"LOOKUP {key[:8]}", lambda: looked(rail.lookup(key, world.time)))
         if (message.method, path[2:]) != ("POST", ["cancel"]):
             raise AssertionError(f"{message.method} {message.path}")
-        return asked(f"CANCEL {key[:8]}", lambda: cancelled(rail.cancel(key, time())))
+        return asked(f"CANCEL {key[:8]}", lambda: cancelled(rail.cancel(key, world.time)))
 
     # --- errors
 
@@ -403,9 +413,7 @@ def plain(value: Mapping[str, str]) -> Any:
 
 def item(cell: Item) -> dict[str, dict[str, str]]:
     """An item in DynamoDB's JSON."""
-    return {
-        name: {"S": value} if isinstance(value, str) else {"N": number(value)} for name, value in cell.items()
-    }
+    return {name: {"S": value} if isinstance(value, str) else {"N": number(value)} for name, value in cell.items()}
 
 
 def number(value: int | Decimal) -> str:

@@ -2,42 +2,37 @@
 do things."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from payctl.environment import Environment
 from payctl.payments import rejoin
 from payctl.payments.registers import Registers
-from tests.handlers.clients import Clients
-from tests.handlers.fleet import Fleet
-from tests.handlers.judge import HandlersJudge
-from tests.handlers.loop import Loop
-from tests.handlers.network import Network
-from tests.handlers.operator import Operator
-from tests.handlers.services import PROCESSOR, Services
-from tests.simulation.dice import Dice
-from tests.simulation.operators import Operators
-from tests.simulation.world import REGIONS, Item, World
+from tests.handlers.services import PROCESSOR
+from tests.simulation.world import REGIONS, Item
+
+if TYPE_CHECKING:
+    from tests.handlers.scenario import Run
 
 
 class Weather:
     """`change` does one thing to a Region or a payment. `dead`: the Region that never comes back; `deploying`: the rail
     changes Region by Region."""
 
-    def __init__(
-        self,
-        loop: Loop,
-        world: World,
-        network: Network,
-        fleet: Fleet,
-        clients: Clients,
-        operator: Operator,
-        operators: Operators,
-        services: Services,
-        judge: HandlersJudge,
-        dice: Dice,
-    ) -> None:
-        self.loop, self.world, self.network, self.fleet, self.clients = loop, world, network, fleet, clients
-        self.operator, self.operators, self.services, self.judge, self.dice = operator, operators, services, judge, dice
+    def __init__(self, run: "Run") -> None:
+        self.loop, self.world, self.network, self.fleet, self.clients = (
+            run.loop,
+            run.world,
+            run.network,
+            run.fleet,
+            run.clients,
+        )
+        self.operator, self.operators, self.services, self.judge, self.dice = (
+            run.operator,
+            run.operators,
+            run.services,
+            run.judge,
+            run.dice,
+        )
         self.dead = ""
         self.deploying = False
         self.lost = ""
@@ -125,13 +120,18 @@ class Weather:
 
     # --- registers
 
-    def stray_bar(self, region: str, _: str) -> None:
-        """An operator bars a register for nothing, and takes the bar back. It may be refused half-way."""
-        if not self.lost:
-            self.operator.start(
-                lambda environment: Registers(environment).bar(region),
-                lambda _: self.operator.start(lambda environment: withdraw(environment, region)),
-            )
+    def bar_for_nothing(self, region: str) -> None:
+        """An operator bars a register that has lost nothing. A bar that is refused is taken back."""
+
+        def end(outcome: Any) -> None:
+            if isinstance(outcome, float):
+                self.lost = region
+                self.services.barred = (region, self.world.time)
+                self.loop.after(30, self.rejoin)
+            else:
+                self.operator.start(lambda environment: withdraw(environment, region))
+
+        self.operator.start(lambda environment: bar(environment, region), end)
 
     def forget(self, region: str, backup: dict[str, Item]) -> None:
         """The table of a Region is another one now: what a backup held, or nothing."""
@@ -152,11 +152,10 @@ class Weather:
 
     def replace_register(self, region: str, backup: dict[str, Item]) -> None:
         """The table is replaced on purpose, by an older backup of itself, once it is barred."""
-        barred = self.operator.start
 
-        def replace(outcome: Any) -> None:
+        def end(outcome: Any) -> None:
             if not isinstance(outcome, float):
-                self.loop.after(30, barred, bar, replace)
+                self.loop.after(30, self.replace_register, region, backup)
                 return
             self.lost = region
             self.services.barred = (region, self.world.time)
@@ -167,10 +166,7 @@ class Weather:
                 self.loop.after(62 + self.dice.draw() * 60, self.darken, peer)
                 self.loop.after(200 + self.dice.draw() * 100, self.all_clear)
 
-        def bar(environment: Environment) -> float:
-            return Registers(environment).bar(region)
-
-        barred(bar, replace)
+        self.operator.start(lambda environment: bar(environment, region), end)
 
     def rejoin(self) -> None:
         """`payctl rejoin`, and again until it has taught everything."""
@@ -190,13 +186,14 @@ class Weather:
         self.operator.start(lambda environment: rejoin.rejoin(environment, region), end)
 
 
+def bar(environment: Environment, region: str) -> float:
+    """The first step of `payctl rejoin REGION`."""
+    return Registers(environment).bar(region)
+
+
 def withdraw(environment: Environment, region: str) -> str:
-    """`payctl rejoin REGION --withdraw`, or where both hold the bar, the whole of it."""
-    registers = Registers(environment)
-    try:
-        return registers.remove_stray_bar(region)
-    finally:
-        pass
+    """`payctl rejoin REGION --withdraw`."""
+    return Registers(environment).remove_stray_bar(region)
 
 
 EVENTS: tuple[Callable[[Weather, str, str], None], ...] = (

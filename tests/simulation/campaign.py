@@ -18,8 +18,8 @@ from tests.simulation.scenario import play
 
 
 class Kind(NamedTuple):
-    """What is run, and its `name` for people. `command` replays one seed; `chunk` runs are given to a process at once; `per_run` payments a run,
-    on average: what is missing at the end is made up for by more runs."""
+    """What is run, and its `name` for people. `command` replays one seed; `chunk` runs are given to a process at once;
+    `per_run` payments a run, on average: what is missing at the end is made up for by more runs."""
 
     name: str
     play: Callable[..., Judge]
@@ -118,7 +118,9 @@ def campaign(
         while counts["payments"] < payments and len(report.failures) < ENOUGH:
             chunks = ceil((payments - counts["payments"]) / (kind.chunk * kind.per_run))
             first = seed + report.runs
-            seeds = [range(start, start + kind.chunk) for start in range(first, first + chunks * kind.chunk, kind.chunk)]
+            seeds = [
+                range(start, start + kind.chunk) for start in range(first, first + chunks * kind.chunk, kind.chunk)
+            ]
             for part in pool.map(partial(runs, kind=kind), seeds):
                 counts.update(part.counts)
                 report.failures.extend(part.failures)

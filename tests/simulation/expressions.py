@@ -89,7 +89,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _differs(one: Any, other: Any) -> bool:
     """Also where one is missing."""
-    return one != other
+    return bool(one != other)
 
 
 def _below(one: Any, other: Any) -> bool:

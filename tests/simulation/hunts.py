@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 from tests.search import mutants as search
+from tests.search.words import brief
 from tests.simulation.campaign import prepare
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import Catch, Mutant, hunt
@@ -53,4 +54,4 @@ def searched(mutant: Mutant) -> tuple[str, bool]:
     if not (executed and explored.fault):
         return f"NOT CAUGHT {missed}, nor by the exhaustive search of `{broken.scenario}`", False
     by = f"by the exhaustive search of `{broken.scenario}` after {explored.states:,} states"
-    return f"caught {by}: {explored.fault.split(':')[0][:60]}; not {missed}", True
+    return f"caught {by}, not {missed}: {brief(explored.fault)}", True

@@ -1,38 +1,23 @@
 """Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
 
-from collections.abc import Callable, Mapping
 from math import inf
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
     Charge,
     Flow,
-    Publish,
-    PutEvent,
-    Read,
-    ReadRecord,
     Request,
-    StartWorkflow,
-    Update,
-    WriteReceipt,
 )
 
 from tests.simulation.dice import Dice
 from tests.simulation.fates import MISFORTUNES, Aftermath, Fate
+from tests.simulation.reach import Reach
 from tests.simulation.traces import describe, describe_answer
-from tests.simulation.world import REGIONS, World
+from tests.simulation.workers import End, Late, Worker, unheard
+from tests.simulation.world import World
 
-OWN: Mapping[type, str] = {
-    Publish: "public",
-    ReadRecord: "public",
-    WriteReceipt: "bucket",
-    StartWorkflow: "bus",
-    PutEvent: "bus",
-}
-"""The services of its own Region that a function uses. The rest go to a cell, or to the processor, which is
-nowhere's."""
 OLDEST = 10 * 3600
 """Seconds that a worker may live with all its sleep. A function is ended after 900; here it may stop between any two
 requests for hours, but not for half a processor's memory, which is what the re-use of a key rests on."""
@@ -46,62 +31,29 @@ T = TypeVar("T")
 # Looked up at every step: as names of this module they cost less.
 ANSWERED, LOST_BEFORE, GOES_ON = Fate.ANSWERED, Fate.LOST_BEFORE, Aftermath.GOES_ON
 
-End = Callable[[Any], None]
 
-
-def unheard(_: Any) -> None:
-    """The end of a worker that nobody waits for."""
-
-
-class Worker:
-    """One run of a flow in one Region. Its batch is done request by request, in any order, between those of others."""
-
-    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "oldest", "operator", "region", "waiting")
-
-    def __init__(
-        self, name: str, region: str, flow: Flow[Any], end: End, *, began: float, oldest: float, operator: bool
-    ):
-        self.name, self.region, self.flow, self.end = name, region, flow, end
-        self.began, self.oldest, self.operator = began, oldest, operator
-        self.batch: tuple[Request, ...] = ()
-        self.answers: list[Any] = []
-        self.waiting: list[int] = []
-
-
-class Late(NamedTuple):
-    """A request on its way whose sender does not wait for it; it arrives between `earliest` and `latest`."""
-
-    region: str
-    request: Request
-    earliest: float
-    latest: float
-
-
-class Network:
+class Network(Reach):
     """Moves workers, one request a step, and decides what becomes of it.
 
-    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, most
-    often that of the run's `habit`; `kill` and `sleep` those of a worker after a step. `down` holds (service, Region)
-    pairs, `cuts` pairs of Regions that cannot reach each other."""
+    `loss` is the chance of a request to go wrong in some way, most often that of the run's `habit`; `kill` and `sleep`
+    those of a worker after a step."""
 
     scripted = False
     """Whether `arrival`, `fate` and `aftermath` are asked even where nothing is left to chance: a script answers."""
 
     def __init__(self, world: World, dice: Dice):
+        super().__init__()
         self.world, self.dice = world, dice
         self.live: list[Worker] = []
         self.sleepers: list[Worker] = []
         self.late: list[Late] = []
-        self.down: set[tuple[str, str]] = set()
-        self.cuts: set[frozenset[str]] = set()
-        self.barred: set[str] = set()
         self.habit: Fate | None = None
         self.oldest = OLDEST
         self.closing = inf
         """When the first of the late requests can no longer arrive, or before."""
         self.loss = self.kill = self.sleep = 0.0
 
-    # --- what can be reached
+    # --- what is away
 
     def darken(self, region: str) -> None:
         """Everything in a Region is away."""
@@ -115,27 +67,6 @@ class Network:
         self.live = [worker for worker in self.live if worker.region != region]
         for worker in stopped:
             (self.die if self.dice.chance(0.5) else self.fall_asleep)(worker)
-
-    def heal(self) -> None:
-        self.down.clear()
-        self.cuts.clear()
-
-    def isolate(self, region: str) -> None:
-        """A Region works but reaches no other one (it may still reach the processor)."""
-        self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
-
-    def reachable(self, here: str, request: Request, *, operator: bool = False) -> bool:
-        if not (self.down or self.cuts or self.barred):
-            return True
-        if isinstance(request, (Update, Read)):
-            there, service = request.region, "cell"
-            if there in self.barred and not operator:
-                return False
-        else:
-            there, service = here, OWN.get(type(request), "")
-        if (service, there) in self.down:
-            return False
-        return here == there or not self.cuts or frozenset((here, there)) not in self.cuts
 
     # --- workers
 

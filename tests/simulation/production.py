@@ -33,7 +33,7 @@ ACTIONS: tuple[Action, ...] = tuple(
 )
 
 
-def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -> int:
+def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.", "payctl.")) -> int:
     """Replace one object of production by another, under every name it has there, as a method and as the default of a
     function; how often it was there."""
     count = 0

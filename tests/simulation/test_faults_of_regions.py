@@ -12,10 +12,11 @@ from tests.simulation.dice import Dice
 from tests.simulation.fates import Fate
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
-from tests.simulation.network import Network, Worker
+from tests.simulation.network import Network
 from tests.simulation.scenario import Run
 from tests.simulation.staging import ALL_RAILS, A, B, calm, finished, post, status
 from tests.simulation.weather import HOUR, PROCESSOR
+from tests.simulation.workers import Worker
 from tests.simulation.world import REGIONS
 
 
