@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from builder.settings import Domain, Processor, Settings
 from payctl.acceptance import leftovers
 from payctl.acceptance.catalogue import chosen
-from payctl.acceptance.check import Check, Finding, NotHereError, RefutedError, Stage, Verdict
+from payctl.acceptance.check import Check, Finding, NotHereError, Stage, Verdict
 from payctl.acceptance.leftovers import PREFIX, SUFFIX, TAG
 from payctl.acceptance.site import LINES, Site, Trace
 from payctl.advice import explain
@@ -201,8 +201,9 @@ def perform(site: Site, check: Check) -> Finding:
             raise
         except NotHereError as error:
             verdict, reason = Verdict.UNCHECKED, str(error)
-        except RefutedError as error:
-            verdict, reason = Verdict.FALSE, error.message
+        except ToolError as error:  # RefutedError is one
+            verdict, reason = Verdict.FALSE, str(error)
+            site.show(*(str(cause) for cause in getattr(error, "causes", ())))
         except (ClientError, BotoCoreError) as error:
             verdict, reason = Verdict.FALSE, str(explain(error))
         except Exception as error:  # noqa: BLE001 - a check that cannot be run has not shown its claim
