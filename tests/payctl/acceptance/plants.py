@@ -313,7 +313,7 @@ def still_inoperable(site: Site) -> Iterator[None]:
 # By check: what makes it false. `janitors-run` must be shown first, before the janitors' first minute.
 PLANTS: Final[dict[str, Plant]] = {
     "failed-creation": refuses("cloudformation", "DescribeStackEvents"),
-    "first-deployment": role_not_trusted,
+    "first-deployment": refuses("cloudformation", "CreateStackSet"),
     "health-everywhere": out_of_service,
     "replicas-accessible": replica_gone,
     "second-deployment-idle": parameter_changed,
