@@ -28,7 +28,7 @@ MUTANTS = (
         "refusal_without_item",
         "a refused write does not show what is there",
         (Edit(store.Driver._updating, '"ALL_OLD"', '"NONE"'),),
-        LEDGER,
+        PROCESSOR,
     ),
     Mutant(
         "errors_are_answers",
