@@ -100,20 +100,22 @@ class HandlersJudge(Judge):
     # --- what functions ask
 
     def asks(self, message: Message, call: Call) -> None:
-        """A function asks a register for a payment."""
+        """A function asks a register for a payment. One that knows of no other register may ask the barred one: nothing
+        comes of one answer."""
         region, since = self.services.barred
-        sender = message.sender
-        if (
-            call.service == "cell"
-            and call.region == region
-            and call.key
-            and sender.region in REGIONS
-            and not sender.held
-        ):
-            for_seconds = self.services.world.time - since
-            if for_seconds > BARRED_SECONDS + SLACK:
-                facts = f"{sender.name} asks {region} for {call.what}, barred for {for_seconds:.0f} s"
-                self.accuse("asked", call.key, facts)
+        sender, now = message.sender, self.services.world.time
+        if not region or call.service != "cell" or not call.key or sender.region not in REGIONS or sender.held:
+            return
+        for_seconds = now - since
+        if for_seconds <= BARRED_SECONDS + SLACK:
+            return
+        asked = {at: moment for at, moment in sender.asked.get(call.what, {}).items() if moment > now - SLACK / 2}
+        asked[call.region] = now
+        sender.asked[call.what] = asked
+        if region in asked and len(asked) > 1:
+            self.accuse(
+                "asked", call.key, f"{sender.name} asks {region} for {call.what}, barred for {for_seconds:.0f} s"
+            )
 
     # --- what functions print
 

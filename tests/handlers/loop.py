@@ -18,7 +18,8 @@ FOR_EVER = float("inf")
 class Process:
     """What lives and dies, freezes and thaws as one: an execution environment of a function, or an operator's computer.
 
-    `environ` is its environment, `kept` what it keeps between invocations, `said` its standard output."""
+    `environ` is its environment, `kept` what it keeps between invocations, `said` its standard output, `asked` which
+    registers it asked for what, and when."""
 
     def __init__(
         self, name: str, region: str, environ: dict[str, str], skew: Callable[[], float], network: Any = None
@@ -28,6 +29,7 @@ class Process:
         self.kept: dict[Any, Any] = {}
         self.said: list[str] = []
         self.sockets: dict[int, Any] = {}
+        self.asked: dict[str, dict[str, float]] = {}
         self.tasks: dict[Task, None] = {}
         self.frozen = self.dead = self.held = False
         self.deferred: list[tuple[Task, int, Any]] = []

@@ -28,7 +28,7 @@ MUTANTS = (
         "refusal_without_item",
         "a refused write does not show what is there",
         (Edit(store.Driver._updating, '"ALL_OLD"', '"NONE"'),),
-        LEDGER,
+        PROCESSOR,
     ),
     Mutant(
         "errors_are_answers",
@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         "empty_answers",
         "an answer that ends within its headers is taken for one without an item (an earlier version)",
-        (Edit(Aws.calling, "json.loads(reply.body)", 'json.loads(reply.body or b"{}")'),),
+        (Edit(Aws.calling, "json.loads(reply.body.decode())", 'json.loads(reply.body.decode() or "{}")'),),
         LOSSY,
     ),
     Mutant(

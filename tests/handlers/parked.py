@@ -53,7 +53,7 @@ class Closing(Parked):
         left = [payment for payment in self.held() if not run.ended(payment)]
         unlisted = left
         for _ in range(PATIENCE):
-            if not unlisted:
+            if not unlisted or judge.violations:
                 break
             says = self.unlisted(unlisted)
             unlisted = [payment for payment in unlisted if says[payment]]

@@ -28,11 +28,13 @@ from tests.simulation.traffic import intent
 from tests.simulation.world import EPOCH as START
 from tests.simulation.world import REGIONS, World
 
-PAYMENTS = 40
+PAYMENTS = 60
 """At most, in a run."""
 SWEEPS = 40
+ENOUGH = 4
+"""Sweeps after which a run that has failed already is not played on."""
 LONG = 5000.0
-PACE = 0.5
+PACE = 1.0
 """Seconds between two looks at what replicates."""
 
 
@@ -143,6 +145,8 @@ class Run:
         for _ in range(dice.pick((1, 1, 1, 2, 3))):
             variant = dice.chance(clash) + dice.chance(clash / 3)
             self.loop.after(dice.draw() * dice.pick((0.1, 1.0)), self.clients.post, intent(number, variant), 3)
+        if self.options.rail != "ledger" and dice.chance(0.1):  # an operator has no patience
+            self.loop.after(1 + dice.draw() * 30, self.weather.ruling, "", f"p{number}")
 
     def change(self) -> None:
         payments = self.payments
@@ -230,13 +234,14 @@ class Run:
     def quiet(self) -> None:
         """Runs of the janitors, each when the next cell is due, until nothing is due that may not rest."""
         loop, world = self.loop, self.world
-        for _ in range(SWEEPS):
+        for sweep in range(SWEEPS):
+            if sweep > ENOUGH and self.judge.violations:
+                return
             due = self.due()
             regions = {region for region, _, moment in due if moment <= world.time}
-            for region, payment, moment in due:
+            for _, payment, moment in due:
                 if moment <= world.time:
                     self.closing.looked.setdefault(payment, world.time)
-                    _ = region
             for region in sorted(regions):
                 self.clients.janitor(region)
             self.settle()

@@ -73,6 +73,9 @@ class Weather:
     def service_down(self, region: str, _: str) -> None:
         self.network.down.add((self.dice.pick(("cell", "public", "bucket", "bus", "secrets", "control")), region))
 
+    def buckets_down(self, _region: str, _payment: str) -> None:
+        self.network.down |= {("bucket", region) for region in REGIONS}
+
     def functions_down(self, region: str, _: str) -> None:
         self.fleet.stop(region)
 
@@ -135,6 +138,7 @@ class Weather:
 
     def forget(self, region: str, backup: dict[str, Item]) -> None:
         """The table of a Region is another one now: what a backup held, or nothing."""
+        self.judge.changes += 1
         self.services.tables[region] = f"table-{self.loop.now:.0f}-{region}"
         self.world.cells[region] = dict(backup)
         for key in [key for key in self.services.previous if key[0] == region]:
@@ -144,6 +148,7 @@ class Weather:
 
     def lose_register(self, region: str) -> None:
         """The table is deleted; an empty one takes its place a while later."""
+        self.judge.changes += 1
         self.lost = region
         self.world.cells[region] = {}
         self.services.tables[region] = ""
@@ -206,6 +211,7 @@ EVENTS: tuple[Callable[[Weather, str, str], None], ...] = (
     Weather.link_cut,
     Weather.region_isolated,
     *(Weather.service_down,) * 2,
+    Weather.buckets_down,
     Weather.functions_down,
     Weather.clock_set,
     *(Weather.ruling,) * 2,
