@@ -9,7 +9,7 @@ from tests.search.explore import explore
 from tests.search.scenarios import BY_NAME
 from tests.simulation.campaign import runs
 
-CHUNKS = (range(50), range(50, 300), range(300, 900))
+CHUNKS = (range(50), range(50, 300))
 """Seeds. The first are few, because most mutants fall at once."""
 SEARCHES = ("alone", "charged")
 BROKEN_FOR = ("equal posts", "not sent")

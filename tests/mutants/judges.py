@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 import pytest
 
 from tests.mutants.mutations import ROOT, Module, Unit, digest, modules, pieces
+from tests.mutants.named import CAMPAIGNS
 from tests.mutants.sandbox import Check, Process, Watch
 
 FILES: Final = (
@@ -25,8 +26,22 @@ FILES: Final = (
     "tests/simulation/test_directed.py",
     "tests/simulation/test_faults.py",
     "tests/simulation/test_faults_of_regions.py",
-    "tests/mutants/campaigns.py",
+    CAMPAIGNS,
 )
+SIMULATED: Final = (
+    "flows",
+    "idempotency",
+    "operations",
+    "ports",
+    "record",
+    "rejoining",
+    "settlement",
+    "sweep",
+    "values",
+)
+"""The modules of protocol/ of which every campaign and search runs more or less all."""
+SECONDS: Final = {"test_a_campaign": 3.0, "test_a_search": 4.0, "test_a_longer_search": 40.0}
+"""About how long those take."""
 CLOUDS: Final = frozenset({"cloud", "site", "table", "here", "fresh"})
 """Fixtures that need the local cloud."""
 PROFILE: Final = ROOT / "build" / "mutants-profile.json"
@@ -43,6 +58,8 @@ class Profile(NamedTuple):
         those of the files that name its module. What needs the local cloud judges where nothing else does."""
         units = reading(str(unit))
         tests = [self.tests[id] for id, names in self.runs.items() if names & units]
+        if unit.module.rpartition(".")[2] in SIMULATED:
+            tests += [test for test in self.tests.values() if test.file == CAMPAIGNS]
         if not (tests and is_code(str(unit))):
             files = naming(unit.module.rpartition(".")[2])
             tests += [test for test in self.tests.values() if test.file in files and test not in tests]
@@ -139,7 +156,8 @@ def is_code(unit: str) -> bool:
 def profile(watch: Watch, jobs: int) -> Profile:
     """What each test runs; kept in build/ while neither tests nor production change."""
     kept = json.loads(PROFILE.read_text()) if PROFILE.exists() else {}
-    keys = {file: digest((ROOT / file).read_text(), made_of(file), production()) for file in FILES}
+    watched = [file for file in FILES if file != CAMPAIGNS]
+    keys = {file: digest((ROOT / file).read_text(), made_of(file), production()) for file in watched}
     waiting = [file for file, key in keys.items() if kept.get(file, {}).get("key") != key]
     changed, running = bool(waiting), dict[str, Process]()
     while waiting or running:
@@ -157,8 +175,10 @@ def profile(watch: Watch, jobs: int) -> Profile:
         PROFILE.parent.mkdir(exist_ok=True)
         PROFILE.write_text(json.dumps(kept))
     rows = {row["id"]: row for file in keys for row in kept[file]["tests"]}
+    ids = [item.nodeid for item in watch.items if item.nodeid.startswith(CAMPAIGNS)]
+    campaigns = {id: Check(id, SECONDS[id.partition("::")[2].partition("[")[0]]) for id in ids}
     return Profile(
-        {id: Check(id, row["seconds"], row["cloud"]) for id, row in rows.items()},
+        {id: Check(id, row["seconds"], row["cloud"]) for id, row in rows.items()} | campaigns,
         {id: frozenset(row["runs"]) for id, row in rows.items()},
     )
 
