@@ -81,6 +81,7 @@ class Functions:
             use_key(self.key, "dynamodb", "lambda", "sqs"),
             memory=256,
             timeout=10,
+            traced=False,
             Metadata=waivers.skip(waivers.NO_VPC, waivers.HEALTH_UNCAPPED),
         )
 
@@ -134,6 +135,7 @@ class Functions:
         memory: int,
         timeout: int,
         letters: bool = True,
+        traced: bool = True,
         **options: Any,
     ) -> Function:
         group = self.template.add_resource(
@@ -151,7 +153,7 @@ class Functions:
                 name,
                 trust("lambda"),
                 write_logs(f"/aws/lambda/{name}"),
-                trace(),
+                *([trace()] if traced else []),
                 *([send_to(self.dead_letters)] if letters else []),
                 *statements,
             )
@@ -172,7 +174,8 @@ class Functions:
                 Role=GetAtt(execution_role, "Arn"),
                 Runtime=RUNTIME,
                 Timeout=timeout,
-                TracingConfig=TracingConfig(Mode="Active"),
+                # A health check every second or so is worth no trace of its own.
+                TracingConfig=TracingConfig(Mode="Active" if traced else "PassThrough"),
                 Tags=tags(name),
                 **options,
             )

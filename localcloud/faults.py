@@ -16,6 +16,7 @@ Kinds, with what they do:
                                           its own timeout, replication and events wait
 {"kind": "latency", "regions": [A, B], "seconds": s, "jitter": j}    each call between them takes s to s + j longer
 {"kind": "lag", "seconds": s}             replication of tables and objects is delayed by s
+{"kind": "slow-stacks", "seconds": s}     a StackSet operation spends s longer on each Region, as on AWS
 {"kind": "undelegated", "zone": Z}        nobody on the internet is pointed to the public hosted zone Z (its name):
                                           `GET /dns/Z` below the same address says who is asked for it
 {"kind": "errors", "share": 0.2, "how": "fail" | "throttle" | "lose-reply" | "conflict", "service": S,
@@ -75,6 +76,7 @@ KINDS: Final[dict[str, tuple[dict[str, Check], Fault]]] = {
     "cut": ({"regions": TWO_REGIONS}, {}),
     "latency": ({"regions": TWO_REGIONS, "seconds": SECONDS, "jitter": SECONDS}, {"jitter": 0}),
     "lag": ({"seconds": SECONDS}, {}),
+    "slow-stacks": ({"seconds": SECONDS}, {}),
     "undelegated": ({"zone": TEXT}, {}),
     "errors": (
         {
@@ -189,6 +191,7 @@ class Faults:
         }
         network.undelegated = {fault["zone"].rstrip(".") for fault in self._of_kind("undelegated")}
         network.replication_lag = max((fault["seconds"] for fault in self._of_kind("lag")), default=0.0)
+        network.stack_seconds = max((fault["seconds"] for fault in self._of_kind("slow-stacks")), default=0.0)
 
 
 async def serve_lags(lags: Lags, request: Request, send: Send) -> None:

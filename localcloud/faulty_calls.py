@@ -2,18 +2,19 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from localcloud.faults import Faults
-from localcloud.http import Application, Receive, Scope, Send, drop, respond
+from localcloud.http import Application, Receive, Scope, Send, drop, read, respond
 from localcloud.network import Network, pair
 
 CREDENTIAL: Final = re.compile(r"Credential=([^/,]+)/\d+/([^/,]+)/([^/,]+)/aws4_request")
 # A call into a cut network is held this long, in seconds, unless its caller gives up before.
 UNANSWERED: Final = 60.0
 MESSAGE: Final = "A fault was set"
+FORM: Final = b"application/x-www-form-urlencoded"
 
 _S3_OPERATIONS: Final = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 
@@ -57,6 +58,9 @@ class FaultyCalls:
                 return
             if delay := self.network.delay(call.source, call.region):
                 await asyncio.sleep(delay)
+        if not call.operation and FORM in dict(scope["headers"]).get(b"content-type", b""):
+            operation, receive = await _action(scope, receive)
+            call = replace(call, operation=operation)
         how = self.faults.error(call.service, call.operation, call.region)
         if how == "conflict" and call.conditional:
             await _answer_s3(send, 409, "ConditionalRequestConflict")
@@ -88,6 +92,17 @@ class FaultyCalls:
         if service == "s3":
             operation = _S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
         return Call(source, signed[2], service, operation, b"if-none-match" in headers)
+
+
+async def _action(scope: Scope, receive: Receive) -> tuple[str, Receive]:
+    """The operation that a form names, as of CloudFormation's protocol, and the request to be received once more."""
+    body = (await read(scope, receive)).body
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def again() -> dict[str, Any]:
+        return next(messages, None) or await receive()
+
+    return parse_qs(body.decode("latin-1")).get("Action", [""])[0], again
 
 
 def _presigned(scope: Scope) -> "re.Match[str] | None":

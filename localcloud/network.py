@@ -33,6 +33,7 @@ class Network:
     cut: set[Pair] = field(default_factory=set)
     latency: dict[Pair, tuple[float, float]] = field(default_factory=dict)  # seconds, and jitter on top of it
     replication_lag: float = 0.0
+    stack_seconds: float = 0.0
     undelegated: set[str] = field(default_factory=set)  # hosted zones that the internet does not know
     dice: random.Random = field(default_factory=lambda: random.Random(0))
     lags: Lags = field(default_factory=Lags)

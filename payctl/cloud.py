@@ -55,6 +55,7 @@ class Cloud:
         self.endpoint = endpoint
         self._session = session
         self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._listeners: list[Callable[..., None]] = []
         self._lock = threading.Lock()  # a session may not make two clients at once
 
     @classmethod
@@ -78,6 +79,10 @@ class Cloud:
                     remedy="correct `regions` in the settings file",
                 )
         return cls(settings, session=session, endpoint=endpoint)
+
+    def listen(self, heard: Callable[..., None]) -> None:
+        """Have `heard` called with every answer to clients made from now on, as botocore's event `after-call`."""
+        self._listeners.append(heard)
 
     @cached_property
     def _identity(self) -> tuple[str, Mapping[str, Any]]:
@@ -204,12 +209,15 @@ class Cloud:
             key = (service, region, foreign)
             if key not in self._clients:
                 session = self._target_session if foreign else self._session
-                self._clients[key] = session.client(
+                client = session.client(
                     service,  # type: ignore[call-overload]  # the callers above give each name its type
                     region_name=region,
                     endpoint_url=self.endpoint or None,
                     config=self._config(service),
                 )
+                for heard in self._listeners:
+                    client.meta.events.register("after-call", heard)
+                self._clients[key] = client
             return self._clients[key]
 
     def _config(self, service: str) -> Config:
@@ -220,6 +228,8 @@ class Cloud:
         config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
         if self.endpoint and service == "s3":
             config = config.merge(Config(s3={"addressing_style": "path"}))
+        if self.endpoint and service == "stepfunctions":
+            config = config.merge(Config(inject_host_prefix=False))  # of TestState: no host of another name is served
         return config
 
     @cached_property

@@ -105,6 +105,7 @@ class Operations:
         result.status = "RUNNING"
         if operation.action != "DETECT_DRIFT":
             instance.detailed_status = "RUNNING"
+        await asyncio.sleep(self.stacks.network.stack_seconds)
         try:
             if not operation.retain_stacks:  # which does nothing in the account
                 checks.roles(stack_set, instance.account, self.stacks.network.lags.roles)

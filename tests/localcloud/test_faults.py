@@ -348,6 +348,17 @@ def test_calls_fail_without_effect(fault: Callable[..., str], dynamodb: Any, tab
     assert calls(dynamodb, table, how) == 0
 
 
+def test_an_operation_that_a_form_names_fails_alone(client: Clients, fault: Callable[..., str]) -> None:
+    """As of CloudFormation's protocol."""
+    once = Config(retries={"total_max_attempts": 1})
+    untyped: Any = boto3.client
+    api = untyped("cloudformation", HOME, endpoint_url=client("sts").meta.endpoint_url, config=once, **localcloud.ROOT)
+    fault("errors", share=1, how="fail", service="cloudformation", operation="ListStackSets")
+    with pytest.raises(ClientError):
+        api.list_stack_sets()
+    assert "StackSummaries" in api.list_stacks()
+
+
 def test_a_lost_reply_is_lost_after_the_write(fault: Callable[..., str], dynamodb: Any, table: str) -> None:
     fault("errors", share=1, how="lose-reply", service="dynamodb", operation="UpdateItem")
     assert add(dynamodb, table, "lost") == "no answer"

@@ -55,8 +55,11 @@ def every_function(name: str) -> list[tuple[str, tuple[str, ...], str]]:
     return [
         ("logs:CreateLogStream", (f"logs:{{own}}:log-group:/aws/lambda/payment-{name}-{{own}}-dev:*",), LAMBDA),
         ("logs:PutLogEvents", (f"logs:{{own}}:log-group:/aws/lambda/payment-{name}-{{own}}-dev:*",), LAMBDA),
-        ("xray:PutTelemetryRecords", ("*",), LAMBDA + "services-xray.html"),
-        ("xray:PutTraceSegments", ("*",), LAMBDA + "services-xray.html"),
+        *(
+            (f"xray:{action}", ("*",), LAMBDA + "services-xray.html")
+            for action in ("PutTelemetryRecords", "PutTraceSegments")
+            if name != "health"
+        ),
     ]
 
 
