@@ -229,6 +229,12 @@ def test_who_ruled_is_kept_beside_the_result_in_all_cells_and_in_the_bucket(doub
     assert OPERATOR not in str(reply)
 
 
+def test_a_ruling_is_kept_also_where_nothing_was_known_before(doubtful: World) -> None:
+    doubtful.cells[THIRD].clear()
+    assert rule(doubtful, "NOT_CHARGED", reason="x").done
+    assert all("ruling" in cells["T1"] for cells in doubtful.cells.values())
+
+
 def test_a_ruling_survives_the_loss_of_a_register(doubtful: World) -> None:
     rule(doubtful, "NOT_CHARGED", reason="x")
     kept = doubtful.cells[THIRD]["T1"]["ruling"]
