@@ -160,9 +160,9 @@ def _alarm_everywhere(site: Site) -> None:
     outputs = site.environment.stacks(site.home).describe(site.environment.names.global_stack).outputs
     mark, sqs, heard = f"acceptance {uuid.uuid4()}", site.environment.cloud.sqs(site.home), list[str]()
     for region in site.regions:
-        site.environment.cloud.cloudwatch(region).set_alarm_state(
-            AlarmName=_alarm(site, PARKED, region), StateValue="ALARM", StateReason=f"{mark} {region}"
-        )
+        cloudwatch, name = site.environment.cloud.cloudwatch(region), _alarm(site, PARKED, region)
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="acceptance")  # only a change is told
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=f"{mark} {region}")
 
     def listen() -> bool:
         answer = sqs.receive_message(
