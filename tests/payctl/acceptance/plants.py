@@ -349,7 +349,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "absent-cause": refuses("states", "TestState"),
     "executions-listed": refuses("states", "ListExecutions"),
     "health-switch": always_ill,
-    "region-loss": home_cut(at_first=False),
+    "region-loss": replication_off,
     "change-set-preview": refuses("cloudformation", "CreateChangeSet"),
     "alarm-stops-update": alarm_gone,
     "tags-everywhere": role_not_trusted,
