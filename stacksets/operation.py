@@ -209,7 +209,7 @@ class Runner:
                         stopped = reason
                 except ToolError as error:
                     if not passing(error):
-                        raise
+                        raise (self._unwatched(token, error) if watch else error) from error.__cause__
                     if waited - failed >= BLIND:
                         failed = waited
                         self.report.note(f"operation {token} goes on, and is looked at again: {error}")
@@ -254,6 +254,14 @@ class Runner:
             detail = self.stacks(result.region).latest(busy) if busy else result.reason
             self.report.line(result.region, result.status, detail)
         return Outcome(operation=operation, results=results, stopped=stopped)
+
+    def _unwatched(self, token: str, error: ToolError) -> ToolError:
+        """Nobody guards the operation any more: it is stopped, where that can be done."""
+        try:
+            self.client.stop(token)
+        except ToolError:
+            return ToolError(f"operation {token} goes on unwatched: {error}", remedy=self.client.advice.watch)
+        return ToolError(f"operation {token} was stopped, since it cannot be watched: {error}")
 
     def _note_still(self, outcome: Outcome, waited: float) -> None:
         """A log without a live line must not fall silent over an operation that is stuck."""

@@ -55,7 +55,7 @@ class Site:
         return done.returncode, told
 
 
-def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Site:
+def deploy(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> Site:
     """Deploy what lambda/ and templates/ of the project hold, or those in `folder` where it has its own.
 
     `replace` are lines of the settings file.

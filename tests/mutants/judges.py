@@ -149,7 +149,7 @@ def profile(watch: Watch, jobs: int) -> Profile:
         for file, process in list(running.items()):
             if process.over(heard=True):
                 del running[file]
-                failed = [word["failed"] for word in process.words if "failed" in word]
+                failed = [word for word in process.words if word.keys() & {"failed", "raised"}]
                 if failed or not process.words:
                     raise RuntimeError(f"the tests must pass before mutants are judged: {failed or file}")
                 kept[file] = {"key": keys[file], "tests": [word for word in process.words if "id" in word]}

@@ -244,13 +244,32 @@ def test_watch_outlives_errors_that_pass(error: ClientError) -> None:
     assert runner(script).run("update", script.start).ok
 
 
-def test_watch_ends_with_an_error_that_does_not_pass() -> None:
-    class Forbidden(Script):
-        def operation(self, token: str) -> Operation:  # noqa: ARG002 - the client's
-            raise made_of(DENIED)
+class Unseen(Script):
+    """Nobody may look at its operation."""
 
-    with pytest.raises(ToolError, match="AccessDenied"):
-        runner(Forbidden(ENDED)).follow("token")
+    def operation(self, token: str) -> Operation:  # noqa: ARG002 - the client's
+        raise made_of(DENIED)
+
+
+def test_watch_ends_with_an_error_that_does_not_pass() -> None:
+    script = Unseen(ENDED)
+    with pytest.raises(ToolError, match=r"cannot describe it: no \(AccessDenied"):
+        runner(script).follow("token")
+    assert not script.stopped, "without a guard it is left alone"
+
+
+def test_guarded_operation_that_cannot_be_looked_at_is_stopped() -> None:
+    script = Unseen(ENDED)
+    with pytest.raises(ToolError, match="operation token was stopped, since it cannot be watched"):
+        runner(script).follow("token", guard=lambda _: "")
+    assert script.stopped
+
+    def stop(_: str) -> None:
+        raise made_of(DENIED)
+
+    script.stop = stop  # type: ignore[method-assign]
+    with pytest.raises(ToolError, match=r"operation token goes on unwatched: .*; watch it with `shop status`"):
+        runner(script).follow("token", guard=lambda _: "")
 
 
 def test_guard_that_cannot_look_for_a_moment_goes_on() -> None:
