@@ -58,7 +58,7 @@ class FaultyCalls:
                 return
             if delay := self.network.delay(call.source, call.region):
                 await asyncio.sleep(delay)
-        if not call.operation and FORM in dict(scope["headers"]).get(b"content-type", b""):
+        if form := not call.operation and FORM in dict(scope["headers"]).get(b"content-type", b""):
             operation, receive = await _action(scope, receive)
             call = replace(call, operation=operation)
         how = self.faults.error(call.service, call.operation, call.region)
@@ -66,7 +66,7 @@ class FaultyCalls:
             await _answer_s3(send, 409, "ConditionalRequestConflict")
             return
         if how in ("fail", "throttle"):
-            await _refuse(call.service, send, throttle=how == "throttle")
+            await _refuse("form" if form else call.service, send, throttle=how == "throttle")
             return
 
         async def answer(message: dict[str, Any]) -> None:
@@ -129,10 +129,15 @@ async def _answer_s3(send: Send, status: int, code: str) -> None:
 
 
 async def _refuse(service: str, send: Send, *, throttle: bool) -> None:
-    """An error or throttling in the service's own format."""
+    """An error or throttling in the service's own format, or that of a protocol of forms."""
     if service == "s3":
         status, code = (503, "SlowDown") if throttle else (500, "InternalError")
         await _answer_s3(send, status, code)
+        return
+    if service == "form":
+        status, code = (400, "Throttling") if throttle else (500, "InternalFailure")
+        error = f"<Error><Code>{code}</Code><Message>{MESSAGE}</Message></Error>"
+        await respond(send, status, f"<ErrorResponse>{error}</ErrorResponse>", {"content-type": "text/xml"})
         return
     headers = {"content-type": "application/x-amz-json-1.0"}
     if service in ("execute-api", "lambda"):

@@ -50,7 +50,8 @@ def _alarm(site: Site, kind: str, region: str) -> str:
     return kind + site.environment.names.alarm_suffix(region)
 
 
-def _state(site: Site, kind: str, region: str) -> str:
+def state(site: Site, kind: str, region: str) -> str:
+    """The state of a Region's alarm, MISSING where there is none."""
     found = site.environment.cloud.cloudwatch(region).describe_alarms(AlarmNames=[_alarm(site, kind, region)])
     return next((str(alarm["StateValue"]) for alarm in found["MetricAlarms"]), "MISSING")
 
@@ -74,10 +75,10 @@ def janitors_run(site: Site) -> None:
             seen=f"{region}: no heartbeat",
         )
         site.until(
-            lambda region=region: _state(site, SILENT, region) == "OK",  # type: ignore[misc]
+            lambda region=region: state(site, SILENT, region) == "OK",  # type: ignore[misc]
             aws=900,
             local=60,
-            seen=lambda region=region: f"{region}: {SILENT} is {_state(site, SILENT, region)}",  # type: ignore[misc]
+            seen=lambda region=region: f"{region}: {SILENT} is {state(site, SILENT, region)}",  # type: ignore[misc]
         )
         site.show(f"{region}: a heartbeat, and {SILENT} is OK")
 
@@ -160,9 +161,9 @@ def _alarm_everywhere(site: Site) -> None:
     outputs = site.environment.stacks(site.home).describe(site.environment.names.global_stack).outputs
     mark, sqs, heard = f"acceptance {uuid.uuid4()}", site.environment.cloud.sqs(site.home), list[str]()
     for region in site.regions:
-        site.environment.cloud.cloudwatch(region).set_alarm_state(
-            AlarmName=_alarm(site, PARKED, region), StateValue="ALARM", StateReason=f"{mark} {region}"
-        )
+        cloudwatch, name = site.environment.cloud.cloudwatch(region), _alarm(site, PARKED, region)
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="OK", StateReason="acceptance")  # only a change is told
+        cloudwatch.set_alarm_state(AlarmName=name, StateValue="ALARM", StateReason=f"{mark} {region}")
 
     def listen() -> bool:
         answer = sqs.receive_message(
@@ -253,12 +254,12 @@ def alarm_m_of_n(site: Site) -> None:
     cloudwatch.put_metric_data(
         Namespace="Payments", MetricData=[{"MetricName": "Parked", "Dimensions": dimensions, "Value": 1}]
     )
-    for state, limit in (("ALARM", 300), ("OK", 1200)):
+    for wanted, limit in (("ALARM", 300), ("OK", 1200)):
         site.until(
-            lambda state=state: _state(site, PARKED, region) == state,  # type: ignore[misc]
+            lambda wanted=wanted: state(site, PARKED, region) == wanted,  # type: ignore[misc]
             aws=limit,
             local=limit,
-            seen=f"{region}: {PARKED} is not {state}",
+            seen=f"{region}: {PARKED} is not {wanted}",
         )
     history = cloudwatch.describe_alarm_history(
         AlarmName=_alarm(site, PARKED, region), HistoryItemType="StateUpdate", StartDate=began

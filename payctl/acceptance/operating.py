@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
-from payctl.acceptance.alarms import PARKED
+from payctl.acceptance.alarms import PARKED, state
 from payctl.acceptance.check import Checks, Group, RefutedError, require
 from payctl.acceptance.deploying import require_none_refused
 from payctl.acceptance.site import Site, Told
@@ -105,15 +105,8 @@ def _as_slow_as_aws(site: Site) -> Iterator[None]:
 
 def _wait_until_quiet(site: Site, region: str) -> None:
     """An alarm that was on before does not stop an update."""
-    name = PARKED + site.environment.names.alarm_suffix(region)
-    cloudwatch = site.environment.cloud.cloudwatch(region)
     with suppress(RefutedError):
-        site.until(
-            lambda: cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"] == "OK",
-            aws=900,
-            local=30,
-            seen="",
-        )
+        site.until(lambda: state(site, PARKED, region) != "ALARM", aws=900, local=30, seen="")
 
 
 def _retention(site: Site, region: str) -> int:

@@ -206,10 +206,10 @@ def warm_calls(site: Site) -> None:
 
 
 def _require_silent(site: Site, word: str) -> None:
-    """Raises RefutedError where a function logged an unanswered call, with this word, since the sample began."""
+    """Raises RefutedError where a function logged an unanswered call, with this word, while the sample was made."""
     sample = site.facts["sample"]
     lines = logs.read(site.environment, {"processor": UNANSWERED}, since=sample["began"])
-    unanswered = [line for line in lines if word in line.text]
+    unanswered = [line for line in lines if word in line.text and line.at <= sample["ended"] * 1000]
     site.show(f"{len(unanswered)} lines with {word!r}", *(f"{line.region}: {line.text}" for line in unanswered[:3]))
     require(not unanswered, f"{len(unanswered)} calls were not answered")
 

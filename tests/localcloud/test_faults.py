@@ -354,7 +354,7 @@ def test_an_operation_that_a_form_names_fails_alone(client: Clients, fault: Call
     untyped: Any = boto3.client
     api = untyped("cloudformation", HOME, endpoint_url=client("sts").meta.endpoint_url, config=once, **localcloud.ROOT)
     fault("errors", share=1, how="fail", service="cloudformation", operation="ListStackSets")
-    with pytest.raises(ClientError):
+    with pytest.raises(ClientError, match="InternalFailure"):
         api.list_stack_sets()
     assert "StackSummaries" in api.list_stacks()
 

@@ -95,14 +95,19 @@ def always_ill(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def replica_gone(site: Site) -> Iterator[None]:
-    api, table, region = site.client("dynamodb"), site.environment.names.table, site.farthest
-    key = site.environment.api_outputs[region]["KeyArn"]
-    api.update_table(TableName=table, ReplicaUpdates=[{"Delete": {"RegionName": region}}])
+def another_key(site: Site) -> Iterator[None]:
+    """A replica is under DynamoDB's own key."""
+    api, table = site.client("dynamodb", site.farthest), site.environment.names.table
+
+    def use(key: str) -> None:
+        sse = {"Enabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+        api.update_table(TableName=table, SSESpecification=sse)
+
+    use("alias/aws/dynamodb")
     try:
         yield
     finally:
-        api.update_table(TableName=table, ReplicaUpdates=[{"Create": {"RegionName": region, "KMSMasterKeyId": key}}])
+        use(site.environment.api_outputs[site.farthest]["KeyArn"])
 
 
 @contextmanager
@@ -147,7 +152,8 @@ def plain_refusals(site: Site) -> Iterator[None]:
     api, name = site.client("apigateway"), site.environment.api_outputs[site.home]["ApiId"]
     where = {"restApiId": name, "responseType": "MISSING_AUTHENTICATION_TOKEN"}
     before = api.get_gateway_response(**where)
-    api.put_gateway_response(**where, statusCode="403", responseParameters={}, responseTemplates={})
+    plain = {"gatewayresponse.header.Content-Type": "'text/plain'"}
+    api.put_gateway_response(**where, statusCode="403", responseParameters=plain, responseTemplates={})
     try:
         yield
     finally:
@@ -168,14 +174,20 @@ def replication_off(site: Site) -> Iterator[None]:
 
 @contextmanager
 def second_receipt(site: Site) -> Iterator[None]:
-    """A receipt of the sample was overwritten with something else."""
-    bucket, payment = site.environment.names.receipts(site.farthest), site.sample()["ids"][0]
-    api, key = site.client("s3", site.farthest), f"{books.PREFIX}{payment}{books.SUFFIX}"
-    version = api.put_object(Bucket=bucket, Key=key, Body=b"{}")["VersionId"]
+    """A receipt of the sample was overwritten with something else, which is replicated too."""
+    key, content = f"{books.PREFIX}{site.sample()['ids'][0]}{books.SUFFIX}", b"{}"
+    site.client("s3", site.farthest).put_object(
+        Bucket=site.environment.names.receipts(site.farthest), Key=key, Body=content
+    )
     try:
         yield
     finally:
-        api.delete_object(Bucket=bucket, Key=key, VersionId=version)
+        time.sleep(1)
+        for region in site.regions:
+            api, bucket = site.client("s3", region), site.environment.names.receipts(region)
+            for version in api.list_object_versions(Bucket=bucket, Prefix=key)["Versions"]:
+                if version["Size"] == len(content):
+                    api.delete_object(Bucket=bucket, Key=key, VersionId=version["VersionId"])
 
 
 @contextmanager
@@ -315,7 +327,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "failed-creation": refuses("cloudformation", "DescribeStackEvents"),
     "first-deployment": refuses("cloudformation", "CreateStackSet"),
     "health-everywhere": out_of_service,
-    "replicas-accessible": replica_gone,
+    "replicas-accessible": another_key,
     "second-deployment-idle": parameter_changed,
     "access-log-bucket": lifecycle_gone,
     "pay-at-once": home_cut(),
@@ -337,7 +349,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "absent-cause": refuses("states", "TestState"),
     "executions-listed": refuses("states", "ListExecutions"),
     "health-switch": always_ill,
-    "region-loss": home_cut(at_first=False),
+    "region-loss": replication_off,
     "change-set-preview": refuses("cloudformation", "CreateChangeSet"),
     "alarm-stops-update": alarm_gone,
     "tags-everywhere": role_not_trusted,
