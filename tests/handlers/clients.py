@@ -40,7 +40,7 @@ class Clients:
 
         def hear(code: int, body: dict[str, Any]) -> None:
             self.judge.posted(submitted, code, body)
-            if code == 202 and tries > 1 and self.dice.chance(0.3):
+            if code in (200, 201, 202) and tries > 1 and self.dice.chance(0.3):
                 self.get(self.dice.pick(REGIONS), submitted.id)
             again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.3}.get(code, 0.8)
             if tries > 1 and not self.calm and self.dice.chance(again):
@@ -58,10 +58,10 @@ class Clients:
     def get(self, region: str, payment: str, account: str = "", hear: Callable[[str], None] | None = None) -> None:
         """Look at a payment, one's own or another's."""
         account = account or self.dice.pick((ACCOUNT, ACCOUNT, STRANGER))
-        before = frozenset(self.judge.accepted[payment])
+        before, told = frozenset(self.judge.accepted[payment]), bool(self.judge.told[payment])
 
         def answered(code: int, body: dict[str, Any]) -> None:
-            self.judge.got(payment, account, code, body, before)
+            self.judge.got(payment, account, code, body, before, told=told)
             if hear:
                 hear(str(body.get("status", code)))
 

@@ -71,8 +71,10 @@ class HandlersJudge(Judge):
             self.accuse("wrong_answer", payment, f"{code} {body}")
         self.answered(payment, submitted.hash, code, self.result(submitted, body) if ended else None)
 
-    def got(self, payment: str, account: str, code: int, body: Mapping[str, Any], before: Collection[str]) -> None:
-        """The answer to a GET by an account; `before`: the payloads that were accepted before it was asked."""
+    def got(
+        self, payment: str, account: str, code: int, body: Mapping[str, Any], before: Collection[str], *, told: bool
+    ) -> None:
+        """The answer to a GET by an account; `before` and `told` as in `looked`."""
         if code not in (0, 200, 404, 503):
             self.accuse("wrong_answer", payment, f"GET: {code} {body}")
         intent = None
@@ -83,7 +85,7 @@ class HandlersJudge(Judge):
                 return
             intent = intents[0]
         result = self.result(intent, body) if intent and body["status"] in ENDS else None
-        self.looked(payment, account, Reply(code, intent, result, str(body.get("status"))), before)
+        self.looked(payment, account, Reply(code, intent, result, str(body.get("status"))), before, ended=told)
 
     def result(self, intent: Intent, body: Mapping[str, Any]) -> Result:
         """The result that an answer tells: one that is there, or else one that is not."""

@@ -2,7 +2,7 @@
 
 from payments import janitor, members, processor, store
 from payments.aws import Aws
-from payments.protocol import operations, record, rejoining, settlement, sweep
+from payments.protocol import flows, operations, record, rejoining, settlement, sweep
 
 from payctl.payments import registers
 from tests.handlers.scenario import play
@@ -124,6 +124,12 @@ MUTANTS = (
         "GET tells a result that one cell holds",
         (Edit(settlement.ended, "or count >= 2", "or count >= 1"),),
         PROCESSOR._replace(harsh=True),
+    ),
+    Mutant(
+        "get_guesses",
+        "GET says PENDING where the cell that does not answer may prove an end (an earlier version)",
+        (Edit(flows.get, "perhaps_ended(ctx, cells)", "False"),),
+        LOSSY,
     ),
     Mutant(
         "tidy_without_receipt",

@@ -30,7 +30,7 @@ from tests.simulation.world import REGIONS, World
 
 PAYMENTS = 60
 """At most, in a run."""
-SWEEPS = 40
+SWEEPS = 25
 ENOUGH = 4
 """Sweeps after which a run that has failed already is not played on."""
 LONG = 5000.0
@@ -249,6 +249,7 @@ class Run:
             if not moments:
                 return
             loop.run(loop.now + max(0.0, max(moments) - world.time) + 1)
+        self.judge.accuse("stuck", "", f"the janitors never rest: {self.due()}")
 
     def settle(self) -> None:
         """Until nothing is under way."""

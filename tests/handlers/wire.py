@@ -12,6 +12,8 @@ from tests.handlers.loop import FOR_EVER, Loop, Process, Task, current, ticket
 
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 END = b"\r\n\r\n"
+TINY = 1e-6
+"""Seconds that make no difference: what is left of a time limit may be less than a float can add."""
 
 
 class Message(NamedTuple):
@@ -127,7 +129,7 @@ class Socket:
         loop = Loop.current
         until = loop.now + self._timeout
         while not self.ready:
-            if loop.now >= until:
+            if loop.now >= until - TINY:
                 raise TimeoutError("timed out")
             self.waiting.append(ticket())
             loop.wait(until - loop.now)
@@ -188,7 +190,7 @@ class Poll:
         until = loop.now + milliseconds / 1000
         while True:
             ready = [(number, 1) for number, socket in self._sockets.items() if socket.ready]
-            if ready or loop.now >= until:
+            if ready or loop.now >= until - TINY:
                 return ready
             mine = ticket()
             for socket in self._sockets.values():

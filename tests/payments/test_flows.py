@@ -558,6 +558,19 @@ def test_get_shows_what_is_accepted_as_pending(world: World) -> None:
     assert look(world, account="000000000000").code == 404
 
 
+@pytest.mark.parametrize(("rail", "half"), [("ledger", "VOTE"), (RAIL, "RESULT")])
+def test_get_does_not_call_pending_what_may_have_ended(world: World, rail: str, half: str) -> None:
+    """Two cells prove what a client was told; one of them does not answer, the other one alone proves nothing."""
+    world.lose = lambda own, request: fail(half, "before")(own, request) and silence(THIRD)(own, request)
+    assert post(world, rail=rail).code == 201
+    for region in REGIONS[1:]:
+        world.replicas[region].clear()
+    world.lose = silence(HOME)
+    assert look(world, THIRD, rail=rail).code == 503
+    world.lose = lambda *_: ""
+    assert look(world, THIRD, rail=rail).status == "SETTLED"
+
+
 def test_get_knows_nothing_only_when_two_cells_say_so(world: World) -> None:
     assert look(world).code == 404
     world.lose = silence(SECOND, THIRD)

@@ -165,13 +165,16 @@ class Judge:
         if result is not None:
             self.shown(payment, result)
 
-    def looked(self, payment: str, account: str, reply: Reply, before: Collection[str]) -> None:
-        """The answer to a GET by an account; `before`: the payloads that were accepted before it was asked."""
+    def looked(self, payment: str, account: str, reply: Reply, before: Collection[str], *, ended: bool = False) -> None:
+        """The answer to a GET by an account; `before`: the payloads that were accepted before it was asked; `ended`:
+        whether somebody had been told how it ended."""
         accepted = [self.submitted[digest] for digest in before]
         if reply.code == 404 and any(payment_of(intent).account == account for intent in accepted):
             self.accuse("lost", payment, "404 for an accepted payment")
         if reply.intent is None:
             return
+        if ended and reply.result is None:
+            self.accuse("broken_promise", payment, f"told {self.told[payment]}, then {reply.status}")
         if payment_of(reply.intent).account != account:
             self.accuse("leaked", payment, f"{reply.intent.text} was shown to {account}")
         if before and reply.intent.hash not in before:

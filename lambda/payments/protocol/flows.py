@@ -16,7 +16,7 @@ from payments.protocol.idempotency import (
 )
 from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
 from payments.protocol.record import read_record, transaction
-from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, waits, written
+from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, torn, waits, written
 from payments.protocol.values import (
     IN_DOUBT,
     PENDING,
@@ -29,6 +29,7 @@ from payments.protocol.values import (
     key,
     payment_of,
     read_result,
+    read_value,
 )
 
 
@@ -207,7 +208,18 @@ def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
     intent = leading(ctx, payment, cells)
     if intent is None or sum(not cell for cell in cells.values()) >= 2 or payment_of(intent).account != account:
         return Reply(404)
-    return Reply(200, intent, status=standing(ctx, cells))
+    return Reply(503) if perhaps_ended(ctx, cells) else Reply(200, intent, status=standing(ctx, cells))
+
+
+def perhaps_ended(ctx: Context, cells: Mapping[str, Cell]) -> bool:
+    """Whether a client may have been told an end that these cells do not prove: the cell that does not answer could
+    complete what one of them shows."""
+    if len(cells) == len(ctx.regions) or torn(cells.values()):
+        return False
+    entries = [
+        cell for cell in cells.values() if "accepted" in cell and read_value(str(cell["accepted"])).rail == LEDGER
+    ]
+    return bool(entries) or any("result" in cell for cell in cells.values())
 
 
 def owner_only(account: str, intent: Intent, result: Result) -> Reply:
