@@ -161,6 +161,12 @@ def test_a_secret_that_was_refused_is_read_again_once() -> None:
     assert len(desk.sent) == 2
 
 
+def test_without_a_secret_nothing_is_asked_twice() -> None:
+    made, desk = client((401, {}), word="")
+    assert made.charge(CHARGE, 1.0) == Refusal("401")
+    assert len(desk.sent) == 1
+
+
 def test_a_secret_that_cannot_be_read_sends_nothing() -> None:
     def unreadable() -> str:
         raise AwsError("AccessDeniedException")
