@@ -47,7 +47,8 @@ def save(results: Results, path: Path = FILE) -> None:
     """One line a test and a unit, so that a difference can be read."""
     tests = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(results.tests.items())]
     units = [
-        f"{json.dumps(name)}: {json.dumps(row(record), ensure_ascii=False)}" for name, record in results.units.items()
+        f"{json.dumps(name)}: {json.dumps(row(record), ensure_ascii=False)}"
+        for name, record in sorted(results.units.items())
     ]
     texts = [",\n".join(f"    {line}" for line in lines) for lines in (tests, units)]
     path.write_text(f'{{\n  "tests": {{\n{texts[0]}\n  }},\n  "units": {{\n{texts[1]}\n  }}\n}}\n')

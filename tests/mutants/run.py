@@ -60,8 +60,8 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
     """The fates of all mutants of these units; judges what has changed."""
     tests = judges.hashes()
     records: dict[str, Record] = {}
-    cases: list[Case] = []
-    for name, path in modules().items():
+    cases: list[Case] = []  # first where each survivor counts
+    for name, path in sorted(modules().items(), key=lambda item: not report.strict(f"{item[0]}:")):
         mine = [unit for unit in units if unit.module == name]
         standing = {unit: results.missing(str(unit), unit.code, kept, tests) for unit in mine}
         stale = {unit for unit, record in standing.items() if record is None or not complete(record)}
@@ -90,9 +90,9 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
             queue = ((one.mutant, asked(one, profile, records[one.record])) for one in cases)
             for done, (mutant, end) in enumerate(fates(watch, queue, jobs), 1):
                 note(records, by_mutant[mutant], end)
-                if done % 100 == 0:
+                if done % 50 == 0:
                     print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
-                    if write:
+                    if write:  # what is complete is not judged again when this run is broken off
                         results.save(Results(dict(tests), whole(records)))
 
         collected(judges.FILES, work)

@@ -1,10 +1,12 @@
 """A process for each mutant, forked off once pytest has collected the tests; it runs them until one fails.
 
-A function that a mutant changes gets another code in place. What else a module says is only true where it is imported:
-such a mutant's process forgets production and tests, and imports them again. A mutant is killed by a test that fails,
+A function that a mutant changes gets another code in place, a constant another value wherever it has its name. What was
+made of a constant, and what else a module says, is only true where it is imported: where nothing was seen before, the
+process forgets production and tests, and imports them again. A mutant is killed by a test that fails,
 or that does not end in many times its time; never by what goes wrong before a test runs.
 """
 
+import ast
 import inspect
 import json
 import os
@@ -15,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
+from enum import Enum, auto
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -26,14 +29,12 @@ import hypothesis  # noqa: F401
 import pytest
 
 import localcloud
-from tests.mutants.mutations import Mutant, Unit, modules
+from tests.mutants.mutations import ROOT, Mutant, Unit, modules, pieces
 
 SILENCE: Final = 180.0
 """Seconds on the clock without a word, after which a process is ended."""
 MEMORY: Final = 3 * 1024**3
-OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no")
-CHEAP: Final = 40
-"""Tests whose files are imported first, where they must be imported again."""
+OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no", "--no-header")
 ABOUT_MUTANTS: Final = frozenset({"applied", "hunt"})
 """What a test uses that breaks production itself: it says nothing about a mutant."""
 NOT_ASKED: Final = ("test_an_action_with_a_part_missing_is_seen",)
@@ -265,13 +266,17 @@ class Process:
 def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[dict[str, Any]], None]) -> None:
     """In a process of its own: make the mutant and run the tests until one fails."""
     ordered = in_order(tests)
-    code = other_code(mutant)
-    if code:
-        swap(mutant.unit, code)
-        watch.tell = tell
-        watch.run(ordered)
-        tell({"survived": not watch.failed})
+    watch.tell = tell
+    try:
+        swapped = swap(mutant)
+    except Exception as error:  # noqa: BLE001  # whatever a mutant raises
+        tell({"broken": repr(error)})
         return
+    if swapped:
+        watch.run(ordered)
+        if watch.failed or swapped is Swapped.ALL:
+            tell({"survived": not watch.failed})
+            return
     path = str(modules()[mutant.unit.module])
     sys.meta_path.insert(0, Finder(Mutated(mutant.unit.module, path, mutant.source)))
     forget()
@@ -281,7 +286,9 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
     except BaseException as error:  # noqa: BLE001  # whatever a mutant raises
         tell({"broken": repr(error)})
         return
-    for group in filter(None, (ordered[:CHEAP], ordered[CHEAP:])):
+    name = mutant.unit.name.partition(".")[0]
+    likely = {test.file for test in ordered if name in (ROOT / test.file).read_text()}
+    for group in filter(None, ([one for one in ordered if (one.file in likely) is mine] for mine in (True, False))):
         again = Watch(lambda watch, group=group: watch.run(group))  # type: ignore[misc]
         again.tell = tell
         pytest.main([*OPTIONS, *dict.fromkeys(test.file for test in group)], plugins=[again])
@@ -313,7 +320,34 @@ def code_of(code: CodeType, name: str) -> CodeType | None:
     return None
 
 
-def swap(unit: Unit, code: CodeType) -> None:
+class Swapped(Enum):
+    """What a mutant changed in place: all that it changes, or a constant, of which other things may have been made."""
+
+    ALL = auto()
+    VALUE = auto()
+
+
+def swap(mutant: Mutant) -> Swapped | None:
+    """Have production be the mutant, without importing it again, as far as that can be done. Raises what it raises."""
+    code = other_code(mutant)
+    if code:
+        swap_code(mutant.unit, code)
+        return Swapped.ALL
+    statements = ast.parse(mutant.source).body
+    statement = next((one for one in statements if [name for name, _ in pieces(one)] == [mutant.unit.name]), None)
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or not mutant.unit.name.isidentifier():
+        return None
+    module = sys.modules[mutant.unit.module]
+    made = dict(vars(module))
+    exec(compile(ast.Module([statement], []), "<mutant>", "exec"), made)  # noqa: S102  # production's own text
+    name, old = mutant.unit.name, vars(module).get(mutant.unit.name)
+    for other, holder in list(sys.modules.items()):
+        if other.startswith(("payments.", "tests.")) and vars(holder).get(name, module) is old:
+            setattr(holder, name, made[name])
+    return Swapped.VALUE
+
+
+def swap_code(unit: Unit, code: CodeType) -> None:
     """Give a function of production another code; what was kept of its answers is forgotten."""
     owner: Any = sys.modules[unit.module]
     *holders, name = unit.name.split(".")
