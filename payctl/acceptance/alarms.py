@@ -147,7 +147,8 @@ def replication_metrics(site: Site) -> None:
 
 @check(
     "alarms-reach-inbox",
-    source="KMS admits sns.amazonaws.com for queues of other accounts' topics too, so the guide asks for no condition.",
+    source="The statement for SNS has no condition on the source: which one it sends from other Regions is not "
+    "documented.",
     minutes=2,
 )
 def alarms_reach_inbox(site: Site) -> None:

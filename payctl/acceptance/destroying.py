@@ -49,7 +49,7 @@ def failed_deletion(site: Site) -> None:
 
 
 def _options(site: Site) -> destroy.Options:
-    return destroy.Options(delete_data=True, quiet_seconds=600 * site.patience)
+    return destroy.Options(delete_data=True, quiet_seconds=(120 if site.local else 600) * site.patience)
 
 
 @check(

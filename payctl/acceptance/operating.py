@@ -191,7 +191,7 @@ def delete_table(site: Site, table: str) -> None:
 
 @check(
     "table-remade",
-    source="Seen elsewhere; `members.BARRED_SECONDS` of the functions is that minute.",
+    source="An estimate; `members.BARRED_SECONDS` of the functions is that minute.",
     not_local="the local cloud makes tables at once",
     minutes=3,
 )

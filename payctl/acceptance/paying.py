@@ -113,7 +113,7 @@ def receipts_everywhere(site: Site) -> None:
 
 @check(
     "receipt-once",
-    source="S3 user guide, conditional writes; which rights they take is not said of every case.",
+    source="S3 user guide, conditional writes.",
     minutes=2,
 )
 def receipt_once(site: Site) -> None:
@@ -216,7 +216,7 @@ def _require_silent(site: Site, word: str) -> None:
 
 @check(
     "third-vote",
-    source="Round trips from us-east-1 to ap-southeast-1, measured elsewhere.",
+    source="An estimate, from the round trips between us-east-1 and ap-southeast-1.",
     minutes=2,
 )
 def third_vote(site: Site) -> None:
@@ -234,7 +234,7 @@ def _voted(site: Site, region: str, ids: list[str]) -> list[Any]:
 
 @check(
     "cold-start",
-    source="Measured on other functions of the size.",
+    source="An estimate: the functions load nothing but the standard library.",
     not_local="the local cloud's functions are processes of this machine",
 )
 def cold_start(site: Site) -> None:
@@ -268,7 +268,7 @@ def idle_connections(site: Site) -> None:
 
 @check(
     "domain",
-    source="The API Gateway guide does not name the region set.",
+    source="Not seen: it takes a domain, and the package awscrt.",
     not_local="no name leads to the local cloud",
 )
 def pay_at_the_domain(site: Site) -> None:
