@@ -48,7 +48,6 @@ class HandlersJudge(Judge):
         self.network: Network
         self.services: Services
         self.changes = 0
-        self.runs: list[tuple[str, float, Mapping[str, Any]]] = []
 
     def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
         if not payment.startswith(":"):
@@ -161,7 +160,6 @@ class HandlersJudge(Judge):
             self.accuse("unseen", "", f"the metrics of {watch.region} are {lines}")
             return
         said = lines[0]
-        self.runs.append((watch.region, world.time, said))
         if self.changes == watch.changes and said["PeerUnanswered"] < watch.silent:
             self.accuse("unseen", "", f"{watch.silent} peers of {watch.region} do not answer, and it says {said}")
         if world.skew[watch.region] != watch.skew:

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from tests.handlers.scenario import Run
 
 
-def rule(payment: str, ruling: Ruling, environment: Environment) -> Done:
-    """`payctl resolve`."""
-    return Registers(environment).resolve(payment, ruling)
-
-
 PATIENCE = 6
 """Times five minutes, until what waits for a silent Region is known to wait."""
 
@@ -147,3 +142,8 @@ class Closing(Parked):
         run.weather.all_clear()
         run.finish_rejoin()
         run.quiet()
+
+
+def rule(payment: str, ruling: Ruling, environment: Environment) -> Done:
+    """`payctl resolve`."""
+    return Registers(environment).resolve(payment, ruling)

@@ -154,7 +154,7 @@ class Run:
             self.weather.change(self.dice.pick(payments[-12:]))
 
     def minute(self, region: str) -> None:
-        if self.storms and (self.options.unswept != "all"):
+        if self.storms:
             self.clients.janitor(region)
 
     def lose(self, region: str) -> None:

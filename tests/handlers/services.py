@@ -108,7 +108,6 @@ class Services:
         self.secrets = dict.fromkeys(REGIONS, self.secret)
         self.previous: dict[tuple[str, str], tuple[float, Item]] = {}
         self.inputs: dict[tuple[str, str], str] = {}
-        self.stale_reads = 0
         self.barred = ("", 0.0)
         """The register that is barred, and since when every function can know it."""
 
@@ -208,7 +207,6 @@ class Services:
             cell = self.world.perform(region, request)
             if not fields.get("ConsistentRead") and not public and self.dice.chance(STALE):
                 cell = self.previous.get((region, key), (0.0, cell))[1]
-                self.stale_reads += 1
             return {"Item": item(cell)} if cell else {}
 
         return do, f"{'RECORD' if public else 'READ'} {key}"
