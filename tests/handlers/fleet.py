@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import payments.function
 import payments.janitor
 
+from tests.handlers.calls import ENVIRONMENT
 from tests.handlers.loop import Loop, Process
 from tests.handlers.network import Network
-from tests.handlers.services import ENVIRONMENT
 from tests.simulation.dice import Dice
 from tests.simulation.rail import LIFETIME
 from tests.simulation.traffic import ACCOUNT

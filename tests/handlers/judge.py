@@ -12,9 +12,10 @@ from payments.protocol.flows import Reply
 from payments.protocol.ports import LEDGER
 from payments.protocol.values import SETTLED, Intent, Payment, Result, conclude, payment_of, read_result, read_value
 
+from tests.handlers.calls import Call
 from tests.handlers.fleet import Ended
 from tests.handlers.network import Network
-from tests.handlers.services import APART, Call, Services
+from tests.handlers.services import APART, Services
 from tests.handlers.wire import Message
 from tests.simulation.judge import ENDS, Judge
 from tests.simulation.world import REGIONS, Item, World
