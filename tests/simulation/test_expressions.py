@@ -96,7 +96,7 @@ def cases(action: Action) -> st.SearchStrategy[tuple[Item, Values]]:
     )
 
 
-@pytest.mark.parametrize("action", (*ACTIONS, WITHDRAW), ids=lambda action: action.name)
+@pytest.mark.parametrize("action", [*ACTIONS, WITHDRAW], ids=lambda action: action.name)
 def test_evaluator_agrees_with_the_emulator(dynamodb: Any, action: Action) -> None:
     """Whatever the item and the values, both refuse, or both write the same item."""
     run = compile_update(action.update, action.condition)
