@@ -148,6 +148,8 @@ class Run:
         for _ in range(dice.pick((1, 1, 1, 2, 3))):
             variant = dice.chance(clash) + dice.chance(clash / 3)
             self.loop.after(dice.draw() * dice.pick((0.1, 1.0)), self.clients.post, intent(number, variant), 3)
+        if dice.chance(0.4):
+            self.loop.after(dice.draw() * dice.pick((1, 4)), self.clients.get, dice.pick(REGIONS), f"p{number}")
         if self.options.rail != "ledger" and dice.chance(0.1):  # an operator has no patience
             self.loop.after(1 + dice.draw() * 30, self.weather.ruling, "", f"p{number}")
 
