@@ -150,7 +150,7 @@ class Run:
             self.loop.after(dice.draw() * dice.pick((0.1, 1.0)), self.clients.post, intent(number, variant), 3)
         if dice.chance(0.4):
             self.loop.after(dice.draw() * dice.pick((1, 4)), self.clients.get, dice.pick(REGIONS), f"p{number}")
-        if self.options.rail != "ledger" and dice.chance(0.1):  # an operator has no patience
+        if self.options.rail != "ledger" and dice.chance(0.1 if self.options.cancels else 0.4):  # without patience
             self.loop.after(1 + dice.draw() * 30, self.weather.ruling, "", f"p{number}")
 
     def change(self) -> None:
