@@ -27,7 +27,7 @@ CAUGHT_BY = {
     "get_guesses": 3,
     "whole_seconds": 0,
 }
-"""The seed that catches a mutant, in the test run. `make evidence` hunts all of them, those that take longer as well."""
+"""The seed that catches a mutant, in the test run. `make evidence` hunts all of them, the slow ones too."""
 
 
 def test_payments_through_whole_handlers_without_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
