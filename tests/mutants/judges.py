@@ -188,7 +188,7 @@ def run_watched(watch: Watch, file: str, tell: Callable[[dict[str, Any]], None])
     watch.tell = tell
     watching = Watching(tell)
     items = [item for item in watch.items if item.nodeid.startswith(f"{file}::")]
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item, following in zip(items, [*items[1:], None], strict=False):
         with watching.test(item):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
 

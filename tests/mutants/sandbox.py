@@ -118,7 +118,7 @@ class Watch:
         self.seconds = {test.id: test.seconds for test in tests}
         ranks = {item: ids.get(item.nodeid, names.get(item.nodeid.partition("[")[0], -1)) for item in self.items}
         items = sorted((item for item in self.items if ranks[item] >= 0), key=lambda item: ranks[item])
-        for item, following in zip(items, [*items[1:], None], strict=True):
+        for item, following in zip(items, [*items[1:], None], strict=False):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if self.failed:
                 return
