@@ -171,12 +171,15 @@ def _show(certificate: dict[str, Any], status: str) -> None:
 
 def _write_record(zone_id: str, certificate: dict[str, Any]) -> None:
     """CloudFormation does this where it is given the zone, and never removes it."""
-    records = route53._records.get(zone_id.rpartition("/")[2])
-    for option in certificate["DomainValidationOptions"] if records is not None else ():
-        record = option["ResourceRecord"]
-        if all(each["Name"] != record["Name"] for each in records):
-            values = {"TTL": "300", "ResourceRecords": [record["Value"]]}
-            records.append({"Name": record["Name"], "Type": record["Type"], **values})
+    zone_id = zone_id.rpartition("/")[2]
+    with route53._lock:
+        records = list(route53._records.get(zone_id, []))
+        for option in certificate["DomainValidationOptions"] if zone_id in route53._records else ():
+            record = option["ResourceRecord"]
+            if all(each["Name"] != record["Name"] for each in records):
+                values = {"TTL": "300", "ResourceRecords": [record["Value"]]}
+                records.append({"Name": record["Name"], "Type": record["Type"], **values})
+                route53._records[zone_id] = records
 
 
 def _validated(network: Network, certificate: dict[str, Any]) -> bool:

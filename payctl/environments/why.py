@@ -55,7 +55,7 @@ def _waits(environment: Environment) -> tuple[Cause, ...]:
             continue
         newest = causes.newest(environment.stacks(region).events(stack.id), stack.id)
         certificate = next((event for event in newest.values() if event.kind == CERTIFICATE), None)
-        if certificate and certificate.status == "CREATE_IN_PROGRESS":
+        if certificate and certificate.status.endswith("_IN_PROGRESS"):
             end = "cancel-update-stack" if stack.status.startswith("UPDATE") else "delete-stack"
             remedy = (
                 "see `payctl preflight`: the hosted zone must be public, and the internet must be pointed to it; to "

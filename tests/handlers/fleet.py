@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import payments.function
 import payments.janitor
 
+from tests.handlers.calls import ENVIRONMENT
 from tests.handlers.loop import Loop, Process
 from tests.handlers.network import Network
-from tests.handlers.services import ENVIRONMENT
 from tests.simulation.dice import Dice
 from tests.simulation.rail import LIFETIME
 from tests.simulation.traffic import ACCOUNT
@@ -36,7 +36,7 @@ class Invocation:
 
 
 class Fleet:
-    """`away`: Regions whose functions are away. `most`: seconds that any invocation may last."""
+    """`away`: Regions whose functions are away."""
 
     def __init__(self, loop: Loop, world: World, network: Network, dice: Dice) -> None:
         self.loop, self.world, self.network, self.dice = loop, world, network, dice
@@ -146,8 +146,3 @@ class Fleet:
         """New settings: the processes of before are used no more."""
         for kind in TIMEOUTS:
             self.idle.pop((kind, region), None)
-
-    def retire(self, began_before: float) -> None:
-        """Whoever began before that moment has ended."""
-        for invocation in [one for one in self.running if one.began < began_before]:
-            self.kill(invocation)

@@ -12,9 +12,10 @@ from payments.protocol.flows import Reply
 from payments.protocol.ports import LEDGER
 from payments.protocol.values import SETTLED, Intent, Payment, Result, conclude, payment_of, read_result, read_value
 
+from tests.handlers.calls import Call
 from tests.handlers.fleet import Ended
 from tests.handlers.network import Network
-from tests.handlers.services import APART, Call, Services
+from tests.handlers.services import APART, Services
 from tests.handlers.wire import Message
 from tests.simulation.judge import ENDS, Judge
 from tests.simulation.world import REGIONS, Item, World
@@ -48,7 +49,6 @@ class HandlersJudge(Judge):
         self.network: Network
         self.services: Services
         self.changes = 0
-        self.runs: list[tuple[str, float, Mapping[str, Any]]] = []
 
     def cell_changed(self, region: str, payment: str, old: Item, new: Item) -> None:
         if not payment.startswith(":"):
@@ -161,7 +161,6 @@ class HandlersJudge(Judge):
             self.accuse("unseen", "", f"the metrics of {watch.region} are {lines}")
             return
         said = lines[0]
-        self.runs.append((watch.region, world.time, said))
         if self.changes == watch.changes and said["PeerUnanswered"] < watch.silent:
             self.accuse("unseen", "", f"{watch.silent} peers of {watch.region} do not answer, and it says {said}")
         if world.skew[watch.region] != watch.skew:

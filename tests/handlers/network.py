@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
+from tests.handlers.calls import Call
 from tests.handlers.loop import Loop, Process
-from tests.handlers.services import Call, Services
+from tests.handlers.services import Services
 from tests.handlers.wire import BEFORE, MISFORTUNES, Fate, Message, Socket, answer
 from tests.simulation.dice import Dice
 from tests.simulation.world import REGIONS, World

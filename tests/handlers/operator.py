@@ -15,10 +15,10 @@ from payctl.environment import Environment
 from stacksets.errors import ToolError
 from stacksets.progress import Silent
 from stacksets.waiting import Pace
+from tests.handlers.calls import ENVIRONMENT
 from tests.handlers.install import CLOCK
 from tests.handlers.loop import Loop, Process, Task, current, ticket
 from tests.handlers.network import Network
-from tests.handlers.services import ENVIRONMENT
 from tests.handlers.wire import Message
 from tests.simulation.judge import Judge
 from tests.simulation.traffic import ACCOUNT

@@ -18,11 +18,6 @@ if TYPE_CHECKING:
     from tests.handlers.scenario import Run
 
 
-def rule(payment: str, ruling: Ruling, environment: Environment) -> Done:
-    """`payctl resolve`."""
-    return Registers(environment).resolve(payment, ruling)
-
-
 PATIENCE = 6
 """Times five minutes, until what waits for a silent Region is known to wait."""
 
@@ -51,7 +46,7 @@ class Closing(Parked):
         """What is parked, each with a reason, and known to production as such."""
         run, judge = self.run, self.run.judge
         left = [payment for payment in self.held() if not run.ended(payment)]
-        unlisted = left
+        unlisted, says = left, dict[str, str]()
         for _ in range(PATIENCE):
             if not unlisted or judge.violations:
                 break
@@ -62,7 +57,7 @@ class Closing(Parked):
                 run.quiet()
                 unlisted = [payment for payment in unlisted if not run.ended(payment)]
         for payment in unlisted:
-            judge.accuse("unlisted", payment, says[payment])
+            judge.accuse("unlisted", payment, says.get(payment, "not asked"))
         parked = [payment for payment in left if not run.ended(payment)]
         for payment in parked:
             why = self.reason(payment, run.alive)
@@ -147,3 +142,8 @@ class Closing(Parked):
         run.weather.all_clear()
         run.finish_rejoin()
         run.quiet()
+
+
+def rule(payment: str, ruling: Ruling, environment: Environment) -> Done:
+    """`payctl resolve`."""
+    return Registers(environment).resolve(payment, ruling)

@@ -4,10 +4,13 @@ what is parked, then the judge examines what is left."""
 import random
 import traceback
 from collections.abc import Callable
+from functools import partial
 
+from payments.members import LOOK_SECONDS
 from payments.protocol.ports import LEDGER, REGISTER, WriteReceipt
 from payments.protocol.record import publish, read_record
 
+from payctl.payments import membership
 from tests.handlers.clients import Clients
 from tests.handlers.fleet import Fleet
 from tests.handlers.install import installed
@@ -17,7 +20,7 @@ from tests.handlers.network import Network
 from tests.handlers.operator import Operator
 from tests.handlers.parked import Closing
 from tests.handlers.services import PROCESSOR, Services
-from tests.handlers.weather import Weather
+from tests.handlers.weather import Weather, withdraw
 from tests.handlers.wire import MISFORTUNES, Socket
 from tests.simulation.dice import Dice
 from tests.simulation.operators import Operators
@@ -145,7 +148,9 @@ class Run:
         for _ in range(dice.pick((1, 1, 1, 2, 3))):
             variant = dice.chance(clash) + dice.chance(clash / 3)
             self.loop.after(dice.draw() * dice.pick((0.1, 1.0)), self.clients.post, intent(number, variant), 3)
-        if self.options.rail != "ledger" and dice.chance(0.1):  # an operator has no patience
+        if dice.chance(0.4):
+            self.loop.after(dice.draw() * dice.pick((1, 4)), self.clients.get, dice.pick(REGIONS), f"p{number}")
+        if self.options.rail != "ledger" and dice.chance(0.1 if self.options.cancels else 0.4):  # without patience
             self.loop.after(1 + dice.draw() * 30, self.weather.ruling, "", f"p{number}")
 
     def change(self) -> None:
@@ -154,7 +159,7 @@ class Run:
             self.weather.change(self.dice.pick(payments[-12:]))
 
     def minute(self, region: str) -> None:
-        if self.storms and (self.options.unswept != "all"):
+        if self.storms:
             self.clients.janitor(region)
 
     def lose(self, region: str) -> None:
@@ -217,10 +222,26 @@ class Run:
         weather = self.weather
         for _ in range(10):
             if not weather.lost:
-                return
+                break
             weather.rejoin()
             self.loop.run(self.loop.now + 1200, lambda: not weather.lost)
-        self.judge.accuse("unclosable", "", f"rejoin of {weather.lost}")
+        else:
+            self.judge.accuse("unclosable", "", f"rejoin of {weather.lost}")
+            return
+        self.settle()
+        self.withdraw_bars()
+
+    def withdraw_bars(self) -> None:
+        """A bar that arrived late is shown by `payctl status`, and taken back."""
+        about = [self.world.cells[region].get(REGISTER, {}) for region in self.alive]
+        for barred in sorted({str(cell["lost"]) for cell in about if "lost" in cell}):
+            shown = self.operator.wait_for(membership.idle)
+            if not isinstance(shown, dict) or shown.get(barred) != membership.STRAY:
+                self.judge.accuse("unlisted", "", f"the bar of {barred}: {shown}")
+            says = self.operator.wait_for(partial(withdraw, region=barred))
+            if not isinstance(says, str):
+                self.judge.accuse("unclosable", "", f"the bar of {barred}: {says}")
+            self.loop.run(self.loop.now + LOOK_SECONDS)
 
     def redrive(self, times: int) -> None:
         """All dead letters."""

@@ -4,7 +4,6 @@ Production's `http.client` writes real requests and reads real answers; only the
 """
 
 import re
-from collections.abc import Iterator
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -209,10 +208,3 @@ def answer(status: int, body: bytes, *, close: bool = False) -> bytes:
     """An HTTP answer."""
     more = "Connection: close\r\n" if close else ""
     return f"HTTP/1.1 {status} -\r\n{more}Content-Length: {len(body)}\r\n\r\n".encode() + body
-
-
-def parts(data: bytes) -> Iterator[bytes]:
-    """An answer in two pieces, as it may arrive."""
-    middle = len(data) // 2
-    yield data[:middle]
-    yield data[middle:]

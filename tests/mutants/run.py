@@ -10,6 +10,7 @@ its survivor.
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections import Counter
@@ -44,6 +45,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="the units whose name has this text; nothing is written")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     began = time.monotonic()
     kept = Results({}, {}) if arguments.all else results.load()
     units = [unit for name, path in modules().items() for unit in Module(name, path).units]

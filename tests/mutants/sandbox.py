@@ -183,18 +183,22 @@ def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: i
     """What becomes of each mutant before its tests, as it becomes known; `jobs` at a time. The tests of a mutant are
     asked for when its turn comes."""
     queue, running = iter(cases), dict[int, tuple[Mutant, Process]]()
-    while True:
-        while len(running) < jobs and (case := next(queue, None)):
-            process = Process(lambda tell, case=case: judge(watch, case[0], case[1], tell))  # type: ignore[misc]
-            running[process.pipe] = case[0], process
-        if not running:
-            return
-        ready, _, _ = select.select(list(running), [], [], 1.0)
-        for pipe in list(running):
-            mutant, process = running[pipe]
-            if process.over(heard=pipe in ready):
-                del running[pipe]
-                yield mutant, fate(process.words)
+    try:
+        while True:
+            while len(running) < jobs and (case := next(queue, None)):
+                process = Process(lambda tell, case=case: judge(watch, case[0], case[1], tell))  # type: ignore[misc]
+                running[process.pipe] = case[0], process
+            if not running:
+                return
+            ready, _, _ = select.select(list(running), [], [], 1.0)
+            for pipe in list(running):
+                mutant, process = running[pipe]
+                if process.over(heard=pipe in ready):
+                    del running[pipe]
+                    yield mutant, fate(process.words)
+    finally:  # also where this process is told to end
+        for _, process in running.values():
+            process.end()
 
 
 def fate(words: list[dict[str, Any]]) -> Fate:
@@ -228,6 +232,7 @@ class Process:
     @staticmethod
     def _work(writing: int, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> NoReturn:
         os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         if not os.environ.get("SHOW_MUTANTS"):
             nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -252,11 +257,15 @@ class Process:
                 return False
         elif time.monotonic() < self.heard_at + SILENCE:
             return False
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """With all that it started."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.id, signal.SIGKILL)
         os.waitpid(self.id, 0)
         os.close(self.pipe)
-        return True
 
     @property
     def words(self) -> list[dict[str, Any]]:
