@@ -104,9 +104,9 @@ def _as_slow_as_aws(site: Site) -> Iterator[None]:
 
 
 def _wait_until_quiet(site: Site, region: str) -> None:
-    """An alarm that was on before does not stop an update."""
+    """An alarm that was on before, or had no data, does not stop an update."""
     with suppress(RefutedError):
-        site.until(lambda: state(site, PARKED, region) != "ALARM", aws=900, local=30, seen="")
+        site.until(lambda: state(site, PARKED, region) in ("OK", "MISSING"), aws=900, local=30, seen="")
 
 
 def _retention(site: Site, region: str) -> int:

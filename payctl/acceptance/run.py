@@ -93,7 +93,7 @@ def throwaway(settings: Settings, memory: Memory, domain: str = "") -> Settings:
     """The settings of the throwaway environment: the operator's accounts and limits, nobody's domain, e-mail or
     processor, and no protection."""
     facts = memory.facts
-    domain = facts.setdefault("domain", domain)  # a run that is gone on with has that of its beginning
+    facts["domain"] = domain = domain or facts.get("domain", "")  # a run that is gone on with has that of its beginning
     return settings._replace(
         environment=memory.environment,
         tags={**settings.tags, **facts.get("tags", {}), TAG: memory.began.replace(":", "-")},

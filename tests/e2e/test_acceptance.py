@@ -13,7 +13,7 @@ from stacksets.progress import Silent
 from tests.e2e import support
 from tests.payctl.acceptance.plants import PLANTS
 
-SAMPLE = ("health-everywhere", "replay", "problem-json", "absent-cause")
+SAMPLE = ("health-everywhere", "replay", "absent-cause")
 
 
 @pytest.fixture(scope="module")

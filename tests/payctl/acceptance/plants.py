@@ -147,21 +147,6 @@ def lifecycle_gone(site: Site) -> Iterator[None]:
 
 
 @contextmanager
-def plain_refusals(site: Site) -> Iterator[None]:
-    """The gateway's refusal of what is not signed has the gateway's own content type."""
-    api, name = site.client("apigateway"), site.environment.api_outputs[site.home]["ApiId"]
-    where = {"restApiId": name, "responseType": "MISSING_AUTHENTICATION_TOKEN"}
-    before = api.get_gateway_response(**where)
-    plain = {"gatewayresponse.header.Content-Type": "'text/plain'"}
-    api.put_gateway_response(**where, statusCode="403", responseParameters=plain, responseTemplates={})
-    try:
-        yield
-    finally:
-        kept = {key: before[key] for key in ("statusCode", "responseParameters", "responseTemplates") if key in before}
-        api.put_gateway_response(**where, **kept)
-
-
-@contextmanager
 def replication_off(site: Site) -> Iterator[None]:
     api, bucket = site.client("s3"), site.environment.names.receipts(site.home)
     before = api.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
@@ -331,14 +316,13 @@ PLANTS: Final[dict[str, Plant]] = {
     "second-deployment-idle": parameter_changed,
     "access-log-bucket": lifecycle_gone,
     "pay-at-once": home_cut(),
-    "problem-json": plain_refusals,
+    "problem-json": faults(lambda s: {"kind": "region-down", "region": s.farthest}),
     "replay": refuses("dynamodb", "UpdateItem"),
     "receipts-everywhere": replication_off,
     "receipt-once": second_receipt,
     "registers-everywhere": home_cut(at_first=False),
     "item-size": long_cell,
     "latency-under-load": throttled,
-    "warm-calls": unanswered(0.1),
     "third-vote": slow(0.9),
     "idle-connections": unanswered(0.5),
     "janitors-run": janitors_off,
@@ -349,7 +333,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "absent-cause": refuses("states", "TestState"),
     "executions-listed": refuses("states", "ListExecutions"),
     "health-switch": always_ill,
-    "region-loss": replication_off,
+    "region-loss": home_cut(at_first=False),
     "change-set-preview": refuses("cloudformation", "CreateChangeSet"),
     "alarm-stops-update": alarm_gone,
     "tags-everywhere": role_not_trusted,
@@ -362,4 +346,4 @@ PLANTS: Final[dict[str, Plant]] = {
     "no-log-group-returns": log_group_left,
 }
 # Checks that look at the sample of payments, which is made anew under the fault.
-OF_THE_SAMPLE: Final = ("latency-under-load", "warm-calls", "third-vote")
+OF_THE_SAMPLE: Final = ("latency-under-load", "third-vote")
