@@ -1,4 +1,4 @@
-"""`make evidence`: a Region lost for good and made anew under load, with a custom domain.
+"""`python -m tests.drills.anew`: a Region lost for good and made anew under load, with a custom domain.
 
 The other two serve throughout, and nothing of theirs is deleted; no payment is lost or charged twice; at the end every
 Region is linked and has its register back, and there is nothing left to plan.
