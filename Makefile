@@ -6,7 +6,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search evidence templates docs pictures check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model search mutants evidence accept templates docs pictures check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,9 @@ soak: setup ## Make 10,000 payments here and watch the memory of the local cloud
 	@$(BIN)/python -m tests.drills.soak --payments 10000
 
 PAYMENTS ?= 1000000
-simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, on all cores
-	@$(BIN)/python -m tests.simulation.run --payments $(PAYMENTS)
+simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, 2 % of them through whole handlers, on all cores
+	@$(BIN)/python -m tests.simulation.run --payments $(PAYMENTS); flows=$$?; \
+		$(BIN)/python -m tests.handlers.run --share-of $(PAYMENTS) && exit $$flows
 
 model: setup $(VENV)-model/.done ## Check the formal model of docs/spec/ with TLC, and its mutants (needs Java; else it says so)
 	@$(BIN)/python -m tests.spec.run $(WRITE)
@@ -52,23 +53,35 @@ $(VENV)-model/.done: requirements/model.txt
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
-evidence: model ## What takes longer than a test run: the model, the search, a campaign under faults
+mutants: setup ## Break lambda/payments in one place after the other: do the tests see it? (ALL=--all: everything again)
+	@$(BIN)/python -m tests.mutants.run $(ALL)
+
+accept: setup ## Run `payctl accept` on a local cloud, then show that each of its checks can fail there
+	@$(BIN)/payctl accept --local --yes
+	@$(BIN)/python -m tests.payctl.acceptance.run
+
+evidence: model ## What takes longer than a test run: the model, the search, campaigns under faults and their mutants
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	@$(BIN)/python -m tests.simulation.run --mutants
+	@$(BIN)/python -m tests.handlers.run --mutants
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/commands.md from the commands' help
+docs: setup ## Write docs/commands.md from the commands' help, docs/unverified.md from the checks of payctl accept
 	$(MANUAL) docs/commands.md
+	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
 	$(BIN)/python docs/record.py
 
-check: setup lint ## Lint, and fail when templates/*.json or docs/commands.md are stale
+check: setup lint ## Lint, and fail when templates/*.json, docs/commands.md or docs/unverified.md are stale
 	$(BIN)/python -m builder --check
 	@mkdir -p build && $(MANUAL) build/commands.md >/dev/null
 	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
+	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
+	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet

@@ -174,15 +174,19 @@ class Alarms:
                 EvaluationPeriods=SEEN_WITHIN,
                 Threshold=threshold,
             )
-        self._add(
-            "PeerUnanswered",
-            "payment-peer-unanswered",
-            "Another Region's register does not answer",
-            **_metric("Payments", "PeerUnanswered", own, "Maximum", period=60),
-            ComparisonOperator=ABOVE,
-            EvaluationPeriods=3,
-            Threshold=0,
-        )
+        for title, metric, words in (
+            ("PeerUnanswered", "PeerUnanswered", "Another Region's register does not answer"),
+            ("RegisterUnchecked", "Unchecked", "A register restored from a backup would go unnoticed"),
+        ):
+            self._add(
+                title,
+                f"payment-{_dashed(title)}",
+                words,
+                **_metric("Payments", metric, own, "Maximum", period=60),
+                ComparisonOperator=ABOVE,
+                EvaluationPeriods=3,
+                Threshold=0,
+            )
         self._add(
             "JanitorSilent",
             "payment-janitor-silent",

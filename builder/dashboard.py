@@ -148,6 +148,9 @@ def business_charts(settings: Settings) -> list[dict[str, Any]]:
         _chart("Amounts settled, all currencies", _own("Amount", settings), "Sum"),
         _chart("Oldest overdue payment, s", _own("OldestOverdueSeconds", settings), "Maximum"),
         _chart("Parked payments", _own("Parked", settings), "Maximum"),
+        _chart("Conflicting results", _own("ResultConflict", settings), "Maximum"),
+        _chart("Peers' registers unanswered", _own("PeerUnanswered", settings), "Maximum"),
+        _chart("Own register unchecked", _own("Unchecked", settings), "Maximum"),
     ]
 
 

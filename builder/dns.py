@@ -74,7 +74,6 @@ def _health_check(api: RestApi) -> HealthCheck:
             EnableSNI=True,
             FailureThreshold=2,
             FullyQualifiedDomainName=Sub("${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}", Api=api.ref()),
-            MeasureLatency=True,
             Port=443,
             RequestInterval=10,
             ResourcePath="/prod/health",

@@ -90,7 +90,8 @@ def keys() -> list[Statement]:
     """Keys have no names before they exist: the tag marks ours.
 
     A tag may take five minutes to count (KMS guide, "ABAC for KMS"). So what is done to a key as soon as it is made is
-    not bound to it, but to the alias's name or to the service that asks.
+    not bound to it, but to the alias's name or to the service that asks. Later on, only tags that change are sent
+    (docs/aws.md, "Tags of a key"): the tag that marks the key is on it, not in the request.
     """
     ours = StringEquals("aws:ResourceTag/Application", OURS)
     through = StringLike("kms:ViaService", ["dynamodb.*.amazonaws.com", "lambda.*.amazonaws.com"])
@@ -112,9 +113,7 @@ def keys() -> list[Statement]:
         allow(
             actions(
                 "kms",
-                """
-            DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription
-            """,
+                "DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription",
             ),
             every,
             ours,

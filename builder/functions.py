@@ -62,7 +62,7 @@ class Functions:
             "Processor",
             PROCESSOR,
             "payments.function.handler",
-            *self._settle(),
+            *self._settle("sqs"),
             put_events(arn("events", f"event-bus/{BUS}")),
             start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
             memory=3072,
@@ -82,11 +82,15 @@ class Functions:
             use_key(self.key, "dynamodb", "lambda", "sqs"),
             memory=256,
             timeout=10,
+            traced=False,
             Metadata=waivers.skip(waivers.NO_VPC, waivers.HEALTH_UNCAPPED),
         )
 
     def add_janitor(self) -> Function:
-        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins."""
+        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins.
+
+        A run that fails holds no payment, and the next minute is its retry: no letter of it waits for a person.
+        """
         janitor = self._add(
             "Janitor",
             JANITOR,
@@ -96,6 +100,8 @@ class Functions:
             identify(self.register),
             memory=1024,
             timeout=55,
+            letters=False,
+            Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS),
             ReservedConcurrentExecutions=If("Reserved", 1, NoValue),
         )
         self._add_secret_policy("Janitor")
@@ -105,23 +111,32 @@ class Functions:
                 FunctionName=janitor.ref(),
                 Qualifier="$LATEST",
                 MaximumEventAgeInSeconds=60,
-                MaximumRetryAttempts=0,  # the next minute is the retry
+                MaximumRetryAttempts=0,
             )
         )
         return janitor
 
-    def _settle(self) -> list[Statement]:
-        """Rights to settle a payment, for the processor and the janitor."""
+    def _settle(self, *services: str) -> list[Statement]:
+        """Rights to settle a payment, for the processor and the janitor; `services` use the key for one of them."""
         return [
             act_on_registers(self.register),
             publish_record(),
             store_receipt(BUCKET),
-            use_key(self.key, "dynamodb", "lambda", "s3", "sqs"),
+            use_key(self.key, "dynamodb", "lambda", "s3", *services),
             *use_peer_keys("dynamodb"),
         ]
 
     def _add(
-        self, title: str, name: str, handler: str, *statements: Statement, memory: int, timeout: int, **options: Any
+        self,
+        title: str,
+        name: str,
+        handler: str,
+        *statements: Statement,
+        memory: int,
+        timeout: int,
+        letters: bool = True,
+        traced: bool = True,
+        **options: Any,
     ) -> Function:
         group = self.template.add_resource(
             LogGroup(
@@ -138,8 +153,8 @@ class Functions:
                 name,
                 trust("lambda"),
                 write_logs(f"/aws/lambda/{name}"),
-                trace(),
-                send_to(self.dead_letters),
+                *([trace()] if traced else []),
+                *([send_to(self.dead_letters)] if letters else []),
                 *statements,
             )
         )
@@ -150,7 +165,7 @@ class Functions:
                 FunctionName=Sub(name),
                 Architectures=["arm64"],
                 Code=Code(S3Bucket=Sub(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
-                DeadLetterConfig=DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")),
+                DeadLetterConfig=(DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")) if letters else NoValue),
                 Environment=Environment(Variables=self._variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),
@@ -159,7 +174,8 @@ class Functions:
                 Role=GetAtt(execution_role, "Arn"),
                 Runtime=RUNTIME,
                 Timeout=timeout,
-                TracingConfig=TracingConfig(Mode="Active"),
+                # A health check every second or so is worth no trace of its own.
+                TracingConfig=TracingConfig(Mode="Active" if traced else "PassThrough"),
                 Tags=tags(name),
                 **options,
             )

@@ -16,6 +16,15 @@ def global_template(settings: Settings) -> Template:
     template.add_parameter(
         Parameter("KeyArns", Type="String", Description="Keys of all Regions in rank order, comma between")
     )
+    template.add_parameter(
+        Parameter(
+            "AbsentReplica",
+            Type="String",
+            Default="",
+            AllowedValues=["", *settings.regions],
+            Description="Region whose replica is dropped until it is made anew; empty is none",
+        )
+    )
     table = tables.add_records(template, settings)
     inbox = queues.add_inbox(template, settings)
     board = dashboard.add_dashboard(template, settings)

@@ -34,7 +34,7 @@ def add_regional(template: Template, settings: Settings) -> None:
         "SHA-256 of the function code, its object key in the artifact bucket",
         pattern="[0-9a-f]{64}",
     )
-    _number(template, "ReservedConcurrency", "Concurrent processor executions; 0 is unreserved", 2)
+    _number(template, "ReservedConcurrency", "Concurrent processor executions; 0 is unreserved", 2, least=0)
     _number(template, "LogRetentionDays", "Days that logs are kept", 7, allowed=[*RETENTION_DAYS])
     _text(template, "LogExecutionData", "Put payment data into the workflow's log", default="false", allowed=TRUE_FALSE)
     _text(template, "AlertEmail", "E-mail address for alarms; empty is none", pattern=r"([^@\s]+@[^@\s]+)?")
@@ -114,10 +114,8 @@ def _text(
     template.add_parameter(Parameter(name, **options))
 
 
-def _number(template: Template, name: str, description: str, default: int, allowed: list[int] | None = None) -> None:
-    options: dict[str, object] = {"Type": "Number", "Description": description, "Default": default}
-    if allowed:
-        options["AllowedValues"] = allowed
-    else:
-        options["MinValue"] = 0 if default == 2 else 1
-    template.add_parameter(Parameter(name, **options))
+def _number(
+    template: Template, name: str, description: str, default: int, *, least: int = 1, allowed: list[int] | None = None
+) -> None:
+    limits = {"AllowedValues": allowed} if allowed else {"MinValue": least}
+    template.add_parameter(Parameter(name, Type="Number", Description=description, Default=default, **limits))

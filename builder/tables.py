@@ -1,7 +1,7 @@
 """The permit register of a Region and the global table of public records (docs/design.md, "The public record" and "The
 register table")."""
 
-from troposphere import GetAtt, If, Select, Split, Sub, Template
+from troposphere import Equals, GetAtt, If, Not, NoValue, Ref, Select, Split, Sub, Template
 from troposphere.dynamodb import (
     AttributeDefinition,
     GlobalSecondaryIndex,
@@ -59,7 +59,13 @@ def add_register(template: Template, key: Key) -> Table:
 
 
 def add_records(template: Template, settings: Settings) -> GlobalTable:
-    """The global table; each replica with its own Region's key, recovery and deletion protection."""
+    """The global table; each replica with its own Region's key, recovery and deletion protection.
+
+    One may be absent: a replica whose key is gone is dropped and made anew (docs/aws.md, "Every replica has its own
+    key").
+    """
+    for rank, region in enumerate(settings.regions):
+        template.add_condition(f"HasReplica{rank}", Not(Equals(Ref("AbsentReplica"), region)))
     return template.add_resource(
         GlobalTable(
             "PaymentsTable",
@@ -77,7 +83,9 @@ def add_records(template: Template, settings: Settings) -> GlobalTable:
                 )
             ],
             KeySchema=[KeySchema(AttributeName="TransactionId", KeyType="HASH")],
-            Replicas=[replica(region, rank) for rank, region in enumerate(settings.regions)],
+            Replicas=[
+                If(f"HasReplica{rank}", replica(region, rank), NoValue) for rank, region in enumerate(settings.regions)
+            ],
             SSESpecification=GlobalTableSSESpecification(SSEEnabled=True, SSEType="KMS"),
             StreamSpecification=StreamSpecification(StreamViewType="NEW_AND_OLD_IMAGES"),
             DeletionPolicy="Delete",

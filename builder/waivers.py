@@ -5,6 +5,7 @@ NO_VPC = (
     "Not in a VPC: neither FSBP nor PCI DSS 4.0.1 asks for it, and it would cut the register off its peers",
 )
 HEALTH_UNCAPPED = ("CKV_AWS_115", "Not capped: a throttled health check would take a healthy Region out of DNS")
+NO_LETTERS = ("CKV_AWS_116", "No dead letters: a run that fails holds no payment, and the next minute is its retry")
 NO_CACHE = ("CKV_AWS_120", "No cache: a payment must never be answered from one")
 OPEN_HEALTH = ("CKV_AWS_59", "Open: Route 53 health checks cannot sign, and it tells nothing but up or out")
 

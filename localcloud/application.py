@@ -6,7 +6,7 @@ from ministack.app import app as emulator_app
 
 from localcloud.cloud import Cloud, Metrics
 from localcloud.deliveries import Deliveries
-from localcloud.faults import Faults
+from localcloud.faults import Faults, serve_lags
 from localcloud.faulty_calls import FaultyCalls
 from localcloud.gaps import (
     apigateway,
@@ -38,7 +38,7 @@ def application() -> Application:
     network = Network()
     cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics(), Rights())
     iam.install(cloud)
-    cloudformation.install()
+    cloudformation.install(network)
     stacksets.install(cloud)
     for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, s3, sns, stepfunctions):
         gap.install(cloud)
@@ -60,6 +60,9 @@ def application() -> Application:
             await calls.serve(_secure(scope), receive, send)
         elif own.startswith("processor/"):
             await processor.serve(await read(scope, receive), send)
+        elif own.startswith("dns/"):
+            servers = cloudformation.name_servers(network, own.removeprefix("dns/"))
+            await respond(send, 200, {"name_servers": servers})
         elif own == "health":
             await respond(send, 200, {"status": "ok"})
         elif own == "quiet":
@@ -70,6 +73,8 @@ def application() -> Application:
             if request.method == "DELETE":
                 cloud.rights.decisions.forget()
             await respond(send, 200, {"decisions": cloud.rights.decisions.shown()})
+        elif own == "lags":
+            await serve_lags(network.lags, await read(scope, receive), send)
         elif own == "faults" or own.startswith("faults/"):
             await faults.serve(await read(scope, receive), own.removeprefix("faults"), send)
         else:

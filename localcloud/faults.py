@@ -16,8 +16,19 @@ Kinds, with what they do:
                                           its own timeout, replication and events wait
 {"kind": "latency", "regions": [A, B], "seconds": s, "jitter": j}    each call between them takes s to s + j longer
 {"kind": "lag", "seconds": s}             replication of tables and objects is delayed by s
-{"kind": "errors", "share": 0.2, "how": "fail" | "throttle" | "lose-reply", "service": S, "operation": O or "*",
- "region": R or "*"}                      that share of calls; a lost reply is lost after the call was carried out
+{"kind": "slow-stacks", "seconds": s}     a StackSet operation spends s longer on each Region, as on AWS
+{"kind": "undelegated", "zone": Z}        nobody on the internet is pointed to the public hosted zone Z (its name):
+                                          `GET /dns/Z` below the same address says who is asked for it
+{"kind": "errors", "share": 0.2, "how": "fail" | "throttle" | "lose-reply" | "conflict", "service": S,
+ "operation": O or "*", "region": R or "*"}   that share of calls; a lost reply is lost after the call was carried out,
+                                          a conflict is what S3 says of a conditional PutObject while another is
+                                          under way (409 ConditionalRequestConflict), and of nothing else
+
+GET    /lags              {"lists": 0.3, "roles": 2.0}    PUT /lags {"roles": 0}: the named ones; a wrong one: 400
+
+How late the local cloud is where AWS is, in seconds; on at first, by as much as costs no noticeable time: `lists`, how
+long ago StackSets' lists of operations and results were true; `roles`, how old a role must be before StackSets can use
+it.
 
 A caller's Region is that of the function whose role session signed; other callers are outside, and only region-down,
 service-down and errors concern them.
@@ -26,15 +37,15 @@ service-down and errors concern them.
 import itertools
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from math import inf
 from typing import Any, Final
 
 from localcloud.http import Request, Send, respond
-from localcloud.network import Network, pair
+from localcloud.network import Lags, Network, pair
 
 Fault = dict[str, Any]
-HOW: Final = ("fail", "throttle", "lose-reply")
+HOW: Final = ("fail", "throttle", "lose-reply", "conflict")
 
 
 class WrongFaultError(ValueError):
@@ -65,6 +76,8 @@ KINDS: Final[dict[str, tuple[dict[str, Check], Fault]]] = {
     "cut": ({"regions": TWO_REGIONS}, {}),
     "latency": ({"regions": TWO_REGIONS, "seconds": SECONDS, "jitter": SECONDS}, {"jitter": 0}),
     "lag": ({"seconds": SECONDS}, {}),
+    "slow-stacks": ({"seconds": SECONDS}, {}),
+    "undelegated": ({"zone": TEXT}, {}),
     "errors": (
         {
             "share": Check("a number from 0 to 1", lambda value: _number(value, 1)),
@@ -176,4 +189,31 @@ class Faults:
         network.latency = {
             pair(*fault["regions"]): (fault["seconds"], fault["jitter"]) for fault in self._of_kind("latency")
         }
+        network.undelegated = {fault["zone"].rstrip(".") for fault in self._of_kind("undelegated")}
         network.replication_lag = max((fault["seconds"] for fault in self._of_kind("lag")), default=0.0)
+        network.stack_seconds = max((fault["seconds"] for fault in self._of_kind("slow-stacks")), default=0.0)
+
+
+async def serve_lags(lags: Lags, request: Request, send: Send) -> None:
+    """Answer one request to `/_localcloud/lags`."""
+    if request.method not in ("GET", "PUT"):
+        await respond(send, 405, {"error": f"{request.method} is not offered"})
+        return
+    try:
+        if request.method == "PUT":
+            _set_lags(lags, request.json())
+    except ValueError as error:
+        await respond(send, 400, {"error": str(error)})
+        return
+    await respond(send, 200, asdict(lags))
+
+
+def _set_lags(lags: Lags, wanted: Any) -> None:
+    names = {each.name for each in fields(lags)}
+    if not isinstance(wanted, dict) or not wanted.keys() <= names:
+        raise WrongFaultError(f"only {', '.join(sorted(names))} can be set")
+    for name, seconds in wanted.items():
+        if not SECONDS.holds(seconds):
+            raise WrongFaultError(f"{name} must be {SECONDS.expected}")
+    for name, seconds in wanted.items():
+        setattr(lags, name, float(seconds))

@@ -2,17 +2,19 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from urllib.parse import parse_qs
 
 from localcloud.faults import Faults
-from localcloud.http import Application, Receive, Scope, Send, drop, respond
+from localcloud.http import Application, Receive, Scope, Send, drop, read, respond
 from localcloud.network import Network, pair
 
 CREDENTIAL: Final = re.compile(r"Credential=([^/,]+)/\d+/([^/,]+)/([^/,]+)/aws4_request")
 # A call into a cut network is held this long, in seconds, unless its caller gives up before.
 UNANSWERED: Final = 60.0
+MESSAGE: Final = "A fault was set"
+FORM: Final = b"application/x-www-form-urlencoded"
 
 _S3_OPERATIONS: Final = {"GET": "GetObject", "PUT": "PutObject", "HEAD": "HeadObject", "DELETE": "DeleteObject"}
 
@@ -29,6 +31,7 @@ class Call:
     region: str
     service: str
     operation: str
+    conditional: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,15 @@ class FaultyCalls:
                 return
             if delay := self.network.delay(call.source, call.region):
                 await asyncio.sleep(delay)
+        if form := not call.operation and FORM in dict(scope["headers"]).get(b"content-type", b""):
+            operation, receive = await _action(scope, receive)
+            call = replace(call, operation=operation)
         how = self.faults.error(call.service, call.operation, call.region)
+        if how == "conflict" and call.conditional:
+            await _answer_s3(send, 409, "ConditionalRequestConflict")
+            return
         if how in ("fail", "throttle"):
-            await _refuse(call.service, send, throttle=how == "throttle")
+            await _refuse("form" if form else call.service, send, throttle=how == "throttle")
             return
 
         async def answer(message: dict[str, Any]) -> None:
@@ -82,7 +91,18 @@ class FaultyCalls:
         service, operation = signed[3], headers.get(b"x-amz-target", "").rpartition(".")[2]
         if service == "s3":
             operation = _S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
-        return Call(source, signed[2], service, operation)
+        return Call(source, signed[2], service, operation, b"if-none-match" in headers)
+
+
+async def _action(scope: Scope, receive: Receive) -> tuple[str, Receive]:
+    """The operation that a form names, as of CloudFormation's protocol, and the request to be received once more."""
+    body = (await read(scope, receive)).body
+    messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+    async def again() -> dict[str, Any]:
+        return next(messages, None) or await receive()
+
+    return parse_qs(body.decode("latin-1")).get("Action", [""])[0], again
 
 
 def _presigned(scope: Scope) -> "re.Match[str] | None":
@@ -103,17 +123,25 @@ async def _hold(receive: Receive) -> None:
         return
 
 
+async def _answer_s3(send: Send, status: int, code: str) -> None:
+    body = f"<Error><Code>{code}</Code><Message>{MESSAGE}</Message></Error>"
+    await respond(send, status, body, {"content-type": "application/xml"})
+
+
 async def _refuse(service: str, send: Send, *, throttle: bool) -> None:
-    """An error or throttling in the service's own format."""
-    message = "A fault was set"
+    """An error or throttling in the service's own format, or that of a protocol of forms."""
     if service == "s3":
         status, code = (503, "SlowDown") if throttle else (500, "InternalError")
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
-        await respond(send, status, body, {"content-type": "application/xml"})
+        await _answer_s3(send, status, code)
+        return
+    if service == "form":
+        status, code = (400, "Throttling") if throttle else (500, "InternalFailure")
+        error = f"<Error><Code>{code}</Code><Message>{MESSAGE}</Message></Error>"
+        await respond(send, status, f"<ErrorResponse>{error}</ErrorResponse>", {"content-type": "text/xml"})
         return
     headers = {"content-type": "application/x-amz-json-1.0"}
     if service in ("execute-api", "lambda"):
-        await respond(send, 429 if throttle else 500, {"message": message}, headers)
+        await respond(send, 429 if throttle else 500, {"message": MESSAGE}, headers)
     else:
         status, code = (400, "ThrottlingException") if throttle else (500, "InternalServerError")
-        await respond(send, status, {"__type": code, "message": message}, headers)
+        await respond(send, status, {"__type": code, "message": MESSAGE}, headers)

@@ -16,6 +16,15 @@ def pair(one: str, other: str) -> Pair:
 
 
 @dataclass
+class Lags:
+    """Seconds by which AWS is late, as little as costs no noticeable time: StackSets' lists of operations and results,
+    and the use of roles that were just made."""
+
+    lists: float = 0.3
+    roles: float = 2.0
+
+
+@dataclass
 class Network:
     """`down` Regions run nothing and answer nothing; `cut` pairs cannot reach each other; times are in seconds."""
 
@@ -24,7 +33,10 @@ class Network:
     cut: set[Pair] = field(default_factory=set)
     latency: dict[Pair, tuple[float, float]] = field(default_factory=dict)  # seconds, and jitter on top of it
     replication_lag: float = 0.0
+    stack_seconds: float = 0.0
+    undelegated: set[str] = field(default_factory=set)  # hosted zones that the internet does not know
     dice: random.Random = field(default_factory=lambda: random.Random(0))
+    lags: Lags = field(default_factory=Lags)
     # The Region of each function, by the access key of its role session.
     callers: dict[str, str] = field(default_factory=dict)
 

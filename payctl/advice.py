@@ -11,10 +11,7 @@ _REMEDIES = (
 )
 _FIXES = (
     (r"UnreservedConcurrentExecution", "set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"),
-    (
-        r"should have '?[\w+=,.@-]+'? role|is not authorized to perform: sts:AssumeRole|trust relationship",
-        "run `payctl bootstrap`, or correct the role names under [accounts]",
-    ),
+    (errors.UNUSABLE_ROLE, "run `payctl bootstrap`, or correct the role names under [accounts]"),
     (
         r"not authorized to perform|AccessDenied",
         "run `payctl bootstrap` so that the execution role has the rights of this version",

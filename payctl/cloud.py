@@ -1,13 +1,18 @@
-"""Where AWS calls go: credentials, accounts, Regions and the endpoint, as one factory of boto3 clients."""
+"""Where AWS calls go: credentials, accounts, Regions and the endpoint, as one factory of boto3 clients; and where the
+internet is asked for a name."""
 
+import json
 import os
 import threading
+import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import boto3
+import dns.exception
+import dns.resolver
 from botocore.config import Config
 from botocore.credentials import (
     AssumeRoleCredentialFetcher,
@@ -50,6 +55,7 @@ class Cloud:
         self.endpoint = endpoint
         self._session = session
         self._clients: dict[tuple[str, str, bool], Any] = {}
+        self._listeners: list[Callable[..., None]] = []
         self._lock = threading.Lock()  # a session may not make two clients at once
 
     @classmethod
@@ -73,6 +79,10 @@ class Cloud:
                     remedy="correct `regions` in the settings file",
                 )
         return cls(settings, session=session, endpoint=endpoint)
+
+    def listen(self, heard: Callable[..., None]) -> None:
+        """Have `heard` called with every answer to clients made from now on, as botocore's event `after-call`."""
+        self._listeners.append(heard)
 
     @cached_property
     def _identity(self) -> tuple[str, Mapping[str, Any]]:
@@ -174,6 +184,21 @@ class Cloud:
         frozen = self.credentials().get_frozen_credentials()
         return str(frozen.access_key), str(frozen.secret_key), frozen.token or ""
 
+    def name_servers(self, zone: str) -> frozenset[str]:
+        """Who the internet is told to ask for a zone, nobody where it is told of none. Raises ToolError where it cannot
+        be asked."""
+        try:
+            if self.endpoint:
+                with urllib.request.urlopen(f"{self.endpoint}/_localcloud/dns/{zone}", timeout=10) as answer:  # noqa: S310
+                    servers: Iterable[str] = json.load(answer)["name_servers"]
+            else:
+                servers = [str(record) for record in dns.resolver.resolve(f"{zone}.", "NS")]
+        except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
+            servers = ()
+        except (dns.exception.DNSException, OSError, ValueError) as error:
+            raise ToolError(f"the name servers of {zone} cannot be looked up: {error}") from error
+        return frozenset(server.rstrip(".").lower() for server in servers)
+
     def everywhere(self, call: Callable[[str], Answer], regions: Iterable[str] = ()) -> dict[str, Answer]:
         """Call for every Region at once; answers in rank order. The first error is raised after all have ended."""
         return together(call, tuple(regions) or self.settings.regions)
@@ -184,12 +209,15 @@ class Cloud:
             key = (service, region, foreign)
             if key not in self._clients:
                 session = self._target_session if foreign else self._session
-                self._clients[key] = session.client(
+                client = session.client(
                     service,  # type: ignore[call-overload]  # the callers above give each name its type
                     region_name=region,
                     endpoint_url=self.endpoint or None,
                     config=self._config(service),
                 )
+                for heard in self._listeners:
+                    client.meta.events.register("after-call", heard)
+                self._clients[key] = client
             return self._clients[key]
 
     def _config(self, service: str) -> Config:
@@ -200,6 +228,8 @@ class Cloud:
         config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
         if self.endpoint and service == "s3":
             config = config.merge(Config(s3={"addressing_style": "path"}))
+        if self.endpoint and service == "stepfunctions":
+            config = config.merge(Config(inject_host_prefix=False))  # of TestState: no host of another name is served
         return config
 
     @cached_property

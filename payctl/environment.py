@@ -196,7 +196,13 @@ class Survey:
     @property
     def linked(self) -> bool:
         """Whether the Regions were told each other's keys, which is the last phase of a first deployment."""
-        return bool(self.stack_set and self.stack_set.parameters.get("KeyArns"))
+        return bool(self.linked_keys)
+
+    @property
+    def linked_keys(self) -> tuple[str, ...]:
+        """The keys that the Regions were last told, in rank order; that of a lost Region is gone."""
+        text = self.stack_set.parameters.get("KeyArns", "") if self.stack_set else ""
+        return tuple(filter(None, text.split(",")))
 
     @property
     def missing(self) -> tuple[str, ...]:

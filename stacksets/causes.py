@@ -54,6 +54,16 @@ def first_failure(events: Iterable[Event], stack_id: str) -> Event | None:
     return oldest or of_stack
 
 
+def newest(events: Iterable[Event], stack_id: str) -> dict[str, Event]:
+    """By resource its latest event in the stack's last operation. `events`: newest first."""
+    latest: dict[str, Event] = {}
+    for event in events:
+        if event.physical_id == stack_id and event.kind == "AWS::CloudFormation::Stack" and event.status in STARTS:
+            break
+        latest.setdefault(event.resource, event)
+    return latest
+
+
 def _cause(stacks: Stacks, resource: str, reason: str) -> Cause:
     text = " ".join(reason.split())
     return Cause(region=stacks.region, resource=resource, reason=text, remedy=stacks.advice.fix(text))

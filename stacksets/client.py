@@ -70,26 +70,23 @@ class StackSetClient:
         token: str,
         order: Sequence[str],
         parallel: bool = False,
-        account: str = "",
-        only: Sequence[str] = (),
-        administration_role_arn: str = "",
-        execution_role_name: str = "",
+        administration_role_arn: str,
+        execution_role_name: str,
     ) -> None:
-        """Start an update of all instances in the given order of Regions, or of the Regions `only`.
+        """Start an update of all instances in the given order of Regions.
 
-        One Region after another, and none after the first that fails, unless `parallel`.
+        One Region after another, and none after the first that fails, unless `parallel`. Always of all: a template or
+        parameters make every instance OUTDATED, and one that is left out stays so. The roles are named in every call,
+        or AWS refuses it (docs/aws.md, "An update marks every instance" and "Roles are named in every update").
         """
-        arguments = arguments_of(definition)
-        if only:
-            arguments |= {"Accounts": [account], "Regions": list(only)}
-        if administration_role_arn:
-            arguments |= {"AdministrationRoleARN": administration_role_arn, "ExecutionRoleName": execution_role_name}
         with self._starting("update"):
             self.api.update_stack_set(
                 StackSetName=self.name,
                 OperationId=token,
-                OperationPreferences=_preferences([r for r in order if not only or r in only], parallel=parallel),
-                **arguments,
+                OperationPreferences=_preferences(order, parallel=parallel),
+                AdministrationRoleARN=administration_role_arn,
+                ExecutionRoleName=execution_role_name,
+                **arguments_of(definition),
             )
 
     def create_instances(self, account: str, regions: Sequence[str], *, token: str) -> None:
@@ -142,7 +139,8 @@ class StackSetClient:
         return ()
 
     def operations(self) -> tuple[Operation, ...]:
-        """The operations of late, the newest first, () where there is no StackSet. Read only."""
+        """The operations of late, the newest first, () where there is no StackSet; as they were some seconds ago.
+        Read only."""
         with self._doing("list the operations of", ignore={"StackSetNotFoundException"}):
             return tuple(
                 _operation(summary)
@@ -157,7 +155,7 @@ class StackSetClient:
             return _operation(answer["StackSetOperation"])
 
     def results(self, token: str) -> tuple[Result, ...]:
-        """What an operation did in each Region so far. Read only."""
+        """What an operation did in each Region, as it was some seconds ago. Read only."""
         with self._doing("list the results of"):
             pages = self.api.get_paginator("list_stack_set_operation_results").paginate(
                 StackSetName=self.name, OperationId=token
@@ -217,6 +215,7 @@ def _instance(summary: Mapping[str, Any]) -> Instance:
         stack_id=summary.get("StackId") or "",
         reason=summary.get("StatusReason") or "",
         drift=summary.get("DriftStatus") or "NOT_CHECKED",
+        operation=summary.get("LastOperationId") or "",
     )
 
 

@@ -21,7 +21,17 @@ SERVER_ERROR = 500  # and above: AWS could not, whoever asked for whatever
 # Errors of the SDK, by AWS's error code or by the exception's class.
 NO_CREDENTIALS = frozenset({"NoCredentialsError", "PartialCredentialsError"})
 NO_ANSWER = frozenset(kind.__name__ for kind in UNREACHED)
-EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "UnrecognizedClientException"})
+EXPIRED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "UnrecognizedClientException",
+        "CredentialRetrievalError",
+        "TokenRetrievalError",
+        "UnauthorizedSSOTokenError",
+    }
+)
 FORBIDDEN = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "AccessDeniedError"})
 THROTTLED = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException"})
 REMEDIES: tuple[tuple[Collection[str], str], ...] = (
@@ -32,13 +42,15 @@ REMEDIES: tuple[tuple[Collection[str], str], ...] = (
     (FORBIDDEN, "use credentials that may do this, or ask the account's administrator"),
     (THROTTLED, "AWS is throttling: {repeat} in a minute"),
 )
+# What StackSets says of a role that does not exist, does not trust its caller, or was made a moment ago.
+UNUSABLE_ROLE = (
+    r"should have '?[\w+=,.@-]+'? role|is not authorized to perform: sts:AssumeRole|trust relationship"
+    r"|security token included in the request is invalid"
+)
 # Reasons that CloudFormation and the services behind it give, as regular expressions.
 FIXES: tuple[tuple[str, str], ...] = (
     (r"UnreservedConcurrentExecution", "reserve less concurrency, or ask for a higher Lambda quota"),
-    (
-        r"should have '?[\w+=,.@-]+'? role|is not authorized to perform: sts:AssumeRole|trust relationship",
-        "create the two StackSet roles, or correct their names and whom they trust",
-    ),
+    (UNUSABLE_ROLE, "create the two StackSet roles, or correct their names and whom they trust"),
     (r"not authorized to perform|AccessDenied", "give the execution role the rights that the template needs"),
     (r"BucketNotEmpty|bucket you tried to delete is not empty", "empty the bucket, then {repeat}"),
     (r"deletion protection", "turn deletion protection off by an update, then {repeat}"),
@@ -168,6 +180,13 @@ def silent(error: BaseException | None) -> bool:
     if isinstance(error, ClientError):
         return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= SERVER_ERROR
     return isinstance(error, UNREACHED)
+
+
+def passing(error: BaseException | None) -> bool:
+    """Whether an error, of the SDK or made of one, may pass: by itself, or once the credentials are renewed."""
+    reason = error.__cause__ if isinstance(error, ToolError) else error
+    codes = THROTTLED | EXPIRED | NO_ANSWER
+    return isinstance(reason, Exception) and (silent(reason) or code_of(reason) in codes)
 
 
 def _cause(error: Exception) -> str:

@@ -126,7 +126,7 @@ class StackSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Instance:
-    """One stack instance; `stack_id` is "" while its stack was never made."""
+    """One stack instance; `stack_id` is "" while its stack was never made, `operation` the id of the last one."""
 
     account: str
     region: str
@@ -135,6 +135,7 @@ class Instance:
     stack_id: str = ""
     reason: str = ""
     drift: str = "NOT_CHECKED"
+    operation: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,13 +1,24 @@
 """Runs StackSet operations to their end: waits, shows, stops when asked, and says why a Region failed."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from stacksets import causes
 from stacksets.client import StackSetClient
-from stacksets.errors import Cause, InterruptedRunError, OperationInProgressError, RegionsFailedError, ToolError
+from stacksets.errors import (
+    UNUSABLE_ROLE,
+    Cause,
+    InterruptedRunError,
+    OperationInProgressError,
+    RegionsFailedError,
+    ToolError,
+    passing,
+)
 from stacksets.model import InstanceStatus, Operation, Result, ResultStatus, StackStatus
 from stacksets.progress import Reporter
 from stacksets.stack import Stacks
@@ -18,6 +29,8 @@ Guard = Callable[[Sequence[str]], str]
 
 UNDELETED = (StackStatus.DELETE_FAILED, StackStatus.ROLLBACK_FAILED)
 STILL = 300.0  # seconds between two notes that an operation is still under way
+LATE = 60.0  # seconds that the results may lag behind the operation's end
+BLIND = 60.0  # seconds that a guard may fail to look before the operation is stopped
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +56,27 @@ class Outcome:
         return tuple(result.region for result in self.results if result.status is status)
 
 
+@dataclass
+class Watch:
+    """A guard that outlives errors: it goes on once they pass, and where they last it asks to stop."""
+
+    guard: Guard
+    note: Callable[[str], None]
+    blind_since: float | None = None
+
+    def __call__(self, regions: Sequence[str], waited: float) -> str:
+        try:
+            reason = self.guard(regions)
+        except (ToolError, ClientError, BotoCoreError) as error:
+            if self.blind_since is None:
+                self.blind_since = waited
+                self.note(f"what guards the operation cannot be read, and is tried again: {error}")
+            lasting = waited - self.blind_since >= BLIND or not passing(error)
+            return f"what guards it cannot be read: {error}" if lasting else ""
+        self.blind_since = None
+        return reason
+
+
 @dataclass(frozen=True, kw_only=True)
 class Runner:
     """Starts operations on one StackSet and follows them."""
@@ -52,8 +86,34 @@ class Runner:
     report: Reporter
     pace: Pace = STEADY
 
-    def run(self, verb: str, start: Callable[[str], None], *, guard: Guard | None = None, wait: bool = True) -> Outcome:
-        """Start an operation once none runs, and wait for its end. Raises RegionsFailedError unless all succeeded."""
+    def run(
+        self,
+        verb: str,
+        start: Callable[[str], None],
+        *,
+        guard: Guard | None = None,
+        wait: bool = True,
+        patience: float = 0.0,
+    ) -> Outcome:
+        """Start an operation once none runs, and wait for its end. Raises RegionsFailedError unless all succeeded.
+
+        `patience`: seconds for which it is started again where nothing failed but the use of the two roles, which
+        takes a while after they were made (docs/aws.md, "Changes need time").
+        """
+        for waited in self.pace.ticks():
+            token = self._start(verb, start)
+            if not wait:
+                return Outcome(operation=self.client.operation(token), results=())
+            outcome = self.follow(token, guard=guard)
+            if outcome.ok:
+                break
+            root_causes = self.causes(outcome)
+            if waited >= patience or not all(re.search(UNUSABLE_ROLE, cause.reason) for cause in root_causes):
+                raise RegionsFailedError(self._summary(verb, outcome), root_causes)
+            self.report.note(f"waiting until the StackSet roles can be used: {root_causes[0].reason}")
+        return outcome
+
+    def _start(self, verb: str, start: Callable[[str], None]) -> str:
         token = self.client.advice.token(verb)
         for _ in self.pace.ticks():
             self.settle()
@@ -62,27 +122,26 @@ class Runner:
                 break
             except OperationInProgressError:
                 continue  # somebody was faster: settle() shows and waits for theirs
-        if not wait:
-            return Outcome(operation=self.client.operation(token), results=())
-        outcome = self.follow(token, guard=guard)
-        if not outcome.ok:
-            raise RegionsFailedError(self._summary(verb, outcome), self.causes(outcome))
-        return outcome
+        return token
 
     def remove(self, account: str, regions: Sequence[str]) -> None:
         """Delete the instances of the Regions with their stacks. Raises RegionsFailedError with the root causes.
 
         An instance whose deletion failed before is INOPERABLE: StackSets deletes it no more unless the stack is
-        retained (API reference, StackInstance), so its stack is deleted first, on its own.
+        retained (API reference, StackInstance), so its stack is deleted first, on its own. One that has no stack any
+        more has nothing to delete.
         """
         instances = {i.region: i for i in self.client.instances() if i.account == account and i.region in regions}
+        stacks = {region: self.stacks(region).describe(i.stack_id) for region, i in instances.items() if i.stack_id}
+        living = {region: stack for region, stack in stacks.items() if not stack.status.absent}
         stuck = [
             region
             for region, instance in instances.items()
             if instance.status is InstanceStatus.INOPERABLE
-            or (instance.stack_id and self.stacks(region).describe(instance.stack_id).status in UNDELETED)
+            or region not in living
+            or living[region].status in UNDELETED
         ]
-        self._delete_stacks({region: instances[region].stack_id for region in stuck if instances[region].stack_id})
+        self._delete_stacks({region: living[region].id for region in stuck if region in living})
         if stuck:
             self.run("delete", lambda token: self.client.delete_instances(account, stuck, token=token, retain=True))
         if rest := [region for region in instances if region not in stuck]:
@@ -104,28 +163,69 @@ class Runner:
 
     def settle(self) -> None:
         """Wait for the operations that run on the StackSet already, whoever started them, and show them."""
-        for operation in self.client.operations():
+        for operation in self.operations():
             if not operation.status.done:
                 self.report.note(f"waiting for operation {operation.id} ({operation.action}, {operation.status})")
                 self.follow(operation.id, own=False)
 
+    def operations(self) -> tuple[Operation, ...]:
+        """The operations of late as they are now, the newest first. Read only.
+
+        Their list is late (docs/aws.md, "Stopping an operation"): one that has just begun is named by its instances
+        only, and one that is said to run may have ended.
+        """
+        listed = self.client.operations()
+        known = {operation.id for operation in listed}
+        named = {each.operation for each in self.client.instances()} - known - {""}
+        newer = sorted((self.client.operation(token) for token in named), key=lambda each: str(each.started))
+        return (
+            *reversed(newer),
+            *(each if each.status.done else self.client.operation(each.id) for each in listed),
+        )
+
     def follow(self, token: str, *, guard: Guard | None = None, own: bool = True) -> Outcome:
-        """Wait for an operation's end. Ctrl-C stops it if it is our own and raises InterruptedRunError."""
-        stopped, noted = "", 0.0
+        """Wait for an operation's end. Ctrl-C stops it if it is our own and raises InterruptedRunError.
+
+        An error that may pass does not end the watch; a guard that cannot look for a while stops the operation.
+        """
+        stopped, noted, failed = "", 0.0, -BLIND
+        watch = Watch(guard, self.report.note) if guard else None
         try:
             for waited in self.pace.ticks():
-                outcome = self._look(token, stopped)
-                if outcome.operation.status.done:
-                    return outcome
-                if waited - noted >= STILL:
-                    noted = waited
-                    self._note_still(outcome, waited)
-                if guard and not stopped and (stopped := guard(outcome.regions(ResultStatus.SUCCEEDED))):
-                    self.report.note(f"stopping: {stopped}")
-                    self.client.stop(token)
+                try:
+                    outcome = self._look(token, stopped)
+                    if outcome.operation.status.done:
+                        outcome = replace(outcome, results=self.results(outcome.operation))
+                        for result in outcome.results:
+                            self.report.line(result.region, result.status, result.reason)
+                        return outcome
+                    if waited - noted >= STILL:
+                        noted = waited
+                        self._note_still(outcome, waited)
+                    reason = watch(outcome.regions(ResultStatus.SUCCEEDED), waited) if watch and not stopped else ""
+                    if reason:
+                        self.report.note(f"stopping: {reason}")
+                        self.client.stop(token)
+                        stopped = reason
+                except ToolError as error:
+                    if not passing(error):
+                        raise (self._unwatched(token, error) if watch else error) from error.__cause__
+                    if waited - failed >= BLIND:
+                        failed = waited
+                        self.report.note(f"operation {token} goes on, and is looked at again: {error}")
         except KeyboardInterrupt:
             raise self._interrupt(token, own=own) from None
         raise AssertionError  # unreachable: the ticks have no limit
+
+    def results(self, operation: Operation) -> tuple[Result, ...]:
+        """What an operation that has ended did in each Region. Their list is late (docs/aws.md, "Stopping an
+        operation"): it is read until it says no less than the operation."""
+        for _ in self.pace.ticks(LATE):
+            results = self.client.results(operation.id)
+            failures = sum(result.status is ResultStatus.FAILED for result in results)
+            if results and failures >= operation.failed_instances and all(result.status.done for result in results):
+                break
+        return results
 
     def causes(self, outcome: Outcome) -> tuple[Cause, ...]:
         """The root cause of every Region that failed; of those cancelled only where none failed."""
@@ -155,6 +255,14 @@ class Runner:
             self.report.line(result.region, result.status, detail)
         return Outcome(operation=operation, results=results, stopped=stopped)
 
+    def _unwatched(self, token: str, error: ToolError) -> ToolError:
+        """Nobody guards the operation any more: it is stopped, where that can be done."""
+        try:
+            self.client.stop(token)
+        except ToolError:
+            return ToolError(f"operation {token} goes on unwatched: {error}", remedy=self.client.advice.watch)
+        return ToolError(f"operation {token} was stopped, since it cannot be watched: {error}")
+
     def _note_still(self, outcome: Outcome, waited: float) -> None:
         """A log without a live line must not fall silent over an operation that is stuck."""
         unfinished = ", ".join(f"{r.region} {r.status.lower()}" for r in outcome.results if not r.status.done)
@@ -173,6 +281,8 @@ class Runner:
             outcome = self.follow(token, own=False)
         except (KeyboardInterrupt, InterruptedRunError):
             return InterruptedRunError(f"interrupted; operation {token} still runs", remedy=advice.watch)
+        except ToolError as error:
+            return InterruptedRunError(f"interrupted; operation {token} still runs: {error}", remedy=advice.watch)
         done = ", ".join(outcome.regions(ResultStatus.SUCCEEDED)) or "no Region"
         return InterruptedRunError(
             f"interrupted; operation {token} {outcome.operation.status.lower()}, finished: {done}",

@@ -23,7 +23,7 @@ PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
     422: ("Id taken", "This id belongs to another payment, for good. This one will never be charged."),
     503: ("Outcome unknown", UNKNOWN),
 }
-UNREAD: Final = "Fewer than two Regions answered. Read it again."
+UNREAD: Final = "Too few Regions answered to tell. Read it again."
 
 
 def answer(reply: Reply, path: str) -> Response:

@@ -124,8 +124,8 @@ class Aws:
         url = self._url(service, region)
         reply = yield self._signed(service, region, url, HttpRequest("POST", "/", headers, body))
         try:
-            answer: dict[str, Any] = json.loads(reply.body.decode() or "{}")
-        except ValueError:  # something between us and the service answered
+            answer: dict[str, Any] = json.loads(reply.body.decode())
+        except ValueError:  # cut off in its headers, or something between us and the service answered
             raise AwsError(str(reply.status)) from None
         if reply.status == 200:
             return answer

@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any, Final
 
 from payments.aws import Aws, AwsError, Credentials
+from payments.settings import register
 
 SWITCH: Final = ":health"
 
@@ -33,7 +34,7 @@ def handler(_event: Any = None, _context: object = None) -> dict[str, Any]:
 def look() -> str:
     """ "ok", "out" (an operator took the Region out) or "unavailable"."""
     region = os.environ["AWS_REGION"]
-    table = f"payment-register-{region}-{os.environ['ENVIRONMENT']}"
+    table = register(region, os.environ["ENVIRONMENT"])
     key = {"TransactionId": {"S": SWITCH}}
     try:
         answer = aws().call("dynamodb", region, "GetItem", {"TableName": table, "Key": key, "ConsistentRead": True})

@@ -30,7 +30,12 @@ class Settings(NamedTuple):
 
     def register(self, region: str) -> str:
         """The name of a Region's register table."""
-        return f"payment-register-{region}-{self.environment}"
+        return register(region, self.environment)
+
+
+def register(region: str, environment: str) -> str:
+    """The name of a Region's register table."""
+    return f"payment-register-{region}-{environment}"
 
 
 def read(environ: Mapping[str, str] = os.environ) -> Settings:

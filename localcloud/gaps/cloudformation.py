@@ -1,15 +1,22 @@
-"""CloudFormation: pseudo parameters in conditions, and what change sets show.
+"""CloudFormation: pseudo parameters in conditions, what change sets show, certificates and health checks.
 
 The emulator leaves pseudo parameters unresolved in conditions; its change sets list resources that are off, and call a
-replacement of most types merely possible.
+replacement of most types merely possible. It has no `AWS::Route53::HealthCheck` and issues every certificate at once;
+here, as on AWS, a certificate is issued once its record is in a hosted zone that the internet can see: a public one, to
+which the parent zone points.
 """
 
+import time
+from functools import partial
 from typing import Any, Final
 
-from ministack.core.responses import get_account_id, get_region
-from ministack.services.cloudformation import changesets, engine, provisioners
+from ministack.core.responses import get_account_id, get_region, new_uuid
+from ministack.services import acm, route53
+from ministack.services.cloudformation import _stacks, changesets, engine, provisioners, stacks
 
 from localcloud.gaps import patching
+from localcloud.gaps.patching import Properties
+from localcloud.network import Network
 
 # Which changed properties replace a resource: the `createOnlyProperties` of the types' public schemas (a test compares
 # them), for the types that the emulator does not know.
@@ -55,12 +62,29 @@ REPLACING: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def install() -> None:
-    """Wrap the evaluation of conditions and the comparison of templates, and complete the table of replacements."""
+POLL_SECONDS: Final = 0.1
+CERTIFICATE: Final = "AWS::CertificateManager::Certificate"
+PENDING: Final = "PENDING_VALIDATION"
+INERT: Final = ("AWS::XRay::SamplingRule",)  # not known to the emulator; there are no traces to sample
+
+
+def install(network: Network) -> None:
+    """Wrap the evaluation of conditions, the comparison of templates and the creation of certificates; complete the
+    tables of replacements and of resource types."""
+    for kind in INERT:
+        provisioners._RESOURCE_HANDLERS[kind] = {"create": _create, "update": _update, "delete": _delete}
     patching.wrap(engine, "_evaluate_conditions", _evaluate_conditions)
     patching.wrap(changesets, "_resolve_props_for_diff", _leave_out_what_is_off)
     for kind, properties in REPLACING.items():
         provisioners._REPLACING_PROPERTIES.setdefault(kind, properties)
+    patching.wrap(stacks, "_runs_on_worker_thread", lambda runs, kind: kind == CERTIFICATE or runs(kind))
+    certificate = provisioners._RESOURCE_HANDLERS[CERTIFICATE]
+    certificate["create"] = partial(_create_certificate, network, certificate["create"])
+    provisioners._RESOURCE_HANDLERS["AWS::Route53::HealthCheck"] = {
+        "create": _create_check,
+        "update": _update_check,
+        "delete": lambda physical_id, _properties: route53._health_checks.pop(physical_id, None),
+    }
 
 
 def _evaluate_conditions(evaluate: Any, template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, bool]:
@@ -91,3 +115,97 @@ def _leave_out_what_is_off(
         if conditions.get(resource.get("Condition"), True)
     }
     return {**resolved, "Resources": present}
+
+
+def _create(logical_id: str, _properties: Properties, stack_name: str) -> tuple[str, Properties]:
+    return f"{stack_name}-{logical_id}", {}
+
+
+def _update(physical_id: str, _old: Properties, _new: Properties, *_more: Any) -> tuple[str, Properties]:
+    return physical_id, {}
+
+
+def _delete(_physical_id: str, *_more: Any) -> None:
+    """There is nothing to delete."""
+
+
+# --- DNS, certificates and health checks
+
+
+def name_servers(network: Network, name: str) -> list[str]:
+    """Who the internet is told to ask for a zone: the servers of its public hosted zone, unless it is not delegated."""
+    zones = [zone for zone in list(route53._zones._data.values()) if zone["name"].rstrip(".") == name.rstrip(".")]
+    public = any(not zone.get("private") for zone in zones)
+    return list(route53._DEFAULT_NS) if public and name.rstrip(".") not in network.undelegated else []
+
+
+def _create_certificate(
+    network: Network, create: Any, logical_id: str, properties: Properties, stack_name: str
+) -> tuple[str, dict[str, Any]]:
+    """Wait for validation by DNS as long as the stack does (docs/aws.md, "Certificates wait for DNS")."""
+    arn, attributes = create(logical_id, properties, stack_name)
+    certificate = acm._certificates[arn]
+    if certificate["ValidationMethod"] != "DNS":
+        return arn, attributes
+    _show(certificate, PENDING)
+    for option in properties.get("DomainValidationOptions", []):
+        _write_record(option.get("HostedZoneId", ""), certificate)
+    while not _validated(network, certificate):
+        stack = _stacks.get(stack_name) or {}
+        if stack.get("_cancel_requested") or stack.get("StackStatus") not in (
+            "CREATE_IN_PROGRESS",
+            "UPDATE_IN_PROGRESS",
+        ):
+            acm._certificates.pop(arn, None)
+            raise ValueError("Resource creation cancelled")
+        time.sleep(POLL_SECONDS)
+    _show(certificate, "ISSUED")
+    return arn, attributes
+
+
+def _show(certificate: dict[str, Any], status: str) -> None:
+    certificate["Status"] = status
+    for option in certificate["DomainValidationOptions"]:
+        option["ValidationStatus"] = PENDING if status == PENDING else "SUCCESS"
+
+
+def _write_record(zone_id: str, certificate: dict[str, Any]) -> None:
+    """CloudFormation does this where it is given the zone, and never removes it."""
+    zone_id = zone_id.rpartition("/")[2]
+    with route53._lock:
+        records = list(route53._records.get(zone_id, []))
+        for option in certificate["DomainValidationOptions"] if zone_id in route53._records else ():
+            record = option["ResourceRecord"]
+            if all(each["Name"] != record["Name"] for each in records):
+                values = {"TTL": "300", "ResourceRecords": [record["Value"]]}
+                records.append({"Name": record["Name"], "Type": record["Type"], **values})
+                route53._records[zone_id] = records
+
+
+def _validated(network: Network, certificate: dict[str, Any]) -> bool:
+    """Whether every record is where the internet finds it."""
+    seen = {
+        record["Name"]
+        for (account, zone_id), zone in list(route53._zones._data.items())
+        if not zone.get("private") and name_servers(network, zone["name"])
+        for record in list(route53._records._data.get((account, zone_id), []))
+    }
+    return all(option["ResourceRecord"]["Name"] in seen for option in certificate["DomainValidationOptions"])
+
+
+def _create_check(_logical_id: str, properties: Properties, _stack_name: str) -> tuple[str, dict[str, Any]]:
+    check = str(new_uuid())
+    route53._health_checks[check] = {
+        "id": check,
+        "caller_reference": check,
+        "config": dict(properties["HealthCheckConfig"]),
+        "version": 1,
+    }
+    return check, {"HealthCheckId": check}
+
+
+def _update_check(physical_id: str, _old: Properties, new: Properties, _stack_name: str) -> tuple[str, dict[str, Any]]:
+    check = route53._health_checks[physical_id]
+    check["config"] = dict(new["HealthCheckConfig"])
+    check["version"] += 1
+    return physical_id, {"HealthCheckId": physical_id}

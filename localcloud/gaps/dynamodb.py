@@ -1,7 +1,9 @@
 """DynamoDB: `Replicas` and settings of tables from CloudFormation, and replication that can lag and be cut.
 
 Writes reach the other replicas asynchronously, and by item the last writer wins: each write carries a time, and a
-replica keeps what is newer (global tables version 2019.11.21, eventual consistency).
+replica keeps what is newer (global tables version 2019.11.21, eventual consistency). What DynamoDB refuses to do with
+replicas is refused here: a new key through the global table, more than one replica an update, deleting a table that a
+replica was made from before the replica, disassociating what is protected from it.
 """
 
 import itertools
@@ -9,7 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import dynamodb
@@ -24,11 +26,20 @@ from localcloud.iam.rights import KEY_USE, DeniedError, Rights
 Item = dict[str, Any]
 Version = tuple[int, int]  # nanoseconds, and a number to break ties
 ItemKey = tuple[str, str, str, str]  # account, Region, table, item
+Answer = tuple[int, dict[str, str], bytes]
+DAY: Final = 24 * 3600.0
+# Newer than the emulator's SDK (docs/aws.md, "A replica can leave its table").
+SOURCE_SINCE: Final = "_localcloud_source_since"
+PROTECTION: Final = "DisassociationProtectionEnabled"
 
 
 def install(cloud: Cloud) -> None:
     """Wrap replication and the two table resource types of CloudFormation."""
     patching.wrap(dynamodb, "_replicate_write", Replication(cloud).replicate)
+    patching.wrap(dynamodb, "_apply_replica_updates", _note_source)
+    patching.wrap(dynamodb, "_delete_table", _delete_table)
+    patching.wrap(dynamodb, "_update_table", _update_table)
+    patching.wrap(dynamodb, "_table_description", _describe)
     patching.wrap_resource("AWS::DynamoDB::Table", _complete_table, _prepare_deletion)
     patching.wrap_resource(
         "AWS::DynamoDB::GlobalTable", partial(_complete_global_table, cloud.rights), _prepare_deletion
@@ -76,6 +87,72 @@ def _item_name(table: dict[str, Any], item: Item) -> str:
     return repr([item.get(name) for name in (table["pk_name"], table["sk_name"]) if name])
 
 
+# --- the API
+
+
+def _note_source(apply: Any, name: str, table: dict[str, Any], updates: list[dict[str, Any]]) -> Answer | None:
+    """Remember what a replica was made from, and when; the replica itself begins as a copy of it."""
+    refusal: Answer | None = apply(name, table, updates)
+    for update in updates:
+        if refusal is None and "Create" in update:
+            table[SOURCE_SINCE] = time.time()
+            member = dynamodb._tables.get_scoped(get_account_id(), update["Create"]["RegionName"], name)
+            member.pop(SOURCE_SINCE, None)
+            member.pop(PROTECTION, None)
+    return refusal
+
+
+def _delete_table(delete: Any, data: dict[str, Any]) -> Answer:
+    """Leaf first (docs/aws.md, "Deleting takes a day and an order")."""
+    table = dynamodb._tables.get(dynamodb._normalize_table_name(data.get("TableName"))) or {}
+    if table.get("_global_regions") and time.time() - table.get(SOURCE_SINCE, 0) < DAY:
+        return _invalid(
+            "Replica cannot be deleted because it has acted as a source region for new replica(s) being added to the "
+            "table in the last 24 hours."
+        )
+    answer: Answer = delete(data)
+    return answer
+
+
+def _update_table(update: Any, data: dict[str, Any]) -> Answer:
+    """Disassociation and the protection from it; the emulator knows neither."""
+    name = dynamodb._normalize_table_name(data.get("TableName"))
+    table = dynamodb._tables.get(name)
+    updates = data.get("ReplicaUpdates") or []
+    leaving = [each["Disassociate"] for each in updates if "Disassociate" in each]
+    if table is None or not (leaving or PROTECTION in data):
+        answer: Answer = update(data)
+        return answer
+    if set(data) != {"TableName", "ReplicaUpdates" if leaving else PROTECTION} or len(updates) > 1:
+        return _invalid("Disassociation and its protection cannot be combined with any other change")
+    here, regions = get_region(), table.get("_global_regions") or []
+    if not regions:
+        return _invalid(f"Table {name} is not a global table")
+    if PROTECTION in data:
+        table[PROTECTION] = bool(data[PROTECTION])
+    elif leaving[0].get("RegionName") != here:
+        return _invalid("RegionName must be the Region that the request is sent to")
+    elif table.get(PROTECTION, True):
+        return _invalid(f"Replica of {name} in {here} is protected from disassociation")
+    else:
+        dynamodb._set_replica_group(name, [region for region in regions if region != here])
+        table["_global_regions"] = []
+    described: Answer = dynamodb._describe_table({"TableName": name})
+    return described
+
+
+def _describe(describe: Any, name: str) -> dict[str, Any]:
+    description: dict[str, Any] = describe(name)
+    if "Replicas" in description:
+        description[PROTECTION] = dynamodb._tables[name].get(PROTECTION, True)
+    return description
+
+
+def _invalid(message: str) -> Answer:
+    answer: Answer = dynamodb.error_response_json("ValidationException", message, 400)
+    return answer
+
+
 # --- CloudFormation
 
 
@@ -83,7 +160,7 @@ def _complete_table(name: str, properties: Properties, _old: Properties) -> None
     _apply(name, get_region(), properties, properties)
 
 
-def _complete_global_table(rights: Rights, name: str, properties: Properties, _old: Properties) -> None:
+def _complete_global_table(rights: Rights, name: str, properties: Properties, old: Properties) -> None:
     """Make the table's replicas those of the template, each with its own settings."""
     here = get_region()
     replicas = {replica["Region"]: replica for replica in properties.get("Replicas", [])}
@@ -92,6 +169,8 @@ def _complete_global_table(rights: Rights, name: str, properties: Properties, _o
     if here not in replicas:
         raise ValueError(f"Replicas of {name} must include the stack's own Region {here}")
     present = dynamodb._tables[name].get("_global_regions") or [here]
+    if old:
+        _refuse_update(name, present, replicas)
     _update_replicas(name, "Create", (region for region in replicas if region not in present))
     _update_replicas(name, "Delete", (region for region in present if region not in replicas))
     for region, replica in replicas.items():
@@ -101,7 +180,7 @@ def _complete_global_table(rights: Rights, name: str, properties: Properties, _o
 def _require_key(rights: Rights, name: str, region: str, replica: Properties) -> None:
     """DynamoDB asks for a replica's key with the rights of whoever makes the table, and makes a grant for itself."""
     account = get_account_id()
-    key = documents.key_arn(replica.get("SSESpecification", {}).get("KMSMasterKeyId", ""), region, account)
+    key = documents.key_arn(_key_of(replica), region, account)
     table = f"arn:aws:dynamodb:{region}:{account}:table/{name}"
     try:
         if key:
@@ -109,6 +188,25 @@ def _require_key(rights: Rights, name: str, region: str, replica: Properties) ->
             rights.require_key(creator(account), key, actions, "dynamodb", table, by="AWS::DynamoDB::GlobalTable")
     except DeniedError as error:
         raise ValueError(error.message) from None
+
+
+def _refuse_update(name: str, present: list[str], wanted: dict[str, Properties]) -> None:
+    """What DynamoDB does not do with replicas (docs/aws.md, "One stack owns a global table" and "Every replica has its
+    own key")."""
+    if len(set(present) ^ wanted.keys()) > 1:
+        raise ValueError(f"{name}: only one replica can be added or removed in an update")
+    for region in set(present) & wanted.keys() - {get_region()}:
+        member = dynamodb._tables.get_scoped(get_account_id(), region, name)
+        key = _key_of(wanted[region])
+        if key and member["SSEDescription"].get("KMSMasterKeyArn") != _key_arn(key, region):
+            raise ValueError(
+                "One or more parameter values were invalid: KMSMasterKeyId must be specified for each replica. "
+                f"(the key of the replica of {name} in {region} cannot be changed; Service: DynamoDb, Status Code: 400)"
+            )
+
+
+def _key_of(replica: Properties) -> str:
+    return str(replica.get("SSESpecification", {}).get("KMSMasterKeyId", ""))
 
 
 def _prepare_deletion(name: str) -> None:
@@ -135,7 +233,7 @@ def _update_replicas(name: str, action: str, regions: Iterable[str]) -> None:
 def _apply(name: str, region: str, replica: Properties, table: Properties) -> None:
     """Give one table or replica its encryption, recovery, deletion protection and tags; the emulator does not."""
     encryption = table.get("SSESpecification", {})
-    key = replica.get("SSESpecification", {}).get("KMSMasterKeyId") or encryption.get("KMSMasterKeyId")
+    key = _key_of(replica) or encryption.get("KMSMasterKeyId")
     with request_scope(get_account_id(), region):
         member = dynamodb._tables[name]
         if is_true(encryption.get("SSEEnabled")):

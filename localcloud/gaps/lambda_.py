@@ -1,7 +1,8 @@
 """Lambda: an exception's class name, metrics of every invocation, metrics embedded in logs, settings left out.
 
 The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, leaves
-embedded metric format (EMF) lines in the log, and ignores some properties of a template's functions.
+embedded metric format (EMF) lines in the log, ignores some properties of a template's functions, and ends invocations
+under way when a function is updated.
 """
 
 import json
@@ -31,6 +32,8 @@ REPORTED_WITH_TYPE: Final = (
 )
 POLL_SECONDS: Final = 0.05
 SERVICE: Final = "lambda.amazonaws.com"
+# Marks the pool of processes that finish what they do and then end; their number of parts hides it from the emulator.
+RETIRED: Final = ":retired"
 
 
 def install(cloud: Cloud) -> None:
@@ -38,6 +41,8 @@ def install(cloud: Cloud) -> None:
     lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(REPORTED, REPORTED_WITH_TYPE)
     raised = threading.local()  # `error_type`: of the exception that ended this thread's last invocation
     patching.wrap(lambda_runtime.Worker, "invoke", partial(_read_exception, raised))
+    patching.wrap(lambda_runtime, "invalidate_worker", _retire_busy)
+    patching.wrap(lambda_runtime, "release_worker", _end_retired)
     patching.wrap(lambda_runtime, "execution_credentials", partial(_remember_region, cloud.network))
     patching.wrap(lambda_svc, "_emit_lambda_metrics", partial(_count_throttle, cloud.metrics))
     patching.wrap(lambda_svc, "_execute_function_dispatch", partial(_dispatch, cloud, raised))
@@ -57,8 +62,33 @@ def kill(region: str) -> None:
     lambda_runtime.kill_workers(workers)
 
 
-def _read_exception(raised: threading.local, invoke: Any, *arguments: Any, **options: Any) -> dict[str, Any]:
-    answer: dict[str, Any] = invoke(*arguments, **options)
+def _retire_busy(invalidate: Any, function: str, *arguments: Any, **options: Any) -> None:
+    """What is at work finishes with its old code (docs/aws.md, "Running invocations keep their code")."""
+    with lambda_runtime._lock:
+        for key, workers in list(lambda_runtime._workers.items()):
+            if key.split(":")[2] == function and not key.endswith(RETIRED):
+                busy = [worker for worker in workers if worker.in_use]
+                lambda_runtime._workers.setdefault(key + RETIRED, []).extend(busy)
+                workers[:] = [worker for worker in workers if worker not in busy]
+    invalidate(function, *arguments, **options)
+
+
+def _end_retired(release: Any, worker: Any) -> None:
+    release(worker)
+    with lambda_runtime._lock:
+        pools = [pool for key, pool in lambda_runtime._workers.items() if key.endswith(RETIRED) and worker in pool]
+        for pool in pools:
+            pool.remove(worker)
+    if pools:
+        worker.kill()
+
+
+def _read_exception(raised: threading.local, invoke: Any, worker: Any, *arguments: Any, **options: Any) -> Any:
+    try:
+        answer: dict[str, Any] = invoke(worker, *arguments, **options)
+    except Exception:
+        worker.in_use = False  # the emulator drops it next: it is not at work any more
+        raise
     result = answer.get("result")
     if not isinstance(result, dict) or RAISED not in result:
         return answer

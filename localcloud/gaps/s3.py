@@ -100,17 +100,20 @@ class Replication:
             finally:
                 self.chosen.reset(token)
             status = statuses[_destination(rule)] = variant["replication_status"]
-            self._count(rule, bucket, status, time.monotonic() - written)
+            self._count(rule, bucket, status, time.monotonic() - written, account)
             _show_status(bucket, key, item, set(statuses.values()))
 
         for rule in rules:
             self.cloud.deliveries.deliver("object", source, _region_of(_destination(rule)), partial(arrive, rule))
 
-    def _count(self, rule: Rule, bucket: str, status: str, latency: float) -> None:
+    def _count(self, rule: Rule, bucket: str, status: str, latency: float, account: str) -> None:
+        """The latency is the destination's to publish, a failure the source's."""
         count = self.cloud.metrics.count
         dimensions = {"SourceBucket": bucket, "DestinationBucket": _destination(rule), "RuleId": rule.get("ID", "")}
-        count("AWS/S3", "OperationsFailedReplication", dimensions, float(status == "FAILED"))
-        count("AWS/S3", "ReplicationLatency", dimensions, latency, "Seconds")
+        with request_scope(account, _region_of(bucket)):
+            count("AWS/S3", "OperationsFailedReplication", dimensions, float(status == "FAILED"))
+        with request_scope(account, _region_of(_destination(rule))):
+            count("AWS/S3", "ReplicationLatency", dimensions, latency, "Seconds")
 
 
 def _encrypted_for(rule: Rule, item: dict[str, Any]) -> dict[str, Any]:

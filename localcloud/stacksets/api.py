@@ -14,6 +14,7 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services.cloudformation import handlers
 
 from localcloud.cloud import Cloud
+from localcloud.network import Lags
 from localcloud.stacksets import checks, templates
 from localcloud.stacksets.model import Instance, Operation, Place, Result, StackSet
 from localcloud.stacksets.operations import Operations
@@ -40,6 +41,8 @@ def install(cloud: Cloud) -> None:
         "CreateStackSet": stack_sets.create,
         "ListStackSets": stack_sets.list,
         **{action: partial(stack_sets.act, act) for action, act in ACTIONS.items()},
+        "ListStackSetOperations": partial(stack_sets.act, partial(_list_operations, cloud.network.lags)),
+        "ListStackSetOperationResults": partial(stack_sets.act, partial(_list_operation_results, cloud.network.lags)),
         "ListStackInstanceResourceDrifts": partial(stack_sets.act, partial(_list_resource_drifts, stacks)),
         **{action: partial(stack_sets.operate, *how) for action, how in OPERATIONS.items()},
     }
@@ -153,6 +156,7 @@ def _page(request: Input, summaries: Iterable[Output]) -> Output:
 
 
 def _update_stack_set(stack_set: StackSet, request: Input) -> Prepared:
+    checks.custom_roles_named(stack_set, request)
     text = stack_set.template if request.get("UsePreviousTemplate") else templates.fetch(request)
     template = templates.parse(text)
     checks.capabilities(template, request)
@@ -160,10 +164,12 @@ def _update_stack_set(stack_set: StackSet, request: Input) -> Prepared:
     if "Accounts" in request or "Regions" in request:
         places = checks.existing(stack_set, request)
     else:
-        places = [place for place, instance in stack_set.instances.items() if instance.status != "INOPERABLE"]
+        places = list(stack_set.instances)
+    places = [place for place in places if stack_set.instances[place].status != "INOPERABLE"]
 
     def change() -> None:
-        if (text, parameters) != (stack_set.template, stack_set.parameters):
+        # Also where they say what is there already (docs/aws.md, "An update marks every instance").
+        if request.keys() & {"TemplateBody", "TemplateURL", "Parameters"}:
             for instance in stack_set.instances.values():
                 if instance.status == "CURRENT":
                     instance.settle("OUTDATED", "PENDING")
@@ -250,15 +256,16 @@ def _describe_operation(stack_set: StackSet, request: Input) -> Output:
     return {"StackSetOperation": description}
 
 
-def _list_operations(stack_set: StackSet, request: Input) -> Output:
-    newest_first = reversed(stack_set.operations.values())
-    return _page(request, (operation.summary() for operation in newest_first))
+def _list_operations(lags: Lags, stack_set: StackSet, request: Input) -> Output:
+    newest_first = (operation.before(lags.lists) for operation in reversed(stack_set.operations.values()))
+    return _page(request, (operation.summary() for operation in newest_first if operation))
 
 
-def _list_operation_results(stack_set: StackSet, request: Input) -> Output:
+def _list_operation_results(lags: Lags, stack_set: StackSet, request: Input) -> Output:
     statuses = [item["Values"] for item in request.get("Filters", []) if item["Name"] == "OPERATION_RESULT_STATUS"]
-    results = stack_set.operation(request).results.values()
-    return _page(request, (result.summary() for result in results if all(result.status == s for s in statuses)))
+    results = [result.before(lags.lists) for result in stack_set.operation(request).results.values()]
+    matching = (result for result in results if result and all(result.status == status for status in statuses))
+    return _page(request, (result.summary() for result in matching))
 
 
 def _stop_operation(stack_set: StackSet, request: Input) -> Output:
@@ -291,7 +298,5 @@ ACTIONS: Final[dict[str, Act]] = {
     "DescribeStackInstance": _describe_stack_instance,
     "ListStackInstances": _list_stack_instances,
     "DescribeStackSetOperation": _describe_operation,
-    "ListStackSetOperations": _list_operations,
-    "ListStackSetOperationResults": _list_operation_results,
     "StopStackSetOperation": _stop_operation,
 }

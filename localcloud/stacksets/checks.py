@@ -1,13 +1,15 @@
 """What the StackSets API checks before an operation starts, and the defaults that it adds."""
 
 import re
+from datetime import datetime
 from math import inf
 from typing import Any, Final
 
 from ministack.services.cloudformation import handlers
 
+from localcloud.iam import documents
 from localcloud.iam.rights import DeniedError, Rights
-from localcloud.stacksets.model import Place, StackSet, unique
+from localcloud.stacksets.model import Place, StackSet, now, unique
 from localcloud.stacksets.query_protocol import ApiError, from_answer
 from localcloud.stacksets.stacks import StackFailedError
 
@@ -145,20 +147,32 @@ def administration_role(request: dict[str, Any], account: str) -> str:
     return arn
 
 
-def roles(rights: Rights, stack_set: StackSet, account: str) -> str:
-    """The ARN of the execution role. Both roles must exist and trust their caller, and the first must be allowed to
-    assume the second; else StackFailedError with the reason of the instance."""
+def custom_roles_named(stack_set: StackSet, request: dict[str, Any]) -> None:
+    """Roles of its own are named in every update (docs/aws.md, "Roles are named in every update")."""
+    for member, present, default in (
+        ("AdministrationRoleARN", stack_set.administration_role, administration_role({}, stack_set.account)),
+        ("ExecutionRoleName", stack_set.execution_role, EXECUTION_ROLE),
+    ):
+        if present != default and member not in request:
+            raise invalid(f"StackSet {stack_set.name} has a customized role: {member} must be specified")
+
+
+def roles(rights: Rights, stack_set: StackSet, account: str, youngest: float) -> str:
+    """The ARN of the execution role. Both roles must exist for some seconds and trust their caller, and the first must
+    be allowed to assume the second; else StackFailedError with the reason of the instance."""
     administration = stack_set.administration_role
     execution = f"arn:aws:iam::{account}:role/{stack_set.execution_role}"
     source = f"arn:aws:cloudformation:{stack_set.region}:{stack_set.account}:stackset/{stack_set.id}"
     name = administration.rsplit("/", 1)[-1]
     try:
+        _require_age(administration, youngest)
         rights.require_trust(administration, SERVICE, source=source, by="a StackSet operation")
     except DeniedError:
         raise StackFailedError(
             f"Account {stack_set.account} should have '{name}' role with trust relationship to CloudFormation service."
         ) from None
     try:
+        _require_age(execution, youngest)
         rights.require(administration, "sts:AssumeRole", execution, by="a StackSet operation")
         rights.require_trust(execution, administration, by="a StackSet operation")
     except DeniedError:
@@ -166,3 +180,10 @@ def roles(rights: Rights, stack_set: StackSet, account: str) -> str:
             f"Account {account} should have '{stack_set.execution_role}' role with trust relationship to Role '{name}'."
         ) from None
     return execution
+
+
+def _require_age(role: str, youngest: float) -> None:
+    """A role that was just made cannot be used yet (docs/aws.md, "Changes need time")."""
+    record = documents.role(role)
+    if record and (now() - datetime.fromisoformat(record["CreateDate"])).total_seconds() < youngest:
+        raise DeniedError(f"{role} was just made")

@@ -1,9 +1,11 @@
 """The StackSets API's stack sets, their instances and their operations, and how the API shows them."""
 
+import copy
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 from localcloud.stacksets.query_protocol import ApiError
 
@@ -59,8 +61,31 @@ class Instance:
         return {**self.summary(stack_set_id), "ParameterOverrides": parameter_list(self.overrides)}
 
 
+class Remembered:
+    """Knows what it was: lists are eventually consistent (docs/aws.md, "Stopping an operation")."""
+
+    def __post_init__(self) -> None:
+        self.__dict__["past"] = [(time.monotonic(), dict(self.__dict__))]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if "past" in self.__dict__:
+            state = {key: value for key, value in self.__dict__.items() if key != "past"}
+            self.__dict__["past"].append((time.monotonic(), state))
+
+    def before(self, seconds: float) -> Self | None:
+        """As it was that long ago; None where there was none."""
+        until = time.monotonic() - seconds
+        states = [state for at, state in self.__dict__["past"] if at <= until]
+        if not states:
+            return None
+        then = copy.copy(self)
+        then.__dict__.update(states[-1])
+        return then
+
+
 @dataclass
-class Result:
+class Result(Remembered):
     """The result of one operation at one place."""
 
     account: str
@@ -75,7 +100,7 @@ class Result:
 
 
 @dataclass
-class Operation:
+class Operation(Remembered):
     """One operation: CREATE, UPDATE, DELETE or DETECT_DRIFT at some places."""
 
     id: str

@@ -106,12 +106,14 @@ class Operations:
         result.status = "RUNNING"
         if operation.action != "DETECT_DRIFT":
             instance.detailed_status = "RUNNING"
+        await asyncio.sleep(self.stacks.network.stack_seconds)
         try:
-            role = checks.roles(self.stacks.rights, stack_set, instance.account)
-            execution.acting.set((role, operation.id))  # of this task, and of those that it begins
+            if not operation.retain_stacks:  # which does nothing in the account
+                role = checks.roles(self.stacks.rights, stack_set, instance.account, self.stacks.network.lags.roles)
+                execution.acting.set((role, operation.id))  # of this task, and of those that it begins
             if operation.action == "DELETE":
-                if instance.stack_id and not operation.retain_stacks:
-                    await self.stacks.delete(place, instance.stack_id)
+                if not operation.retain_stacks:
+                    await self._delete(instance)
                 del stack_set.instances[place]
             elif operation.action == "DETECT_DRIFT":
                 await self._detect_drift(instance)
@@ -141,6 +143,13 @@ class Operations:
         else:
             instance.stack_id = await self.stacks.create(instance.place, stack_set.name, **template)
         instance.settle("CURRENT", "SUCCEEDED")
+
+    async def _delete(self, instance: Instance) -> None:
+        """Delete the instance's stack (docs/aws.md, "Inoperable instances")."""
+        if instance.status == "INOPERABLE":
+            raise StackFailedError("The stack instance is INOPERABLE: it can only be deleted with RetainStacks")
+        if instance.stack_id:
+            await self.stacks.delete(instance.place, instance.stack_id)
 
     async def _detect_drift(self, instance: Instance) -> None:
         if not instance.stack_id:

@@ -82,14 +82,14 @@ def run_list(run: Run) -> None:
 @faults.command("set", cls=Command)
 def run_set(
     run: Run,
-    kind: Annotated[str, typer.Argument(help="region-down, service-down, cut, latency, lag or errors.")],
+    kind: Annotated[str, typer.Argument(help="region-down, service-down, cut, latency, lag, slow-stacks or errors.")],
     regions: Annotated[list[str] | None, typer.Argument(help="The Region that it affects, or the two.")] = None,
     *,
     service: Annotated[str, typer.Option(help="As in a signature: dynamodb, s3, lambda.")] = "",
     operation: Annotated[str, typer.Option(help="Such as UpdateItem; all if not given.")] = "",
-    how: Annotated[str, typer.Option(help="fail, throttle or lose-reply.")] = "",
+    how: Annotated[str, typer.Option(help="fail, throttle, lose-reply or conflict.")] = "",
     share: Annotated[float | None, typer.Option(help="Share of the calls, 0 to 1.")] = None,
-    seconds: Annotated[float | None, typer.Option(help="Latency or lag, in seconds.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="Latency, lag or delay, in seconds.")] = None,
     jitter: Annotated[float | None, typer.Option(help="Maximum extra delay, in seconds.")] = None,
 ) -> None:
     """Break something in the local cloud.

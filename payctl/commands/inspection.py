@@ -15,7 +15,7 @@ app = typer.Typer()
 def run_why(
     run: Run, *, operation: Annotated[str, typer.Option(help="An operation's id; the last one if not given.")] = ""
 ) -> None:
-    """Explain why the last operation failed, by Region: the first real failure, and its fix if known. Read only.
+    """Explain why the last operation failed, or what it waits for, by Region, with the fix if known. Read only.
 
     Example: `payctl why`
     """

@@ -79,6 +79,9 @@ def run_redrive(
     transaction: Annotated[
         Path | None, typer.Option(help="A repaired transaction (JSON) to use instead; needs --message.")
     ] = None,
+    discard: Annotated[
+        bool, typer.Option("--discard", help="Only remove letters that hold no payment; no other is touched.")
+    ] = False,
 ) -> None:
     """Put dead letters back: start their workflows again, and delete each once its workflow runs. Safe to repeat.
 
@@ -86,15 +89,17 @@ def run_redrive(
     """
     if transaction and not message:
         raise ToolError("--transaction replaces one letter's content", remedy="name it with --message")
+    if transaction and discard:
+        raise ToolError("--transaction repairs a letter, --discard removes it", remedy="choose one of them")
     with run.open() as environment:
         regions = chosen(environment, region or environment.regions)
         if listing:
             letters = dead_letters.look(environment, regions)
         else:
-            step = f"start the workflow again for the dead letters of {', '.join(regions)}"
-            confirm(environment, "redrive", step, yes=yes)
+            verb = "remove what holds no payment from" if discard else "start the workflow again for"
+            confirm(environment, "redrive", f"{verb} the dead letters of {', '.join(regions)}", yes=yes)
             repaired = redrive.transaction_in(transaction) if transaction else None
-            letters = redrive.redrive(environment, regions, only=message, repaired=repaired)
+            letters = redrive.redrive(environment, regions, only=message, repaired=repaired, discard=discard)
     run.answer(letters, render.letters)
     if any(letter.state is State.KEPT for letter in letters):
         raise typer.Exit(2)

@@ -239,6 +239,9 @@ def parked(payments: Sequence[Waiting]) -> None:
         for each in payments
     ]
     table("", ("payment", "amount", "age", "decided for", "why", "idempotency key"), rows)
+    for each in payments:
+        if each.ruling:
+            print(f"an operator has ruled about {each.payment}: {each.ruling}")
     print("ask the processor about the key, then: payctl resolve ID --settled REFERENCE")
     print("                                   or: payctl resolve ID --not-charged --reason TEXT")
 

@@ -105,7 +105,7 @@ class Deployment:
             regions = [region for region in self.environment.update_order if region in survey.usable]
             steps.append(f"update {', '.join(regions)}, {order} ({', '.join(changed)})")
         elif survey.outdated:
-            steps.append(f"update {', '.join(survey.outdated)}, not current since the last operation")
+            steps.append(f"update all Regions: {', '.join(survey.outdated)} not current since the last operation")
         if gone := (*survey.broken, *survey.missing):
             steps.append(f"create {self.environment.names.stack_set} in {', '.join(gone)}")
         if gone or not survey.linked or self._global_differs(survey):
@@ -113,6 +113,10 @@ class Deployment:
             steps.append(f"{verb} {self.environment.names.global_stack} in {self.environment.home}")
         if not survey.linked:
             steps.append("link the Regions")
+        elif gone:
+            steps.append(
+                f"link the Regions to {', '.join(gone)} with its new key; until then they stay linked as they are"
+            )
         return tuple(steps)
 
     def _changed(self, survey: Survey) -> tuple[str, ...]:
@@ -130,12 +134,13 @@ class Deployment:
         )
 
     def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
-        """What the StackSet shall be: with the Regions' keys once they are linked."""
-        linked = link or (survey.linked and survey.complete)
+        """What the StackSet shall be: with the Regions' keys once they are linked. While a Region is lost, with those
+        they are linked by: without them, the others would lose what serves their callers."""
+        whole = link or (survey.linked and survey.complete)
         parameters = templates.regional_parameters(
             self.settings,
             code_hash=self.package.hash,
-            key_arns=survey.key_arns() if linked else (),
+            key_arns=survey.key_arns() if whole else survey.linked_keys,
             test_faults=self.options.test_faults,
         )
         return templates.definition(self.regional, url, parameters, templates.tags(self.settings))
@@ -208,21 +213,22 @@ class Deployment:
             environment.stack_set.create(
                 self.regional_definition(survey, self._url), **environment.cloud.stack_set_roles
             )
-        elif self._changed(survey):
+        elif self._changed(survey) or survey.outdated:
             self._update(survey)
-        elif survey.outdated:
-            self._update(survey, only=survey.outdated)
         if survey.missing:
             create, account = environment.stack_set.create_instances, environment.cloud.account
             environment.runner.run(
-                "create", lambda token: create(account, survey.missing, token=token), wait=self.options.wait
+                "create",
+                lambda token: create(account, survey.missing, token=token),
+                wait=self.options.wait,
+                patience=preflight.patience(environment),
             )
             self.steps.append(f"created: {', '.join(survey.missing)}")
 
-    def _update(self, survey: Survey, *, only: Sequence[str] = (), link: bool = False) -> None:
+    def _update(self, survey: Survey, *, link: bool = False) -> None:
         """One update operation: in sequence, watched by the alarms; the link of a new environment all at once."""
         environment = self.environment
-        parallel = link or self.options.parallel
+        parallel = (link and not survey.linked) or self.options.parallel
 
         def start(token: str) -> None:
             environment.stack_set.update(
@@ -230,24 +236,22 @@ class Deployment:
                 token=token,
                 order=environment.update_order,
                 parallel=parallel,
-                account=environment.cloud.account,
-                only=only,
                 **environment.cloud.stack_set_roles,
             )
 
         guard = None if parallel else health.guard(environment)
         environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
-        self.steps.append("linked the Regions" if link else f"updated: {', '.join(only or survey.usable)}")
+        self.steps.append("linked the Regions" if link else f"updated: {', '.join(survey.usable)}")
 
-    def global_definition(self, survey: Survey, url: str) -> Definition:
-        """What the global stack shall be."""
-        parameters = templates.global_parameters(self.settings, survey.key_arns())
+    def global_definition(self, key_arns: Sequence[str], url: str, *, absent: str = "") -> Definition:
+        """What the global stack shall be; `absent` is the Region whose replica is dropped."""
+        parameters = templates.global_parameters(self.settings, key_arns, absent=absent)
         return templates.definition(self.world, url, parameters, templates.tags(self.settings))
 
     def _global_differs(self, survey: Survey) -> bool:
         home = self.environment.stacks(self.environment.home)
         return survey.global_stack.status.absent or not home.matches(
-            survey.global_stack, self.global_definition(survey, url=""), self.world.text
+            survey.global_stack, self.global_definition(survey.key_arns(), url=""), self.world.text
         )
 
     def _global(self) -> None:
@@ -258,17 +262,31 @@ class Deployment:
         if not self._global_differs(survey):
             environment.report.line(home, "COMPLETE", "nothing to change")
             return
-        url = package.upload_template(environment.cloud, self.world, region=home)
+        self._url_of_world = package.upload_template(environment.cloud, self.world, region=home)
+        wanted = survey.key_arns()
+        keys = [*filter(None, survey.global_stack.parameters.get("KeyArns", "").split(","))] or [*wanted]
+        for rank, region in enumerate(environment.regions):
+            if keys[rank] != wanted[rank] and region != home:
+                # The key of a replica is never changed (docs/aws.md, "Every replica has its own key").
+                environment.report.note(f"the replica in {region} is dropped, and made anew with its Region's new key")
+                self._apply_world(keys, absent=region)
+                keys[rank] = wanted[rank]
+                self._apply_world(keys)
+        self._apply_world(wanted)
+        self.steps.append(f"applied {environment.names.global_stack}")
+
+    def _apply_world(self, key_arns: Sequence[str], *, absent: str = "") -> None:
+        environment, home = self.environment, self.environment.home
         name, stacks = environment.names.global_stack, environment.stacks(home)
-        stack = stacks.apply(name, self.global_definition(survey, url), partial(environment.report.line, home))
+        definition = self.global_definition(key_arns, self._url_of_world, absent=absent)
+        stack = stacks.apply(name, definition, partial(environment.report.line, home))
         if stack.status.failed:
             raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))
-        self.steps.append(f"applied {name}")
 
     def _link(self) -> None:
-        """Phase 3, once in an environment's life: tell every Region the keys of the others."""
+        """Phase 3, once in a Region's life: tell every Region the keys of the others."""
         survey = self.environment.survey()
-        if survey.linked:
+        if survey.linked_keys == survey.key_arns():
             return
         self.environment.report.phase("3/3 Link the Regions")
         self._update(survey, link=True)

@@ -9,7 +9,7 @@ from payctl.environments import contents, preflight
 from payctl.payments.tables import bring_forward, open_payments
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
-from stacksets.model import Definition
+from stacksets.model import Definition, InstanceStatus
 
 # A request that came in before the intake stopped ends within 8 (docs/design.md, "Answers of the API")
 IN_FLIGHT_SECONDS = 10.0
@@ -40,10 +40,15 @@ def destroy(environment: Environment, options: Options) -> bool:
         _refuse_data(environment)
     if not options.confirm(steps(environment, options)):
         raise ToolError("nothing was changed")
+    if failed := [region for region in survey.broken if survey.instances[region].status != InstanceStatus.INOPERABLE]:
+        # An update would create their stacks once more; it leaves alone what is INOPERABLE.
+        report.phase("Delete what failed to be created")
+        environment.runner.remove(environment.cloud.account, failed)
+        survey = environment.survey()
     if survey.stack_set and survey.usable:
         report.phase("Stop the intake and finish what is open")
-        _intake(environment, survey, on=False)
         try:
+            _intake(environment, survey, on=False)
             _wait_until_quiet(environment, options)
             if not options.delete_data:
                 _refuse_data(environment)
@@ -92,8 +97,20 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
             "the keys, for 7 days: AWS deletes none at once",
             "DynamoDB's backup of a deleted table with point-in-time recovery, for 35 days: AWS makes it by itself",
             "CloudWatch metrics, for 15 months: AWS deletes none",
+            *_validation_record(environment),
         ),
         obstacles=tuple(obstacles),
+    )
+
+
+def _validation_record(environment: Environment) -> tuple[str, ...]:
+    """Deleting a certificate does not remove it (docs/aws.md, "Certificates wait for DNS")."""
+    domain = environment.settings.domain
+    if not domain.name or domain.certificate_arns:
+        return ()
+    return (
+        f"ACM's validation record of {domain.name} (CNAME) in hosted zone {domain.hosted_zone_id}: remove it by hand "
+        "unless another certificate of that name uses it",
     )
 
 
@@ -131,13 +148,16 @@ def _refuse_data(environment: Environment) -> None:
 
 
 def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
-    """One StackSet update of the parameter Intake in the Regions that still work, all at once."""
+    """One StackSet update of the parameter Intake, all at once. What the StackSet says is no more than what was asked:
+    an update that failed is remembered too, so the stacks are looked at."""
     wanted = "on" if on else "off"
     present = survey.stack_set
-    if present is None or (present.parameters.get("Intake") == wanted and not survey.outdated):
+    if present is None:
+        return
+    parameters = [present.parameters, *(survey.stacks[region].parameters for region in survey.usable)]
+    if all(each.get("Intake") == wanted for each in parameters):
         return
     definition = Definition(parameters={**present.parameters, "Intake": wanted}, tags=present.tags)
-    only = () if set(survey.usable) == set(survey.instances) else survey.usable
 
     def start(token: str) -> None:
         environment.stack_set.update(
@@ -145,8 +165,7 @@ def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
             token=token,
             order=environment.update_order,
             parallel=True,
-            account=environment.cloud.account,
-            only=only,
+            **environment.cloud.stack_set_roles,
         )
 
     environment.runner.run(f"intake-{wanted}", start)

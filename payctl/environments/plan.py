@@ -88,12 +88,17 @@ class Planning:
     def _global(self, survey: Survey) -> tuple[Change, ...]:
         template, environment = self.deployment.world, self.environment
         stack = survey.global_stack
-        if stack.status.absent or stack.status.unusable or not survey.complete:
+        if stack.status.absent or stack.status.unusable:
             parameters = templates.global_parameters(environment.settings, self._keys_to_come)
             return tuple(creations(template.document, parameters, environment.home, GLOBAL))
-        url = package.upload_template(environment.cloud, template, region=environment.home)
-        definition = self.deployment.global_definition(survey, url)
         present = environment.stacks(environment.home).template(stack.name)
+        if not survey.complete:
+            self.notes.append(
+                f"{GLOBAL}: the keys to come are not known yet: no change set, templates compared instead"
+            )
+            return tuple(comparison(json.loads(present), template.document, GLOBAL, ("KeyArns", "AbsentReplica")))
+        url = package.upload_template(environment.cloud, template, region=environment.home)
+        definition = self.deployment.global_definition(survey.key_arns(), url)
         return self._preview(stack, definition, GLOBAL, present, template.document)
 
     def _preview(
@@ -175,7 +180,10 @@ def _uses(term: Any, parameters: Collection[str]) -> bool:
 
 
 def _names(properties: Mapping[str, Any], listing: str, key: str) -> set[str]:
-    return {str(entry.get(key)) for entry in properties.get(listing, []) if isinstance(entry, dict)}
+    entries = (
+        entry.get("Fn::If", [None, entry])[1] for entry in properties.get(listing, []) if isinstance(entry, dict)
+    )
+    return {str(entry.get(key)) for entry in entries}
 
 
 def _versioned(properties: Mapping[str, Any]) -> bool:

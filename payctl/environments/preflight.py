@@ -3,7 +3,8 @@
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -21,6 +22,8 @@ KEYS = 100_000  # customer keys a Region, the default quota
 ABSENT = {"404", "NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}
 FORBIDDEN = {"403", "AccessDenied"}
 BOOTSTRAP = "run `payctl bootstrap`"
+# Seconds: how long after its creation a role may not be usable everywhere, and how long to wait for that.
+FRESH, PATIENCE = 600.0, 180.0
 
 
 @dataclass(frozen=True)
@@ -96,12 +99,7 @@ def regions_kept(environment: Environment, survey: Survey) -> Checks:
 
 def roles(environment: Environment, _survey: Survey, region: str) -> Checks:
     """The two roles of self-managed StackSets (docs/aws.md, "Roles of self-managed StackSets")."""
-    cloud, names = environment.cloud, environment.cloud.stack_set_roles
-    administration, execution = names["administration_role_arn"].rsplit("/", 1)[-1], names["execution_role_name"]
-    for title, api, name in (
-        ("administration role", cloud.administrator_client("iam", region), administration),
-        ("execution role", cloud.target_client("iam", region), execution),
-    ):
+    for title, api, name in _both_roles(environment, region):
         try:
             api.get_role(RoleName=name)
         except ClientError as error:
@@ -112,9 +110,25 @@ def roles(environment: Environment, _survey: Survey, region: str) -> Checks:
             yield Check(title, "IAM", True, name)
 
 
+def patience(environment: Environment) -> float:
+    """Seconds to wait until the StackSet roles can be used: none where they are not new (docs/aws.md, "Changes need
+    time")."""
+    made = [api.get_role(RoleName=name)["Role"]["CreateDate"] for _, api, name in _both_roles(environment)]
+    return PATIENCE if (datetime.now(UTC) - max(made)).total_seconds() < FRESH else 0.0
+
+
+def _both_roles(environment: Environment, region: str = "") -> tuple[tuple[str, Any, str], ...]:
+    cloud, names = environment.cloud, environment.cloud.stack_set_roles
+    region, administration = region or environment.home, names["administration_role_arn"].rsplit("/", 1)[-1]
+    return (
+        ("administration role", cloud.administrator_client("iam", region), administration),
+        ("execution role", cloud.target_client("iam", region), names["execution_role_name"]),
+    )
+
+
 def operations(environment: Environment) -> Checks:
     """Running operations are no obstacle: a deployment waits for them."""
-    for operation in environment.stack_set.operations():
+    for operation in environment.runner.operations():
         if not operation.status.done:
             detail = f"{operation.id} ({operation.action}) is {operation.status}: a deployment waits for it"
             yield Check("operation", environment.home, None, detail)
@@ -202,14 +216,29 @@ def certificate(environment: Environment, _survey: Survey, region: str) -> Check
 
 
 def zone(environment: Environment, _survey: Survey, region: str) -> Checks:
-    """The hosted zone must hold the domain's name."""
+    """The hosted zone must hold the domain's name, and the internet must see it: ACM looks there for its record, and a
+    stack waits for that for up to 36 hours (docs/aws.md, "Certificates wait for DNS")."""
     domain = environment.settings.domain
     if not domain.name:
         return
     route53 = environment.cloud.target_client("route53", region)
-    name = str(route53.get_hosted_zone(Id=domain.hosted_zone_id)["HostedZone"]["Name"]).rstrip(".")
+    answer = route53.get_hosted_zone(Id=domain.hosted_zone_id)
+    name = str(answer["HostedZone"]["Name"]).rstrip(".")
     holds = domain.name == name or domain.name.endswith(f".{name}")
     yield Check("zone", "Route 53", holds, f"{name} for {domain.name}", "correct domain.name or domain.hosted_zone_id")
+    if answer["HostedZone"].get("Config", {}).get("PrivateZone"):
+        remedy = "name a public hosted zone in domain.hosted_zone_id"
+        yield Check("zone", "Route 53", False, f"{name} is private: no certificate is issued for it", remedy)
+        return
+    own = {server.rstrip(".").lower() for server in answer["DelegationSet"]["NameServers"]}
+    try:
+        public = environment.cloud.name_servers(name)
+    except ToolError as error:
+        yield Check("delegation", "DNS", None, error.message)
+        return
+    told = f"the internet asks {', '.join(sorted(public)) or 'nobody'} for {name}"
+    remedy = f"enter {', '.join(sorted(own))} as its name servers in the parent zone or at the registrar"
+    yield Check("delegation", "DNS", bool(public) and public <= own, told, remedy)
 
 
 def _answers(checks: Iterable[RegionalCheck], environment: Environment, survey: Survey, region: str) -> list[Check]:

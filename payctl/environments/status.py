@@ -140,7 +140,7 @@ def _regional_stack(survey: Survey, region: str, absent: str) -> RegionalStack:
 
 
 def _last_operation(environment: Environment) -> LastOperation | None:
-    for operation in environment.stack_set.operations():
+    for operation in environment.runner.operations():
         return LastOperation(
             id=operation.id,
             action=operation.action,

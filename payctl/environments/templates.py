@@ -90,12 +90,13 @@ def regional_parameters(
     }
 
 
-def global_parameters(settings: Settings, key_arns: Sequence[str]) -> dict[str, str]:
-    """The parameters of global.json."""
+def global_parameters(settings: Settings, key_arns: Sequence[str], *, absent: str = "") -> dict[str, str]:
+    """The parameters of global.json; `absent` is the Region whose replica is dropped for now."""
     return {
         "EnvironmentSuffix": settings.environment,
         "Protect": _flag(settings.protect),
         "KeyArns": ",".join(key_arns),
+        "AbsentReplica": absent,
     }
 
 

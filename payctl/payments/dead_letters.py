@@ -19,7 +19,8 @@ class State(StrEnum):
 
     SEEN = "seen"
     REDRIVEN = "redriven"
-    KEPT = "kept: holds no payment; repair it with --transaction"
+    KEPT = "kept: holds no payment; repair it with --transaction, or remove it with --discard"
+    DISCARDED = "removed: it held no payment"
 
 
 @dataclass(frozen=True, kw_only=True)

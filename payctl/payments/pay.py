@@ -31,13 +31,15 @@ MEANING = {
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What one Region answered about a payment; `meaning` explains the status to people."""
+    """What one Region answered about a payment; `meaning` explains the status to people, `request_id` is AWS's name of
+    the request."""
 
     region: str
     status: int
     meaning: str
     body: Any
     replayed: bool = False
+    request_id: str = ""
 
 
 def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> dict[str, Any]:
@@ -110,4 +112,5 @@ def _send(environment: Environment, method: str, url: str, region: str, body: An
         meaning=MEANING.get(answer.status, ""),
         body=answer.body,
         replayed=answer.headers.get("Idempotent-Replayed") == "true",
+        request_id=answer.headers.get("x-amzn-RequestId", ""),
     )

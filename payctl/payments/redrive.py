@@ -13,26 +13,32 @@ from stacksets.errors import ToolError
 
 
 def redrive(
-    environment: Environment, regions: Sequence[str], *, only: str = "", repaired: Mapping[str, Any] | None = None
+    environment: Environment,
+    regions: Sequence[str],
+    *,
+    only: str = "",
+    repaired: Mapping[str, Any] | None = None,
+    discard: bool = False,
 ) -> list[Letter]:
     """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds, for the same
-    account.
+    account. With `discard`, letters that hold no payment are removed, and the others are left alone.
     """
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
         content = content_of(letter, repaired)
         if only and letter.message_id != only:
             show_again(environment, letter)
-        elif content is None:
+        elif content is None and discard:
+            _delete(environment, letter)
+            done.append(replace(letter, state=State.DISCARDED))
+        elif content is None or discard:
             show_again(environment, letter)
-            done.append(replace(letter, state=State.KEPT))
+            done.append(replace(letter, state=State.SEEN if discard else State.KEPT))
         else:
             _start(environment, letter.region, content)
-            environment.cloud.sqs(letter.region).delete_message(
-                QueueUrl=queue(environment, letter.region), ReceiptHandle=letter.handle
-            )
+            _delete(environment, letter)
             done.append(replace(letter, state=State.REDRIVEN))
     if only and not done:
         raise ToolError(f"no dead letter has the id {only}", remedy="see `payctl redrive --list`")
@@ -57,6 +63,12 @@ def transaction_in(file: Path) -> dict[str, Any]:
     if not isinstance(transaction, dict):
         raise ToolError(f"{file}: holds no transaction")
     return transaction
+
+
+def _delete(environment: Environment, letter: Letter) -> None:
+    environment.cloud.sqs(letter.region).delete_message(
+        QueueUrl=queue(environment, letter.region), ReceiptHandle=letter.handle
+    )
 
 
 def _start(environment: Environment, region: str, content: Mapping[str, Any]) -> None:

@@ -55,7 +55,7 @@ class Site:
         return done.returncode, told
 
 
-def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Site:
+def deploy(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> Site:
     """Deploy what lambda/ and templates/ of the project hold, or those in `folder` where it has its own.
 
     `replace` are lines of the settings file.
@@ -63,13 +63,12 @@ def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Site:
     for part in ("lambda", "templates"):
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
-    text = (ROOT / "deployment.toml").read_text()
+    lines = (ROOT / "deployment.toml").read_text().splitlines()
     processor = {"url": f'"{cloud.admin_url}/processor"', "secret_name": f'"payment-psp-{name}"'}
     for setting, value in (SETTINGS | processor | replace).items():
-        lines = [line for line in text.splitlines() if line.startswith(f"{setting} =")]
-        assert len(lines) == 1, f"{setting} is in deployment.toml {len(lines)} times"
-        text = text.replace(lines[0], f"{setting} = {value}")
-    (folder / "deployment.toml").write_text(text)
+        (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{setting} ="))
+        lines[at] = f"{setting} = {value}"
+    (folder / "deployment.toml").write_text("\n".join(lines))
     for region in REGIONS:
         client: Any = boto3.client  # its overloads want the service's name as a literal
         secrets = client("secretsmanager", region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)

@@ -6,7 +6,8 @@ from tests.drills import memory
 from tests.drills.soak import GROWTH_MEGABYTES
 from tests.drills.support import Site
 
-PAYMENTS_SECONDS = "10s"
+# Slow enough for a busy machine: what is measured is memory, not speed.
+PAYMENTS_RATE, PAYMENTS_SECONDS = "4", "12s"
 IDLE_SECONDS = 20.0
 # Of the server: how many functions run beside it is a matter of their reserved concurrency.
 SERVER_MEGABYTES = 300.0
@@ -14,7 +15,8 @@ SERVER_MEGABYTES = 300.0
 
 def test_memory_is_small_and_does_not_grow_when_idle(site: Site) -> None:
     """Small form of `make soak`."""
-    assert site.payctl("pay", "--rate", "10", "--for", PAYMENTS_SECONDS).returncode == 0
+    done = site.payctl("pay", "--rate", PAYMENTS_RATE, "--for", PAYMENTS_SECONDS)
+    assert done.returncode == 0, done.stdout
     seen = [memory.megabytes(site.cloud.pid)]
     assert seen[0]["server"] > 20, "this is not the server's memory"
     assert seen[0]["functions"] > 20, "these are not the functions'"

@@ -9,7 +9,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -195,6 +196,15 @@ class Environment:
         """How often the sandbox processor took the money for a payment."""
         count: int = self.cloud.admin("GET", "/processor/admin")["by_reference"].get(payment, 0)
         return count
+
+
+@contextmanager
+def region_down(environment: Environment, region: str) -> Iterator[None]:
+    fault = environment.cloud.admin("POST", "/faults", {"kind": "region-down", "region": region})["id"]
+    try:
+        yield
+    finally:
+        environment.cloud.admin("DELETE", f"/faults/{fault}")
 
 
 def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Environment:

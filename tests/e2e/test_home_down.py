@@ -1,22 +1,11 @@
 """The home Region is lost: payments go on, and operators can tend them without it."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-from tests.e2e.support import REGIONS, Environment
+from tests.e2e.support import REGIONS, Environment, region_down
 from tests.e2e.test_operator import PENDING_SECONDS, die_after, janitors_finish, passes, reference
 
 HOME, SECOND, THIRD = REGIONS
-
-
-@contextmanager
-def region_down(environment: Environment, region: str) -> Iterator[None]:
-    fault = environment.cloud.admin("POST", "/faults", {"kind": "region-down", "region": region})["id"]
-    try:
-        yield
-    finally:
-        environment.cloud.admin("DELETE", f"/faults/{fault}")
 
 
 def test_operators_work_without_the_home_region(forgetful: Environment, payment: str) -> None:

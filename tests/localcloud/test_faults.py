@@ -350,10 +350,48 @@ def test_calls_fail_without_effect(fault: Callable[..., str], dynamodb: Any, tab
     assert calls(dynamodb, table, how) == 0
 
 
+def test_an_operation_that_a_form_names_fails_alone(client: Clients, fault: Callable[..., str]) -> None:
+    """As of CloudFormation's protocol."""
+    once = Config(retries={"total_max_attempts": 1})
+    untyped: Any = boto3.client
+    api = untyped("cloudformation", HOME, endpoint_url=client("sts").meta.endpoint_url, config=once, **localcloud.ROOT)
+    fault("errors", share=1, how="fail", service="cloudformation", operation="ListStackSets")
+    with pytest.raises(ClientError, match="InternalFailure"):
+        api.list_stack_sets()
+    assert "StackSummaries" in api.list_stacks()
+
+
 def test_a_lost_reply_is_lost_after_the_write(fault: Callable[..., str], dynamodb: Any, table: str) -> None:
     fault("errors", share=1, how="lose-reply", service="dynamodb", operation="UpdateItem")
     assert add(dynamodb, table, "lost") == "no answer"
     assert calls(dynamodb, table, "lost") == 1
+
+
+def test_a_conditional_put_may_meet_another(
+    cloud: localcloud.LocalCloud, client: Clients, fault: Callable[..., str], name: str
+) -> None:
+    """S3 API reference, PutObject, IfNoneMatch: 412 where there is an object, 409 where one is under way. The same
+    calls meet it with the same seed, and plain ones never."""
+    s3 = client("s3")
+    s3.create_bucket(Bucket=name)
+    fault("errors", share=0.5, how="conflict", service="s3", operation="PutObject")
+
+    def put(key: str, **condition: str) -> str:
+        try:
+            s3.put_object(Bucket=name, Key=key, Body=b"", **condition)
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+        return ""
+
+    rounds = []
+    for number in range(2):
+        cloud.admin("PUT", "/faults/seed", {"seed": 5})
+        rounds.append([put(f"{number}-{key}", IfNoneMatch="*") for key in range(12)])
+    assert rounds[0] == rounds[1]
+    assert set(rounds[0]) == {"", "ConditionalRequestConflict"}
+    held = {each["Key"] for each in s3.list_objects_v2(Bucket=name)["Contents"]}
+    assert held == {f"{number}-{key}" for number in range(2) for key, code in enumerate(rounds[0]) if not code}
+    assert {put(f"plain-{key}") for key in range(12)} == {""}
 
 
 def test_chances_repeat_with_the_seed(

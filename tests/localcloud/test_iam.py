@@ -7,14 +7,16 @@ import pytest
 
 import localcloud
 from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role
-from tests.localcloud.test_stacksets import create, end, instances, template
+from tests.localcloud.test_stacksets import create, end, instances, results, template
 
 HOME, SECOND, _ = REGIONS
 QUEUES = ("CreateQueue", "DeleteQueue", "GetQueueAttributes", "GetQueueUrl", "ListQueueTags", "TagQueue")
 
 
 @pytest.fixture
-def cloudformation(client: Clients) -> Any:
+def cloudformation(cloud: localcloud.LocalCloud, client: Clients) -> Any:
+    """A client, for StackSets whose roles can be used at once."""
+    cloud.admin("PUT", "/lags", {"roles": 0})
     return client("cloudformation")
 
 
@@ -58,8 +60,9 @@ def test_drift_detection_has_rights_of_its_own(cloudformation: Any, client: Clie
     assert create(cloudformation, name)["Status"] == "SUCCEEDED"
     ended = end(cloudformation, name, cloudformation.detect_stack_set_drift(StackSetName=name))
     assert ended["Status"] == "FAILED"
-    results = cloudformation.list_stack_set_operation_results(StackSetName=name, OperationId=ended["OperationId"])
-    assert "BatchDescribeTypeConfigurations" in results["Summaries"][0]["StatusReason"]
+    assert results(cloudformation, name, ended)
+    page = cloudformation.list_stack_set_operation_results(StackSetName=name, OperationId=ended["OperationId"])
+    assert "BatchDescribeTypeConfigurations" in page["Summaries"][0]["StatusReason"]
 
 
 def test_a_boundary_limits_the_execution_role(cloudformation: Any, client: Clients, name: str) -> None:

@@ -2,10 +2,12 @@
 
 import json
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
 from botocore.exceptions import ClientError
 
+import localcloud
 from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually, make_role
 
 HOME, SECOND, THIRD = REGIONS
@@ -35,8 +37,9 @@ def template(queue: str, **properties: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def roles(client: Clients) -> dict[str, str]:
-    """The two roles of self-managed StackSets, as arguments of create_stack_set."""
+def roles(cloud: localcloud.LocalCloud, client: Clients) -> dict[str, str]:
+    """The two roles of self-managed StackSets, as arguments of create_stack_set. They can be used at once."""
+    cloud.admin("PUT", "/lags", {"roles": 0})
     administration = make_role(client, "test-administration", "cloudformation.amazonaws.com", "sts:AssumeRole")
     make_role(client, "test-execution", {"AWS": administration}, "cloudformation:*", "sqs:*")
     return {"AdministrationRoleARN": administration, "ExecutionRoleName": "test-execution"}
@@ -64,8 +67,22 @@ def end(cloudformation: Any, name: str, started: dict[str, Any]) -> dict[str, An
 
 
 def results(cloudformation: Any, name: str, operation: dict[str, Any]) -> dict[str, str]:
-    pages = cloudformation.list_stack_set_operation_results(StackSetName=name, OperationId=operation["OperationId"])
-    return {result["Region"]: result["Status"] for result in pages["Summaries"]}
+    """Of an operation that has ended, once the list says so."""
+
+    def final() -> dict[str, str] | None:
+        page = cloudformation.list_stack_set_operation_results(StackSetName=name, OperationId=operation["OperationId"])
+        statuses = {result["Region"]: result["Status"] for result in page["Summaries"]}
+        return None if {"PENDING", "RUNNING"} & set(statuses.values()) else statuses
+
+    return eventually(final)
+
+
+def update(cloudformation: Any, name: str, roles: dict[str, str], **arguments: Any) -> dict[str, Any]:
+    return end(
+        cloudformation,
+        name,
+        cloudformation.update_stack_set(StackSetName=name, UsePreviousTemplate=True, **roles, **arguments),
+    )
 
 
 def instances(cloudformation: Any, name: str) -> dict[str, dict[str, Any]]:
@@ -134,10 +151,8 @@ def test_a_failed_region_names_its_first_failing_resource(
     left = client("cloudformation", SECOND).describe_stacks(StackName=failed["StackId"])["Stacks"][0]["StackStatus"]
     assert left == "DELETE_COMPLETE"
 
-    started = cloudformation.update_stack_set(
-        StackSetName=name, UsePreviousTemplate=True, OperationPreferences={"RegionConcurrencyType": "PARALLEL"}
-    )
-    assert end(cloudformation, name, started)["Status"] == "SUCCEEDED"
+    again = update(cloudformation, name, roles, OperationPreferences={"RegionConcurrencyType": "PARALLEL"})
+    assert again["Status"] == "SUCCEEDED"
     assert {item["Status"] for item in instances(cloudformation, name).values()} == {"CURRENT"}
 
 
@@ -147,13 +162,13 @@ def test_in_sequence_a_failure_cancels_the_regions_after_it(
     """RegionOrder is kept; what had not started is CANCELLED, with the reason."""
     cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
     create(cloudformation, name)
-    started = cloudformation.update_stack_set(
-        StackSetName=name,
-        UsePreviousTemplate=True,
+    operation = update(
+        cloudformation,
+        name,
+        roles,
         Parameters=parameters(Suffix="z", FailIn=SECOND),
         OperationPreferences={"RegionConcurrencyType": "SEQUENTIAL", "RegionOrder": [THIRD, SECOND, HOME]},
     )
-    operation = end(cloudformation, name, started)
     assert operation["Status"] == "FAILED"
     assert results(cloudformation, name, operation) == {THIRD: "SUCCEEDED", SECOND: "FAILED", HOME: "CANCELLED"}
     found = instances(cloudformation, name)
@@ -190,13 +205,9 @@ def test_parameters_not_given_revert_and_overrides_stay(
     assert end(cloudformation, name, started)["Status"] == "SUCCEEDED"
 
     kept = [{"ParameterKey": "Suffix", "UsePreviousValue": True}]
-    end(
-        cloudformation,
-        name,
-        cloudformation.update_stack_set(StackSetName=name, UsePreviousTemplate=True, Parameters=kept),
-    )
+    update(cloudformation, name, roles, Parameters=kept)
     assert queue_exists(client, HOME, f"{name}-y")
-    end(cloudformation, name, cloudformation.update_stack_set(StackSetName=name, UsePreviousTemplate=True))
+    update(cloudformation, name, roles)
     assert queue_exists(client, HOME, f"{name}-x")
     assert not queue_exists(client, HOME, f"{name}-y")
     assert queue_exists(client, THIRD, f"{name}-own")
@@ -215,7 +226,11 @@ def test_an_operation_can_be_stopped_between_regions(cloudformation: Any, roles:
     cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
     started = cloudformation.create_stack_instances(StackSetName=name, Accounts=[ACCOUNT], Regions=list(REGIONS))
     running = refused(
-        "OperationInProgressException", cloudformation.update_stack_set, StackSetName=name, UsePreviousTemplate=True
+        "OperationInProgressException",
+        cloudformation.update_stack_set,
+        StackSetName=name,
+        UsePreviousTemplate=True,
+        **roles,
     )
     assert started["OperationId"] in running
     refused("OperationInProgressException", cloudformation.delete_stack_set, StackSetName=name)
@@ -237,7 +252,7 @@ def test_an_operation_id_is_an_idempotency_token(cloudformation: Any, roles: dic
     arguments = {"StackSetName": name, "Accounts": [ACCOUNT], "Regions": [HOME], "OperationId": f"op-{name}"}
     end(cloudformation, name, cloudformation.create_stack_instances(**arguments))
     assert cloudformation.create_stack_instances(**arguments)["OperationId"] == f"op-{name}"
-    assert len(cloudformation.list_stack_set_operations(StackSetName=name)["Summaries"]) == 1
+    eventually(lambda: len(cloudformation.list_stack_set_operations(StackSetName=name)["Summaries"]) == 1)
     refused(
         "OperationIdAlreadyExistsException",
         cloudformation.create_stack_instances,
@@ -272,7 +287,8 @@ def test_deleting_removes_the_stacks_or_retains_them(
 def test_a_failed_deletion_leaves_the_instance_inoperable(
     cloudformation: Any, roles: dict[str, str], name: str
 ) -> None:
-    """Termination protection stops the deletion; RetainStacks still removes the instance."""
+    """Termination protection stops the deletion. Updates leave it out, also those that name it, and nothing but
+    RetainStacks removes it."""
     cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
     create(cloudformation, name)
     stack_id = instances(cloudformation, name)[HOME]["StackId"]
@@ -281,8 +297,12 @@ def test_a_failed_deletion_leaves_the_instance_inoperable(
     started = cloudformation.delete_stack_instances(**arguments, RetainStacks=False)
     assert end(cloudformation, name, started)["Status"] == "FAILED"
     assert instances(cloudformation, name)[HOME]["Status"] == "INOPERABLE"
-    started = cloudformation.update_stack_set(StackSetName=name, UsePreviousTemplate=True)
-    assert HOME not in results(cloudformation, name, end(cloudformation, name, started))
+    for places in ({}, {"Accounts": [ACCOUNT], "Regions": [HOME, SECOND]}):
+        assert HOME not in results(cloudformation, name, update(cloudformation, name, roles, **places))
+    cloudformation.update_termination_protection(EnableTerminationProtection=False, StackName=stack_id)
+    started = cloudformation.delete_stack_instances(**arguments, RetainStacks=False)
+    assert end(cloudformation, name, started)["Status"] == "FAILED"
+    assert instances(cloudformation, name)[HOME]["Status"] == "INOPERABLE"
     started = cloudformation.delete_stack_instances(**arguments, RetainStacks=True)
     assert end(cloudformation, name, started)["Status"] == "SUCCEEDED"
 
@@ -339,6 +359,100 @@ def test_drift_is_detected_in_every_region(
     )["Summaries"]
     assert [drift["LogicalResourceId"] for drift in drifts] == ["Queue"]
     assert drifts[0]["PropertyDifferences"][0]["PropertyPath"] == "/DelaySeconds"
+
+
+def test_drift_detection_needs_its_rights(
+    cloudformation: Any, client: Clients, roles: dict[str, str], name: str
+) -> None:
+    """docs/aws.md, "Drift of a StackSet"."""
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
+    arguments = {"StackSetName": name, "Accounts": [ACCOUNT], "Regions": [HOME]}
+    end(cloudformation, name, cloudformation.create_stack_instances(**arguments))
+    denied = {"Effect": "Deny", "Action": "cloudformation:BatchDescribeTypeConfigurations", "Resource": "*"}
+    policy = {"RoleName": "test-execution", "PolicyName": "denied"}
+    client("iam").put_role_policy(**policy, PolicyDocument=json.dumps({"Statement": [denied]}))
+    try:
+        started = cloudformation.detect_stack_set_drift(StackSetName=name)
+        assert end(cloudformation, name, started)["Status"] == "FAILED"
+        results(cloudformation, name, started)
+        (result,) = cloudformation.list_stack_set_operation_results(
+            StackSetName=name, OperationId=started["OperationId"]
+        )["Summaries"]
+        assert "is not authorized to perform: cloudformation:BatchDescribeTypeConfigurations" in result["StatusReason"]
+    finally:
+        client("iam").delete_role_policy(**policy)
+
+
+def test_roles_of_its_own_are_named_in_every_update(cloudformation: Any, roles: dict[str, str], name: str) -> None:
+    """docs/aws.md, "Roles are named in every update"."""
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
+    for role, arn in roles.items():
+        message = refused(
+            "ValidationError",
+            cloudformation.update_stack_set,
+            StackSetName=name,
+            UsePreviousTemplate=True,
+            **{role: arn},
+        )
+        assert "has a customized role" in message
+    assert update(cloudformation, name, roles)["Status"] == "SUCCEEDED"
+
+
+def test_template_or_parameters_mark_every_instance(cloudformation: Any, roles: dict[str, str], name: str) -> None:
+    """Also where nothing of them changes, and the update names one Region (docs/aws.md, "An update marks every
+    instance"); tags alone leave the others as they are."""
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
+    create(cloudformation, name)
+    one = {"Accounts": [ACCOUNT], "Regions": [SECOND]}
+    update(cloudformation, name, roles, Tags=[{"Key": "team", "Value": "payments"}], **one)
+    assert {item["Status"] for item in instances(cloudformation, name).values()} == {"CURRENT"}
+    update(cloudformation, name, roles, Parameters=parameters(Suffix="x"), **one)
+    statuses = {region: item["Status"] for region, item in instances(cloudformation, name).items()}
+    assert statuses == {HOME: "OUTDATED", SECOND: "CURRENT", THIRD: "OUTDATED"}
+
+
+def test_lists_are_late_and_a_description_is_not(
+    cloudformation: Any, cloud: localcloud.LocalCloud, roles: dict[str, str], name: str
+) -> None:
+    """docs/aws.md, "Stopping an operation"."""
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
+    cloud.admin("PUT", "/lags", {"lists": 3})
+    try:
+        operation = create(cloudformation, name)
+        assert operation["Status"] == "SUCCEEDED"
+        assert cloudformation.list_stack_set_operations(StackSetName=name)["Summaries"] == []
+        arguments = {"StackSetName": name, "OperationId": operation["OperationId"]}
+        assert cloudformation.list_stack_set_operation_results(**arguments)["Summaries"] == []
+        cloud.admin("PUT", "/lags", {"lists": 0})
+        (listed,) = cloudformation.list_stack_set_operations(StackSetName=name)["Summaries"]
+        assert listed["Status"] == "SUCCEEDED"
+        found = cloudformation.list_stack_set_operation_results(**arguments)["Summaries"]
+        assert {result["Status"] for result in found} == {"SUCCEEDED"}
+    finally:
+        cloud.admin("PUT", "/lags", {"lists": 0.3})
+
+
+def test_a_role_cannot_be_used_at_once(
+    cloudformation: Any, cloud: localcloud.LocalCloud, roles: dict[str, str], name: str
+) -> None:
+    """docs/aws.md, "Changes need time"."""
+    cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
+    arguments = {"StackSetName": name, "Accounts": [ACCOUNT], "Regions": [HOME]}
+    cloud.admin("PUT", "/lags", {"roles": 3600})
+    try:
+        assert end(cloudformation, name, cloudformation.create_stack_instances(**arguments))["Status"] == "FAILED"
+        assert "trust relationship" in instances(cloudformation, name)[HOME]["StatusReason"]
+    finally:
+        cloud.admin("PUT", "/lags", {"roles": 0})
+    assert end(cloudformation, name, cloudformation.create_stack_instances(**arguments))["Status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize("wrong", [{"other": 1}, {"lists": -1}, {"roles": "soon"}, [1]])
+def test_a_wrong_lag_is_refused_and_changes_nothing(cloud: localcloud.LocalCloud, wrong: Any) -> None:
+    before = cloud.admin("GET", "/lags")
+    with pytest.raises(HTTPError, match="400"):
+        cloud.admin("PUT", "/lags", wrong)
+    assert cloud.admin("GET", "/lags") == before
 
 
 def test_what_cannot_be_is_refused(cloudformation: Any, roles: dict[str, str], name: str) -> None:

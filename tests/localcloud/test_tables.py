@@ -1,11 +1,15 @@
-"""Global tables created by CloudFormation: replication and protection."""
+"""Global tables created by CloudFormation: replication, protection, and what DynamoDB refuses to do with replicas."""
 
 import json
+import urllib.request
 from functools import partial
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
+from botocore.exceptions import ClientError
 
+import localcloud
 from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually
 
 HOME, SECOND, THIRD = REGIONS
@@ -15,7 +19,7 @@ def key(region: str) -> str:
     return f"arn:aws:kms:{region}:{ACCOUNT}:key/00000000-0000-0000-0000-{REGIONS.index(region):012}"
 
 
-def template(name: str, regions: tuple[str, ...], *, protected: bool = False) -> str:
+def template(name: str, regions: tuple[str, ...], *, protected: bool = False, keys: Any = key) -> str:
     table = {
         "Type": "AWS::DynamoDB::GlobalTable",
         "Properties": {
@@ -29,7 +33,7 @@ def template(name: str, regions: tuple[str, ...], *, protected: bool = False) ->
                 {
                     "Region": region,
                     "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
-                    "SSESpecification": {"KMSMasterKeyId": key(region)},
+                    "SSESpecification": {"KMSMasterKeyId": keys(region)},
                     "DeletionProtectionEnabled": protected,
                     "Tags": [{"Key": "Region", "Value": region}],
                 }
@@ -92,6 +96,62 @@ def test_replicas_follow_the_template_and_go_with_the_stack(client: Clients, tab
     cloudformation.delete_stack(StackName=table)
     eventually(lambda: table not in client("dynamodb", SECOND).list_tables()["TableNames"])
     assert table not in client("dynamodb").list_tables()["TableNames"]
+
+
+def test_a_replica_keeps_its_key_until_it_is_made_anew(client: Clients, table: str) -> None:
+    """docs/aws.md, "Every replica has its own key" and "One stack owns a global table"."""
+
+    def other(region: str) -> str:
+        return key(region).replace("0000-", "0001-", 1) if region == SECOND else key(region)
+
+    def update(regions: tuple[str, ...], keys: Any) -> str:
+        client("cloudformation").update_stack(StackName=table, TemplateBody=template(table, regions, keys=keys))
+        return str(stack(client, table)["StackStatus"])
+
+    def current() -> str:
+        described = client("dynamodb", SECOND).describe_table(TableName=table)["Table"]
+        return str(described["SSEDescription"]["KMSMasterKeyArn"])
+
+    assert update(REGIONS, other) == "UPDATE_ROLLBACK_COMPLETE"
+    assert update((HOME,), key) == "UPDATE_ROLLBACK_COMPLETE", "one replica an update"
+    assert current() == key(SECOND)
+    assert update((HOME, THIRD), key) == "UPDATE_COMPLETE"
+    assert update(REGIONS, other) == "UPDATE_COMPLETE"
+    assert current() == other(SECOND)
+
+
+def test_a_table_goes_after_the_replicas_that_were_made_from_it(client: Clients, table: str) -> None:
+    """docs/aws.md, "Deleting takes a day and an order"."""
+    with pytest.raises(ClientError, match="acted as a source region for new replica"):
+        client("dynamodb").delete_table(TableName=table)
+    for region in (SECOND, THIRD, HOME):
+        client("dynamodb", region).delete_table(TableName=table)
+        assert table not in client("dynamodb", region).list_tables()["TableNames"]
+
+
+def test_a_replica_is_protected_from_leaving_its_table(cloud: localcloud.LocalCloud, table: str) -> None:
+    """docs/aws.md, "A replica can leave its table". The calls are newer than the installed SDK."""
+
+    def call(action: str, **fields: Any) -> Any:
+        scope = f"test/20260101/{SECOND}/dynamodb/aws4_request"
+        headers = {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+            "X-Amz-Target": f"DynamoDB_20120810.{action}",
+            "Content-Type": "application/x-amz-json-1.0",
+        }
+        body = json.dumps({"TableName": table, **fields}).encode()
+        request = urllib.request.Request(cloud.endpoint, data=body, headers=headers)  # noqa: S310 - our own address
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)["Table"]
+
+    leave = {"Disassociate": {"RegionName": SECOND, "DisassociationMode": "WAIT_FOR_REPLICATION"}}
+    assert call("DescribeTable")["DisassociationProtectionEnabled"] is True
+    off = {"DisassociationProtectionEnabled": False}
+    for refused in ({"ReplicaUpdates": [leave]}, {"ReplicaUpdates": [leave], **off}):
+        with pytest.raises(HTTPError, match="400"):
+            call("UpdateTable", **refused)
+    call("UpdateTable", **off)
+    assert "Replicas" not in call("UpdateTable", ReplicaUpdates=[leave])
 
 
 def test_deletion_protection_fails_the_deletion(client: Clients, name: str) -> None:

@@ -8,8 +8,9 @@ REAL = Path(__file__).parents[2] / "templates"
 SUB = "Fn::Sub"
 
 
-def regional(*, broken_in: str = "", retention: str = "300") -> dict[str, Any]:
-    """Bucket, register table, key, a health check, a queue to change. Creating fails in the Region `broken_in`."""
+def regional(*, broken_in: str = "", intake_stuck_in: str = "", retention: str = "300") -> dict[str, Any]:
+    """Bucket, register table, key, a health check, a queue to change. Creating fails in the Region `broken_in`, and
+    turning the intake off in `intake_stuck_in`."""
     real = json.loads((REAL / "regional.json").read_text())
     resources: dict[str, Any] = {
         "Key": {"Type": "AWS::KMS::Key", "Properties": {"KeyPolicy": _key_policy()}},
@@ -32,8 +33,10 @@ def regional(*, broken_in: str = "", retention: str = "300") -> dict[str, Any]:
         **_health_api(),
     }
     conditions: dict[str, Any] = {"Home": {"Fn::Equals": [{"Ref": "AWS::Region"}, {"Ref": "HomeRegion"}]}}
-    if broken_in:
-        conditions["Breaks"] = {"Fn::Equals": [{"Ref": "AWS::Region"}, broken_in]}
+    if broken_in or intake_stuck_in:
+        here = {"Fn::Equals": [{"Ref": "AWS::Region"}, broken_in or intake_stuck_in]}
+        off = {"Fn::Equals": [{"Ref": "Intake"}, "off"]}
+        conditions["Breaks"] = {"Fn::And": [here, off]} if intake_stuck_in else here
         resources["Broken"] = {
             "Type": "Custom::Broken",
             "Condition": "Breaks",
@@ -57,15 +60,33 @@ def regional(*, broken_in: str = "", retention: str = "300") -> dict[str, Any]:
     }
 
 
-def world(*, broken: bool = False) -> dict[str, Any]:
-    """The public record, in the home Region only."""
+def linked() -> dict[str, Any]:
+    """Besides what `regional` has, a queue that exists while the Regions are linked, and names the other Regions."""
+    template = regional()
+    template["Conditions"]["Linked"] = {"Fn::Not": [{"Fn::Equals": [{"Ref": "KeyArns"}, ""]}]}
+    template["Resources"]["Link"] = {
+        "Type": "AWS::SQS::Queue",
+        "Condition": "Linked",
+        "Properties": {
+            "QueueName": {SUB: "payment-dead-letters-link-${AWS::Region}-${EnvironmentSuffix}"},
+            "Tags": [{"Key": "Keys", "Value": {"Ref": "KeyArns"}}],
+        },
+    }
+    return template
+
+
+def world(*, broken: bool = False, replicated: bool = False) -> dict[str, Any]:
+    """The public record, in the home Region only, or the real one with its replicas."""
     real = json.loads((REAL / "global.json").read_text())
     name = {SUB: "payments-${EnvironmentSuffix}"}
     resources: dict[str, Any] = {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": _table(name)}}
+    if replicated:
+        resources["Table"] = real["Resources"]["PaymentsTable"]
     if broken:
         resources["Broken"] = {"Type": "Custom::Broken", "Properties": {"ServiceToken": "arn:aws:lambda:none"}}
     return {
         "Parameters": real["Parameters"],
+        "Conditions": real["Conditions"],
         "Resources": resources,
         "Outputs": {"TableName": {"Value": {"Ref": "Table"}}},
     }

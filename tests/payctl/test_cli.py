@@ -80,9 +80,9 @@ def test_region_that_fails_makes_deploy_exit_1_with_region_and_cause(project: Pr
 def test_nothing_is_asked_without_a_terminal(project: Project, command: str) -> None:
     if command == "destroy":
         project.deploy()
-    before = project.environment().stack_set.operations()
+    before = project.environment().runner.operations()
     fails(project.payctl(command, *NO_LINT.get(command, ())), "there is no terminal; add --yes")
-    assert project.environment().stack_set.operations() == before
+    assert project.environment().runner.operations() == before
 
 
 def test_missing_credentials_are_one_line(project: Project) -> None:

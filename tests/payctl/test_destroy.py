@@ -52,10 +52,10 @@ def test_empty_environment_is_removed_with_everything_in_it(project: Project, aw
 def test_data_stops_it_before_anything_is_changed(project: Project, aws: Aws) -> None:
     project.deploy()
     bucket = put_receipts(project, aws, SECOND)
-    before = project.environment().stack_set.operations()
+    before = project.environment().runner.operations()
     with pytest.raises(ToolError, match=f"nothing was deleted: .*{bucket}"):
         run(project)
-    assert project.environment().stack_set.operations() == before
+    assert project.environment().runner.operations() == before
     assert project.deploy().steps == ()
 
 
@@ -107,6 +107,52 @@ def test_intake_is_off_before_anything_is_deleted(project: Project) -> None:
         "Delete the global stack: off",
         "Delete the regional stacks: off",
     ]
+
+
+def test_intake_that_failed_to_go_off_is_on_again_everywhere(project: Project) -> None:
+    """A StackSet remembers what it was told, also where the operation failed (docs/aws.md, "Operation ids and
+    retries")."""
+    project.write(regional=small.regional(intake_stuck_in=SECOND))
+    project.deploy()
+    with pytest.raises(RegionsFailedError, match=f"intake-off .* failed in {SECOND}"):
+        run(project)
+    survey = project.environment().survey()
+    assert survey.stack_set is not None
+    parameters = [survey.stack_set.parameters, *(stack.parameters for stack in survey.stacks.values())]
+    assert {each["Intake"] for each in parameters} == {"on"}
+    assert survey.outdated == ()
+    assert project.deploy().steps == ()
+
+
+def test_intake_that_the_stacks_do_not_have_off_is_turned_off(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The StackSet says so since an operation that was stopped before it began."""
+    project.deploy()
+    environment = project.environment()
+    survey = environment.survey()
+    assert survey.stack_set is not None
+    told = replace(survey.stack_set, parameters={**survey.stack_set.parameters, "Intake": "off"})
+    monkeypatch.setattr(environment, "survey", lambda: replace(survey, stack_set=told))
+    started: list[str] = []
+    monkeypatch.setattr(environment.runner.client, "update", lambda *_, token, **__: started.append(token))
+    monkeypatch.setattr("stacksets.operation.Runner.follow", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        destroy.destroy(environment, destroy.Options())
+    assert started[0].startswith("payctl-intake-off-")
+
+
+def test_region_whose_stack_is_gone_does_not_stop_it_nor_come_back(project: Project, aws: Aws) -> None:
+    """An update of the intake would create its stack once more."""
+    project.deploy()
+    stack = project.environment().survey().stacks[SECOND]
+    cloudformation = aws("cloudformation", SECOND)
+    cloudformation.delete_stack(StackName=stack.id)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.id, WaiterConfig={"Delay": 1})
+    assert run(project) is True
+    assert not exists(project)
+    names = [each["StackName"] for each in cloudformation.list_stacks()["StackSummaries"]]
+    assert len([name for name in names if project.suffix in name]) == 1
 
 
 def test_protected_environment_is_refused(project: Project) -> None:

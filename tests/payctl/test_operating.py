@@ -143,8 +143,23 @@ def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws:
     assert sorted(letter.state.split(":")[0] for letter in done) == ["kept", "redriven"]
     eventually(lambda: status(live, "EVENT") == "SETTLED")
     (kept,) = dead_letters.look(live.environment(), (HOME,))
-    aws("sqs", HOME).purge_queue(QueueUrl=url)
     assert kept.input is None
+
+
+def test_letter_that_holds_no_payment_can_be_removed_and_no_other(live: Project, aws: Aws) -> None:
+    url = live.environment().outputs()[HOME]["DeadLetterQueueUrl"]
+    aws("sqs", HOME).purge_queue(QueueUrl=url)
+    bodies = ("no payment", json.dumps({"version": "0", "detail-type": "Scheduled Event", "detail": {}}))
+    for body in (*bodies, json.dumps({"reason": "NotSettled", "transactionId": "HELD"})):
+        aws("sqs", HOME).send_message(QueueUrl=url, MessageBody=body)
+    letters = {letter.payment: letter for letter in dead_letters.look(live.environment(), (HOME,))}
+    (untouched,) = redrive.redrive(live.environment(), (HOME,), only=letters["HELD"].message_id, discard=True)
+    assert untouched.state == "seen"
+    done = redrive.redrive(live.environment(), (HOME,), discard=True)
+    assert sorted(letter.state.split(":")[0] for letter in done) == ["removed", "removed", "seen"]
+    (left,) = dead_letters.look(live.environment(), (HOME,))
+    aws("sqs", HOME).purge_queue(QueueUrl=url)
+    assert left.payment == "HELD"
 
 
 def test_missing_record_and_receipt_are_found_and_repaired_with_the_same_bytes(live: Project, aws: Aws) -> None:

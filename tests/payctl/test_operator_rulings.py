@@ -11,6 +11,7 @@ from payments.protocol.rejoining import Done, Why
 from payments.protocol.settlement import State
 from payments.protocol.values import Result, Value
 
+from payctl.commands import render
 from payctl.commands.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
 from stacksets.errors import ToolError
@@ -150,6 +151,11 @@ def test_a_refusal_about_an_attempt_that_nobody_sees_names_what_must_answer() ->
 )
 def test_durations(seconds: int, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_what_was_ruled_is_shown_beside_a_payment_that_still_waits(capsys: pytest.CaptureFixture[str]) -> None:
+    render.parked([waiting(context(), DOUBTFUL._replace(ruling='{"by":"arn:me"}')), waiting(context(), DOUBTFUL)])
+    assert capsys.readouterr().out.count('an operator has ruled about T1: {"by":"arn:me"}') == 1
 
 
 def test_what_is_shown_is_plain_json() -> None:

@@ -5,13 +5,15 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from payctl import signed_http as request
+from payctl.environment import Environment
 from payctl.payments import pay
 from payctl.payments.pay import MEANING, Reply
 from stacksets.errors import ToolError
@@ -90,6 +92,15 @@ def test_payment_gets_an_id_and_a_moment_of_its_own() -> None:
 def test_region_of_no_environment_is_a_clear_error(project: Project) -> None:
     with pytest.raises(ToolError, match=f"sa-east-1 is not a Region of this environment; use one of {REGIONS[0]}"):
         pay.chosen(project.environment(), ("sa-east-1",))
+
+
+@pytest.mark.parametrize("ruling", ["", '{"by":"arn:me"}'])
+def test_an_operator_is_told_what_was_ruled(monkeypatch: pytest.MonkeyPatch, ruling: str) -> None:
+    heard: list[str] = []
+    standing = SimpleNamespace(ruling=ruling)
+    monkeypatch.setattr(pay, "Registers", lambda _: SimpleNamespace(inspect=lambda _: standing))
+    pay.note_ruling(cast(Environment, SimpleNamespace(report=SimpleNamespace(note=heard.append))), "T1")
+    assert heard == ([f"an operator has ruled: {ruling}"] if ruling else [])
 
 
 def test_domain_that_the_settings_do_not_name_is_a_clear_error(project: Project) -> None:

@@ -42,7 +42,7 @@ def test_change_is_shown_in_every_place_with_property_and_cause_and_not_made(
 ) -> None:
     project.deploy()
     project.write(regional=small.regional(retention="600"))
-    before = project.environment().stack_set.operations()
+    before = project.environment().runner.operations()
     found = run(project)
     assert cells(found, "Queue") == dict.fromkeys(REGIONS, ">")
     (detail,) = (d for c in found.changes if c.resource == "Queue" and c.place == HOME for d in c.details)
@@ -50,7 +50,7 @@ def test_change_is_shown_in_every_place_with_property_and_cause_and_not_made(
     assert detail.why == "DirectModification"
     assert found.exit_code == 2
     assert found.notes == ()
-    assert project.environment().stack_set.operations() == before
+    assert project.environment().runner.operations() == before
     for region, stack in project.environment().survey().stacks.items():
         assert aws("cloudformation", region).list_change_sets(StackName=stack.name)["Summaries"] == []
 

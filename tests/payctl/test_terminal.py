@@ -76,14 +76,14 @@ def test_yes_deploys_with_a_live_line_a_region(project: Project) -> None:
 def test_ctrl_c_stops_the_operation_says_what_is_true_and_the_next_run_goes_on(project: Project) -> None:
     project.deploy()
     project.code("print('two')")
-    before = project.environment().stack_set.operations()
+    before = project.environment().runner.operations()
     terminal = Terminal(project, "deploy", "--yes", "--no-lint")
     terminal.wait_for("1/3 Regional stacks")
-    terminal.read_until(lambda: project.environment().stack_set.operations() != before)
+    terminal.read_until(lambda: project.environment().runner.operations() != before)
     os.killpg(terminal.process.pid, signal.SIGINT)
     code = terminal.end()
     assert "Traceback" not in terminal.text
-    newest = project.environment().stack_set.operations()[0]
+    newest = project.environment().runner.operations()[0]
     assert newest.status.done, "nothing runs on unseen"
     if newest.status == "STOPPED":  # the operation may also have been quicker than the key
         assert code == 130, terminal.text

@@ -44,6 +44,7 @@ def test_actions_are_pinned_by_major_version() -> None:
     assert {action.split("@")[0] for action in used} == {
         "actions/checkout",
         "actions/setup-python",
+        "actions/upload-artifact",
         "aws-actions/configure-aws-credentials",
     }
     assert all(action.split("@")[1].removeprefix("v").isdigit() for action in used), used
@@ -83,6 +84,39 @@ def test_every_make_target_that_a_workflow_runs_exists() -> None:
     assert all(f"\n{target}:" in MAKEFILE for target in targets)
 
 
+def test_acceptance_is_run_by_hand_only_and_always_cleans_up() -> None:
+    workflow = load("accept.yml")
+    assert set(workflow["on"]) == {"workflow_dispatch"}
+    steps_of = workflow["jobs"]["accept"]["steps"]
+    assert steps_of[-1]["if"] == "always()"
+    assert steps_of[-1]["run"].endswith("payctl accept --clean --yes")
+
+
+@pytest.mark.parametrize(("only", "code", "given"), [("", 0, ""), ("pay replay", 1, " --only pay --only replay")])
+def test_acceptance_step_passes_names_on_and_ends_as_the_command_does(
+    tmp_path: Path, only: str, code: int, given: str
+) -> None:
+    ran, text = run_step(tmp_path, "accept.yml", "accept", "Accept", f'echo "$@"; exit {code}', ONLY=only)
+    assert ran.returncode == code, ran
+    assert f"accept --yes{given}\n" in text
+
+
+def run_step(
+    folder: Path, workflow: str, job: str, name: str, payctl: str, **environ: str
+) -> "tuple[subprocess.CompletedProcess[str], str]":
+    """A step's own shell, as GitHub runs it, with a payctl that does this; and the summary that it writes."""
+    program = folder / ".venv" / "bin" / "payctl"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\n{payctl}\n")
+    program.chmod(0o755)
+    (script,) = (step["run"] for step in load(workflow)["jobs"][job]["steps"] if step.get("name") == name)
+    summary = folder / "summary.md"
+    command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]
+    environment = {**os.environ, "GITHUB_STEP_SUMMARY": str(summary), **environ}
+    ran = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return ran, summary.read_text()
+
+
 @pytest.mark.parametrize(
     ("code", "ends", "says"),
     [
@@ -93,18 +127,9 @@ def test_every_make_target_that_a_workflow_runs_exists() -> None:
     ],
 )
 def test_plan_step_reads_the_exit_code_and_writes_the_summary(tmp_path: Path, code: int, ends: int, says: str) -> None:
-    """The step's own shell, as GitHub runs it, with a payctl that ends so."""
-    payctl = tmp_path / ".venv" / "bin" / "payctl"
-    payctl.parent.mkdir(parents=True)
-    payctl.write_text(f"#!/bin/sh\necho the table; echo the progress >&2; exit {code}\n")
-    payctl.chmod(0o755)
-    (script,) = (step["run"] for step in load("deploy.yml")["jobs"]["plan"]["steps"] if step.get("name") == "Plan")
-    summary = tmp_path / "summary.md"
-    environ = {**os.environ, "GITHUB_STEP_SUMMARY": str(summary), "ENVIRONMENT_SUFFIX": "prod"}
-    command = ["bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script]
-    ran = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    payctl = f"echo the table; echo the progress >&2; exit {code}"
+    ran, text = run_step(tmp_path, "deploy.yml", "plan", "Plan", payctl, ENVIRONMENT_SUFFIX="prod")
     assert ran.returncode == ends, ran
-    text = summary.read_text()
     assert text.startswith("## payctl plan: prod\n")
     assert says in text
     assert "the table" in text

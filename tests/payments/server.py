@@ -12,11 +12,11 @@ from typing import Any
 class Server:
     """Answers with `status` and `body`, while `answering`; counts connections and requests. `close`: it closes a
     connection after an answer; `drop`: in the place of a connection's second answer; `half`: it stops in the middle of
-    each answer. `delay` in seconds."""
+    each answer; `cut`: it closes within the headers of each. `delay` in seconds."""
 
     def __init__(self) -> None:
         self.status, self.body = 200, b"{}"
-        self.close = self.drop = self.half = False
+        self.close = self.drop = self.half = self.cut = False
         self.delay = 0.0
         self.connections = self.requests = 0
         self.answering = Event()
@@ -52,6 +52,10 @@ def serving(server: Server) -> Iterator[str]:
                 self.close_connection = True
                 return
             self.before += 1
+            if server.cut:
+                self.wfile.write(f"HTTP/1.1 {server.status} -\r\nContent-Le".encode())
+                self.close_connection = True
+                return
             if server.half:
                 self.wfile.write(b"HTTP/1.1 200 OK\r\n")
                 server.answering.clear()

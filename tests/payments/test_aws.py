@@ -111,6 +111,14 @@ def test_errors_carry_the_code(status: int, body: bytes, code: str) -> None:
     assert server.requests == 1  # never retried
 
 
+def test_an_answer_that_ends_within_its_headers_is_none() -> None:
+    """Python's http.client takes it for one without a body: 200, and an item that is there would not be."""
+    server = Server()
+    server.cut = True
+    with serving(server) as url, pytest.raises(AwsError):
+        client(url).call("dynamodb", "us-east-1", "GetItem", {})
+
+
 def test_an_object_that_exists_is_left_alone() -> None:
     server = Server()
     with serving(server) as url:

@@ -121,9 +121,7 @@ def test_an_accepted_payload_outlives_any_region_and_a_rival(world: World) -> No
     assert [swept(world, region) for region in (SECOND, THIRD)] == [State.FINAL] * 2
 
 
-def test_before_a_503_it_looks_whether_the_payment_is_decided_after_all(world: World) -> None:
-    """Another worker's higher ballot takes the votes away, and decides."""
-
+def test_votes_that_a_higher_ballot_takes_away_show_what_it_decided(world: World) -> None:
     def overtaken(_: str, request: Request) -> str:
         if called(request) == "VOTE":
             world.lose = lambda *_: ""
@@ -133,6 +131,22 @@ def test_before_a_503_it_looks_whether_the_payment_is_decided_after_all(world: W
     world.lose = overtaken
     assert post(world).code in (200, 201)
     assert len({str(replica["T1"]["Content"]) for replica in world.replicas.values() if replica}) == 1
+
+
+def test_before_a_503_it_looks_whether_the_payment_is_decided_after_all(world: World) -> None:
+    """Every cell has promised a janitor's ballot, which is decided only once this post's has failed."""
+    hold(world, INTENT, SECOND)
+    world.lose = fail("VOTE", "before")
+    assert swept(world, SECOND) is State.UNFINISHED
+
+    def decided_meanwhile(_: str, request: Request) -> str:
+        if called(request) == "Read":
+            world.lose = lambda *_: ""
+            assert swept(world, SECOND) is State.FINAL
+        return ""
+
+    world.lose = decided_meanwhile
+    assert post(world).code == 200
 
 
 def test_a_value_that_one_cell_accepted_may_be_decided_so_nobody_says_409(world: World) -> None:
@@ -542,6 +556,19 @@ def test_get_shows_what_is_accepted_as_pending(world: World) -> None:
     world.lose = lambda *_: ""
     assert (look(world).code, look(world).status) == (200, "PENDING")
     assert look(world, account="000000000000").code == 404
+
+
+@pytest.mark.parametrize(("rail", "half"), [("ledger", "VOTE"), (RAIL, "RESULT")])
+def test_get_does_not_call_pending_what_may_have_ended(world: World, rail: str, half: str) -> None:
+    """Two cells prove what a client was told; one of them does not answer, the other one alone proves nothing."""
+    world.lose = lambda own, request: fail(half, "before")(own, request) and silence(THIRD)(own, request)
+    assert post(world, rail=rail).code == 201
+    for region in REGIONS[1:]:
+        world.replicas[region].clear()
+    world.lose = silence(HOME)
+    assert look(world, THIRD, rail=rail).code == 503
+    world.lose = lambda *_: ""
+    assert look(world, THIRD, rail=rail).status == "SETTLED"
 
 
 def test_get_knows_nothing_only_when_two_cells_say_so(world: World) -> None:

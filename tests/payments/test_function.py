@@ -121,7 +121,7 @@ def test_without_two_regions_the_outcome_is_said_to_be_unknown(monkeypatch: pyte
     assert "may have been accepted and may still be charged" in problem["detail"]
     assert headers["Retry-After"]
     code, problem, _ = ask(read("T-unknown"))
-    assert (code, problem["detail"]) == (503, "Fewer than two Regions answered. Read it again.")
+    assert (code, problem["detail"]) == (503, "Too few Regions answered to tell. Read it again.")
 
 
 @pytest.mark.usefixtures("here")

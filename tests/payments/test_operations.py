@@ -9,7 +9,7 @@ from payments.protocol.idempotency import decided
 from payments.protocol.operations import Ruling, close, inspect, resolve
 from payments.protocol.ports import CANCELLED, Update, Verdict
 from payments.protocol.rejoining import MARK, Done, Why, rejoin
-from payments.protocol.settlement import State, finish, result_of, show
+from payments.protocol.settlement import PATIENCE, State, finish, result_of, show
 from payments.protocol.sweep import sweep
 from payments.protocol.values import Intent, Payment, Value, conclude, intent_of, key
 
@@ -42,6 +42,18 @@ def test_what_is_in_doubt_shows_who_may_have_charged(doubtful: World) -> None:
     assert standing.value
     assert standing.value.region == HOME
     assert standing.attempted_at == 1_000_000
+
+
+def test_what_waits_for_a_silent_region_is_listed_though_nobody_tried() -> None:
+    world = World()
+    world.lose = fail("ATTEMPT", "before")
+    post(world, rail=RAIL)
+    world.lose = silence(HOME)
+    context = world.context(SECOND, RAIL)
+    assert not world.run(context, inspect(context, "T1")).parked
+    world.now += PATIENCE + 1
+    standing = world.run(context, inspect(context, "T1"))
+    assert (standing.waits, standing.parked, standing.attempted_at) == (State.IN_DOUBT, True, 0)
 
 
 def test_closing_as_settled_needs_the_processors_word_and_its_reference(doubtful: World) -> None:
@@ -217,6 +229,12 @@ def test_who_ruled_is_kept_beside_the_result_in_all_cells_and_in_the_bucket(doub
     assert OPERATOR not in str(reply)
 
 
+def test_a_ruling_is_kept_also_where_nothing_was_known_before(doubtful: World) -> None:
+    doubtful.cells[THIRD].clear()
+    assert rule(doubtful, "NOT_CHARGED", reason="x").done
+    assert all("ruling" in cells["T1"] for cells in doubtful.cells.values())
+
+
 def test_a_ruling_survives_the_loss_of_a_register(doubtful: World) -> None:
     rule(doubtful, "NOT_CHARGED", reason="x")
     kept = doubtful.cells[THIRD]["T1"]["ruling"]
@@ -288,6 +306,7 @@ def test_two_results_against_each_other_are_listed_and_closed_at_the_operators_r
 def test_two_results_end_by_themselves_once_the_third_cell_answers(doubtful: World) -> None:
     tear(doubtful, "DECLINED", "NOT_CHARGED")
     context = doubtful.context(SECOND, RAIL)
+    assert not doubtful.run(context, inspect(context, "T1")).parked, "no operator may choose what a cell still decides"
     assert doubtful.run(context, sweep(context, "T1")).state is State.FINAL
 
 

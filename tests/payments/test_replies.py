@@ -43,8 +43,15 @@ def fastest(driver: Driver, expected: int, times: int = 3) -> float:
 def test_the_third_region_gets_a_short_grace_only(site: Site, instead: Callable[..., Server], warm: bool) -> None:
     third = instead(THIRD)
     driver = warmed(site) if warm else site.driver(operator=True)
+    driver._grace = store.GRACE_SECONDS  # a function's
     third.answering.clear()
     assert fastest(driver, 201) < 2 * store.GRACE_SECONDS + 1  # a silent Region is given up after a second, twice
+
+
+def test_an_operator_waits_longer_for_the_third_region(site: Site, instead: Callable[..., Server]) -> None:
+    """Far from all, with connections that have to be opened first: two cells may not show what the third does."""
+    instead(THIRD).delay = 2 * store.GRACE_SECONDS
+    assert len(read(site.driver(operator=True))) == 3
 
 
 def test_a_slow_region_keeps_its_connection(site: Site, instead: Callable[..., Server]) -> None:

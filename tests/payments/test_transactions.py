@@ -12,9 +12,19 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.record import read_record, transaction
-from payments.protocol.transactions import InvalidTransactionError, card_in_id, read_request, read_transaction
-from payments.protocol.values import Payment, intent_of
+from payments.protocol.idempotency import propose
+from payments.protocol.record import publish, read_record, transaction
+from payments.protocol.transactions import (
+    InvalidTransactionError,
+    card_in_id,
+    read_json,
+    read_request,
+    read_transaction,
+)
+from payments.protocol.values import Payment, conclude, intent_of
+
+from tests.payments.memory import HOME, World
+from tests.simulation.expressions import compile_update
 
 GOOD: dict[str, Any] = {"id": "TXN001", "amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 ACCOUNT = "123456789012"
@@ -289,12 +299,132 @@ def test_a_payment_survives_being_told_posted_recorded_and_read_again(
     payment = Payment(id, amount, currency, timestamp, ACCOUNT)
     if cards.inside(str(payment.decimal)):
         return
-    assert read_transaction(transaction(intent_of(payment)), ACCOUNT) == payment
-    record: dict[str, str | int | Decimal] = {
-        "TransactionId": id,
-        "Amount": payment.decimal,
-        "Currency": currency,
-        "Timestamp": Decimal(timestamp).scaleb(-6),
-        "Content": json.dumps({"account": ACCOUNT, "status": "SETTLED"}),
-    }
-    assert read_record(record)[0] == intent_of(payment)
+    intent = intent_of(payment)
+    assert read_transaction(transaction(intent), ACCOUNT) == payment
+    result = conclude(intent, propose(World().context(), HOME, intent.hash), "SETTLED")
+    write = publish(intent, result)
+    record = compile_update(write.action.update, write.action.condition)({}, write.values)
+    assert record
+    assert read_record(record | {"TransactionId": id}) == (intent, result)
+    assert record["Timestamp"] == Decimal(timestamp) / 10**6, "in seconds, with what is below one"
+
+
+CARD = "must not hold card data"
+NO_ID = "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"
+NO_CURRENCY = "must be an ISO 4217 code such as USD"
+NO_NUMBER = "must be a decimal number"
+NO_AMOUNT = "must be above 0 and below 10^12"
+NO_MOMENT = "must be ISO 8601 with a zone, or seconds since 1970 with 6 decimals"
+OTHER_TIMES = "must be in 1970 to 2199"
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"id": "a" * 65}, NO_ID),
+        ({"id": 7}, NO_ID),
+        ({"currency": "XAU"}, NO_CURRENCY),
+        ({"currency": 840}, NO_CURRENCY),
+        ({"amount": None}, NO_NUMBER),
+        ({"amount": "1234567890123"}, NO_NUMBER),
+        ({"amount": "1.23456"}, NO_NUMBER),
+        ({"amount": "1."}, NO_NUMBER),
+        ({"amount": True}, NO_NUMBER),
+        ({"amount": 0}, NO_AMOUNT),
+        ({"amount": "0"}, NO_AMOUNT),
+        ({"amount": 10**12}, NO_AMOUNT),
+        ({"amount": 0.001}, "must have at most 2 decimals in its currency"),
+        ({"amount": "4111111111111111"}, CARD),
+        ({"amount": {"pan": 1}}, CARD),
+        ({"timestamp": "now"}, NO_MOMENT),
+        ({"timestamp": True}, NO_MOMENT),
+        ({"timestamp": -1}, NO_MOMENT),
+        ({"timestamp": None}, NO_MOMENT),
+        ({"timestamp": "2024-02-30T10:30:00Z"}, NO_MOMENT),
+        ({"timestamp": 7_258_118_400}, NO_MOMENT),
+        ({"timestamp": "1969-12-31T23:59:59.999999Z"}, OTHER_TIMES),
+        ({"timestamp": "2200-01-01T00:00:00Z"}, OTHER_TIMES),
+        ({"timestamp": "4111111111111111"}, CARD),
+        ({"timestamp": 4111111111111111}, CARD),
+        ({"note": "x"}, "is unknown"),
+        ({"pan": "x"}, CARD),
+        ({"note": {"cvv": 1}}, CARD),
+    ],
+)
+def test_each_fault_in_its_words(changed: dict[str, Any], fault: str) -> None:
+    assert list(faults(request(**changed)).values()) == [fault]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("{", ("", "must be JSON")),
+        ("[]", ("", "must be a JSON object with the member `transaction`")),
+        ('{"transaction": []}', ("transaction", "must be an object")),
+        ("{}", ("transaction", "must be an object")),
+        ('{"transaction": {"amount": NaN}}', ("", "must not hold NaN or Infinity")),
+        ('{"transaction": {"id": "a", "id": "b"}}', ("", "must not name a member twice")),
+        ('{"a": 1' + "0" * 40 + "}", ("", "must not hold numbers of more than 40 digits")),
+        ('{"a": "' + "é" * 8189 + '"}', ("", "must be at most 16384 bytes")),
+    ],
+)
+def test_each_fault_of_a_body_in_its_words(text: str, fault: tuple[str, str]) -> None:
+    with pytest.raises(InvalidTransactionError) as raised:
+        read_request(text, ACCOUNT)
+    assert raised.value.faults == (fault,)
+    assert str(raised.value) == f"{fault[0] or 'body'} {fault[1]}"
+
+
+def test_all_faults_in_one_text() -> None:
+    error = InvalidTransactionError(("", "is bad"), ("id", "is worse"))
+    assert str(error) == "body is bad; id is worse"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "value"),
+    [
+        ({"id": "A"}, "id", "A"),
+        ({"id": "aZ09_-" + "b" * 58}, "id", "aZ09_-" + "b" * 58),
+        ({"amount": "0.01"}, "amount", 1),
+        ({"amount": "999999999999.99"}, "amount", 99999999999999),
+        ({"amount": 999999999999.99}, "amount", 99999999999999),
+        ({"amount": "1.0000"}, "amount", 100),
+        ({"amount": "12.34", "currency": "CLF"}, "amount", 123400),
+        ({"timestamp": 0}, "timestamp", 0),
+        ({"timestamp": 0.000001}, "timestamp", 1),
+        ({"timestamp": "1970-01-01T00:00:00Z"}, "timestamp", 0),
+        ({"timestamp": "1970-01-01 00:01Z"}, "timestamp", 60_000_000),
+        ({"timestamp": "1970-01-01t00:00:01.5z"}, "timestamp", 1_500_000),
+        ({"timestamp": "1970-01-01T01:00:00.000001+01:00"}, "timestamp", 1),
+        ({"timestamp": "1970-01-01T01:00:00.000001+0100"}, "timestamp", 1),
+        ({"timestamp": "2199-12-31T23:59:59.999999Z"}, "timestamp", 7_258_118_399_999_999),
+        ({"timestamp": 7_258_118_399}, "timestamp", 7_258_118_399_000_000),
+    ],
+)
+def test_what_is_taken_up_to_its_limits(changed: dict[str, Any], field: str, value: Any) -> None:
+    assert getattr(read_request(request(**changed), ACCOUNT), field) == value
+
+
+def test_a_body_up_to_its_limit_is_read() -> None:
+    text = request()
+    assert read_request(text + " " * (16 * 1024 - len(text)), ACCOUNT).id == "TXN001"
+    with pytest.raises(InvalidTransactionError, match="at most 16384 bytes"):
+        read_request(text + " " * (16 * 1024 - len(text) + 1), ACCOUNT)
+
+
+def test_numbers_up_to_forty_digits_are_read() -> None:
+    assert read_json('{"a": ' + "9" * 40 + "}") == {"a": int("9" * 40)}
+    assert read_json("[1.50, 2]") == [Decimal("1.50"), 2]
+
+
+def test_names_of_unknown_members_are_told_where_they_are_harmless() -> None:
+    assert set(faults(request(**{"a" * 32: 1}))) == {"a" * 32}
+    for name in ("a" * 33, "a1", "é", ""):
+        assert set(faults(request(**{name: 1}))) == {"(a member)"}
+    assert set(faults(json.dumps({"transaction": GOOD, "more_": 1}))) == {"more_"}
+
+
+def test_a_currency_that_is_bad_leaves_the_rest_of_the_amount_to_be_checked() -> None:
+    assert set(faults(request(currency="XXX", amount=-1))) == {"currency", "amount"}
+    assert set(faults(request(currency="XXX", amount="0.0001"))) == {"currency"}
+    assert set(faults(request(currency="XXX"))) == {"currency"}

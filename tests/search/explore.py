@@ -7,7 +7,6 @@ done twice is answered and stays on its way.
 """
 
 import gc
-import re
 import time
 from array import array
 from collections.abc import Iterator, Sequence
@@ -16,40 +15,21 @@ from typing import Any, NamedTuple
 
 from payments.protocol.ports import NOT_SENT, Charge, Read, Update
 
-from tests.search.flows import OVER, Flows, Told, Worker, is_private, told
+from tests.search.flows import OVER, Flows, Told, is_private, told
 from tests.search.judge import Judge
+from tests.search.scenarios import Scenario
 from tests.search.tables import Table
-from tests.search.world import NOBODY, Processor, Worlds
+from tests.search.words import brief, healing
+from tests.search.world import NOBODY, Worlds
 from tests.simulation.traces import describe, describe_answer
-from tests.simulation.world import EPOCH, REGIONS
+from tests.simulation.world import REGIONS
 
 MOST = 2_000_000
 """States kept, at about 300 bytes each."""
-TELLING = 16
-"""Lines of a trace about what happens when all is healed."""
 NOTHING = 0
 """The number of the answer LOST."""
 REPEATED = (Update, Charge)
 """Requests that may be done although, or after, their sender has given up, and matter then."""
-
-
-class Scenario(NamedTuple):
-    """Who works, and what may go wrong: `losses` requests without an answer (or refused connections of the processor),
-    `doubles` requests done once more at any later time, `outage`: the Region that may be lost at any moment. `losable`:
-    the Regions that may be lost at the end, one at a time, before all is healed."""
-
-    name: str
-    what: str
-    workers: tuple[Worker, ...]
-    losses: int = 0
-    doubles: int = 0
-    outage: int = NOBODY
-    losable: tuple[int, ...] = ()
-    processor: Processor = Processor()
-    before: tuple[tuple[int, int], ...] = ()
-    """What has been done when the search begins: (worker, Region) by index, one request each."""
-    dead: int = 0
-    """So many of the workers, the last ones, have died by then."""
 
 
 State = tuple[Any, ...]
@@ -163,7 +143,7 @@ class Search:
                     if fault:
                         took = time.monotonic() - began
                         path = self._path(states, parents)
-                        trace = [*self.story, *self._words(path), *self._healing(path[-1], fault)]
+                        trace = [*self.story, *self._words(path), *healing(self.judge, path[-1][0], fault)]
                         return Explored(
                             self.scenario.name, len(states), transitions, depth + 1, took, "a violation", fault, trace
                         )
@@ -292,28 +272,6 @@ class Search:
         said = describe_answer(self.flows.answers[move.answer])
         name = self.scenario.workers[move.worker].name if move.worker >= 0 else "(late)"
         return brief(f"{name}: {request} -> {said}") + (" (and once more, later)" if move.doubled else "")
-
-    def _healing(self, state: State, fault: str) -> Iterator[str]:
-        """What happens when all is healed, where that is what goes wrong."""
-        if not fault.startswith("with "):
-            return
-        lost = next((at for at, region in enumerate(REGIONS) if fault.startswith(f"with {region} lost")), NOBODY)
-        lines: list[str] = []
-        self.judge.heal(state[0], lost, lines.append)
-        yield "all workers die" + (f", and {REGIONS[lost]} is lost" if lost != NOBODY else "")
-        telling = [text for text in map(brief, lines) if not re.search(r": (Read|ReadRecord|LATER) ", text)]
-        telling = list(dict.fromkeys(telling))  # janitors that change nothing repeat themselves
-        yield from telling[:TELLING]
-        if len(telling) > TELLING:
-            yield f"(and {len(telling) - TELLING} more)"
-
-
-def brief(text: str) -> str:
-    """A trace's line without what is the same everywhere."""
-    text = re.sub(r"\b([0-9a-f]{8})[0-9a-f]{56}\b", r"\1", text)
-    text = re.sub(r'"account":"\d+",|"rail":"[^"]*",?', "", text)
-    text = re.sub(rf"due_at {EPOCH}", "due", text)
-    return re.sub(rf'"at":({EPOCH // 1000}\d+)', lambda at: f'"at":+{int(at[1]) - EPOCH}', text)
 
 
 def explore(scenario: Scenario, seconds: float, most: int = MOST) -> Explored:

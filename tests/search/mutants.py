@@ -6,6 +6,7 @@ from payments.protocol import flows, idempotency, operations, settlement
 
 from tests.search.explore import Explored, explore
 from tests.search.scenarios import BY_NAME
+from tests.simulation.mutants import MUTANTS as CATALOGUE
 from tests.simulation.mutation import Edit, Mutant, applied
 from tests.simulation.options import Options
 
@@ -24,17 +25,18 @@ class Hunt(NamedTuple):
     executed: bool
 
 
+def known(scenario: str, name: str) -> Broken:
+    """A mutant of the simulation's catalogue."""
+    (mutant,) = (each for each in CATALOGUE if each.name == name)
+    return Broken(scenario, mutant)
+
+
 def broken(scenario: str, name: str, what: str, *edits: Edit) -> Broken:
     return Broken(scenario, Mutant(name, what, edits, Options()))
 
 
 BROKEN = (
-    broken(
-        "clash",
-        "accept_on_two",
-        "202 is told when two cells promised",
-        Edit(flows.submit, "len(promising(opened)) == len(ctx.regions)", "len(promising(opened)) >= 2"),
-    ),
+    known("clash", "accept_on_two"),
     broken(
         "clash",
         "accept_on_two_holders",
@@ -78,67 +80,20 @@ BROKEN = (
         "the accepted value of the lowest ballot is proposed again",
         Edit(idempotency.highest_accepted, "return max(", "return min("),
     ),
-    broken(
-        "twice",
-        "ignore_accepted",
-        "the choice ignores what the promising cells accepted",
-        Edit(idempotency.choose, "highest_accepted(promises.values())", "None"),
-    ),
-    broken(
-        "twice",
-        "vote_below_promise",
-        "VOTE is taken whatever was promised",
-        Edit(idempotency.VOTE, f" AND {idempotency.AT_PROMISE}", ""),
-    ),
-    broken(
-        "equal posts",
-        "open_at_promise",
-        "OPEN is granted again in the ballot that was promised",
-        Edit(idempotency.OPEN, "promised < :ballot", "promised <= :ballot"),
-    ),
+    known("twice", "ignore_accepted"),
+    known("twice", "vote_below_promise"),
+    known("equal posts", "open_at_promise"),
     broken(
         "equal takeovers",
         "prepare_at_promise",
         "PREPARE is granted again in the ballot that was promised",
         Edit(idempotency.PREPARE, "promised < :ballot", "promised <= :ballot"),
     ),
-    broken(
-        "clash",
-        "open_takes_any_hash",
-        "OPEN takes a cell from another payload",
-        Edit(idempotency.OPEN, f" AND {idempotency.SAME_HASH}", ""),
-    ),
-    broken(
-        "read before",
-        "propose_what_was_read",
-        "a takeover proposes the payload that it read before its ballot",
-        Edit(
-            idempotency.authorize,
-            "    if proposal is None:",
-            "    if proposal and not highest_accepted(promises.values()):\n"
-            "        read = opened.intent\n"
-            "        proposal = Proposal(read, propose(ctx, proposal.value.region, read.hash))\n"
-            "    if proposal is None:",
-        ),
-    ),
-    broken(
-        "clash",
-        "promise_quorum_1",
-        "one promise is enough to vote",
-        Edit(idempotency.authorize, "len(promises) < 2", "len(promises) < 1"),
-    ),
-    broken(
-        "twice",
-        "vote_quorum_1",
-        "one vote decides",
-        Edit(idempotency.authorize, "votes.values()) >= 2", "votes.values()) >= 1"),
-    ),
-    broken(
-        "charged twice",
-        "attempt_unchecked",
-        "ATTEMPT is not conditional on another call's",
-        Edit(idempotency.ATTEMPT, f" AND {idempotency.NO_OTHER_ATTEMPT}", ""),
-    ),
+    known("clash", "open_takes_any_hash"),
+    known("read before", "propose_what_was_read"),
+    known("clash", "promise_quorum_1"),
+    known("twice", "vote_quorum_1"),
+    known("charged twice", "no_attempt_guard"),
     broken(
         "charged twice",
         "attempt_ignored",
@@ -147,26 +102,12 @@ BROKEN = (
     ),
     broken(
         "not sent",
-        "release_by_any",
+        "release_by_any_token",
         "RELEASE undoes any call's claim",
         Edit(idempotency.RELEASE, idempotency.MY_ATTEMPT, "(attempt = :token OR attribute_exists(attempt))"),
     ),
-    broken(
-        "charged and taken over",
-        "charge_elsewhere",
-        "a Region charges what was decided for another one",
-        Edit(
-            settlement.claim,
-            "return None if ctx.deduplicates else Outcome(State.ELSEWHERE, value=value)",
-            "return None",
-        ),
-    ),
-    broken(
-        "no cancel",
-        "void_at_once",
-        "a payment is closed as not charged while a call may still be on its way",
-        Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),
-    ),
+    known("charged and taken over", "charge_elsewhere"),
+    known("no cancel", "void_at_once"),
     broken(
         "operators",
         "operator_in_result",
@@ -179,18 +120,9 @@ BROKEN = (
             "    return (yield from close(ctx, intent, result, ruling))",
         ),
     ),
-    broken(
-        "clash",
-        "contested_rests",
-        "nobody takes over while two payloads hold one cell each",
-        Edit(
-            idempotency.take_over,
-            "    held = leading(ctx, payment, cells)",
-            '    if len({cell["hash"] for cell in cells.values() if "hash" in cell}) > 1:\n'
-            "        return None\n"
-            "    held = leading(ctx, payment, cells)",
-        ),
-    ),
+    known("three", "three_are_void"),
+    known("clash", "takeover_opens"),
+    known("clash", "contested_rests"),
 )
 MUTANTS = {each.mutant.name: each for each in BROKEN}
 

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from tests.search.explore import Explored, brief, explore
+from tests.search.explore import Explored, explore
 from tests.search.mutants import MUTANTS, hunt
 from tests.search.scenarios import BY_NAME
+from tests.search.words import brief
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,16 +5,15 @@ them propose the same bytes.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from payments.protocol import flows, operations, sweep
 from payments.protocol.operations import Ruling
 from payments.protocol.ports import LEDGER, Context, Flow
 from payments.protocol.values import NOT_CHARGED, SETTLED, payment_of
 
-from tests.search.explore import Scenario
 from tests.search.flows import Worker
-from tests.search.world import Processor
+from tests.search.world import NOBODY, Processor
 from tests.simulation.traffic import intent
 from tests.simulation.world import REGIONS
 
@@ -23,6 +22,25 @@ A, B, C = range(3)
 ANY = (A, B, C)
 RAIL = "https://processor.example"
 Start = Callable[[Context], Flow[Any]]
+
+
+class Scenario(NamedTuple):
+    """Who works, and what may go wrong: `losses` requests without an answer (or refused connections of the processor),
+    `doubles` requests done once more at any later time, `outage`: the Region that may be lost at any moment. `losable`:
+    the Regions that may be lost at the end, one at a time, before all is healed."""
+
+    name: str
+    what: str
+    workers: tuple[Worker, ...]
+    losses: int = 0
+    doubles: int = 0
+    outage: int = NOBODY
+    losable: tuple[int, ...] = ()
+    processor: Processor = Processor()
+    before: tuple[tuple[int, int], ...] = ()
+    """What has been done when the search begins: (worker, Region) by index, one request each."""
+    dead: int = 0
+    """So many of the workers, the last ones, have died by then."""
 
 
 def client(region: int, payload: Any = FIRST, **how: Any) -> Worker:

@@ -6,19 +6,29 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from math import ceil
 from typing import NamedTuple
 
-from tests.simulation.judge import FAULTS, Violation
+from tests.simulation.judge import FAULTS, Judge, Violation
 from tests.simulation.options import Options
 from tests.simulation.parked import PARKED
 from tests.simulation.production import remember
 from tests.simulation.scenario import play
 
-CHUNK = 250
-PER_RUN = 2.5
-"""Payments a run, on average; what is missing at the end is made up for by more runs."""
 
+class Kind(NamedTuple):
+    """What is run, and its `name` for people. `command` replays one seed; `chunk` runs are given to a process at once;
+    `per_run` payments a run, on average: what is missing at the end is made up for by more runs."""
+
+    name: str
+    play: Callable[..., Judge]
+    command: str
+    chunk: int
+    per_run: float
+
+
+FLOWS = Kind("flows", play, "tests.simulation.run", 250, 2.5)
 ENOUGH = 1000
 """Failing seeds after which nobody needs more."""
 
@@ -29,10 +39,11 @@ class Failure(NamedTuple):
     seed: int
     violation: Violation
     mutant: str = ""
+    command: str = FLOWS.command
 
     def __str__(self) -> str:
         fault, payment, facts = self.violation
-        again = f".venv/bin/python -m tests.simulation.run --seed {self.seed} --trace"
+        again = f".venv/bin/python -m {self.command} --seed {self.seed} --trace"
         again += f" --mutant {self.mutant}" if self.mutant else ""
         return f"seed {self.seed}: {fault} ({FAULTS[fault]}), payment {payment}: {facts[:500]}\n    replay: {again}"
 
@@ -71,15 +82,16 @@ class Report(NamedTuple):
         )
 
 
-def runs(seeds: range, options: Options | None = None) -> Part:
+def runs(seeds: range, options: Options | None = None, kind: Kind = FLOWS) -> Part:
     """Some runs, one after the other."""
     began = time.process_time()
     counts: Counter[str] = Counter()
     failures = []
     for seed in seeds:
-        judge = play(seed, options)
-        counts.update(judge.counts)
-        failures += [Failure(seed, violation) for violation in judge.violations[:1]]
+        judge = kind.play(seed, options)
+        for name, count in judge.counts.items():
+            counts[name] += count
+        failures += [Failure(seed, violation, command=kind.command) for violation in judge.violations[:1]]
     gc.collect()
     return Part(counts, failures, time.process_time() - began)
 
@@ -92,20 +104,27 @@ def prepare() -> None:
 
 
 def campaign(
-    payments: int, *, seed: int = 0, jobs: int = 0, progress: Callable[[Report], None] | None = None
+    payments: int,
+    *,
+    seed: int = 0,
+    jobs: int = 0,
+    progress: Callable[[Report], None] | None = None,
+    kind: Kind = FLOWS,
 ) -> Report:
     """Runs from `seed` on, until that many payments have been through; `jobs` processes, 0: one a core."""
     counts: Counter[str] = Counter()
     report, began = Report(0, counts, [], 0.0), time.monotonic()
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=prepare) as pool:
         while counts["payments"] < payments and len(report.failures) < ENOUGH:
-            chunks = ceil((payments - counts["payments"]) / (CHUNK * PER_RUN))
+            chunks = ceil((payments - counts["payments"]) / (kind.chunk * kind.per_run))
             first = seed + report.runs
-            seeds = [range(start, start + CHUNK) for start in range(first, first + chunks * CHUNK, CHUNK)]
-            for part in pool.map(runs, seeds):
+            seeds = [
+                range(start, start + kind.chunk) for start in range(first, first + chunks * kind.chunk, kind.chunk)
+            ]
+            for part in pool.map(partial(runs, kind=kind), seeds):
                 counts.update(part.counts)
                 report.failures.extend(part.failures)
-                report = report._replace(runs=report.runs + CHUNK, seconds=report.seconds + part.seconds)
+                report = report._replace(runs=report.runs + kind.chunk, seconds=report.seconds + part.seconds)
                 report = report._replace(wall=time.monotonic() - began)
                 if progress:
                     progress(report)

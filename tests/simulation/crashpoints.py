@@ -14,11 +14,12 @@ from payments.protocol.ports import Request
 from tests.simulation.dice import Dice
 from tests.simulation.fates import Aftermath, Fate
 from tests.simulation.judge import Judge, Violation
-from tests.simulation.network import Network, Worker
+from tests.simulation.network import Network
 from tests.simulation.options import Options
 from tests.simulation.parked import PARKED
 from tests.simulation.scenario import Run
 from tests.simulation.traffic import intent
+from tests.simulation.workers import Worker
 from tests.simulation.world import REGIONS
 
 RAILS = {
@@ -84,6 +85,7 @@ class Played(NamedTuple):
 class Script(Network):
     """A network where one request of one worker is struck, and nothing else goes wrong."""
 
+    scripted = True
     case: Case
     victim: str = ""
     point: int = 0

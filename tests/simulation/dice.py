@@ -25,10 +25,3 @@ class Dice:
 
     def pick(self, choices: Sequence[T]) -> T:
         return choices[int(self.draw() * len(choices))]
-
-    def take(self, choices: list[T]) -> T:
-        """Pick one and remove it; the order of the others is not kept."""
-        index = int(self.draw() * len(choices))
-        chosen, choices[index] = choices[index], choices[-1]
-        choices.pop()
-        return chosen

@@ -6,7 +6,7 @@ understood:
 
     condition   = conjunction (OR conjunction)*
     conjunction = test (AND test)*
-    test        = "(" condition ")" | function "(" name ")" | operand ("=" | "<" | "<=") operand
+    test        = "(" condition ")" | function "(" name ")" | operand ("=" | "<>" | "<" | "<=") operand
     function    = attribute_exists | attribute_not_exists
     update      = ("SET" name "=" value ("," name "=" value)* | "REMOVE" name ("," name)*)+
     value       = operand | if_not_exists "(" name "," operand ")"
@@ -31,9 +31,10 @@ Source = str
 Assignment = tuple[str, Source]
 Update = Callable[[Item, Values], dict[str, Scalar] | None]
 
-TOKEN = re.compile(r"\s*(?:([#:]?\w+)|(<=|[=<,()]))")
-COMPARISONS: Mapping[str, str] = {"=": "equal", "<": "below", "<=": "up_to"}
+TOKEN = re.compile(r"\s*(?:([#:]?\w+)|(<=|<>|[=<,()]))")
+COMPARISONS: Mapping[str, str] = {"=": "equal", "<>": "differs", "<": "below", "<=": "up_to"}
 ATTRIBUTE = "item.get("
+VALUE = "values["
 
 
 class ExpressionError(ValueError):
@@ -67,6 +68,7 @@ def compile_update(update: str, condition: str) -> Update:
     made: dict[str, Any] = {
         "needed": needed,
         "equal": _equal,
+        "differs": _differs,
         "below": _below,
         "up_to": _up_to,
         "Error": ExpressionError,
@@ -83,6 +85,11 @@ def _comparable(one: Scalar | None, other: Scalar | None) -> bool:
 
 def _equal(one: Any, other: Any) -> bool:
     return one == other and one is not None
+
+
+def _differs(one: Any, other: Any) -> bool:
+    """Also where one is missing."""
+    return bool(one != other)
 
 
 def _below(one: Any, other: Any) -> bool:
@@ -142,7 +149,10 @@ class _Parser:
         comparison = self._next()
         if comparison not in COMPARISONS:
             raise ExpressionError(f"{self.text!r}: {comparison!r} is not one of {' '.join(COMPARISONS)}")
-        return f"{COMPARISONS[comparison]}({left}, {self._operand()})"
+        right = self._operand()
+        if comparison == "=" and right.startswith(VALUE):  # which is there: what is missing equals no value
+            return f"{left} == {right}"
+        return f"{COMPARISONS[comparison]}({left}, {right})"
 
     # --- updates
 
@@ -184,7 +194,7 @@ class _Parser:
 
     def _operand(self) -> Source:
         if self._peek().startswith(":"):
-            return f"values[{self._next()[1:]!r}]"
+            return f"{VALUE}{self._next()[1:]!r}]"
         name = self._name()
         return f"{ATTRIBUTE}{name!r})"
 

@@ -49,6 +49,10 @@ FAULTS = {
     "unexplained": "I8: a dead letter after its redrive, of a payment that is public, or is not and has not ended",
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged",
+    "unseen": "a janitor's metrics do not show what never ends, or a Region that does not answer",
+    "asked": "a register was asked for a payment although it had been barred for more than a minute",
+    "wrong_answer": "an answer of the API that no rule allows",
+    "failed_command": "an operator's command ended with what it does not explain",
 }
 
 NO_REGION_LEFT = "no Region left"
@@ -75,6 +79,8 @@ class Judge:
         self.promised: dict[str, set[str]] = defaultdict(set)
         self.decided: dict[str, set[str]] = defaultdict(set)
         self.final: dict[str, set[str]] = defaultdict(set)
+        self.examined: dict[str, Item] = {}
+        """The record of each payment that was looked at last: replicas carry the very item."""
         self.public: dict[str, set[str]] = defaultdict(set)
         self.accepted: dict[str, set[str]] = defaultdict(set)
         self.told: dict[str, set[str]] = defaultdict(set)
@@ -120,6 +126,9 @@ class Judge:
         self.public[payment].add(str(new["Content"]))
         if old and old["Content"] != new["Content"] and old["Status"] in ENDS:
             self.accuse("regressed", payment, f"the record in {region} said {old['Content']}, now {new['Content']}")
+        if new is self.examined.get(payment):
+            return  # as another replica showed it
+        self.examined[payment] = new
         shown, result = read_record(new)
         if shown.hash != result.hash:
             self.accuse("wrong_payload", payment, f"the record in {region} says {shown.text} for {result.text}")
@@ -156,13 +165,16 @@ class Judge:
         if result is not None:
             self.shown(payment, result)
 
-    def looked(self, payment: str, account: str, reply: Reply, before: Collection[str]) -> None:
-        """The answer to a GET by an account; `before`: the payloads that were accepted before it was asked."""
+    def looked(self, payment: str, account: str, reply: Reply, before: Collection[str], *, ended: bool = False) -> None:
+        """The answer to a GET by an account; `before`: the payloads that were accepted before it was asked; `ended`:
+        whether somebody had been told how it ended."""
         accepted = [self.submitted[digest] for digest in before]
         if reply.code == 404 and any(payment_of(intent).account == account for intent in accepted):
             self.accuse("lost", payment, "404 for an accepted payment")
         if reply.intent is None:
             return
+        if ended and reply.result is None:
+            self.accuse("broken_promise", payment, f"told {self.told[payment]}, then {reply.status}")
         if payment_of(reply.intent).account != account:
             self.accuse("leaked", payment, f"{reply.intent.text} was shown to {account}")
         if before and reply.intent.hash not in before:

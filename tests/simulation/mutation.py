@@ -28,15 +28,16 @@ class Edit(NamedTuple):
 
 
 class Mutant(NamedTuple):
-    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be, where it is
-    `directed` by a schedule of `test_directed.py`, because chance hardly ever finds it."""
+    """`options`: the runs in which it shows. `safe`: why it need not be caught; "" means that it must be. `rare`:
+    chance finds it seldom or never; the test run plays a schedule of `test_directed.py` or
+    `test_faults_of_regions.py`."""
 
     name: str
     what: str
     edits: tuple[Edit, ...]
     options: Options
     safe: str = ""
-    directed: bool = False
+    rare: bool = False
 
 
 class Executions:

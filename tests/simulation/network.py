@@ -1,37 +1,23 @@
 """Workers and what happens to their requests on the way: lost, late, doubled; and to themselves: killed, asleep."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from math import inf
+from typing import Any, TypeVar
 
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
     Charge,
     Flow,
-    Publish,
-    PutEvent,
-    Read,
-    ReadRecord,
     Request,
-    StartWorkflow,
-    Update,
-    WriteReceipt,
 )
 
 from tests.simulation.dice import Dice
 from tests.simulation.fates import MISFORTUNES, Aftermath, Fate
+from tests.simulation.reach import Reach
 from tests.simulation.traces import describe, describe_answer
-from tests.simulation.world import REGIONS, World
+from tests.simulation.workers import End, Late, Worker, unheard
+from tests.simulation.world import World
 
-OWN: Mapping[type, str] = {
-    Publish: "public",
-    ReadRecord: "public",
-    WriteReceipt: "bucket",
-    StartWorkflow: "bus",
-    PutEvent: "bus",
-}
-"""The services of its own Region that a function uses. The rest go to a cell, or to the processor, which is
-nowhere's."""
 OLDEST = 10 * 3600
 """Seconds that a worker may live with all its sleep. A function is ended after 900; here it may stop between any two
 requests for hours, but not for half a processor's memory, which is what the re-use of a key rests on."""
@@ -45,55 +31,29 @@ T = TypeVar("T")
 # Looked up at every step: as names of this module they cost less.
 ANSWERED, LOST_BEFORE, GOES_ON = Fate.ANSWERED, Fate.LOST_BEFORE, Aftermath.GOES_ON
 
-End = Callable[[Any], None]
 
-
-def unheard(_: Any) -> None:
-    """The end of a worker that nobody waits for."""
-
-
-class Worker:
-    """One run of a flow in one Region. Its batch is done request by request, in any order, between those of others."""
-
-    __slots__ = ("answers", "batch", "began", "end", "flow", "name", "operator", "region", "waiting")
-
-    def __init__(self, name: str, region: str, flow: Flow[Any], end: End, *, began: float, operator: bool):
-        self.name, self.region, self.flow, self.end, self.began = name, region, flow, end, began
-        self.operator = operator
-        self.batch: tuple[Request, ...] = ()
-        self.answers: list[Any] = []
-        self.waiting: list[int] = []
-
-
-class Late(NamedTuple):
-    """A request on its way whose sender does not wait for it; it arrives between `earliest` and `latest`."""
-
-    region: str
-    request: Request
-    earliest: float
-    latest: float
-
-
-class Network:
+class Network(Reach):
     """Moves workers, one request a step, and decides what becomes of it.
 
-    `barred` Regions' registers answer operators only. `loss` is the chance of a request to go wrong in some way, most
-    often that of the run's `habit`; `kill` and `sleep` those of a worker after a step. `down` holds (service, Region)
-    pairs, `cuts` pairs of Regions that cannot reach each other."""
+    `loss` is the chance of a request to go wrong in some way, most often that of the run's `habit`; `kill` and `sleep`
+    those of a worker after a step."""
+
+    scripted = False
+    """Whether `arrival`, `fate` and `aftermath` are asked even where nothing is left to chance: a script answers."""
 
     def __init__(self, world: World, dice: Dice):
+        super().__init__()
         self.world, self.dice = world, dice
         self.live: list[Worker] = []
         self.sleepers: list[Worker] = []
         self.late: list[Late] = []
-        self.down: set[tuple[str, str]] = set()
-        self.cuts: set[frozenset[str]] = set()
-        self.barred: set[str] = set()
         self.habit: Fate | None = None
         self.oldest = OLDEST
+        self.closing = inf
+        """When the first of the late requests can no longer arrive, or before."""
         self.loss = self.kill = self.sleep = 0.0
 
-    # --- what can be reached
+    # --- what is away
 
     def darken(self, region: str) -> None:
         """Everything in a Region is away."""
@@ -108,25 +68,6 @@ class Network:
         for worker in stopped:
             (self.die if self.dice.chance(0.5) else self.fall_asleep)(worker)
 
-    def heal(self) -> None:
-        self.down.clear()
-        self.cuts.clear()
-
-    def isolate(self, region: str) -> None:
-        """A Region works but reaches no other one (it may still reach the processor)."""
-        self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
-
-    def reachable(self, here: str, request: Request, *, operator: bool = False) -> bool:
-        if not (self.down or self.cuts or self.barred):
-            return True
-        if isinstance(request, (Update, Read)):
-            there, service = request.region, "cell"
-            if there in self.barred and not operator:
-                return False
-        else:
-            there, service = here, OWN.get(type(request), "")
-        return (service, there) not in self.down and (here == there or frozenset((here, there)) not in self.cuts)
-
     # --- workers
 
     def spawn(self, name: str, region: str, flow: Flow[Any], end: End = unheard, *, operator: bool = False) -> None:
@@ -135,23 +76,33 @@ class Network:
             flow.close()
             end(None)
             return
-        worker = Worker(name, region, flow, end, began=self.world.time, operator=operator)
+        now = self.world.time
+        worker = Worker(name, region, flow, end, began=now, oldest=now + self.oldest, operator=operator)
         if self._resume(worker, None):
             self.live.append(worker)
 
     def step(self, index: int) -> None:
         """One request of one worker; the worker goes from `live` when it has ended, died or fallen asleep."""
         worker = self.live[index]
-        if worker.waiting:
-            self._one_request(worker)
-        after = self.aftermath(worker) if self.world.time - worker.began <= self.oldest else Aftermath.DIES
-        if after is GOES_ON:
-            if worker.waiting or self._resume(worker, worker.answers):
-                return
-        elif after is Aftermath.DIES:
+        waiting = worker.waiting
+        if waiting:
+            at = self.arrival(worker) if self.scripted or len(waiting) > 1 else waiting.pop()
+            worker.answers[at] = self._send(worker, worker.batch[at])
+            if waiting and self.loss and self.dice.chance(self.loss / 4):
+                self._give_up(worker)
+        if self.world.time > worker.oldest:
             self.die(worker)
-        else:
-            self.fall_asleep(worker)
+        elif self.scripted or self.kill or self.sleep:
+            after = self.aftermath(worker)
+            if after is GOES_ON:
+                if worker.waiting or self._resume(worker, worker.answers):
+                    return
+            elif after is Aftermath.DIES:
+                self.die(worker)
+            else:
+                self.fall_asleep(worker)
+        elif worker.waiting or self._resume(worker, worker.answers):
+            return
         self.live.remove(worker)
 
     def fall_asleep(self, worker: Worker) -> None:
@@ -203,9 +154,12 @@ class Network:
 
     def arrive_at_last(self, latest: float) -> None:
         """What no connection would carry any longer arrives."""
+        if latest < self.closing:
+            return
         for late in [late for late in self.late if late.latest <= latest]:
             self.late.remove(late)
             self._arrive(late)
+        self.closing = min((late.latest for late in self.late), default=inf)
 
     def _arrive(self, late: Late) -> None:
         if self.reachable(late.region, late.request):
@@ -215,55 +169,57 @@ class Network:
 
     def deliver(self) -> None:
         """One replicated change arrives, unless its way is cut."""
-        index = self.dice.below(len(self.world.mail))
-        letter = self.world.mail[index]
-        away = {(letter.service, letter.source), (letter.service, letter.target)} & self.down
-        if away or frozenset((letter.source, letter.target)) in self.cuts:
+        mail = self.world.mail
+        index = int(self.dice.draw() * len(mail))
+        letter = mail[index]
+        if self.down and ((letter.service, letter.source) in self.down or (letter.service, letter.target) in self.down):
             return
-        self.world.mail[index] = self.world.mail[-1]
-        self.world.mail.pop()
+        if self.cuts and frozenset((letter.source, letter.target)) in self.cuts:
+            return
+        mail[index] = mail[-1]
+        mail.pop()
         self.world.deliver(letter)
 
     # --- one request
 
-    def _one_request(self, worker: Worker) -> None:
-        index = self.arrival(worker)
-        request = worker.batch[index]
-        answer = self._send(worker, request)
-        worker.answers[index] = answer
+    def _give_up(self, worker: Worker) -> None:
+        """It does not wait for the rest of its batch."""
         if self.world.trace:
-            self._note(worker, f"{describe(request)} -> {describe_answer(answer)}")
-        if worker.waiting and self.loss and self.dice.chance(self.loss / 4):
-            if self.world.trace:
-                self._note(worker, f"waits no longer for {len(worker.waiting)} more")
-            for left in worker.waiting:
-                self._perhaps_later(worker, worker.batch[left])
-            worker.waiting = []
+            self._note(worker, f"waits no longer for {len(worker.waiting)} more")
+        for left in worker.waiting:
+            self._perhaps_later(worker, worker.batch[left])
+        worker.waiting = []
 
     def arrival(self, worker: Worker) -> int:
         """Which request of a batch is next: any."""
-        return self.dice.take(worker.waiting) if len(worker.waiting) > 1 else worker.waiting.pop()
+        return worker.waiting.pop(self.dice.below(len(worker.waiting)))
 
     def fate(self, worker: Worker, request: Request) -> Fate:  # noqa: ARG002  # a script looks at both
         """What becomes of a request that could arrive."""
-        if not self.loss or not self.dice.chance(self.loss):
+        if self.dice.draw() < 1 - self.loss:
             return ANSWERED
         return self.habit if self.habit and self.dice.chance(0.8) else self.dice.pick(MISFORTUNES)
 
     def aftermath(self, worker: Worker) -> Aftermath:  # noqa: ARG002  # as above
         """What becomes of a worker after a step."""
-        if self.kill and self.dice.chance(self.kill):
-            return Aftermath.DIES
-        if self.sleep and self.dice.chance(self.sleep):
-            return Aftermath.SLEEPS
-        return GOES_ON
+        drawn = self.dice.draw()
+        if drawn < 1 - self.kill - self.sleep:
+            return GOES_ON
+        return Aftermath.DIES if drawn < 1 - self.sleep else Aftermath.SLEEPS
 
     def _send(self, worker: Worker, request: Request) -> Any:
-        disturbed = self.down or self.cuts or self.barred
-        arrives = not disturbed or self.reachable(worker.region, request, operator=worker.operator)
-        fate = self.fate(worker, request) if arrives else LOST_BEFORE
-        if fate is ANSWERED:  # the most of them, by far
-            return self.world.perform(worker.region, request)
+        region, fate = worker.region, ANSWERED
+        if (self.down or self.cuts or self.barred) and not self.reachable(region, request, operator=worker.operator):
+            fate = LOST_BEFORE
+        elif self.scripted or self.loss:
+            fate = self.fate(worker, request)
+        done = fate is ANSWERED  # the most of them, by far
+        answer = self.world.perform(region, request) if done else self._misfortune(worker, request, fate)
+        if self.world.trace:
+            self._note(worker, f"{describe(request)} -> {describe_answer(answer)}")
+        return answer
+
+    def _misfortune(self, worker: Worker, request: Request, fate: Fate) -> Any:
         if fate is LOST_BEFORE:
             self._perhaps_later(worker, request)
             return LOST
@@ -285,7 +241,9 @@ class Network:
     def _later(self, worker: Worker, request: Request) -> None:
         now, charge = self.world.time, isinstance(request, Charge)
         earliest = now if charge else now + self.dice.pick(DELAYS)
-        self.late.append(Late(worker.region, request, earliest, now + WIRE if charge else float("inf")))
+        latest = now + WIRE if charge else inf
+        self.closing = min(self.closing, latest)
+        self.late.append(Late(worker.region, request, earliest, latest))
 
     def at_once(self, region: str, flow: Flow[T]) -> T:
         """The outcome of an operator's flow whose requests go wrong only where something cannot be reached."""
@@ -304,19 +262,21 @@ class Network:
 
     def _resume(self, worker: Worker, answers: list[Any] | None) -> bool:
         """False when the flow has ended. A flow that raises is a fault of production: it ends the run."""
+        flow = worker.flow
         try:
-            batch = worker.flow.send(answers) if answers is not None else next(worker.flow)
+            batch = flow.send(answers)  # type: ignore[arg-type]  # None starts it
             while not batch:
-                batch = worker.flow.send(())
+                batch = flow.send(())
         except StopIteration as stop:
             if self.world.trace:
                 self._note(worker, f"ends: {stop.value}")
             worker.end(stop.value)
             return False
         worker.batch = batch
-        count = len(batch)
-        worker.answers = [LOST] * count
-        worker.waiting = [0] if count == 1 else list(range(count))
+        if len(batch) == 1:
+            worker.answers, worker.waiting = [LOST], [0]
+        else:
+            worker.answers, worker.waiting = [LOST] * len(batch), list(range(len(batch)))
         return True
 
     def _note(self, worker: Worker, what: str) -> None:

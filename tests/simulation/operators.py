@@ -6,7 +6,8 @@ from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
-from tests.simulation.network import End, Network
+from tests.simulation.network import Network
+from tests.simulation.workers import End
 from tests.simulation.world import REGIONS, Item, World
 
 

@@ -20,6 +20,7 @@ PURE = (
     "receipt",
     "publish",
     "conclude",
+    "transaction",
 )
 EVERYWHERE = ("payments.", "tests.simulation.")
 KEPT: dict[Callable[..., Any], Callable[..., Any]] = {}
@@ -32,9 +33,9 @@ ACTIONS: tuple[Action, ...] = tuple(
 )
 
 
-def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -> int:
-    """Replace one object of production by another, under every name it has there and as the default of a function; how
-    often it was there."""
+def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.", "payctl.")) -> int:
+    """Replace one object of production by another, under every name it has there, as a method and as the default of a
+    function; how often it was there."""
     count = 0
     for name, module in list(sys.modules.items()):
         if name.startswith(packages):
@@ -42,6 +43,10 @@ def replace(old: Any, new: Any, *, packages: tuple[str, ...] = ("payments.",)) -
                 if value is old:
                     setattr(module, attribute, new)
                     count += 1
+                if isinstance(value, type) and value.__module__ == name:
+                    for member in [member for member, method in vars(value).items() if method is old]:
+                        setattr(value, member, new)
+                        count += 1
                 defaults = getattr(value, "__defaults__", None) or ()
                 if any(default is old for default in defaults):
                     value.__defaults__ = tuple(new if default is old else default for default in defaults)
@@ -59,32 +64,25 @@ def remember() -> None:
         replace(original, kept, packages=EVERYWHERE)
         KEPT[original] = kept
         FORGET.append(kept.cache_clear)
-    replace(record.read_record, by_items(record.read_record, lambda cell: tuple(cell.items())), packages=EVERYWHERE)
-    replace(task.read_input, by_items(task.read_input, frozen), packages=EVERYWHERE)
+    for original in (record.read_record, task.read_input):
+        replace(original, by_identity(original), packages=EVERYWHERE)
 
 
-def by_items(original: Callable[..., Any], freeze: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A pure function of a mapping, and perhaps more, with its answers kept; `freeze` makes a key of the mapping."""
-    answers: dict[Any, Any] = {}
+def by_identity(original: Callable[..., Any]) -> Callable[..., Any]:
+    """A pure function of a mapping, and perhaps more, with its answers kept for the very mapping: nobody changes an
+    item or an input in place."""
+    answers: dict[int, tuple[Mapping[str, Any], tuple[Any, ...], Any]] = {}
     FORGET.append(answers.clear)
 
     def kept(mapping: Mapping[str, Any], *more: Any) -> Any:
-        key = (freeze(mapping), more)
-        answer = answers.get(key)
-        if answer is None:
-            if len(answers) > 2000:
+        known = answers.get(id(mapping))
+        if known is None or known[0] is not mapping or known[1] != more:
+            if len(answers) > 500:
                 answers.clear()
-            answer = answers[key] = original(mapping, *more)
-        return answer
+            known = answers[id(mapping)] = mapping, more, original(mapping, *more)
+        return known[2]
 
     return kept
-
-
-def frozen(value: Any) -> Any:
-    """Mappings and lists as tuples."""
-    if isinstance(value, Mapping):
-        return tuple([(name, each if type(each) is str else frozen(each)) for name, each in value.items()])
-    return tuple(value) if isinstance(value, list) else value
 
 
 def forget() -> None:

@@ -17,6 +17,7 @@ from botocore.exceptions import EndpointConnectionError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from payments.protocol.ports import Action
+from payments.protocol.rejoining import WITHDRAW
 
 from tests.simulation.expressions import ExpressionError, Item, Scalar, Values, compile_update
 from tests.simulation.production import ACTIONS
@@ -95,7 +96,7 @@ def cases(action: Action) -> st.SearchStrategy[tuple[Item, Values]]:
     )
 
 
-@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.name)
+@pytest.mark.parametrize("action", [*ACTIONS, WITHDRAW], ids=lambda action: action.name)
 def test_evaluator_agrees_with_the_emulator(dynamodb: Any, action: Action) -> None:
     """Whatever the item and the values, both refuse, or both write the same item."""
     run = compile_update(action.update, action.condition)

@@ -10,17 +10,20 @@ from payments.protocol.values import read_result
 from tests.simulation.crashpoints import RAILS, step_until_quiet
 from tests.simulation.dice import Dice
 from tests.simulation.fates import Fate
-from tests.simulation.mutants import MUTANTS, STAGED
+from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
-from tests.simulation.network import Network, Worker
+from tests.simulation.network import Network
 from tests.simulation.scenario import Run
 from tests.simulation.staging import ALL_RAILS, A, B, calm, finished, post, status
 from tests.simulation.weather import HOUR, PROCESSOR
+from tests.simulation.workers import Worker
 from tests.simulation.world import REGIONS
 
 
 class ReplyOfChargeLost(Network):
     """The processor charges, and nobody hears of it."""
+
+    scripted = True
 
     def fate(self, worker: Worker, request: object) -> Fate:  # noqa: ARG002
         return Fate.REPLY_LOST if type(request).__name__ == "Charge" else Fate.ANSWERED
@@ -135,6 +138,7 @@ class ReleaseComesAgain(Network):
     """The first call of the processor is not sent, and the RELEASE of its claim is done twice, much later the second
     time. Whoever is about to make the second call falls asleep."""
 
+    scripted = True
     calls = 0
 
     def step(self, index: int) -> None:
@@ -156,7 +160,7 @@ class ReleaseComesAgain(Network):
 def test_fault_14_a_release_that_comes_again_undoes_nobody_elses_claim(name: str) -> None:
     """The late copy finds the claim of another call, and leaves it alone; RELEASE by any token is seen to charge
     twice."""
-    mutant = next((mutant for mutant in STAGED if mutant.name == name), None)
+    mutant = next((mutant for mutant in MUTANTS if mutant.name == name), None)
     with applied(mutant) if mutant else nullcontext():
         run = Run(Dice(lambda: 0.0), RAILS["processor"], network=ReleaseComesAgain)
         post(run, A)

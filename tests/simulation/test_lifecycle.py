@@ -20,10 +20,11 @@ from tests.simulation.dice import Dice
 from tests.simulation.expressions import compile_update
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import Mutant, applied
-from tests.simulation.network import Network, Worker
+from tests.simulation.network import Network
 from tests.simulation.options import Options, drawn
 from tests.simulation.scenario import Run
 from tests.simulation.staging import A, C, post
+from tests.simulation.workers import Worker
 
 ACTIONS: dict[str, Action] = {name: getattr(idempotency, name) for name in CELL}
 # Two of each thing, so that each can be the same as before or another one.

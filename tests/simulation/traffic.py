@@ -85,11 +85,11 @@ class Traffic:
     def get(self, region: str, payment: str) -> None:
         """Look at a payment, one's own or another's; what is shown as its end is a promise like any other."""
         account = self.dice.pick((ACCOUNT, ACCOUNT, STRANGER))
-        before = frozenset(self.judge.accepted[payment])
+        before, ended = frozenset(self.judge.accepted[payment]), bool(self.judge.told[payment])
 
         def hear(reply: flows.Reply | None) -> None:
             if reply:
-                self.judge.looked(payment, account, reply, before)
+                self.judge.looked(payment, account, reply, before, ended=ended)
 
         flow = flows.get(self.world.context(region), payment, account)
         self.network.spawn(self.name("get", region), region, flow, hear)

@@ -8,6 +8,7 @@ same way, version by version.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from payments.protocol.ports import (
@@ -37,6 +38,8 @@ EPOCH = 1_800_000_000
 
 Item = expressions.Item
 Stamp = tuple[float, str]
+NOTHING: tuple[Stamp, Item] = ((0.0, ""), {})
+"""What a replica shows of an unknown payment."""
 
 
 class Letter(NamedTuple):
@@ -48,6 +51,11 @@ class Letter(NamedTuple):
     key: str
     stamp: Stamp
     content: Any
+
+
+# Without the call of Python code that a NamedTuple's own constructor costs: a run makes many of them.
+answer: Callable[[tuple[bool, Item]], Answer] = partial(tuple.__new__, Answer)
+letter: Callable[[tuple[str, str, str, str, Stamp, Any]], Letter] = partial(tuple.__new__, Letter)
 
 
 class Watcher(Protocol):
@@ -93,20 +101,24 @@ class World:
         self.tokens = 0
         self.stale: dict[tuple[str, str], list[Item]] | None = None
         self.trace: Callable[[str], None] | None = None
+        self.contexts: dict[tuple[str, str], Context] = {}
 
     def context(self, region: str) -> Context:
         """The Context of a function started in this Region now; its clock goes on."""
-        rail = self.rail
-        return Context(
-            region=region,
-            regions=REGIONS,
-            rail=self.rails[region],
-            deduplicates=rail.deduplicates,
-            key_lifetime=rail.lifetime,
-            now=lambda: int(self.time + self.skew[region]),
-            draw=self._draw,
-            token=self._token,
-        )
+        rail = self.rails[region]
+        context = self.contexts.get((region, rail))
+        if context is None:
+            context = self.contexts[region, rail] = Context(
+                region=region,
+                regions=REGIONS,
+                rail=rail,
+                deduplicates=self.rail.deduplicates,
+                key_lifetime=self.rail.lifetime,
+                now=lambda: int(self.time + self.skew[region]),
+                draw=self._draw,
+                token=self._token,
+            )
+        return context
 
     def _draw(self, limit: int) -> int:
         return self.dice.below(min(limit, self.ballots))
@@ -122,17 +134,18 @@ class World:
     # --- the register
 
     def _update(self, _: str, request: Update) -> Answer:
-        table = self.cells[request.region]
-        old = table.get(request.id, {})
-        new = compiled(request.action)(old, request.values)
+        region, payment, action, values = request
+        table = self.cells[region]
+        old = table.get(payment, {})
+        new = (COMPILED.get(action) or compiled(action))(old, values)
         if new is None:
-            return Answer(False, old)
-        new["TransactionId"] = request.id
-        table[request.id] = new
+            return answer((False, old))
+        new["TransactionId"] = payment
+        table[payment] = new
         if self.stale is not None:
-            self.stale.setdefault((request.region, request.id), []).append(old)
-        self.watcher.cell_changed(request.region, request.id, old, new)
-        return Answer(True, new)
+            self.stale.setdefault((region, payment), []).append(old)
+        self.watcher.cell_changed(region, payment, old, new)
+        return answer((True, new))
 
     def _read(self, _: str, request: Read) -> Item:
         if self.stale and self.dice.chance(0.3):
@@ -142,16 +155,16 @@ class World:
     # --- the public record
 
     def _publish(self, region: str, request: Publish) -> Answer:
-        stamp, old = self.replicas[region].get(request.id, ((0.0, ""), {}))
+        stamp, old = self.replicas[region].get(request.id, NOTHING)
         new = compiled(request.action)(old, request.values)
         if new is None:
-            return Answer(False, old)
+            return answer((False, old))
         new["TransactionId"] = request.id
         stamp = (max(self.time + self.skew[region], stamp[0] + 0.001), region)
         self.replicas[region][request.id] = (stamp, new)
         self.watcher.record_changed(region, request.id, old, new)
         self._send("public", region, request.id, stamp, new)
-        return Answer(True, new)
+        return answer((True, new))
 
     def _read_record(self, region: str, request: ReadRecord) -> Item:
         return self.record(region, request.id)
@@ -173,17 +186,18 @@ class World:
     # --- replication
 
     def _send(self, service: str, source: str, key: str, stamp: Stamp, content: Any) -> None:
-        self.mail += [Letter(service, source, peer, key, stamp, content) for peer in REGIONS if peer != source]
+        self.mail += [letter((service, source, peer, key, stamp, content)) for peer in REGIONS if peer != source]
 
-    def deliver(self, letter: Letter) -> None:
+    def deliver(self, change: Letter) -> None:
         """A change reaches a peer: of the public record the later one stands, of a bucket's key every version."""
-        if letter.service == "bucket":
-            self.buckets[letter.target].setdefault(letter.key, []).append(letter.content)
+        service, _, target, key, stamp, content = change
+        if service == "bucket":
+            self.buckets[target].setdefault(key, []).append(content)
             return
-        stamp, old = self.replicas[letter.target].get(letter.key, ((0.0, ""), {}))
-        if stamp < letter.stamp:
-            self.replicas[letter.target][letter.key] = (letter.stamp, letter.content)
-            self.watcher.record_changed(letter.target, letter.key, old, letter.content)
+        known, old = self.replicas[target].get(key, NOTHING)
+        if known < stamp:
+            self.replicas[target][key] = (stamp, content)
+            self.watcher.record_changed(target, key, old, content)
 
     # --- the processor, the workflow's service, the bus
 

@@ -7,8 +7,10 @@ simulator.
 
 import argparse
 import os
+import resource
 import sys
 import time
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from itertools import islice
 from typing import Final, NamedTuple
@@ -57,52 +59,53 @@ def broken(mutant: Mutant) -> str:
     return "\n".join(lines)
 
 
-def configurations(pool: Executor) -> dict[str, Checked]:
+def configurations(pool: Executor) -> Iterator[tuple[str, Checked]]:
     """Every configuration, to its end."""
     names = sorted(path.stem for path in SPEC.glob("*.cfg"))
-    found = {}
-    print(f"{'configuration':18}{'states':>10}{'distinct':>10}{'depth':>7}{'seconds':>9}")
-    for name, one in zip(
-        names, pool.map(lambda name: tlc.check("Register", configuration_text(name)), names), strict=True
-    ):
-        ending = "" if one.exhausted else f"  {one.violated or 'not exhausted'}\n{one.output}"
-        print(f"{name:18}{one.states:>10}{one.distinct:>10}{one.depth:>7}{one.seconds:>9.1f}{ending}", flush=True)
-        found[name] = one
-    return found
+    return zip(names, pool.map(lambda name: tlc.check("Register", configuration_text(name)), names), strict=True)
 
 
-def mutants(pool: Executor) -> list[Kill]:
+def mutants(pool: Executor) -> Iterator[Kill]:
     """Every mutant, until TLC refutes it."""
-    kills = []
-    for mutant, checked in zip(
-        MUTANTS, pool.map(lambda mutant: tlc.check("Register", broken(mutant)), MUTANTS), strict=True
-    ):
-        kill = Kill(mutant, checked)
-        fate = f"{mutant.violates} after {checked.steps} steps" if kill.killed else "SURVIVES"
-        print(f"{mutant.name:30}{mutant.configuration:18}{fate:40}{checked.seconds:>6.1f} s", flush=True)
-        kills.append(kill)
-    return kills
+    return map(Kill, MUTANTS, pool.map(lambda mutant: tlc.check("Register", broken(mutant)), MUTANTS))
 
 
-def replayed(pool: Executor) -> list[str]:
-    """The traces that the model does not allow."""
+def replayed(pool: Executor) -> Iterator[tuple[traces.Trace, bool]]:
+    """Some traces of the simulator, and whether the model allows them."""
     chosen = [
         trace
         for rail, contested, count in TRACES
         for trace in islice(traces.interesting(rail, contested=contested), count)
     ]
-    refused = []
-    for trace, allowed in zip(chosen, pool.map(follow, chosen), strict=True):
-        print(f"trace of {trace.name}: {len(trace.changes)} changes, {'allowed' if allowed else 'NOT ALLOWED'}")
-        if not allowed:
-            refused.append(trace.name)
-    return refused
+    return zip(chosen, pool.map(follow, chosen), strict=True)
 
 
 def follow(trace: traces.Trace) -> bool:
     """Whether the model allows a trace."""
     checked = tlc.check("Replay", traces.configuration(trace), modules={"Replay": traces.module(trace)})
     return checked.violated == "NotAllowed"
+
+
+def report(
+    checked: Iterable[tuple[str, Checked]], killed: Iterable[Kill], followed: Iterable[tuple[traces.Trace, bool]]
+) -> tuple[dict[str, Checked], list[Kill], list[str]]:
+    """Print each as it comes; the configurations, the mutants, and the traces that the model does not allow."""
+    found, kills, refused = {}, [], []
+    print(f"{'configuration':18}{'states':>10}{'distinct':>10}{'depth':>7}{'CPU s':>9}")
+    for name, one in checked:
+        ending = "" if one.exhausted else f"  {one.violated or 'not exhausted'}\n{one.output}"
+        print(f"{name:18}{one.states:>10}{one.distinct:>10}{one.depth:>7}{one.seconds:>9.1f}{ending}", flush=True)
+        found[name] = one
+    for kill in killed:
+        mutant, one = kill
+        fate = f"{mutant.violates} after {one.steps} steps" if kill.killed else "SURVIVES"
+        print(f"{mutant.name:30}{mutant.configuration:18}{fate:40}{one.seconds:>6.1f}", flush=True)
+        kills.append(kill)
+    for trace, allowed in followed:
+        print(f"trace of {trace.name}: {len(trace.changes)} changes, {'allowed' if allowed else 'NOT ALLOWED'}")
+        if not allowed:
+            refused.append(trace.name)
+    return found, kills, refused
 
 
 def table(found: dict[str, Checked], kills: list[Kill]) -> str:
@@ -117,7 +120,7 @@ def table(found: dict[str, Checked], kills: list[Kill]) -> str:
     ]
     return "\n".join(
         (
-            "| configuration | what | states | distinct | depth | time |",
+            "| configuration | what | states | distinct | depth | CPU time |",
             "|---|---|---|---|---|---|",
             *rows,
             "",
@@ -158,7 +161,8 @@ def main() -> int:
         return 0 if shown else 1
     began = time.monotonic()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # one core each: then depths, too, are the same every time
-        found, kills, refused = configurations(pool), mutants(pool), replayed(pool)
+        running = configurations(pool), mutants(pool), replayed(pool)
+        found, kills, refused = report(*running)
     if arguments.write:
         write(table(found, kills))
     bad = [f"{name} is violated or not exhausted" for name, one in found.items() if not one.exhausted]
@@ -167,7 +171,8 @@ def main() -> int:
     ]
     bad += [f"the trace of {name} is not allowed" for name in refused]
     bad += [f"docs/protocol.md is stale about {name}: make model WRITE=--write" for name in stale(found)]
-    print(f"{time.monotonic() - began:.0f} s", *bad, sep="\n")
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(f"{time.monotonic() - began:.0f} s, {used.ru_utime + used.ru_stime:.0f} s of a core", *bad, sep="\n")
     return 1 if bad else 0
 
 

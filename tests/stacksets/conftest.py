@@ -16,6 +16,7 @@ ADMINISTRATION = f"arn:aws:iam::{ACCOUNT}:role/administration"
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[localcloud.LocalCloud]:
     with localcloud.running() as running:
+        running.admin("PUT", "/lags", {"roles": 0})
         untyped: Any = boto3.client  # its overloads want no keys by **
         iam = untyped("iam", region_name="us-east-1", endpoint_url=running.endpoint, **localcloud.ROOT)
         for role, principal in (

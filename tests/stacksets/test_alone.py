@@ -12,6 +12,7 @@ import pytest
 import localcloud
 import stacksets
 from stacksets.model import InstanceStatus
+from tests.localcloud.conftest import eventually
 from tests.stacksets.conftest import ACCOUNT, ADMINISTRATION
 
 FOLDER = Path(stacksets.__file__).parent
@@ -73,7 +74,7 @@ def test_example_of_the_docstring_runs(cloud: localcloud.LocalCloud, monkeypatch
     }
     exec(example(), names)  # noqa: S102 - our own docstring
     shop = names["shop"]
-    assert [operation.action for operation in shop.operations()] == ["UPDATE", "CREATE"]
+    eventually(lambda: [operation.action for operation in shop.operations()] == ["UPDATE", "CREATE"])
     assert {instance.region: instance.status for instance in shop.instances()} == dict.fromkeys(
         REGIONS, InstanceStatus.CURRENT
     )

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 REGIONS = ["us-east-1", "eu-west-1", "ap-southeast-1"]
 ACCOUNT = "111122223333"
+ROLES: dict[str, Any] = {
+    "administration_role_arn": f"arn:aws:iam::{ACCOUNT}:role/administration",
+    "execution_role_name": "execution",
+}
 DEFINITION = Definition(body="{}", parameters={"B": "2", "A": "1"}, tags={"Team": "pay"})
 
 
@@ -108,17 +112,12 @@ def test_create_instances_asks_for_all_regions_at_once(client: StackSetClient, s
     [
         ({}, {"RegionConcurrencyType": "SEQUENTIAL", "RegionOrder": REGIONS}),
         ({"parallel": True}, {"RegionConcurrencyType": "PARALLEL", "RegionOrder": REGIONS}),
-        (
-            {"only": REGIONS[1:2], "account": ACCOUNT},
-            {"RegionConcurrencyType": "SEQUENTIAL", "RegionOrder": ["eu-west-1"]},
-        ),
     ],
-    ids=["sequence", "parallel", "one Region"],
+    ids=["sequence", "parallel"],
 )
-def test_update_tolerates_no_failure(
+def test_update_is_of_all_regions_names_the_roles_and_tolerates_no_failure(
     client: StackSetClient, stub: Stubber, options: dict[str, Any], sent: dict[str, Any]
 ) -> None:
-    places = {"Accounts": [ACCOUNT], "Regions": ["eu-west-1"]} if "only" in options else {}
     stub.add_response(
         "update_stack_set",
         {"OperationId": "token"},
@@ -130,10 +129,11 @@ def test_update_tolerates_no_failure(
             "Capabilities": ["CAPABILITY_NAMED_IAM"],
             "OperationId": "token",
             "OperationPreferences": {"FailureToleranceCount": 0, "MaxConcurrentCount": 1, **sent},
-            **places,
+            "AdministrationRoleARN": ROLES["administration_role_arn"],
+            "ExecutionRoleName": ROLES["execution_role_name"],
         },
     )
-    client.update(Definition(url="https://bucket/key"), token="token", order=REGIONS, **options)
+    client.update(Definition(url="https://bucket/key"), token="token", order=REGIONS, **ROLES, **options)
 
 
 def test_update_without_a_template_keeps_the_one_that_is_there(client: StackSetClient, stub: Stubber) -> None:
@@ -148,9 +148,11 @@ def test_update_without_a_template_keeps_the_one_that_is_there(client: StackSetC
             "Capabilities": ANY,
             "OperationId": ANY,
             "OperationPreferences": ANY,
+            "AdministrationRoleARN": ANY,
+            "ExecutionRoleName": ANY,
         },
     )
-    client.update(Definition(parameters={"Intake": "off"}), token="token", order=REGIONS)
+    client.update(Definition(parameters={"Intake": "off"}), token="token", order=REGIONS, **ROLES)
 
 
 @pytest.mark.parametrize("status", list(OperationStatus))
@@ -217,7 +219,7 @@ FINE: list[tuple[str, str, Callable[[StackSetClient], object], object]] = [
     (
         "update_stack_set",
         "OperationIdAlreadyExistsException",
-        lambda c: c.update(DEFINITION, token="token", order=REGIONS),
+        lambda c: c.update(DEFINITION, token="token", order=REGIONS, **ROLES),
         None,
     ),
     (
@@ -250,7 +252,7 @@ def test_running_operation_is_told_apart_so_that_it_can_be_waited_for(
 ) -> None:
     stub.add_client_error("update_stack_set", code, "busy")
     with pytest.raises(OperationInProgressError, match="payments-dev"):
-        client.update(DEFINITION, token="token", order=REGIONS)
+        client.update(DEFINITION, token="token", order=REGIONS, **ROLES)
 
 
 @pytest.mark.parametrize("operation", sorted({row[0] for row in FINE}))

@@ -1,14 +1,23 @@
-"""Following operations: waiting for others, stopping, interruption, failures that a status hides."""
+"""Following operations: waiting for others, stopping, interruption, failures that a status hides, errors meanwhile."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from stacksets.client import StackSetClient
-from stacksets.errors import Advice, InterruptedRunError, OperationInProgressError, RegionsFailedError
-from stacksets.model import Instance, Operation, OperationStatus, Result, ResultStatus
+from stacksets.errors import (
+    NEUTRAL,
+    Advice,
+    InterruptedRunError,
+    OperationInProgressError,
+    RegionsFailedError,
+    ToolError,
+)
+from stacksets.model import Instance, InstanceDetail, InstanceStatus, Operation, OperationStatus, Result, ResultStatus
 from stacksets.operation import Runner
 from stacksets.progress import Silent
 from stacksets.stack import Stacks
@@ -66,7 +75,9 @@ def runner(script: Script, sleep: Any = lambda _: None) -> Runner:
     def stacks(region: str) -> Stacks:
         return Stacks(cast(Any, None), region)  # no call is made to it
 
-    return Runner(client=cast(StackSetClient, script), stacks=stacks, report=Silent(), pace=Pace(sleep=sleep))
+    seconds = itertools.count(step=10)
+    pace = Pace(sleep=sleep, clock=lambda: float(next(seconds)))
+    return Runner(client=cast(StackSetClient, script), stacks=stacks, report=Silent(), pace=pace)
 
 
 def test_success_is_every_region_succeeded() -> None:
@@ -168,3 +179,171 @@ def test_stuck_operation_is_mentioned_again_and_again() -> None:
         f"operation token still running after {minutes} min: ap-southeast-1 running, us-east-1 pending; Ctrl-C stops it"
         for minutes in (5, 10, 15)
     ]
+
+
+ENDED = ("RUNNING", "SUCCEEDED SUCCEEDED SUCCEEDED")
+THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "Look")
+EXPIRED = ClientError({"Error": {"Code": "ExpiredToken", "Message": "expired"}}, "Look")
+DENIED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "Look")
+
+
+def made_of(error: ClientError) -> ToolError:
+    failure = NEUTRAL.failure("describe", "it", error)
+    failure.__cause__ = error
+    return failure
+
+
+def test_results_are_read_until_they_say_no_less_than_the_operation() -> None:
+    """Their list is late (docs/aws.md, "Stopping an operation")."""
+    script = Script(
+        ("FAILED", "SUCCEEDED RUNNING PENDING"),
+        ("FAILED", "SUCCEEDED RUNNING PENDING"),
+        ("FAILED", "SUCCEEDED FAILED PENDING"),
+        ("FAILED", "SUCCEEDED FAILED CANCELLED"),
+        failed_instances=1,
+    )
+    with pytest.raises(RegionsFailedError, match="failed in ap-southeast-1; not started: us-east-1") as caught:
+        runner(script).run("update", script.start)
+    assert [(cause.region, cause.reason) for cause in caught.value.causes] == [("ap-southeast-1", "FAILED here")]
+
+
+def test_results_of_a_success_are_waited_for_too() -> None:
+    script = Script(("SUCCEEDED", "SUCCEEDED RUNNING PENDING"), ("SUCCEEDED", "SUCCEEDED SUCCEEDED SUCCEEDED"))
+    assert runner(script).run("update", script.start).regions(ResultStatus.SUCCEEDED) == REGIONS
+
+
+def test_operation_that_is_not_listed_yet_is_waited_for() -> None:
+    """The instances name it."""
+
+    class Unlisted(Script):
+        def operations(self) -> tuple[Operation, ...]:
+            return ()
+
+        def instances(self) -> tuple[Instance, ...]:
+            status, detail = InstanceStatus.OUTDATED, InstanceDetail.RUNNING
+            running = Instance(account="1", region=REGIONS[0], status=status, detail=detail, operation="theirs")
+            return (running,) if self.before else ()
+
+    theirs = Operation(id="theirs", action="UPDATE", status=OperationStatus.RUNNING)
+    script = Unlisted(("SUCCEEDED", "SUCCEEDED SUCCEEDED SUCCEEDED"), before=[theirs])
+    runner(script).settle()
+    assert script.before == []
+
+
+@pytest.mark.parametrize("error", [THROTTLED, EXPIRED])
+def test_watch_outlives_errors_that_pass(error: ClientError) -> None:
+    errors = [made_of(error)] * 3
+
+    class Shaky(Script):
+        def results(self, token: str) -> tuple[Result, ...]:
+            if errors:
+                raise errors.pop()
+            return super().results(token)
+
+    script = Shaky(ENDED, ("SUCCEEDED", ENDED[1]))
+    assert runner(script).run("update", script.start).ok
+
+
+class Unseen(Script):
+    """Nobody may look at its operation."""
+
+    def operation(self, token: str) -> Operation:  # noqa: ARG002 - the client's
+        raise made_of(DENIED)
+
+
+def test_watch_ends_with_an_error_that_does_not_pass() -> None:
+    script = Unseen(ENDED)
+    with pytest.raises(ToolError, match=r"cannot describe it: no \(AccessDenied"):
+        runner(script).follow("token")
+    assert not script.stopped, "without a guard it is left alone"
+
+
+def test_guarded_operation_that_cannot_be_looked_at_is_stopped() -> None:
+    script = Unseen(ENDED)
+    with pytest.raises(ToolError, match="operation token was stopped, since it cannot be watched"):
+        runner(script).follow("token", guard=lambda _: "")
+    assert script.stopped
+
+    def stop(_: str) -> None:
+        raise made_of(DENIED)
+
+    script.stop = stop  # type: ignore[method-assign]
+    with pytest.raises(ToolError, match=r"operation token goes on unwatched: .*; watch it with `shop status`"):
+        runner(script).follow("token", guard=lambda _: "")
+
+
+def test_guard_that_cannot_look_for_a_moment_goes_on() -> None:
+    script = Script(ENDED, ENDED, ENDED, ("SUCCEEDED", ENDED[1]))
+    answers = iter([THROTTLED, THROTTLED, ""])
+
+    def guard(_: Sequence[str]) -> str:
+        answer = next(answers, "")
+        if isinstance(answer, ClientError):
+            raise answer
+        return str(answer)
+
+    assert runner(script).run("update", script.start, guard=guard).ok
+    assert not script.stopped
+
+
+@pytest.mark.parametrize("error", [THROTTLED, EXPIRED, DENIED])
+def test_guard_that_cannot_look_for_long_stops_the_operation(error: ClientError) -> None:
+    script = Script(*[ENDED] * 20)
+    refusals = [made_of(THROTTLED)] * 2  # stopping is tried again too
+
+    def guard(_: Sequence[str]) -> str:
+        raise error
+
+    def stop(_: str) -> None:
+        if refusals:
+            raise refusals.pop()
+        script.stopped = True
+
+    script.stop = stop  # type: ignore[method-assign]
+    with pytest.raises(RegionsFailedError, match="stopped: what guards it cannot be read"):
+        runner(script).run("update", script.start, guard=guard)
+    assert script.stopped
+
+
+def test_interruption_that_cannot_stop_the_operation_says_so() -> None:
+    class Forbidden(Script):
+        def stop(self, _: str) -> None:
+            raise made_of(DENIED)
+
+    def sleep(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(InterruptedRunError, match=r"still runs: cannot describe it: no \(AccessDenied\)"):
+        runner(Forbidden(ENDED), sleep).run("update", lambda _: None)
+
+
+class Fresh(Script):
+    """Its roles cannot be used for some operations."""
+
+    reason = "Account 1 should have 'execution' role with trust relationship to Role 'administration'."
+    refusals = 2
+
+    def operation(self, token: str) -> Operation:
+        refused = len(self.started) <= self.refusals
+        status = OperationStatus.FAILED if refused else OperationStatus.SUCCEEDED
+        return Operation(id=token, action="CREATE", status=status, failed_instances=int(refused))
+
+    def results(self, _: str) -> tuple[Result, ...]:
+        refused = len(self.started) <= self.refusals
+        status = ResultStatus.FAILED if refused else ResultStatus.SUCCEEDED
+        return (Result(account="1", region=REGIONS[0], status=status, reason=self.reason),)
+
+
+def test_roles_that_were_just_made_are_waited_for() -> None:
+    script = Fresh()
+    assert runner(script).run("create", script.start, patience=600).ok
+    assert len(set(script.started)) == 3
+
+
+@pytest.mark.parametrize(("reason", "patience"), [(Fresh.reason, 0.0), ("the bucket exists already", 600.0)])
+def test_other_failures_and_old_roles_are_not_waited_for(reason: str, patience: float) -> None:
+    script = Fresh()
+    script.reason = reason
+    with pytest.raises(RegionsFailedError):
+        runner(script).run("create", script.start, patience=patience)
+    assert len(script.started) == 1

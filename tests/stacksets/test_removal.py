@@ -1,6 +1,7 @@
 """Removing stack instances on the local cloud, those included that StackSets cannot remove by itself."""
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,9 @@ def aws(cloud: localcloud.LocalCloud) -> Callable[[str, str], Any]:
     return lambda service, region: untyped(service, region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
 
 
-def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(aws: Callable[[str, str], Any]) -> None:
+def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(
+    cloud: localcloud.LocalCloud, aws: Callable[[str, str], Any]
+) -> None:
     """The failed deletion leaves the instance INOPERABLE; its stack is then deleted first and on its own."""
     client = StackSetClient(aws("cloudformation", REGIONS[0]), "removal")
     client.create(
@@ -42,7 +45,9 @@ def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(aws: Cal
         report=Silent(),
         pace=QUICK,
     )
-    runner.run("create", lambda token: client.create_instances(ACCOUNT, REGIONS, token=token))
+    cloud.admin("PUT", "/lags", {"roles": 600})  # as if the roles had just been made
+    threading.Timer(0.5, cloud.admin, ("PUT", "/lags", {"roles": 0})).start()
+    runner.run("create", lambda token: client.create_instances(ACCOUNT, REGIONS, token=token), patience=10)
     s3, full = aws("s3", REGIONS[1]), {"Bucket": f"removal-{REGIONS[1]}", "Key": "late"}
     s3.put_object(**full, Body=b"late")
 

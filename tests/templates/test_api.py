@@ -128,3 +128,12 @@ def test_changed_api_really_redeploys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert deployment_of(regional_template(SETTINGS)) == before
     monkeypatch.setitem(api.PAYMENT, "required", ["transaction", "more"])
     assert deployment_of(regional_template(SETTINGS)) != before
+
+
+def test_health_checks_leave_no_traces(stack: Resolved, bootstrap: dict[str, Resolved]) -> None:
+    """X-Ray guide, sampling rules: of a stage that is traced, one request a second is, unless a rule says otherwise."""
+    (rule,) = bootstrap[stack.region].of_type("AWS::XRay::SamplingRule").values()
+    wanted = {"FixedRate": 0, "ReservoirSize": 0, "HTTPMethod": "GET", "URLPath": "*/health"}
+    assert {key: rule["SamplingRule"][key] for key in wanted} == wanted
+    modes = {name: each["TracingConfig"]["Mode"] for name, each in stack.of_type("AWS::Lambda::Function").items()}
+    assert modes == {"Processor": "Active", "Janitor": "Active", "Health": "PassThrough"}

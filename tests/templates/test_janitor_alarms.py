@@ -1,9 +1,12 @@
-"""Alarms on what the janitor tells stay on while a payment waits, though not looked at every minute (docs/design.md,
-"Alarms")."""
+"""Alarms on what the janitor tells: all of it, and on while a payment waits though it is not looked at every minute
+(docs/design.md, "Alarms")."""
 
+import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from payments import janitor, runtime
 from payments.protocol.sweep import PATIENCE
 
 from builder.lint.evaluate import Resolved
@@ -45,3 +48,32 @@ def test_the_alarm_stays_on_while_a_payment_waits(alarm: dict[str, Any]) -> None
 def test_and_goes_off_when_it_waits_no_more(alarm: dict[str, Any]) -> None:
     seen = looks(until=2 * HOUR)
     assert not on(alarm, seen, 2 * HOUR + alarm["EvaluationPeriods"] + 2)
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[str]:
+    """The names of all that the janitor publishes in each run."""
+    monkeypatch.setattr(runtime, "settings", lambda: SimpleNamespace(environment="dev", region="eu-west-1"))
+    janitor.report({}, {}, silent=0, unchecked=False)
+    line = json.loads(capsys.readouterr().out.splitlines()[0])
+    return {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
+
+
+def test_there_is_an_alarm_on_whatever_the_janitor_measures(stack: Resolved, measured: set[str]) -> None:
+    alarms = [
+        alarm for alarm in stack.of_type("AWS::CloudWatch::Alarm").values() if alarm.get("Namespace") == "Payments"
+    ]
+    assert {alarm["MetricName"] for alarm in alarms} == measured
+    own = [{"Name": "Environment", "Value": "dev"}, {"Name": "Region", "Value": stack.region}]
+    assert all(alarm["Dimensions"] == own for alarm in alarms)
+
+
+def test_and_the_dashboard_shows_it_for_each_region(
+    spanning: Resolved, measured: set[str], regions: tuple[str, ...]
+) -> None:
+    (board,) = spanning.of_type("AWS::CloudWatch::Dashboard").values()
+    charts = [
+        metric for widget in json.loads(board["DashboardBody"])["widgets"] for metric in widget["properties"]["metrics"]
+    ]
+    shown = {(name, options["region"]) for namespace, name, *_, options in charts if namespace == "Payments"}
+    assert shown >= {(name, region) for name in measured - {"Heartbeat"} for region in regions}

@@ -227,7 +227,7 @@ def replica_missing(documents: Documents) -> None:
 
 
 def replica_with_another_regions_key(documents: Documents) -> None:
-    replicas = properties(documents, "PaymentsTable", "global")["Replicas"]
+    replicas = [each["Fn::If"][1] for each in properties(documents, "PaymentsTable", "global")["Replicas"]]
     replicas[0]["SSESpecification"] = replicas[1]["SSESpecification"]
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from builder.lint.evaluate import Resolved
 from builder.lint.statements import allowed, grants, role_statements
+from builder.names import FIXED_TAGS
 
 # Actions without a resource type (Service Authorization Reference), the only ones that may have resource "*".
 NO_RESOURCE_TYPE = {
@@ -106,9 +107,17 @@ def test_health_may_read_its_own_register_and_nothing_else_of_payments(linked: d
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "sqs:SendMessage",
-        "xray:PutTelemetryRecords",
-        "xray:PutTraceSegments",
     }
+
+
+def test_tags_of_a_key_may_be_changed_one_by_one(bootstrap: dict[str, Resolved]) -> None:
+    """CloudFormation sends the tags that change, and the one that marks the key as ours is on the key: a condition on
+    the request alone denies every later change (docs/aws.md, "Tags of a key")."""
+    key = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    statements = role_statements(bootstrap["us-east-1"])["ExecutionRole"]
+    for action in ("kms:TagResource", "kms:UntagResource"):
+        conditions = [body.get("Condition") for body in statements if allowed([body], action, key)]
+        assert {"StringEquals": {"aws:ResourceTag/Application": FIXED_TAGS["Application"]}} in conditions, action
 
 
 def test_execution_role_cannot_touch_the_stackset_roles(bootstrap: dict[str, Resolved]) -> None:

@@ -110,7 +110,18 @@ class TestFunctions:
             assert group["RetentionInDays"] == 7
             assert group["KmsKeyId"].startswith(f"arn:aws:kms:{stack.region}:")
             assert properties["KmsKeyArn"] == group["KmsKeyId"]
-            assert properties["DeadLetterConfig"]["TargetArn"].endswith(f":payment-dead-letters-{stack.region}-dev")
+
+    def test_what_may_hold_a_payment_has_dead_letters_and_the_janitor_has_none(self, stack: Resolved) -> None:
+        letters = {
+            properties["Handler"]: properties.get("DeadLetterConfig", {}).get("TargetArn", "").split(":")[-1]
+            for properties in stack.of_type("AWS::Lambda::Function").values()
+        }
+        queue = f"payment-dead-letters-{stack.region}-dev"
+        assert letters == {
+            "payments.function.handler": queue,
+            "payments.health.handler": queue,
+            "payments.janitor.handler": "",
+        }
 
     def test_the_cap_is_a_parameter_and_spares_the_health_check(self, templates: dict[str, Any]) -> None:
         capped = _reserved(templates, 7)
@@ -321,15 +332,33 @@ class TestReceipts:
         for rule in rules:
             assert rule["SourceSelectionCriteria"] == {"SseKmsEncryptedObjects": {"Status": "Enabled"}}
 
-    @pytest.mark.parametrize("kind", ["AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"])
-    def test_nothing_without_tls(self, stack: Resolved, kind: str) -> None:
-        for name, body in stack.of_type(kind).items():
-            denials = [
-                statement["Condition"]
-                for statement in body["PolicyDocument"]["Statement"]
-                if statement["Effect"] == "Deny" and statement["Principal"] == "*"
-            ]
-            assert {"Bool": {"aws:SecureTransport": "false"}} in denials, name
+    @pytest.mark.parametrize("name", ["regional", "global", "bootstrap"])
+    def test_no_bucket_queue_or_topic_without_tls(self, templates: dict[str, Any], name: str) -> None:
+        resources = templates[name]["Resources"]
+        unguarded = {each for each, body in resources.items() if body["Type"] in POLICIES}
+        assert unguarded
+        for body in resources.values():
+            if body["Type"] in POLICIES.values() and denies_plain_http(body["Properties"]["PolicyDocument"]):
+                of = (
+                    body["Properties"].get("Bucket") or body["Properties"].get("Queues") or body["Properties"]["Topics"]
+                )
+                unguarded -= {reference["Ref"] for reference in (of if isinstance(of, list) else [of])}
+        assert not unguarded
+
+
+POLICIES = {
+    "AWS::S3::Bucket": "AWS::S3::BucketPolicy",
+    "AWS::SQS::Queue": "AWS::SQS::QueuePolicy",
+    "AWS::SNS::Topic": "AWS::SNS::TopicPolicy",
+}
+
+
+def denies_plain_http(document: dict[str, Any]) -> bool:
+    return any(
+        (statement["Effect"], statement["Principal"], statement.get("Condition"))
+        == ("Deny", "*", {"Bool": {"aws:SecureTransport": "false"}})
+        for statement in document["Statement"]
+    )
 
 
 class TestAlarms:

@@ -5,6 +5,7 @@ from typing import Any
 ALLOWED = {
     "CKV_AWS_59": {"GetHealth"},
     "CKV_AWS_115": {"Health"},
+    "CKV_AWS_116": {"Janitor"},
     "CKV_AWS_117": {"Health", "Janitor", "Processor"},
     "CKV_AWS_120": {"ApiStage"},
 }

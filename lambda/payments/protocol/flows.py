@@ -16,7 +16,7 @@ from payments.protocol.idempotency import (
 )
 from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
 from payments.protocol.record import read_record, transaction
-from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, waits, written
+from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, torn, waits, written
 from payments.protocol.values import (
     IN_DOUBT,
     PENDING,
@@ -29,6 +29,7 @@ from payments.protocol.values import (
     key,
     payment_of,
     read_result,
+    read_value,
 )
 
 
@@ -46,12 +47,13 @@ class Reply(NamedTuple):
 def submit(ctx: Context, intent: Intent) -> Flow[Reply]:
     """POST: have all three Regions hold the payment, decide who charges, and settle it if this Region does."""
     opened = yield from open_ballot(ctx, intent, 1, idempotency.OPEN)
-    result = written(opened.cells.values())
+    cells = opened.cells
+    result = written(cells.values())
     if result:
-        return (yield from replay(ctx, intent, result, opened.cells.values()))
+        return (yield from replay(ctx, intent, result, cells.values()))
     value = yield from authorize(ctx, opened)
     if value:
-        return (yield from go_on(ctx, intent, value, opened.cells))
+        return (yield from go_on(ctx, intent, value, cells))
     if len(promising(opened)) == len(ctx.regions):  # whatever is decided from here on is this payload
         return (yield from later(ctx, intent, Outcome(State.UNFINISHED)))
     return (yield from look_again(ctx, intent))
@@ -206,7 +208,18 @@ def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
     intent = leading(ctx, payment, cells)
     if intent is None or sum(not cell for cell in cells.values()) >= 2 or payment_of(intent).account != account:
         return Reply(404)
-    return Reply(200, intent, status=standing(ctx, cells))
+    return Reply(503) if perhaps_ended(ctx, cells) else Reply(200, intent, status=standing(ctx, cells))
+
+
+def perhaps_ended(ctx: Context, cells: Mapping[str, Cell]) -> bool:
+    """Whether a client may have been told an end that these cells do not prove: the cell that does not answer could
+    complete what one of them shows."""
+    if len(cells) == len(ctx.regions) or torn(cells.values()):
+        return False
+    entries = [
+        cell for cell in cells.values() if "accepted" in cell and read_value(str(cell["accepted"])).rail == LEDGER
+    ]
+    return bool(entries) or any("result" in cell for cell in cells.values())
 
 
 def owner_only(account: str, intent: Intent, result: Result) -> Reply:

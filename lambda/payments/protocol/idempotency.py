@@ -21,7 +21,7 @@ progress. A refusal is never a promise, whatever ballot it shows.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -122,34 +122,51 @@ def due_shard(payment: str) -> str:
     return hashlib.sha256(payment.encode()).hexdigest()[0]
 
 
+@lru_cache(maxsize=16)
+def turns(regions: tuple[str, ...], opener: str) -> Mapping[str, int]:
+    """Seconds until the janitor of each Region takes over: the opener's first, then those of the next ones by rank."""
+    first = regions.index(opener)
+    return {region: DUE_AFTER * ((rank - first) % len(regions) + 1) for rank, region in enumerate(regions)}
+
+
 def everywhere(ctx: Context, request: Callable[[str], Request]) -> Flow[dict[str, Any]]:
     """Ask all three Regions at once; the answers by Region that answered."""
-    answers = yield tuple(request(region) for region in ctx.regions)
+    answers = yield tuple([request(region) for region in ctx.regions])
+    return answered(ctx, answers)
+
+
+def answered(ctx: Context, answers: Sequence[Any]) -> dict[str, Any]:
+    """The answers of all three Regions, by Region that answered."""
     return {region: answer for region, answer in zip(ctx.regions, answers, strict=True) if answer is not LOST}
 
 
 def read_cells(ctx: Context, payment: str) -> Flow[dict[str, Cell]]:
     """All three cells as they are now, by Region that answered."""
-    return (yield from everywhere(ctx, lambda region: Read(region, payment)))
+    answers = yield tuple([Read(region, payment) for region in ctx.regions])
+    return answered(ctx, answers)
 
 
 def update(ctx: Context, region: str, intent: Intent, action: Action, **values: Plain) -> Update:
     """One of the writes that add hash, intent, accepted_at and due where they are missing."""
-    turn = (ctx.regions.index(region) - ctx.regions.index(ctx.region)) % len(ctx.regions)
-    now = ctx.now()
-    create: dict[str, Plain] = {
-        "hash": intent.hash,
-        "intent": intent.text,
-        "now": now,
-        "shard": due_shard(intent.id),
-        "due": now + DUE_AFTER * (turn + 1),
-    }
-    return Update(region, intent.id, action, create | values)
+    (write,) = updates(ctx, (region,), intent, action, values)
+    return write
+
+
+def updates(
+    ctx: Context, regions: Iterable[str], intent: Intent, action: Action, values: Mapping[str, Plain]
+) -> tuple[Update, ...]:
+    """One of those writes to each of these cells. They differ in when the cell is due."""
+    now, turn = ctx.now(), turns(ctx.regions, ctx.region)
+    same: dict[str, Plain] = {"hash": intent.hash, "intent": intent.text, "now": now, "shard": due_shard(intent.id)}
+    return tuple(
+        [Update(region, intent.id, action, {**same, "due": now + turn[region], **values}) for region in regions]
+    )
 
 
 def update_all(ctx: Context, intent: Intent, action: Action, **values: Plain) -> Flow[dict[str, Answer]]:
     """One of those writes to all three cells; the answers by Region that answered."""
-    return (yield from everywhere(ctx, lambda region: update(ctx, region, intent, action, **values)))
+    answers = yield updates(ctx, ctx.regions, intent, action, values)
+    return answered(ctx, answers)
 
 
 def open_ballot(ctx: Context, intent: Intent, number: int, action: Action) -> Flow[Opened]:
@@ -171,8 +188,9 @@ def take_over(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Inten
 
 def authorize(ctx: Context, opened: Opened) -> Flow[Value | None]:
     """Who may charge: the decided value, or None when this ballot decided nothing."""
-    known = decided(opened.cells.values())
-    if known and "due_at" in opened.cells.get(known.region, {}):
+    cells = opened.cells
+    known = decided(cells.values())
+    if known and "due_at" in cells.get(known.region, {}):
         return known  # and the Region that charges knows of the payment
     promises = promising(opened)
     if len(promises) < 2:

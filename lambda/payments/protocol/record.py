@@ -91,8 +91,8 @@ def transaction(intent: Intent) -> dict[str, Any]:
 
 def body(intent: Intent, status: str, result: Result | None = None) -> dict[str, Any]:
     """The JSON members of an answer to a caller."""
-    members = transaction(intent)
-    members = {"message": MESSAGES[status], "transactionId": members.pop("id"), "status": status, **members}
+    members = {"message": MESSAGES[status], "transactionId": intent.id, "status": status, **transaction(intent)}
+    del members["id"]
     if result:
         members |= {"region": result.region, "decidedAt": result.at}
         if result.reference:

@@ -182,7 +182,7 @@ def teach(ctx: Context, lost: str, payment: str, result: Result, others: Mapping
     stored = yield from update_all(ctx, intent, idempotency.RESULT, result=result.text)
     if stored.keys() != set(ctx.regions):
         return Done(False, "not all three Regions answered: repeat it")
-    if public or results(answer.cell for answer in stored.values())[result.text] >= 2:
+    if public or results(answer.cell for answer in stored.values()).get(result.text, 0) >= 2:
         return Done(True, result.status, result)
     return Done(False, "two different results and no public record: close it with `payctl resolve` first")
 

@@ -1,6 +1,5 @@
 """From a decided value to money and books: ATTEMPT, charge, RESULT, receipt, public record, FINISH."""
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from enum import Enum
 from typing import Final, NamedTuple
@@ -165,10 +164,10 @@ def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
         cells = [answer.cell for answer in answers.values()]
         texts = results(cells)
         conflict = len(texts) > 1
-        if texts[result.text] < 2:
+        if texts.get(result.text, 0) < 2:
             return Outcome(State.TORN if torn(cells) else State.UNFINISHED, conflict=conflict)
     outcome = yield from show(ctx, intent, result)
-    return outcome._replace(conflict=outcome.conflict or conflict)
+    return outcome._replace(conflict=True) if conflict else outcome
 
 
 def show(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
@@ -204,13 +203,11 @@ def rest(ctx: Context, payment: str, result: Result) -> Flow[Outcome]:
     return Outcome(State.FINAL, result, resting=rested is not LOST, conflict=True)
 
 
-def results(cells: Iterable[Cell]) -> Counter[str]:
+def results(cells: Iterable[Cell]) -> dict[str, int]:
     """How many cells show each result. A VOID of an earlier version counts where two cells show it: one alone may stand
     beside a decision."""
-    texts = Counter(str(cell["result"]) for cell in cells if "result" in cell)
-    if texts[VOID_TEXT] < 2:
-        del texts[VOID_TEXT]
-    return texts
+    shown = [str(cell["result"]) for cell in cells if "result" in cell]
+    return {text: shown.count(text) for text in shown if text != VOID_TEXT or shown.count(text) >= 2}
 
 
 def torn(cells: Collection[Cell]) -> bool:

@@ -1,0 +1,1 @@
+"""Acceptance: what no test without an AWS account can show, as a program."""

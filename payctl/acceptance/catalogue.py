@@ -1,0 +1,171 @@
+"""Every claim: those with a check, in the order in which they run, and those that no program can check, or should."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from payctl.acceptance import alarms, deploying, destroying, failover, operating, paying
+from payctl.acceptance.check import Check, Group, Stage
+from stacksets.errors import ToolError
+
+CHECKS: Final[tuple[Check, ...]] = tuple(
+    sorted(
+        (
+            *deploying.CHECKS,
+            *paying.CHECKS,
+            *alarms.CHECKS,
+            *failover.CHECKS,
+            *operating.CHECKS,
+            *destroying.CHECKS,
+        ),
+        key=lambda check: check.stage,
+    )
+)
+
+
+def chosen(only: Collection[str], skip: Collection[str]) -> tuple[Check, ...]:
+    """The checks of groups or ids. What makes the environment, and ends it, is always among them. Raises ToolError for
+    a name that is neither."""
+    known = {*Group, *(check.id for check in CHECKS)}
+    if unknown := sorted({*only, *skip} - known):
+        raise ToolError(
+            f"{unknown[0]} is neither a check nor a group",
+            remedy=f"groups are {', '.join(Group)}; see docs/unverified.md",
+        )
+
+    def wanted(check: Check) -> bool:
+        named = {check.id, check.group.value}
+        return (not only or bool(named & {*only})) and not named & {*skip}
+
+    return tuple(check for check in CHECKS if wanted(check) or check.stage in (Stage.DEPLOYED, Stage.REMOVED))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A claim without a check: `why` no program checks it, `by_hand` how a person does."""
+
+    id: str
+    group: Group
+    claim: str
+    why: str
+    by_hand: str
+
+
+NOTES: Final = (
+    Note(
+        id="trust-without-account",
+        group=Group.DEPLOY,
+        claim="The trust of the replication role and of the function roles names the service only: neither "
+        "service documents that it sends aws:SourceAccount when it assumes a role.",
+        why="a trust that turns out too narrow shows only when the sessions in use have expired, hours later",
+        by_hand="add the condition in a test environment, and pay for a day",
+    ),
+    Note(
+        id="passed-to-service-s3",
+        group=Group.DEPLOY,
+        claim="S3 is not known to send iam:PassedToService with PutBucketReplication, so the replication "
+        "role, which trusts S3 alone, is passed without that condition.",
+        why="PassRole leaves no event in CloudTrail, and trying it changes the execution role of every "
+        "environment of the account",
+        by_hand="add the condition to the execution role of a test account, and deploy there",
+    ),
+    Note(
+        id="key-rights-of-table-users",
+        group=Group.PAY,
+        claim="Who only reads and writes items of a table needs all of the key rights that DynamoDB's guide lists for "
+        "whoever uses a table: the roles hold each of them.",
+        why="a right too many refuses nothing, so only the log of calls can tell",
+        by_hand="CloudTrail's KMS events by dynamodb.amazonaws.com, with the roles as callers",
+    ),
+    Note(
+        id="key-of-variables",
+        group=Group.PAY,
+        claim="A function's variables are decrypted by a grant for its role, or by the role's own kms:Decrypt through "
+        "Lambda, which the roles hold.",
+        why="both are there, and a call that succeeds does not tell which served",
+        by_hand="CloudTrail's Decrypt events by lambda.amazonaws.com",
+    ),
+    Note(
+        id="clock-of-frozen-functions",
+        group=Group.PAY,
+        claim="time.monotonic continues while Lambda keeps an environment frozen: what a register said is "
+        "trusted for a minute (`payments/members.py`), a kept connection for 50 s.",
+        why="it takes two calls, half an hour apart, that meet the same environment, and a build that logs both clocks",
+        by_hand="log it beside time.time, and compare",
+    ),
+    Note(
+        id="lost-region-remade",
+        group=Group.FAILOVER,
+        claim="A Region that was lost for good is made anew: its replica is dropped and made again with the new key, "
+        "in two updates of the global stack. A replica whose key was gone for 20 hours has left the table by itself; "
+        "CloudFormation may then not find what it is to drop.",
+        why="it takes the Region's register, and half an hour of rejoining",
+        by_hand='docs/operations.md, "A Region is lost", in a test environment, at once and a day later',
+    ),
+    Note(
+        id="drill-with-600-receipts",
+        group=Group.FAILOVER,
+        claim="A receipt's ETag differs by Region where each encrypts with its own key, so a drill on AWS "
+        "compares the bodies of all receipts.",
+        why="it is a matter of time only: the evidence of region-loss tells how long the drill took",
+        by_hand="the time that the drill's last phase takes with 600 payments",
+    ),
+    Note(
+        id="bad-release-stops",
+        group=Group.OPERATE,
+        claim="Alarms are evaluated often enough to stop a rollout of code that fails: it shows after one "
+        "or two periods of an alarm, and a Region's update lasts that long.",
+        why="it takes a release that fails; alarm-stops-update sets the alarm off itself",
+        by_hand="deploy code that fails to a test environment, and watch the operation stop",
+    ),
+    Note(
+        id="session-expires-in-rejoin",
+        group=Group.OPERATE,
+        claim="`payctl parked`, `resolve` and `rejoin` call AWS with the operator's keys as they were when "
+        'the command began: a session that expires within a long `rejoin` shows as "all three Regions '
+        'must answer", and the repeated command goes on.',
+        why="it takes a session of 15 minutes and a register with more payments than that",
+        by_hand="run `payctl rejoin REGION` with such a session",
+    ),
+    Note(
+        id="ruling-names-the-person",
+        group=Group.OPERATE,
+        claim="The ARN in a ruling is the caller's own (sts get-caller-identity): for an assumed role that "
+        "of the session, with its name.",
+        why="whether the session's name is the person's depends on who signs in, and how",
+        by_hand="`payctl resolve` as a user of IAM Identity Center, then look at `by` in the record's Content",
+    ),
+    Note(
+        id="rejoin-speed",
+        group=Group.OPERATE,
+        claim="`payctl rejoin` teaches about 8 payments at once, each in three or four round trips to the "
+        "farthest Region: 10 to 20 a second.",
+        why="a rejoin begins 16 minutes after its bar, and needs a register with many payments",
+        by_hand="the progress line of its first minute gives the total time",
+    ),
+    Note(
+        id="actions-by-version",
+        group=Group.OPERATE,
+        claim="The actions of `.github/workflows/` are pinned by major version: the hashes behind the tags "
+        "could not be looked up here.",
+        why="it is GitHub's to say, and your rules' to ask for",
+        by_hand="`git ls-remote https://github.com/actions/checkout 'refs/tags/v6*'`; pin the commits if your "
+        "rules ask for it, and let Dependabot move them",
+    ),
+    Note(
+        id="oidc-subject",
+        group=Group.OPERATE,
+        claim="The `sub` of GitHub's OIDC token is `repo:OWNER/NAME:environment:ENVIRONMENT`; for "
+        "repositories made since July 2026 it carries numeric ids (`repo:OWNER@ID/NAME@ID:...`).",
+        why="only a run on GitHub has such a token: the workflow accept.yml is one",
+        by_hand="the claims that `configure-aws-credentials` prints when it is refused; write the trust "
+        "policy accordingly",
+    ),
+    Note(
+        id="long-sessions",
+        group=Group.OPERATE,
+        claim="`role-duration-seconds: 10800` needs a role whose maximum session is three hours or more.",
+        why="it is the role that the workflow is given",
+        by_hand="the credentials step of the jobs deploy and accept",
+    ),
+)

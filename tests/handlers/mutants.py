@@ -1,0 +1,174 @@
+"""Mutants of what the flows' campaign does not run, or does not see: drivers, handlers, connections, `payctl`."""
+
+from payments import janitor, members, processor, store
+from payments.aws import Aws
+from payments.protocol import flows, operations, record, rejoining, settlement, sweep
+
+from payctl.payments import registers
+from tests.handlers.scenario import play
+from tests.simulation.mutation import Catch, Edit, Mutant, applied
+from tests.simulation.options import Options
+
+LEDGER = Options(rail="ledger", clash=0.1)
+LOSSY = LEDGER._replace(harsh=True, dead=0.0)
+PROCESSOR = Options(rail="processor", clash=0.0, dead=0.0)
+KEYS_KEPT = PROCESSOR._replace(deduplicates=True)
+UNCANCELLED = PROCESSOR._replace(cancels=False)
+REPLACED = Options(rail="ledger", clash=0.1, dead=0.0, amnesia="replaced")
+
+MUTANTS = (
+    # ------------------------------------------------------------------------------------------- the driver
+    Mutant(
+        "eventual_reads",
+        "reads of a cell are not strongly consistent",
+        (Edit(store.Driver._reading, '"ConsistentRead": True', '"ConsistentRead": False'),),
+        LEDGER,
+    ),
+    Mutant(
+        "refusal_without_item",
+        "a refused write does not show what is there",
+        (Edit(store.Driver._updating, '"ALL_OLD"', '"NONE"'),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "errors_are_answers",
+        "an error of the service is taken for an answer",
+        (Edit(Aws.calling, "if reply.status == 200:", "if reply.status != 400:"),),
+        LOSSY,
+    ),
+    Mutant(
+        "empty_answers",
+        "an answer that ends within its headers is taken for one without an item (an earlier version)",
+        (Edit(Aws.calling, "json.loads(reply.body.decode())", 'json.loads(reply.body.decode() or "{}")'),),
+        LOSSY,
+    ),
+    Mutant(
+        "receipt_twice_fails",
+        "a receipt that is there already counts as not written",
+        (Edit(Aws.putting, "reply.status in (200, 412)", "reply.status == 200"),),
+        LEDGER,
+    ),
+    Mutant(
+        "hurried_operator",
+        "an operator waits no longer for the third Region than a function (an earlier version)",
+        (Edit(store.Driver.__init__, "OPERATOR_GRACE_SECONDS if operator else GRACE_SECONDS", "GRACE_SECONDS"),),
+        UNCANCELLED,
+    ),
+    # ------------------------------------------------------------------------------------------ the janitor
+    Mutant(
+        "skipped_shard",
+        "the janitor skips a shard of the due index",
+        (Edit(janitor.find_due, "SHARDS)", "SHARDS[1:])"),),
+        LEDGER,
+    ),
+    Mutant(
+        "silence_unseen",
+        "the janitor's metrics do not show that a peer does not answer",
+        (Edit(janitor.silent_peers, "sum(answer is LOST for answer in answers)", "0"),),
+        LEDGER,
+    ),
+    Mutant(
+        "age_unseen",
+        "the janitor's metrics show only what it did not get round to",
+        (Edit(janitor.waiting, "if swept and (swept.resting or swept.parked):", "if swept:"),),
+        LOSSY,
+    ),
+    # ------------------------------------------------------------------------------------------- registers
+    Mutant(
+        "bar_at_one_peer",
+        "only one peer of a register is told that it is barred",
+        (
+            Edit(
+                rejoining.bar,
+                "[region for region in ctx.regions if region != lost], ctx.token()",
+                "[region for region in ctx.regions if region != lost][:1], ctx.token()",
+            ),
+            Edit(registers._known_for, 'answer.cell["since"]', 'answer.cell.get("since", now)'),
+        ),
+        REPLACED,
+    ),
+    Mutant(
+        "barred_is_asked",
+        "functions ask a register that a peer says is barred",
+        (Edit(members.Members.asks, "region not in self._lost and ", ""),),
+        REPLACED,
+    ),
+    # ----------------------------------------------------------------------------------------- the processor
+    Mutant(
+        "conflict_is_not_sent",
+        "409 from the processor is taken as not sent",
+        (
+            Edit(
+                processor.Processor.charge,
+                "ANSWERS.get(reply.status, Meaning.UNKNOWN)",
+                "Meaning.NOT_DONE if reply.status == 409 else ANSWERS.get(reply.status, Meaning.UNKNOWN)",
+            ),
+        ),
+        PROCESSOR._replace(harsh=True),
+    ),
+    Mutant(
+        "broken_is_not_sent",
+        "a connection that dies after a charge was sent is taken as not sent",
+        (Edit(processor.Processor._ask, "Trouble.NO_ANSWER", "Trouble.NO_CONNECTION"),),
+        PROCESSOR._replace(harsh=True),
+    ),
+    Mutant(
+        "charge_repeated",
+        "a charge goes over a kept connection, and again over a new one when that turns out to be dead",
+        (Edit(processor.Processor._ask, 'again=method == "GET"', "again=True"),),
+        PROCESSOR._replace(harsh=True),
+    ),
+    # ---------------------------------------------------------------------- what the flows' campaign sees as well
+    Mutant(
+        "get_tells_one_cell",
+        "GET tells a result that one cell holds",
+        (Edit(settlement.ended, "or count >= 2", "or count >= 1"),),
+        PROCESSOR._replace(harsh=True),
+    ),
+    Mutant(
+        "get_guesses",
+        "GET says PENDING where the cell that does not answer may prove an end (an earlier version)",
+        (Edit(flows.get, "perhaps_ended(ctx, cells)", "False"),),
+        LOSSY,
+    ),
+    Mutant(
+        "tidy_without_receipt",
+        "a cell is at rest although the receipt was not written",
+        (
+            Edit(sweep.tidy, " if written else Outcome(State.FINAL, result)", ""),
+            Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),
+        ),
+        LOSSY,
+    ),
+    Mutant(
+        "whole_seconds",
+        "the public record loses what a timestamp has below the second",
+        (Edit(record.publish, "Decimal(payment.timestamp).scaleb(-6)", "Decimal(payment.timestamp // 10**6)"),),
+        LEDGER,
+    ),
+    Mutant(
+        "not_charged_at_once",
+        "a payment is closed as not charged while its key is still used",
+        (Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
+        UNCANCELLED._replace(deduplicates=True, harsh=True),
+    ),
+)
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
+
+
+MOST = 14
+"""Payments of a run with a mutant: small runs are soon over."""
+
+
+def hunt(mutant: Mutant, seeds: range, *, check: bool = True) -> Catch:
+    """Run a mutant until it is caught, or the seeds are through. `check`: whether production passes that seed."""
+    with applied(mutant) as executions:
+        for seed in seeds:
+            violations = play(seed, mutant.options, most=MOST).violations
+            if violations:
+                break
+        executed = executions.any
+    if not violations:
+        return Catch(-1, None, executed, innocent=True)
+    innocent = not check or not play(seed, mutant.options, most=MOST).violations
+    return Catch(seed, violations[0], executed, innocent)

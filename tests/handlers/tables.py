@@ -1,0 +1,150 @@
+"""DynamoDB, as far as production uses it: cells, public record, the index of overdue cells."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from payments.protocol.ports import Publish, Read, ReadRecord, Update
+
+from tests.handlers.calls import ENVIRONMENT, Call, Refused, action_of, item, plain
+from tests.simulation.dice import Dice
+from tests.simulation.world import REGIONS, Item, World
+
+STALE = 0.3
+"""Share of reads that are not strongly consistent and show what was before."""
+KEYS_ONLY = ("TransactionId", "due_shard", "due_at")
+CONDITIONAL = {
+    "TableName",
+    "Key",
+    "UpdateExpression",
+    "ConditionExpression",
+    "ReturnValues",
+    "ReturnValuesOnConditionCheckFailure",
+    "ExpressionAttributeNames",
+    "ExpressionAttributeValues",
+}
+
+
+class Tables:
+    """`tables` tells each Region's register by its TableId; "" is none. `previous` tells what a cell was, and when it
+    changed."""
+
+    def __init__(self, world: World, dice: Dice) -> None:
+        self.world, self.dice = world, dice
+        self.tables = {region: f"table-1-{region}" for region in REGIONS}
+        self.previous: dict[tuple[str, str], tuple[float, Item]] = {}
+        self.barred = ("", 0.0)
+        """The register that is barred, and since when every function can know it."""
+
+    def call(self, service: str, region: str, what: str, do: Callable[[], Any]) -> Call:
+        return Call(service, region, what, do, self.tables)
+
+    def dynamodb(self, region: str, action: str, fields: dict[str, Any]) -> Call:
+        table = fields["TableName"]
+        public = table == f"payments-{ENVIRONMENT}"
+        if not public and table != f"payment-register-{region}-{ENVIRONMENT}":
+            raise AssertionError(f"no table {table} in {region}")
+        service = "public" if public else "control" if action == "DescribeTable" else "cell"
+        do, what = DYNAMODB[action](self, region, fields, public)
+        return self.call(service, region, what, do if public else self._if_there(region, do))
+
+    def _if_there(self, region: str, do: Callable[[], Any]) -> Callable[[], Any]:
+        def there() -> Any:
+            if not self.tables[region]:
+                raise Refused("ResourceNotFoundException")
+            return do()
+
+        return there
+
+    def _update(self, region: str, fields: dict[str, Any], public: bool) -> tuple[Callable[[], Any], str]:
+        if unknown := fields.keys() - CONDITIONAL:
+            raise AssertionError(f"UpdateItem with {unknown}")
+        key = fields["Key"]["TransactionId"]["S"]
+        condition = fields.get("ConditionExpression", "")
+        for placeholder, name in fields.get("ExpressionAttributeNames", {}).items():
+            if placeholder != f"#{name}":
+                raise AssertionError(f"{placeholder} is {name}")
+        values = {name[1:]: plain(value) for name, value in fields.get("ExpressionAttributeValues", {}).items()}
+        action = action_of(fields["UpdateExpression"], condition)
+        request = Publish(key, action, values) if public else Update(region, key, action, values)
+
+        def do() -> Any:
+            if not public:
+                self.previous[region, key] = (self.world.time, self.world.cells[region].get(key, {}))
+            done, cell = self.world.perform(region, request)
+            if action.name == "UNBAR":
+                self.barred = ("", 0.0)
+            if done:
+                return {"Attributes": item(cell)} if fields.get("ReturnValues") == "ALL_NEW" else {}
+            shown = fields.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" and cell
+            more: dict[str, Any] = {"Item": item(cell)} if shown else {}
+            raise Refused("ConditionalCheckFailedException", fields=more)
+
+        return do, f"{action.name} {key}"
+
+    def _get(self, region: str, fields: dict[str, Any], public: bool) -> tuple[Callable[[], Any], str]:
+        key = fields["Key"]["TransactionId"]["S"]
+        request = ReadRecord(key) if public else Read(region, key)
+
+        def do() -> Any:
+            cell = self.world.perform(region, request)
+            if not fields.get("ConsistentRead") and not public and self.dice.chance(STALE):
+                cell = self.previous.get((region, key), (0.0, cell))[1]
+            return {"Item": item(cell)} if cell else {}
+
+        return do, f"{'RECORD' if public else 'READ'} {key}"
+
+    def _query(self, region: str, fields: dict[str, Any], _: bool) -> tuple[Callable[[], Any], str]:
+        values = {name: plain(value) for name, value in fields["ExpressionAttributeValues"].items()}
+        condition, shard = fields["KeyConditionExpression"], values[":shard"]
+        if fields["IndexName"] != "due" or condition.split(" AND ") not in (
+            ["due_shard = :shard", "due_at <= :now"],
+            ["due_shard = :shard"],
+        ):
+            raise AssertionError(f"Query of {condition}")
+        latest = values.get(":now", float("inf"))
+
+        def do() -> Any:
+            cells = [self._indexed(region, key, cell) for key, cell in self.world.cells[region].items()]
+            due = [
+                cell
+                for cell in cells
+                if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
+            ]
+            due.sort(key=lambda cell: (cell["due_at"], cell["TransactionId"]))
+            found = due[: fields.get("Limit", 1000)]
+            return {"Items": [item({name: cell[name] for name in KEYS_ONLY}) for cell in found], "Count": len(found)}
+
+        return do, f"DUE {shard}"
+
+    def _indexed(self, region: str, key: str, cell: Item) -> Any:
+        """A cell as the index shows it: what changed within the last second may be missing."""
+        moment, before = self.previous.get((region, key), (0.0, cell))
+        if self.world.time - moment < 1 and before and self.dice.chance(STALE):
+            return before
+        return cell
+
+    def _scan(self, region: str, fields: dict[str, Any], _: bool) -> tuple[Callable[[], Any], str]:
+        names = [name.strip().removeprefix("#") for name in fields["ProjectionExpression"].split(",")]
+        if not fields.get("ConsistentRead"):
+            raise AssertionError("a Scan that is not consistent")
+
+        def do() -> Any:
+            cells = self.world.cells[region].values()
+            return {"Items": [item({name: cell[name] for name in names if name in cell}) for cell in cells]}
+
+        return do, "SCAN"
+
+    def _describe(self, region: str, _fields: dict[str, Any], _: bool) -> tuple[Callable[[], Any], str]:
+        def do() -> Any:
+            return {"Table": {"TableStatus": "ACTIVE", "TableId": self.tables[region]}}
+
+        return do, "DESCRIBE"
+
+
+DYNAMODB: Mapping[str, Callable[[Tables, str, dict[str, Any], bool], tuple[Callable[[], Any], str]]] = {
+    "UpdateItem": Tables._update,
+    "GetItem": Tables._get,
+    "Query": Tables._query,
+    "Scan": Tables._scan,
+    "DescribeTable": Tables._describe,
+}

@@ -1,0 +1,67 @@
+"""Functions: what a deployment does to invocations under way."""
+
+import io
+import json
+import time
+import zipfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.localcloud.conftest import Clients
+
+CODE = """
+import os
+import time
+
+def handler(event, context):
+    time.sleep(event.get("seconds", 0))
+    return {"version": VERSION, "process": os.getpid()}
+"""
+
+
+def code(version: str) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", f"VERSION = {version!r}\n{CODE}")
+    return archive.getvalue()
+
+
+@pytest.fixture
+def function(client: Clients, name: str) -> str:
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="index.handler",
+        Role=role["Role"]["Arn"],
+        Code={"ZipFile": code("one")},
+    )
+    return name
+
+
+def invoke(client: Clients, function: str, seconds: float = 0) -> Any:
+    answer = client("lambda").invoke(FunctionName=function, Payload=json.dumps({"seconds": seconds}))
+    return json.load(answer["Payload"])
+
+
+@pytest.mark.parametrize("change", ["code", "configuration"])
+def test_an_update_leaves_invocations_under_way_alone(client: Clients, function: str, change: str) -> None:
+    """docs/aws.md, "Running invocations keep their code"."""
+    functions = client("lambda")
+    before = invoke(client, function)
+    with ThreadPoolExecutor() as pool:
+        slow: Future[Any] = pool.submit(invoke, client, function, 1.5)
+        time.sleep(0.5)
+        if change == "code":
+            functions.update_function_code(FunctionName=function, ZipFile=code("two"))
+        else:
+            functions.update_function_configuration(FunctionName=function, Timeout=7)
+        after = invoke(client, function)
+        assert not slow.done()
+        assert slow.result() == before
+    assert after["process"] != before["process"]
+    assert after["version"] == ("two" if change == "code" else "one")
+    assert invoke(client, function) == after, "the old process serves nobody any more"

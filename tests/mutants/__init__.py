@@ -1,0 +1,1 @@
+"""Mutants over all of lambda/payments, made by a library and judged by the tests (`make mutants`)."""

@@ -1,0 +1,147 @@
+"""`make mutants`: every mutant of lambda/payments, each judged by the tests until one fails.
+
+    python -m tests.mutants.run                  # what changed since the last run, by tests/mutants/results.json
+    python -m tests.mutants.run --all            # everything again
+    python -m tests.mutants.run --only sweep     # the units whose name has this text; nothing is written
+
+Exit 1: too few killed, or a survivor without a reason, in lambda/payments/protocol/ or processor.py; a reason without
+its survivor.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tests.mutants import judges, justified, named, report, results
+from tests.mutants.judges import Profile
+from tests.mutants.mutations import Module, Mutant, Unit, modules
+from tests.mutants.results import Record, Results
+from tests.mutants.sandbox import Check, Fate, Watch, collected, fates
+
+LONGER: Final = "test_a_longer_search"
+"""Too long for every mutant."""
+
+
+class Case(NamedTuple):
+    """A mutant to be judged, with the name of its record; `suspect`: the test that killed it last. `new`: only by these
+    tests, because it survived the others; None: by all. `by`: by tests of this file only."""
+
+    mutant: Mutant
+    record: str
+    number: int = 0
+    suspect: str = ""
+    new: frozenset[str] | None = None
+    by: str = ""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--all", action="store_true", help="judge everything again")
+    parser.add_argument("--only", default="", help="the units whose name has this text; nothing is written")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
+    began = time.monotonic()
+    kept = Results({}, {}) if arguments.all else results.load()
+    units = [unit for name, path in modules().items() for unit in Module(name, path).units]
+    chosen = [unit for unit in units if arguments.only in str(unit)]
+    fresh = judged(chosen, kept, arguments.jobs, write=not arguments.only)
+    problems = report.problems(fresh, justified.load(), whole=not arguments.only)
+    if not arguments.only:
+        report.write(fresh)
+    print(f"{time.monotonic() - began:.0f} s", *problems, sep="\n")
+    return int(bool(problems))
+
+
+def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[str, Record]:
+    """The fates of all mutants of these units; judges what has changed."""
+    tests = judges.hashes()
+    records: dict[str, Record] = {}
+    cases: list[Case] = []  # first where each survivor counts
+    for name, path in sorted(modules().items(), key=lambda item: not report.strict(f"{item[0]}:")):
+        mine = [unit for unit in units if unit.module == name]
+        standing = {unit: results.missing(str(unit), unit.code, kept, tests) for unit in mine}
+        stale = {unit for unit, record in standing.items() if record is None or not complete(record)}
+        numbers = Counter[Unit]()
+        made = list(Module(name, path).mutants(stale)) if stale else []
+        for mutant in made:
+            one = Case(mutant, str(mutant.unit), numbers[mutant.unit])
+            cases += open_case(one, standing[mutant.unit], kept, tests)
+            numbers[mutant.unit] += 1
+        for unit in mine:
+            record = standing[unit]
+            records[str(unit)] = record or Record(unit.code, numbers[unit], {}, {}, frozenset())
+    for each, mutant in named.mutants():
+        if str(mutant.unit) in records:
+            record = results.missing(each.name, mutant.unit.code, kept, tests)
+            cases += open_case(Case(mutant, each.name, by=each.by), record, kept, tests)
+            records[each.name] = record or Record(mutant.unit.code, 1, {}, {}, frozenset())
+    if cases:
+        print(f"{len(cases)} mutants to judge", flush=True)
+        began = time.monotonic()
+
+        def work(watch: Watch) -> None:
+            profile = judges.profile(watch, jobs)
+            print(f"{time.monotonic() - began:.0f} s to see which test runs what", flush=True)
+            by_mutant = {one.mutant: one for one in cases}
+            queue = ((one.mutant, asked(one, profile, records[one.record])) for one in cases)
+            for done, (mutant, end) in enumerate(fates(watch, queue, jobs), 1):
+                note(records, by_mutant[mutant], end)
+                if done % 50 == 0:
+                    print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
+                    if write:  # what is complete is not judged again when this run is broken off
+                        results.save(Results(dict(tests), whole(records)))
+
+        collected(judges.FILES, work)
+    if write:
+        results.save(Results(dict(tests), records))
+    return records
+
+
+def whole(records: dict[str, Record]) -> dict[str, Record]:
+    return {name: record for name, record in records.items() if complete(record)}
+
+
+def complete(record: Record) -> bool:
+    return len(record.killed) + len(record.survived) + len(record.broken) == record.mutants
+
+
+def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str, str]) -> Iterator[Case]:
+    """The case, where its end is not known."""
+    if standing is None:
+        yield one
+    elif not (one.number in standing.killed or one.number in standing.survived or one.number in standing.broken):
+        record = kept.units[one.record]
+        new = frozenset(name for name, value in tests.items() if kept.tests.get(name) != value)
+        yield one._replace(
+            suspect=record.killed.get(one.number, ""), new=new if one.number in record.survived else None
+        )
+
+
+def asked(one: Case, profile: Profile, record: Record) -> list[Check]:
+    """The tests that judge a mutant: first those that killed others of its unit, then the quickest."""
+    kills = Counter(record.killed.values())
+    kills[one.suspect] += 1000
+    tests = [test for test in profile.judges(one.mutant.unit) if one.new is None or test.name in one.new]
+    tests = [test for test in tests if (test.file == one.by if one.by else LONGER not in test.id)]
+    return sorted(tests, key=lambda test: -kills[test.name])
+
+
+def note(records: dict[str, Record], one: Case, end: Fate) -> None:
+    record = records[one.record]
+    if end.broken:
+        record = record._replace(broken=record.broken | {one.number})
+    elif end.killed:
+        record.killed[one.number] = end.killed.partition("[")[0]
+    else:
+        record.survived[one.number] = one.mutant.what
+    records[one.record] = record
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,378 @@
+"""A process for each mutant, forked off once pytest has collected the tests; it runs them until one fails.
+
+A function that a mutant changes gets another code in place, a constant another value wherever it has its name. What was
+made of a constant, and what else a module says, is only true where it is imported: where nothing was seen before, the
+process forgets production and tests, and imports them again. A mutant is killed by a test that fails,
+or that does not end in many times its time; never by what goes wrong before a test runs.
+"""
+
+import ast
+import inspect
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
+from enum import Enum, auto
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.util import spec_from_file_location
+from types import CodeType, FrameType
+from typing import Any, Final, NamedTuple, NoReturn
+
+import boto3  # noqa: F401  # for the processes that are forked off
+import hypothesis  # noqa: F401
+import pytest
+
+import localcloud
+from tests.mutants.mutations import ROOT, Mutant, Unit, modules, pieces
+
+SILENCE: Final = 180.0
+"""Seconds on the clock without a word, after which a process is ended."""
+MEMORY: Final = 3 * 1024**3
+OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no", "--no-header")
+ABOUT_MUTANTS: Final = frozenset({"applied", "hunt"})
+"""What a test uses that breaks production itself: it says nothing about a mutant."""
+NOT_ASKED: Final = ("test_an_action_with_a_part_missing_is_seen",)
+"""The same, of actions that it breaks itself."""
+
+
+class Check(NamedTuple):
+    """A test that judges: its pytest id, how many seconds of a core it takes, and whether it needs the local cloud."""
+
+    id: str
+    seconds: float = 1.0
+    cloud: bool = False
+
+    @property
+    def file(self) -> str:
+        return self.id.partition("::")[0]
+
+    @property
+    def name(self) -> str:
+        return self.id.partition("[")[0]
+
+
+class Fate(NamedTuple):
+    """What became of a mutant: the test that `killed` it, or "", and with what. `broken`: the module could not even be
+    imported, so nothing was judged."""
+
+    killed: str = ""
+    error: str = ""
+    broken: bool = False
+
+
+class EndlessError(BaseException):
+    """A test takes many times its time."""
+
+
+class Mutated(SourceFileLoader):
+    """Loads a module with another text."""
+
+    def __init__(self, name: str, path: str, source: str) -> None:
+        super().__init__(name, path)
+        self.source = source
+
+    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
+        return compile(self.source, self.path, "exec")
+
+
+class Finder(MetaPathFinder):
+    """Finds one module where it is loaded otherwise."""
+
+    def __init__(self, loader: Mutated) -> None:
+        self.loader = loader
+
+    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
+        mine = fullname == self.loader.name
+        return spec_from_file_location(fullname, self.loader.path, loader=self.loader) if mine else None
+
+
+class Watch:
+    """A plugin of pytest: notes what tests there are and gives them to `work`; in the processes forked off there, tells
+    which test runs and which failed."""
+
+    def __init__(self, work: Callable[["Watch"], None]) -> None:
+        self.work = work
+        self.items: list[pytest.Item] = []
+        self.seconds: dict[str, float] = {}
+        self.tell: Callable[[dict[str, Any]], None] = lambda _: None
+        self.failed = False
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        self.items = [item for item in items if judged(item)]
+
+    def pytest_runtestloop(self) -> bool:
+        self.work(self)
+        return True
+
+    def run(self, tests: Sequence[Check]) -> None:
+        """These tests, until one fails. An id that is unknown is one with other parameters, in a mutant's table: it is
+        asked last of its name."""
+        ids = {test.id: rank for rank, test in enumerate(tests)}
+        names = {test.name: rank for rank, test in enumerate(tests)}
+        self.seconds = {test.id: test.seconds for test in tests}
+        ranks = {item: ids.get(item.nodeid, names.get(item.nodeid.partition("[")[0], -1)) for item in self.items}
+        items = sorted((item for item in self.items if ranks[item] >= 0), key=lambda item: ranks[item])
+        for item, following in zip(items, [*items[1:], None], strict=False):
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self.failed:
+                return
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.tell({"running": item.nodeid})
+        signal.signal(signal.SIGPROF, endless)
+        signal.setitimer(signal.ITIMER_PROF, 4 + 5 * self.seconds.get(item.nodeid, 10.0))
+        try:
+            return (yield)
+        finally:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            self.tell({"ran": item.nodeid})
+
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[None]) -> None:
+        error = call.excinfo
+        if error and call.when != "teardown" and not error.errisinstance((ImportError, pytest.skip.Exception)):
+            self.failed = True
+            self.tell({"failed": item.nodeid, "error": error.typename})
+
+
+def endless(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise EndlessError
+
+
+def judged(item: pytest.Item) -> bool:
+    """Whether a test may judge mutants."""
+    function = getattr(item, "function", None)
+    return (
+        function is not None
+        and not ABOUT_MUTANTS & set(function.__code__.co_names)
+        and function.__name__ not in NOT_ASKED
+    )
+
+
+def collected(files: Iterable[str], work: Callable[[Watch], None], *, cloud: bool = True) -> None:
+    """Have pytest collect the tests of these files, and do the work with them. One local `cloud` serves all processes.
+    Raises what the work raises."""
+    errors: list[BaseException] = []
+
+    def guarded(watch: Watch) -> None:
+        try:
+            work(watch)
+        except BaseException as error:  # noqa: BLE001  # pytest would print it, and go on
+            errors.append(error)
+
+    running = localcloud.running
+    with running() if cloud else nullcontext() as shared:
+        localcloud.running = lambda *_, **__: nullcontext(shared)  # type: ignore[assignment]
+        try:
+            code = pytest.main([*OPTIONS, *files], plugins=[Watch(guarded)])
+        finally:
+            localcloud.running = running
+    if errors:
+        raise errors[0]
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
+        raise RuntimeError(f"the tests cannot be collected: {code!r}")
+
+
+def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: int) -> Iterator[tuple[Mutant, Fate]]:
+    """What becomes of each mutant before its tests, as it becomes known; `jobs` at a time. The tests of a mutant are
+    asked for when its turn comes."""
+    queue, running = iter(cases), dict[int, tuple[Mutant, Process]]()
+    try:
+        while True:
+            while len(running) < jobs and (case := next(queue, None)):
+                process = Process(lambda tell, case=case: judge(watch, case[0], case[1], tell))  # type: ignore[misc]
+                running[process.pipe] = case[0], process
+            if not running:
+                return
+            ready, _, _ = select.select(list(running), [], [], 1.0)
+            for pipe in list(running):
+                mutant, process = running[pipe]
+                if process.over(heard=pipe in ready):
+                    del running[pipe]
+                    yield mutant, fate(process.words)
+    finally:  # also where this process is told to end
+        for _, process in running.values():
+            process.end()
+
+
+def fate(words: list[dict[str, Any]]) -> Fate:
+    """By what a process said. One that ended amid a test was ended by the mutant, or because it took too long; any
+    other end before it said that it was through is a fault of this program."""
+    last = words[-1] if words else {}
+    if "broken" in last:
+        return Fate(error=last["broken"], broken=True)
+    for word in words:
+        if "failed" in word:
+            return Fate(word["failed"], word["error"])
+    if "running" in last:
+        return Fate(last["running"], "ended")
+    if "survived" not in last:
+        raise RuntimeError(f"a process ended without a verdict: {last}")
+    return Fate()
+
+
+class Process:
+    """A forked process that tells its parent what it does, one JSON object a line."""
+
+    def __init__(self, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> None:
+        self.pipe, writing = os.pipe()
+        sys.stdout.flush()
+        self.id = os.fork()
+        if not self.id:
+            self._work(writing, work)
+        os.close(writing)
+        self.text, self.heard_at = b"", time.monotonic()
+
+    @staticmethod
+    def _work(writing: int, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> NoReturn:
+        os.setpgid(0, 0)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        if not os.environ.get("SHOW_MUTANTS"):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+
+        def tell(word: dict[str, Any]) -> None:
+            os.write(writing, json.dumps(word).encode() + b"\n")
+
+        try:
+            work(tell)
+        except BaseException as error:  # noqa: BLE001  # the parent must not go on twice
+            tell({"raised": repr(error)})
+        os._exit(0)
+
+    def over(self, *, heard: bool) -> bool:
+        """Whether it has ended; what it says is kept."""
+        if heard:
+            text = os.read(self.pipe, 65536)
+            self.text, self.heard_at = self.text + text, time.monotonic()
+            if text:
+                return False
+        elif time.monotonic() < self.heard_at + SILENCE:
+            return False
+        self.end()
+        return True
+
+    def end(self) -> None:
+        """With all that it started."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.id, signal.SIGKILL)
+        os.waitpid(self.id, 0)
+        os.close(self.pipe)
+
+    @property
+    def words(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.text.splitlines()]
+
+
+def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[dict[str, Any]], None]) -> None:
+    """In a process of its own: make the mutant and run the tests until one fails."""
+    ordered = in_order(tests)
+    watch.tell = tell
+    try:
+        swapped = swap(mutant)
+    except Exception as error:  # noqa: BLE001  # whatever a mutant raises
+        tell({"broken": repr(error)})
+        return
+    if swapped:
+        watch.run(ordered)
+        if watch.failed or swapped is Swapped.ALL:
+            tell({"survived": not watch.failed})
+            return
+    path = str(modules()[mutant.unit.module])
+    sys.meta_path.insert(0, Finder(Mutated(mutant.unit.module, path, mutant.source)))
+    forget()
+    try:
+        for name in modules():
+            __import__(name)
+    except BaseException as error:  # noqa: BLE001  # whatever a mutant raises
+        tell({"broken": repr(error)})
+        return
+    name = mutant.unit.name.partition(".")[0]
+    likely = {test.file for test in ordered if name in (ROOT / test.file).read_text()}
+    for group in filter(None, ([one for one in ordered if (one.file in likely) is mine] for mine in (True, False))):
+        again = Watch(lambda watch, group=group: watch.run(group))  # type: ignore[misc]
+        again.tell = tell
+        pytest.main([*OPTIONS, *dict.fromkeys(test.file for test in group)], plugins=[again])
+        if again.failed:
+            return
+    tell({"survived": True})
+
+
+def in_order(tests: Sequence[Check]) -> list[Check]:
+    """First the tests of units, then the simulation, then what needs the local cloud."""
+    return sorted(tests, key=lambda test: 2 if test.cloud else 0 if test.file.startswith("tests/payments") else 1)
+
+
+def other_code(mutant: Mutant) -> CodeType | None:
+    """The code of the function that a mutant changes. None: it changes something else."""
+    original = modules()[mutant.unit.module].read_text()
+    codes = [code_of(compile(text, "<mutant>", "exec"), mutant.unit.name) for text in (original, mutant.source)]
+    return codes[1] if codes[0] and codes[0] != codes[1] else None
+
+
+def code_of(code: CodeType, name: str) -> CodeType | None:
+    """The code of a function or method in that of its module."""
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            if inner.co_qualname == name:
+                return inner if inner.co_flags & inspect.CO_OPTIMIZED else None
+            if name.startswith(f"{inner.co_qualname}."):
+                return code_of(inner, name)
+    return None
+
+
+class Swapped(Enum):
+    """What a mutant changed in place: all that it changes, or a constant, of which other things may have been made."""
+
+    ALL = auto()
+    VALUE = auto()
+
+
+def swap(mutant: Mutant) -> Swapped | None:
+    """Have production be the mutant, without importing it again, as far as that can be done. Raises what it raises."""
+    code = other_code(mutant)
+    if code:
+        swap_code(mutant.unit, code)
+        return Swapped.ALL
+    statements = ast.parse(mutant.source).body
+    statement = next((one for one in statements if [name for name, _ in pieces(one)] == [mutant.unit.name]), None)
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or not mutant.unit.name.isidentifier():
+        return None
+    module = sys.modules[mutant.unit.module]
+    made = dict(vars(module))
+    exec(compile(ast.Module([statement], []), "<mutant>", "exec"), made)  # noqa: S102  # production's own text
+    name, old = mutant.unit.name, vars(module).get(mutant.unit.name)
+    for other, holder in list(sys.modules.items()):
+        if other.startswith(("payments.", "tests.")) and vars(holder).get(name, module) is old:
+            setattr(holder, name, made[name])
+    return Swapped.VALUE
+
+
+def swap_code(unit: Unit, code: CodeType) -> None:
+    """Give a function of production another code; what was kept of its answers is forgotten."""
+    owner: Any = sys.modules[unit.module]
+    *holders, name = unit.name.split(".")
+    for holder in holders:
+        owner = getattr(owner, holder)
+    function = vars(owner)[name]
+    function = getattr(function, "fget", None) or getattr(function, "__func__", None) or function
+    inspect.unwrap(function).__code__ = code
+    for module in modules():
+        for value in list(vars(sys.modules[module]).values()) if module in sys.modules else ():
+            getattr(value, "cache_clear", lambda: None)()
+
+
+def forget() -> None:
+    """What was imported of production and of tests, but for what judges them."""
+    for name in list(sys.modules):
+        mine = name.startswith("tests.mutants") and not name.endswith("campaigns")
+        if name.split(".")[0] in ("payments", "tests") and not mine:
+            del sys.modules[name]

@@ -1,0 +1,92 @@
+"""The runner itself: what it makes, what it says of each mutant, and what it refuses."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import named, report, results, sandbox
+from tests.mutants.mutations import Module, Mutant, modules
+from tests.mutants.results import Record, Results
+from tests.mutants.sandbox import Check, Fate, Watch
+from tests.search.mutants import MUTANTS, hunt
+
+FLOWS = "tests/payments/test_flows.py"
+LATE = f"{FLOWS}::test_who_waits_is_looked_at_later_and_later"
+SWEEP = Module("payments.protocol.sweep", modules()["payments.protocol.sweep"])
+LATER = next(unit for unit in SWEEP.units if unit.name == "later")
+PATIENCE = next(unit for unit in SWEEP.units if unit.name == "PATIENCE")
+
+
+def planted(old: str, new: str, unit: str = "later") -> Mutant:
+    return Mutant(LATER if unit == "later" else PATIENCE, f"{old} → {new}", SWEEP.text.replace(old, new))
+
+
+def test_what_a_test_sees_is_killed_and_what_none_sees_survives() -> None:
+    """In a function, and in a statement of a module; what cannot be imported is neither."""
+    cases = {
+        planted("age // 2", "age // 3"): "killed",
+        planted("age // 2", "age // 2 + 0"): "survived",
+        planted("PATIENCE = (30, 300)", "PATIENCE = (30, 301)", "PATIENCE"): "killed",
+        planted("PATIENCE = (30, 300)", "PATIENCE = 30 / 0", "PATIENCE"): "broken",
+    }
+    fates: dict[Mutant, Fate] = {}
+
+    def work(watch: Watch) -> None:
+        fates.update(sandbox.fates(watch, ((mutant, [Check(LATE)]) for mutant in cases), 2))
+
+    sandbox.collected([FLOWS], work, cloud=False)
+    said = {one: "broken" if fate.broken else "killed" if fate.killed else "survived" for one, fate in fates.items()}
+    assert said == cases
+    assert {fate.killed for fate in fates.values()} == {LATE, ""}
+
+
+def test_conditional_writes_are_mutated_within() -> None:
+    module = Module("payments.protocol.idempotency", modules()["payments.protocol.idempotency"])
+    unit = next(unit for unit in module.units if unit.name == "OPEN")
+    changes = [mutant.what for mutant in module.mutants({unit})]
+    assert "< → <=" in changes
+    assert "if_not_exists(intent, :intent), → :intent," in changes
+    assert len(changes) > 20
+    texts = {mutant.source.partition("OPEN = ")[2].partition("\nPREPARE")[0] for mutant in module.mutants({unit})}
+    assert all(":due" in text and ":ballot" in text for text in texts), "DynamoDB refuses values that nothing names"
+
+
+def test_every_mutant_with_a_name_still_changes_production() -> None:
+    assert len(list(named.mutants())) == len(named.NAMED)
+
+
+def record(**changed: object) -> Record:
+    return Record("code", 3, {0: LATE, 1: LATE}, {2: "a → b"}, frozenset())._replace(**changed)  # type: ignore[arg-type]
+
+
+def test_what_survives_unjustified_is_refused_and_so_is_a_reason_without_its_survivor() -> None:
+    units = {"protocol.sweep:later": record(), "store:good": record()}
+    reasons = {"protocol.sweep:later  a → b": "both are the same", "protocol.sweep:later  c → d": "gone"}
+    assert report.problems(units, reasons, whole=True) == [
+        "fewer than 95% are killed in lambda/payments/protocol/ and processor.py",
+        "justified, and does not survive: protocol.sweep:later  c → d",
+    ]
+    assert "neither killed nor justified: protocol.sweep:later  a → b" in report.problems(units, {}, whole=False)
+    assert not report.problems({"store:good": record()}, {}, whole=True), "survivors elsewhere are only listed"
+    lost = {named.NAMED[0].name: record(killed={})}
+    assert report.problems(lost, {}, whole=True) == [f"it survives that {named.NAMED[0].what}"]
+
+
+def test_results_are_kept_while_code_and_tests_are_the_same(tmp_path: Path) -> None:
+    kept = Results({"t1": "1", LATE: "2"}, {"unit": record(), "other": record(broken=frozenset({0, 1, 2, 5}))})
+    results.save(kept, tmp_path / "results.json")
+    assert results.load(tmp_path / "results.json") == kept
+    assert results.missing("unit", "code", kept, kept.tests) == record()
+    assert results.missing("unit", "another", kept, kept.tests) is None
+    assert results.missing("unit", "code", kept, {**kept.tests, LATE: "3"}) == record(killed={}, survived={})
+    assert results.missing("unit", "code", kept, {**kept.tests, "t2": "1"}) == record(survived={}), (
+        "the new one may see it"
+    )
+
+
+def test_tests_that_break_production_themselves_do_not_judge(request: pytest.FixtureRequest) -> None:
+    assert sandbox.judged(request.node)
+    breaking = request.node.from_parent(
+        request.node.parent, name="breaking", callobj=lambda: hunt(MUTANTS["alone"], 1.0)
+    )
+    assert not sandbox.judged(breaking)

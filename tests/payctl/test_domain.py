@@ -1,0 +1,145 @@
+"""A custom domain: the hosted zone is looked at first, a certificate that waits is explained, its record stays."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import dns.resolver
+import pytest
+
+import localcloud
+from builder import settings as settings_file
+from payctl.cloud import Cloud
+from payctl.environments import destroy, preflight, why
+from stacksets.errors import RegionsFailedError, ToolError
+from tests.localcloud.conftest import eventually
+from tests.payctl import small
+from tests.payctl.conftest import REGIONS, Project
+
+HOME, SECOND, THIRD = REGIONS
+Aws = Callable[[str, str], Any]
+
+
+def with_certificate() -> dict[str, Any]:
+    template = small.regional()
+    named = {"Fn::Not": [{"Fn::Equals": [{"Ref": "DomainName"}, ""]}]}
+    linked = {"Fn::Not": [{"Fn::Equals": [{"Ref": "KeyArns"}, ""]}]}
+    template["Conditions"]["HasDomain"] = {"Fn::And": [named, linked]}
+    template["Resources"]["Certificate"] = {
+        "Type": "AWS::CertificateManager::Certificate",
+        "Condition": "HasDomain",
+        "Properties": {
+            "DomainName": {"Ref": "DomainName"},
+            "ValidationMethod": "DNS",
+            "DomainValidationOptions": [{"DomainName": {"Ref": "DomainName"}, "HostedZoneId": {"Ref": "HostedZoneId"}}],
+        },
+    }
+    return template
+
+
+@pytest.fixture
+def zone(project: Project, aws: Aws) -> str:
+    """The name of a public hosted zone with the project's domain in it."""
+    name = f"{project.suffix}.example"
+    made = aws("route53", HOME).create_hosted_zone(Name=name, CallerReference=project.suffix)["HostedZone"]["Id"]
+    use(project, name, made)
+    return name
+
+
+def use(project: Project, zone: str, made: str) -> None:
+    values = {"name": f"pay.{zone}", "hosted_zone_id": made.rpartition("/")[2]}
+    lines = (project.folder / "deployment.toml").read_text().splitlines()
+    settings = [line.partition(" = ")[0] for line in lines]
+    text = [
+        f'{name} = "{values[name]}"' if name in values else line for name, line in zip(settings, lines, strict=True)
+    ]
+    project.settings("\n".join(text))
+    project.write(regional=with_certificate())
+
+
+@pytest.fixture
+def undelegated(cloud: localcloud.LocalCloud, zone: str) -> Iterator[str]:
+    cloud.admin("POST", "/faults", {"kind": "undelegated", "zone": zone})
+    yield zone
+    cloud.admin("DELETE", "/faults")
+
+
+def test_private_zone_is_refused(project: Project, aws: Aws) -> None:
+    vpc = {"VPCRegion": HOME, "VPCId": "vpc-1"}
+    name = f"{project.suffix}.example"
+    made = aws("route53", HOME).create_hosted_zone(Name=name, CallerReference=project.suffix, VPC=vpc)
+    use(project, name, made["HostedZone"]["Id"])
+    with pytest.raises(RegionsFailedError, match=r"nothing was changed: .* is private: no certificate"):
+        project.deploy()
+
+
+def test_zone_that_nobody_is_pointed_to_is_refused_and_works_once_it_is(
+    project: Project, cloud: localcloud.LocalCloud, undelegated: str
+) -> None:
+    with pytest.raises(RegionsFailedError, match=f"the internet asks nobody for {undelegated}") as caught:
+        project.deploy()
+    assert "ns-1.awsdns-1.com" in caught.value.remedy
+    cloud.admin("DELETE", "/faults")
+    assert project.deploy().health == dict.fromkeys(REGIONS, "healthy")
+    kept = destroy.plan(project.environment(), delete_data=True).kept
+    assert any(f"validation record of pay.{undelegated}" in line for line in kept)
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok"),
+    [
+        (("NS-1.awsdns-1.com.", "ns-2.awsdns-2.net."), True),
+        (("ns.elsewhere.example.",), False),
+        (dns.resolver.NXDOMAIN, False),
+        (dns.resolver.NoNameservers, None),
+    ],
+    ids=["its own", "others", "nobody", "no answer"],
+)
+def test_internet_is_asked_on_aws(
+    project: Project, zone: str, monkeypatch: pytest.MonkeyPatch, answer: Any, ok: bool | None
+) -> None:
+    def resolve(name: str, kind: str) -> Any:
+        assert (name, kind) == (f"{zone}.", "NS")
+        if isinstance(answer, type):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(dns.resolver, "resolve", resolve)
+    on_aws = Cloud.of(settings_file.load(project.folder / "deployment.toml", project.environ), environ={})
+    environment = project.environment()
+    monkeypatch.setattr(environment.cloud, "name_servers", on_aws.name_servers)
+    (check,) = (check for check in preflight.preflight(environment) if check.subject == "delegation")
+    assert check.ok is ok, check
+
+
+def test_certificate_that_waits_is_explained_with_the_way_to_end_it(
+    project: Project, aws: Aws, undelegated: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preflight, "require", lambda _: None)
+    with ThreadPoolExecutor(1) as pool:
+        deployment = pool.submit(project.deploy)
+
+        def explained() -> why.Explanation | None:
+            found = why.why(project.environment())
+            return found if len(found.causes) == 3 else None
+
+        waits = eventually(explained)
+        assert waits.subject.endswith("waits")
+        for cause in waits.causes:
+            assert (cause.resource, "by DNS" in cause.reason) == ("Certificate", True)
+            stack = project.environment().survey().stacks[cause.region]
+            assert f"aws cloudformation cancel-update-stack --stack-name {stack.name}" in cause.remedy
+            aws("cloudformation", cause.region).cancel_update_stack(StackName=stack.name)
+        with pytest.raises(RegionsFailedError, match="link of"):
+            deployment.result()
+    for region in REGIONS:
+        arns = aws("acm", region).list_certificates()["CertificateSummaryList"]
+        assert f"pay.{undelegated}" not in [arn["DomainName"] for arn in arns]
+
+
+def test_unknown_endpoint_is_one_line(project: Project) -> None:
+    cloud = Cloud.of(
+        settings_file.load(project.folder / "deployment.toml", project.environ), endpoint="http://127.0.0.1:1"
+    )
+    with pytest.raises(ToolError, match=r"the name servers of example\.com cannot be looked up"):
+        cloud.name_servers("example.com")

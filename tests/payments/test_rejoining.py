@@ -1,0 +1,275 @@
+"""Bars, request by request, because they write the registers' own item only; and what a rejoin says, to the word."""
+
+from typing import Any
+
+import pytest
+from payments.protocol.ports import LOST, REGISTER, Action, Answer, Flow, Read, Update
+from payments.protocol.rejoining import BAR, KEEP, KEPT, LIFT, MARK, UNBAR, Done, bar, rejoin, stray, unbar, withdraw
+from payments.protocol.settlement import show
+from payments.protocol.values import VOID_TEXT, conclude, read_result
+
+from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
+from tests.payments.test_flows import INTENT, OTHER, RAIL, called, hold, silence
+from tests.payments.test_settlement import LEDGER_VALUE, NO, NOW, VALUE, YES, cell
+from tests.simulation.expressions import compile_update
+
+TAKEN, REFUSED = Answer(True, {}), Answer(False, {})
+CONTEXT = World().context(SECOND)
+
+
+def played(flow: Flow[Any], *answers: list[Any]) -> tuple[Any, list[tuple[str, str, Any]]]:
+    """What a flow comes to with these answers to its batches, and what it asked for: Region, action, values."""
+    asked: list[tuple[str, str, Any]] = []
+    batch = next(flow)
+    for answer in answers:
+        for request in batch:
+            assert isinstance(request, Update | Read)
+            assert request.id == REGISTER
+            what = (request.action.name, request.values) if isinstance(request, Update) else ("READ", {})
+            asked.append((request.region, *what))
+        try:
+            batch = flow.send(answer)
+        except StopIteration as end:
+            return end.value, asked
+    raise AssertionError(f"it asks for more: {batch}")
+
+
+def test_a_bar_is_one_when_both_others_hold_and_keep_it() -> None:
+    done, asked = played(bar(CONTEXT, HOME), [TAKEN, TAKEN], [TAKEN, TAKEN])
+    assert done == Done(True, f"{HOME} is barred")
+    (token,) = {values["token"] for _, action, values in asked if action == "BAR"}
+    assert token
+    assert asked == [
+        (SECOND, "BAR", {"region": HOME, "token": token}),
+        (THIRD, "BAR", {"region": HOME, "token": token}),
+        (SECOND, "KEEP", {"region": HOME, "kept": KEPT}),
+        (THIRD, "KEEP", {"region": HOME, "kept": KEPT}),
+    ]
+
+
+@pytest.mark.parametrize("answers", [[TAKEN, LOST], [LOST, TAKEN], [TAKEN, REFUSED], [REFUSED, TAKEN], [LOST, LOST]])
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_bar_at_one_peer_is_none_and_is_taken_back(answers: list[Any], kept: bool) -> None:
+    """The same where it is lost between the two writes."""
+    done, asked = played(bar(CONTEXT, HOME), *([[TAKEN, TAKEN]] if kept else []), answers, [TAKEN, TAKEN])
+    silent = "both other Regions must answer"
+    other = "another Region is barred: two lost registers cannot teach each other"
+    assert done == Done(False, silent if LOST in answers else other)
+    token = asked[0][2]["token"]
+    assert asked[-2:] == [(SECOND, "LIFT", {"token": token}), (THIRD, "LIFT", {"token": token})]
+    assert len(asked) == (6 if kept else 4)
+
+
+@pytest.mark.parametrize("answers", [[TAKEN, TAKEN], [TAKEN, LOST], [LOST, TAKEN]])
+def test_a_register_is_in_use_again_once_both_others_say_so(answers: list[Any]) -> None:
+    done, asked = played(unbar(CONTEXT, THIRD), answers)
+    assert asked == [(HOME, "UNBAR", {"region": THIRD}), (SECOND, "UNBAR", {"region": THIRD})]
+    assert done == (
+        Done(False, "both other Regions must answer") if LOST in answers else Done(True, f"{THIRD} is in use")
+    )
+
+
+def about(*lost: str, bar: str = "", serves: str = HOME) -> list[dict[str, str]]:
+    """What the registers say of themselves; `lost` by those that bar the first Region."""
+    mine = {"lost": HOME} | ({"bar": bar} if bar else {})
+    return [{"serves": serves if region == HOME else region} | (mine if region in lost else {}) for region in REGIONS]
+
+
+@pytest.mark.parametrize("answer", [TAKEN, REFUSED, LOST])
+@pytest.mark.parametrize("token", ["", "token-1"])
+def test_a_bar_that_one_region_alone_holds_is_removed_there(answer: Any, token: str) -> None:
+    """By its token where it has one, so that another command's stays."""
+    done, asked = played(stray(CONTEXT, HOME), about(THIRD, bar=token), [answer])
+    assert done == Done(answer is TAKEN, f"the bar of {THIRD} alone")
+    assert asked[3:] == [(THIRD, "LIFT", {"token": token}) if token else (THIRD, "UNBAR", {"region": HOME})]
+
+
+@pytest.mark.parametrize(
+    ("cells", "done"),
+    [
+        (about(), Done(True, f"{HOME} is not barred")),
+        (about(SECOND, THIRD), Done(False, f"{HOME} has to be taught first")),
+        (about(THIRD, serves=SECOND), Done(False, f"{HOME} has to be taught first")),
+        ([*about(THIRD)[:2], LOST], Done(False, "all three Regions must answer")),
+    ],
+)
+def test_no_other_bar_is_removed(cells: list[Any], done: Done) -> None:
+    assert played(stray(CONTEXT, HOME), cells) == (done, [(region, "READ", {}) for region in REGIONS])
+
+
+@pytest.mark.parametrize(("answer", "withdrawn"), [(TAKEN, True), (REFUSED, False), (LOST, False)])
+def test_a_copy_of_another_table_is_withdrawn(answer: Any, withdrawn: bool) -> None:
+    done, asked = played(withdraw(CONTEXT, "new"), [{"serves": SECOND, "table_id": "old"}], [answer])
+    assert done is withdrawn
+    assert asked == [(SECOND, "READ", {}), (SECOND, "WITHDRAW", {"table": "new"})]
+
+
+@pytest.mark.parametrize("cell", [LOST, {}, {"table_id": "old"}, {"serves": SECOND, "table_id": "new"}])
+def test_a_register_that_is_what_it_says_is_left_alone(cell: Any) -> None:
+    assert played(withdraw(CONTEXT, "new"), [cell]) == (False, [(SECOND, "READ", {})])
+
+
+REGION, TOKEN = {"region": HOME}, {"region": HOME, "token": "mine"}
+SERVES = {"serves": SECOND}
+
+
+@pytest.mark.parametrize(
+    ("action", "values", "item", "after"),
+    [
+        (BAR, TOKEN, SERVES, SERVES | {"lost": HOME, "bar": "mine"}),
+        (BAR, TOKEN, {"lost": HOME, "bar": "other"}, {"lost": HOME, "bar": "other"}),
+        (BAR, TOKEN, {"lost": THIRD, "bar": "mine"}, None),
+        (KEEP, REGION | {"kept": KEPT}, {"lost": HOME, "bar": "mine"}, {"lost": HOME, "bar": KEPT}),
+        (KEEP, REGION | {"kept": KEPT}, {"lost": THIRD, "bar": "mine"}, None),
+        (KEEP, REGION | {"kept": KEPT}, SERVES, None),
+        (LIFT, {"token": "mine"}, SERVES | {"lost": HOME, "bar": "mine", "since": 1}, SERVES),
+        (LIFT, {"token": "mine"}, {"lost": HOME, "bar": "other"}, None),
+        (LIFT, {"token": "mine"}, {"lost": HOME, "bar": KEPT}, None),
+        (LIFT, {"token": "mine"}, SERVES, None),
+        (UNBAR, REGION, SERVES | {"lost": HOME, "bar": KEPT, "since": 1}, SERVES),
+        (UNBAR, REGION, SERVES, SERVES),
+        (UNBAR, REGION, {"lost": THIRD, "bar": KEPT}, None),
+    ],
+)
+def test_the_writes_of_a_registers_own_item(action: Action, values: Any, item: Any, after: Any) -> None:
+    assert compile_update(action.update, action.condition)(item, values) == after
+
+
+# --- teaching a payment
+
+
+def taught(world: World, lost: str = THIRD, **options: Any) -> Done:
+    context = world.context(SECOND, RAIL, **options)
+    return world.run(context, rejoin(context, lost, "T1"))
+
+
+def decided_world(**fields: Any) -> World:
+    """Decided for the first Region; the third has lost its memory."""
+    world = World()
+    for region in (HOME, SECOND):
+        world.cells[region]["T1"] = dict(cell(due_at=NOW, due_shard="0", promised=7, **fields))
+    return world
+
+
+def only(region: str, name: str) -> Any:
+    """This write to this Region's cell is lost."""
+    return lambda _, request: "before" if called(request) == name and request.region == region else ""
+
+
+SILENT = Done(False, "the lost register does not answer")
+TORN = Done(False, "two different results and no public record: close it with `payctl resolve` first")
+
+
+def test_a_decision_is_taught_by_a_ballot_of_all() -> None:
+    world = decided_world()
+    assert taught(world) == Done(True, f"decided for {HOME}")
+    assert {world.cells[region]["T1"]["accepted"] for region in REGIONS} == {VALUE.text}
+    world = decided_world()
+    world.lose = only(SECOND, "PREPARE")
+    assert taught(world) == Done(False, "not both other Regions promised: repeat it")
+    world.lose = only(THIRD, "VOTE")
+    assert taught(world) == Done(False, "not all three Regions voted: repeat it")
+    world.lose = silence(THIRD)
+    assert taught(world) == Done(False, "all three Regions must answer")
+    world.lose = silence(HOME)
+    assert taught(world) == Done(False, "all three Regions must answer")
+
+
+def test_a_value_whose_payload_is_lost_is_said() -> None:
+    world = decided_world()
+    for region in (HOME, SECOND):
+        world.cells[region]["T1"] |= {"hash": OTHER.hash, "intent": OTHER.text}
+    assert taught(world) == Done(False, "the payload of the accepted value is lost")
+
+
+@pytest.mark.parametrize(
+    ("lost", "deduplicates", "value", "marked"),
+    [
+        (HOME, False, VALUE, True),
+        (HOME, True, VALUE, False),
+        (HOME, False, LEDGER_VALUE, False),
+        (THIRD, False, VALUE, False),
+    ],
+)
+def test_what_only_the_lost_cell_knew_of_a_call_is_in_doubt(
+    lost: str, deduplicates: bool, value: Any, marked: bool
+) -> None:
+    world = decided_world()
+    for region in REGIONS:
+        world.cells[region]["T1"] = dict(cell(value=value, due_at=NOW, due_shard="0", promised=7))
+    world.cells[lost].clear()
+    assert taught(world, lost, deduplicates=deduplicates).done
+    assert world.cells[lost]["T1"].get("attempt") == (MARK if marked else None)
+    world.cells[lost].clear()
+    world.lose = only(lost, "ATTEMPT")
+    assert taught(world, lost, deduplicates=deduplicates) == (SILENT if marked else Done(True, f"decided for {HOME}"))
+
+
+def test_nothing_accepted_is_nothing_called() -> None:
+    world = World()
+    hold(world, INTENT, SECOND)
+    assert taught(world, HOME) == Done(True, f"decided for {SECOND}")
+    assert "attempt" not in world.cells[HOME]["T1"]
+
+
+def test_a_ruling_is_taught_too() -> None:
+    world = decided_world(ruling="{}")
+    world.lose = only(THIRD, "RULE")
+    assert taught(world) == SILENT
+    world.lose = lambda *_: ""
+    assert taught(world) == Done(True, f"decided for {HOME}")
+    assert world.cells[THIRD]["T1"]["ruling"] == "{}"
+    world = decided_world()
+    taught(world)
+    assert "RULE" not in map(called, (request for _, request in world.asked))
+
+
+def test_a_result_is_taught_where_two_cells_then_show_it() -> None:
+    world = decided_world()
+    world.cells[HOME]["T1"]["result"] = YES.text
+    world.lose = only(THIRD, "RESULT")
+    assert taught(world) == Done(False, "not all three Regions answered: repeat it")
+    world.lose = lambda *_: ""
+    assert taught(world) == Done(True, "SETTLED", YES)
+    assert {world.cells[region]["T1"]["result"] for region in REGIONS} == {YES.text}
+
+
+def test_two_results_are_taught_once_the_public_record_says_which_counts() -> None:
+    world = decided_world()
+    for region, result in ((HOME, YES), (SECOND, NO)):
+        world.cells[region]["T1"]["result"] = result.text
+    assert taught(world) == TORN
+    assert not world.cells[THIRD]
+    context = world.context(SECOND, RAIL)
+    world.run(context, show(context, INTENT, NO))
+    assert taught(world) == Done(True, "NOT_CHARGED", NO)
+    assert world.cells[THIRD]["T1"]["result"] == NO.text
+
+
+def test_a_lost_cell_with_another_result_than_one_other_is_torn() -> None:
+    """Restored to an older state, say."""
+    world = decided_world()
+    world.cells[HOME]["T1"]["result"] = YES.text
+    world.cells[SECOND]["T1"]["result"] = NO.text
+    world.cells[THIRD]["T1"] = dict(cell(conclude(INTENT, VALUE, "DECLINED").text))
+    assert taught(world) == TORN
+
+
+@pytest.mark.parametrize("text", [VOID_TEXT, YES.text])
+def test_a_result_without_its_payload_is_copied_as_it_is(text: str) -> None:
+    world = World()
+    for region in (HOME, SECOND):
+        world.cells[region]["T1"] = {"result": text}
+    world.lose = only(THIRD, "FINISH")
+    assert taught(world) == SILENT
+    world.lose = lambda *_: ""
+    assert taught(world) == Done(True, read_result(text).status)
+    assert world.cells[THIRD]["T1"] == {"result": text}
+
+
+def test_what_nobody_holds_needs_nothing() -> None:
+    world = World()
+    assert taught(world) == Done(True, "nobody holds it")
+    for region in (HOME, SECOND):
+        world.cells[region]["T1"] = {"ruling": "{}"}
+    assert taught(world) == Done(True, "nobody holds it")

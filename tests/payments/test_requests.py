@@ -1,0 +1,202 @@
+"""What the driver asks of AWS, and what it makes of the answers, where the emulator is kinder: it reads consistently
+whether asked to or not."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from payments import janitor
+from payments.aws import Aws, Credentials
+from payments.protocol import idempotency
+from payments.protocol.idempotency import due_shard
+from payments.protocol.ports import (
+    LOST,
+    REGISTER,
+    Action,
+    Answer,
+    Flow,
+    Publish,
+    PutEvent,
+    Read,
+    ReadRecord,
+    Request,
+    StartWorkflow,
+    Update,
+)
+from payments.settings import Settings
+from payments.store import Driver
+
+from tests.payments.memory import HOME, REGIONS, SECOND, World
+from tests.payments.server import Server, serving
+
+SETTINGS = Settings(
+    environment="test",
+    region=HOME,
+    regions=REGIONS,
+    account="123456789012",
+    rail="ledger",
+    secret="name-of-secret",
+    deduplicates=False,
+    key_lifetime=86400,
+    bucket="bucket",
+    bus="bus",
+    state_machine="arn:machine",
+    endpoint="",
+    test_faults=False,
+)
+CONTEXT = World().context()
+SET = Action("SET", "SET #hash = :hash, due_at = :due", "attribute_not_exists(#hash) OR due_at < :due")
+BARE = Action("BARE", "REMOVE due_at", "attribute_exists(due_at)")
+KEY = {"TransactionId": {"S": "T1"}}
+WRITE = {
+    "Key": KEY,
+    "ReturnValues": "ALL_NEW",
+    "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+}
+SET_FIELDS = WRITE | {
+    "UpdateExpression": SET.update,
+    "ConditionExpression": SET.condition,
+    "ExpressionAttributeNames": {"#hash": "hash"},
+    "ExpressionAttributeValues": {":hash": {"S": "h"}, ":due": {"N": "7"}},
+}
+EVENT = {"EventBusName": "bus", "Source": "payment.processing", "DetailType": "Payment Transaction", "Detail": "{}"}
+
+
+def asked(server: Server, work: Callable[[Driver], Any]) -> tuple[Any, Any]:
+    """What comes of it, and the last request: its target and fields."""
+    with serving(server) as url:
+        driver = Driver(
+            SETTINGS._replace(endpoint=url), Aws(Credentials("k", "s"), url), lambda *_, **__: None, operator=True
+        )
+        done = work(driver)
+    seen = server.seen[-1]
+    headers = {name.lower(): value for name, value in seen["headers"].items()}
+    return done, (headers["x-amz-target"].partition(".")[2], json.loads(seen["body"]))
+
+
+def answered(request: Request, body: Any = None, status: int = 200) -> tuple[Any, Any]:
+    def flow() -> Flow[Any]:
+        (answer,) = yield (request,)
+        return answer
+
+    server = Server()
+    server.status, server.body = status, json.dumps(body or {}).encode()
+    return asked(server, lambda driver: driver.run(flow(), 8.0))
+
+
+@pytest.mark.parametrize(
+    ("request_", "action", "fields"),
+    [
+        (
+            Read(SECOND, "T1"),
+            "GetItem",
+            {"TableName": f"payment-register-{SECOND}-test", "Key": KEY, "ConsistentRead": True},
+        ),
+        (ReadRecord("T1"), "GetItem", {"TableName": "payments-test", "Key": KEY, "ConsistentRead": True}),
+        (
+            Update(SECOND, "T1", SET, {"hash": "h", "due": 7}),
+            "UpdateItem",
+            SET_FIELDS | {"TableName": f"payment-register-{SECOND}-test"},
+        ),
+        (
+            Update(HOME, "T1", BARE, {}),
+            "UpdateItem",
+            WRITE
+            | {
+                "TableName": f"payment-register-{HOME}-test",
+                "UpdateExpression": BARE.update,
+                "ConditionExpression": BARE.condition,
+            },
+        ),
+        (
+            Publish("T1", SET, {"hash": "h", "due": Decimal("7.0")}),
+            "UpdateItem",
+            SET_FIELDS
+            | {"TableName": "payments-test", "ExpressionAttributeValues": {":hash": {"S": "h"}, ":due": {"N": "7.0"}}},
+        ),
+        (
+            StartWorkflow("n", "{}"),
+            "StartExecution",
+            {"stateMachineArn": "arn:machine", "name": "n", "input": "{}"},
+        ),
+        (PutEvent("{}"), "PutEvents", {"Entries": [EVENT]}),
+    ],
+)
+def test_what_is_asked(request_: Request, action: str, fields: Any) -> None:
+    """Cells are read with strong consistency: what was written before is seen, or ballots would not hold."""
+    assert answered(request_)[1] == (action, fields)
+
+
+REFUSED = {"__type": "x#ConditionalCheckFailedException", "Item": {"hash": {"S": "h"}, "due_at": {"N": "7"}}}
+WRITTEN = {"Attributes": {"hash": {"S": "h"}, "due_at": {"N": "7"}, "amount": {"N": "9.50"}, "flag": {"BOOL": True}}}
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "body", "answer"),
+    [
+        (Read(HOME, "T1"), 200, {"Item": {"hash": {"S": "h"}}}, {"hash": "h"}),
+        (Read(HOME, "T1"), 200, {}, {}),
+        (Read(HOME, "T1"), 500, {}, LOST),
+        (
+            Update(HOME, "T1", BARE, {}),
+            200,
+            WRITTEN,
+            Answer(True, {"hash": "h", "due_at": 7, "amount": Decimal("9.50")}),
+        ),
+        (Update(HOME, "T1", BARE, {}), 400, REFUSED, Answer(False, {"hash": "h", "due_at": 7})),
+        (Update(HOME, "T1", BARE, {}), 400, {"__type": "x#ConditionalCheckFailedException"}, Answer(False, {})),
+        (Update(HOME, "T1", BARE, {}), 400, {"__type": "x#ValidationException"}, LOST),
+        (StartWorkflow("n", "{}"), 200, {}, True),
+        (StartWorkflow("n", "{}"), 400, {"__type": "ExecutionAlreadyExists"}, True),
+        (StartWorkflow("n", "{}"), 400, {"__type": "StateMachineDoesNotExist"}, LOST),
+        (PutEvent("{}"), 200, {"FailedEntryCount": 0}, True),
+        (PutEvent("{}"), 200, {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}, LOST),
+        (PutEvent("{}"), 200, {"FailedEntryCount": 1, "Entries": [{}]}, LOST),
+    ],
+)
+def test_what_an_answer_means(request_: Request, status: int, body: Any, answer: Any) -> None:
+    assert answered(request_, body, status)[0] == answer
+
+
+def test_what_is_due_is_asked_by_shard_up_to_now_and_bounded() -> None:
+    server = Server()
+    server.body = json.dumps({"Items": [{"due_at": {"N": "5"}, **KEY}, {"due_at": {"N": "6"}, **KEY}]}).encode()
+    due, request = asked(server, lambda driver: driver.due("a", 7))
+    assert due == [(5, "T1"), (6, "T1")]
+    assert request == (
+        "Query",
+        {
+            "TableName": f"payment-register-{HOME}-test",
+            "IndexName": "due",
+            "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
+            "ExpressionAttributeValues": {":shard": {"S": "a"}, ":now": {"N": "7"}},
+            "Limit": 100,
+        },
+    )
+
+
+def test_a_register_tells_which_table_it_is() -> None:
+    server = Server()
+    server.body = b'{"Table": {"TableId": "id-1"}}'
+    assert asked(server, Driver.table_id) == ("id-1", ("DescribeTable", {"TableName": f"payment-register-{HOME}-test"}))
+
+
+def test_janitors_look_at_every_shard() -> None:
+    """One that none looks at would never end what is due there."""
+    shards = {due_shard(f"T{number}") for number in range(1000)}
+    assert shards == set(janitor.SHARDS)
+    assert len(shards) == 16
+
+
+def test_a_flow_asks_no_register_that_does_not_say_it_serves() -> None:
+    def flow() -> Flow[Any]:
+        return (yield from idempotency.read_cells(CONTEXT, "T1"))
+
+    server = Server()
+    with serving(server) as url:
+        driver = Driver(SETTINGS._replace(endpoint=url), Aws(Credentials("k", "s"), url), lambda *_, **__: None)
+        assert driver.run(flow(), 3.0) == {}
+    keys = [json.loads(seen["body"])["Key"]["TransactionId"]["S"] for seen in server.seen]
+    assert set(keys) == {REGISTER}

@@ -1,0 +1,117 @@
+"""Operators, what clients are told, what is parked, and the world around."""
+
+from payments.protocol import flows, idempotency, operations, record, rejoining, settlement
+
+from tests.simulation.mutants.runs import FORGETFUL, KEYS_KEPT, LEDGER, MIXED, PROCESSOR, REFUSING, SHARD
+from tests.simulation.mutation import Edit, Mutant
+
+TOLD = (
+    # ------------------------------------------------------------------------------------------- operators
+    Mutant(
+        "void_at_once",
+        "an operator closes a payment as not charged while a call may still be on its way",
+        (Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
+        PROCESSOR._replace(cancels=False, clash=0.0, dead=0.0),
+    ),
+    Mutant(
+        "no_lookup",
+        "an operator's word stands against the processor's books",
+        (Edit(operations.object_to, "if not ruling.unchecked:", "if False:"),),
+        PROCESSOR._replace(cancels=False),
+    ),
+    Mutant(
+        "rejoin_by_one_peer",
+        "a register that lost its memory is taught by a ballot that only one peer promised",
+        (Edit(rejoining.vote_on_all, "if not needed <= promises.keys():", "if len(promises) < 1:"),),
+        FORGETFUL,
+    ),
+    Mutant(
+        "rejoin_forgets_attempt",
+        "a register that may have held the claim of a call is taught as if it had not",
+        (Edit(rejoining.vote_on_all, "value.region == lost and", "False and"),),
+        PROCESSOR._replace(amnesia="rejoined"),
+    ),
+    Mutant(
+        "never_called_waits",
+        "what nobody was ever called for cannot be closed where the processor does not cancel (an earlier version)",
+        (Edit(operations.never_called, "if ctx.deduplicates or", "if True or"),),
+        MIXED._replace(cancels=False, dead=0.0),
+    ),
+    Mutant(
+        "declined_stays_parked",
+        "an operator cannot close what the processor has declined (an earlier version)",
+        (Edit(operations.disagreement, 'return "" if ruling.status == NOT_CHARGED else f', "return f"),),
+        MIXED._replace(dead=0.0),
+    ),
+    # --------------------------------------------------------------------------------- what clients are told
+    Mutant(
+        "get_tells_one_cell",
+        "GET tells a result that one cell holds",
+        (Edit(settlement.ended, "or count >= 2", "or count >= 1"),),
+        PROCESSOR,
+    ),
+    Mutant(
+        "get_shows_first_cell",
+        "GET shows the payload of the first cell, not the one that counts (an earlier version)",
+        (
+            Edit(
+                flows.get,
+                "intent = leading(ctx, payment, cells)",
+                'held = [idempotency.held_intent(payment, cell) for cell in cells.values() if "hash" in cell]\n'
+                "    intent = held[0] if held else None",
+            ),
+        ),
+        PROCESSOR._replace(clash=0.5, dead=0.0),
+    ),
+    Mutant(
+        "get_shows_anybody",
+        "GET shows a payment to any account",
+        (Edit(flows.owner_only, "if result.account == account", "if True"),),
+        LEDGER,
+    ),
+    # --------------------------------------------------------------------------------------- what is parked
+    Mutant(
+        "refused_in_silence",
+        "a processor that refuses for good is asked again for ever (an earlier version)",
+        (
+            Edit(settlement.waits, 'if any("refused" in cell for cell in cells.values()):', "if False:"),
+            Edit(settlement.doubtful, 'if "attempt" in cell:', 'if False and "attempt" in cell:'),
+        ),
+        REFUSING,
+    ),
+    Mutant(
+        "silent_region_unlisted",
+        "what is decided for a Region that is lost is pending for ever, and nobody hears of it (an earlier version)",
+        (Edit(settlement.doubtful, "return late(ctx, value, cells)", "return False"),),
+        PROCESSOR._replace(dead=1.0),
+    ),
+    # ------------------------------------------------------------------------------- amounts and timestamps
+    Mutant(
+        "whole_seconds",
+        "the public record loses what a timestamp has below the second",
+        (Edit(record.publish, "Decimal(payment.timestamp).scaleb(-6)", "Decimal(payment.timestamp // 10**6)"),),
+        LEDGER,
+    ),
+    Mutant(
+        "cents",
+        "every currency has two decimals",
+        (Edit(record.publish, "payment.decimal", "Decimal(payment.amount).scaleb(-2)"),),
+        LEDGER,
+    ),
+    # ------------------------------------------------------------------------------------------- the world
+    Mutant("eventual_reads", "reads of a cell are not strongly consistent", (), LEDGER._replace(stale=True)),
+    Mutant("unswept_shard", "janitors skip a shard of the due index", (), LEDGER._replace(unswept=SHARD)),
+    Mutant("amnesia", "a register table is restored empty and serves on", (), FORGETFUL._replace(amnesia="served")),
+    Mutant("key_pruned", "the processor forgets its keys sooner than it says", (), KEYS_KEPT._replace(forgets=True)),
+    Mutant(
+        "release_by_any_token",
+        "RELEASE undoes whatever call is claimed",
+        (
+            Edit(
+                idempotency.RELEASE, idempotency.MY_ATTEMPT, f"({idempotency.MY_ATTEMPT} OR attribute_exists(attempt))"
+            ),
+        ),
+        PROCESSOR._replace(clash=0.0, dead=0.0, unsent=0.5),
+        rare=True,
+    ),
+)
