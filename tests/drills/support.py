@@ -96,7 +96,7 @@ def warm_up(site: Site) -> None:
 
 DECISION = """    value = yield from authorize(ctx, opened)
     if value:
-        return (yield from go_on(ctx, intent, value, opened.cells))
+        return (yield from go_on(ctx, intent, value, cells))
 """
 CONDITIONAL_WRITE = '''
 
