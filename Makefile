@@ -24,7 +24,7 @@ demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in 
 	$(BIN)/python -m localcloud.demo
 
 test: setup check $(VENV)-moto/.done $(VENV)-model/.done ## Lint and run every test
-	$(BIN)/pytest --numprocesses 3 --dist loadgroup --durations 12
+	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
 	$(PYTHON) -m venv $(VENV)-moto
@@ -64,7 +64,6 @@ evidence: model ## What takes longer than a test run: the model, the search, cam
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(BIN)/python -m tests.simulation.run --mutants
-	@$(BIN)/python -m tests.handlers.run --mutants
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder

@@ -85,7 +85,11 @@ def test_fault_20_a_deployment_amid_traffic_loses_nothing(site: Site) -> None:
     settled = {answer["payment"] for answer in told["log"] if answer["state"] == "SETTLED"}
     # A client waits for a minute; whose function was replaced under it, a janitor may finish later than that.
     for payment in {answer["payment"] for answer in told["log"]} - settled:
-        eventually(lambda payment=payment: shown(site, payment, HOME), seconds=SWEEPS_SECONDS)  # type: ignore[misc]
+        try:
+            eventually(lambda payment=payment: shown(site, payment, HOME), seconds=SWEEPS_SECONDS)  # type: ignore[misc]
+        except AssertionError as error:
+            error.add_note(site.payctl("parked").stdout + site.payctl("logs", payment).stdout)
+            raise
     counted = site.cloud.admin("GET", "/processor/admin")["by_reference"]
     assert {counted.get(answer["payment"]) for answer in told["log"]} == {1}
 
