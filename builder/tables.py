@@ -19,6 +19,7 @@ from troposphere.dynamodb import (
 )
 from troposphere.kms import Key
 
+from builder import waivers
 from builder.intrinsics import tags
 from builder.names import REGISTER, TABLE
 from builder.settings import Settings
@@ -90,6 +91,7 @@ def add_records(template: Template, settings: Settings) -> GlobalTable:
             StreamSpecification=StreamSpecification(StreamViewType="NEW_AND_OLD_IMAGES"),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Retain",
+            Metadata=waivers.skip(waivers.RECOVERY_UNSEEN),
         )
     )
 

@@ -7,6 +7,10 @@ NO_VPC = (
 HEALTH_UNCAPPED = ("CKV_AWS_115", "Not capped: a throttled health check would take a healthy Region out of DNS")
 NO_LETTERS = ("CKV_AWS_116", "No dead letters: a run that fails holds no payment, and the next minute is its retry")
 NO_CACHE = ("CKV_AWS_120", "No cache: a payment must never be answered from one")
+RECOVERY_UNSEEN = (
+    "CKV_AWS_165",
+    "On in every replica: each stands behind a condition, through which the check does not look",
+)
 OPEN_HEALTH = ("CKV_AWS_59", "Open: Route 53 health checks cannot sign, and it tells nothing but up or out")
 
 

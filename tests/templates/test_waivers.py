@@ -8,6 +8,7 @@ ALLOWED = {
     "CKV_AWS_116": {"Janitor"},
     "CKV_AWS_117": {"Health", "Janitor", "Processor"},
     "CKV_AWS_120": {"ApiStage"},
+    "CKV_AWS_165": {"PaymentsTable"},
 }
 
 
