@@ -11,8 +11,7 @@ from tests.handlers.fleet import Ended, Fleet
 from tests.handlers.judge import HandlersJudge, transaction
 from tests.handlers.loop import Loop
 from tests.simulation.dice import Dice
-from tests.simulation.judge import NO_REGION_LEFT
-from tests.simulation.traffic import ACCOUNT, STRANGER, Letter
+from tests.simulation.traffic import ACCOUNT, STRANGER, Letter, fail_over
 from tests.simulation.world import REGIONS, World
 
 GATEWAY = 29.0
@@ -123,20 +122,10 @@ class Clients:
                 self.loop.after(pauses[0], self._try, region, fields, deque(list(pauses)[1:]))
             else:
                 self.busy -= 1
-                self._fail_over(region, fields)
+                fail_over(self.world, self.letters, region, fields)
 
         event = {"workflow": {"input": fields, "execution": "execution"}}
         self.fleet.invoke("processor", region, event, end)
-
-    def _fail_over(self, region: str, fields: dict[str, Any]) -> None:
-        """What the state machine does after the last try: an event for the next Region, or a dead letter."""
-        tried = [*fields.get("tried", ()), region]
-        turn = REGIONS.index(region)
-        left = [peer for peer in REGIONS[turn + 1 :] + REGIONS[:turn] if peer not in tried]
-        if left:
-            self.world.events.append((region, json.dumps({**fields, "tried": tried, "next": left[0]})))
-        else:
-            self.letters.append(Letter(fields, NO_REGION_LEFT))
 
     def redrive(self) -> None:
         """`payctl redrive`: what lies in the dead letters, from the beginning, in any Region."""

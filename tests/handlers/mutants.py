@@ -2,10 +2,11 @@
 
 from payments import janitor, members, processor, store
 from payments.aws import Aws
-from payments.protocol import flows, operations, record, rejoining, settlement, sweep
+from payments.protocol import flows, rejoining, settlement, sweep
 
 from payctl.payments import registers
 from tests.handlers.scenario import play
+from tests.simulation.mutants import BY_NAME as flows_mutants
 from tests.simulation.mutation import Catch, Edit, Mutant, applied
 from tests.simulation.options import Options
 
@@ -119,12 +120,7 @@ MUTANTS = (
         PROCESSOR._replace(harsh=True),
     ),
     # ---------------------------------------------------------------------- what the flows' campaign sees as well
-    Mutant(
-        "get_tells_one_cell",
-        "GET tells a result that one cell holds",
-        (Edit(settlement.ended, "or count >= 2", "or count >= 1"),),
-        PROCESSOR._replace(harsh=True),
-    ),
+    flows_mutants["get_tells_one_cell"]._replace(options=PROCESSOR._replace(harsh=True)),
     Mutant(
         "get_guesses",
         "GET says PENDING where the cell that does not answer may prove an end (an earlier version)",
@@ -140,16 +136,11 @@ MUTANTS = (
         ),
         LOSSY,
     ),
-    Mutant(
-        "whole_seconds",
-        "the public record loses what a timestamp has below the second",
-        (Edit(record.publish, "Decimal(payment.timestamp).scaleb(-6)", "Decimal(payment.timestamp // 10**6)"),),
-        LEDGER,
-    ),
+    flows_mutants["whole_seconds"]._replace(options=LEDGER),
     Mutant(
         "not_charged_at_once",
         "a payment is closed as not charged while its key is still used",
-        (Edit(operations.call_off, "ctx.now() >= quiet_from(ctx, value, cells)", "True"),),
+        flows_mutants["void_at_once"].edits,
         UNCANCELLED._replace(deduplicates=True, harsh=True),
     ),
 )

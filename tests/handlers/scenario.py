@@ -7,8 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from payments.members import LOOK_SECONDS
-from payments.protocol.ports import LEDGER, REGISTER, WriteReceipt
-from payments.protocol.record import publish, read_record
+from payments.protocol.ports import LEDGER, REGISTER
 
 from payctl.payments import membership
 from tests.handlers.clients import Clients
@@ -23,7 +22,7 @@ from tests.handlers.services import PROCESSOR, Services
 from tests.handlers.weather import Weather, withdraw
 from tests.handlers.wire import MISFORTUNES, Socket
 from tests.simulation.dice import Dice
-from tests.simulation.operators import Operators
+from tests.simulation.operators import Operators, reconcile
 from tests.simulation.options import Options
 from tests.simulation.options import drawn as flows_mix
 from tests.simulation.rail import Rail
@@ -212,7 +211,7 @@ class Run:
         self.quiet()
         self.redrive(2)
         if self.weather.dead:
-            self.reconcile()
+            reconcile(self.world, self.payments, self.alive)
             self.quiet()
         self.closing.close_all()
         self.redrive(1)
@@ -306,21 +305,6 @@ class Run:
 
     def rests(self, payment: str) -> bool:
         return not self.ended(payment) and bool(self.closing.reason(payment, self.alive))
-
-    def reconcile(self) -> None:
-        """`payctl reconcile`: copies what the lost Region had sent to one of the others only."""
-        world = self.world
-        for payment in self.payments:
-            known = next((record for region in self.alive if (record := world.record(region, payment))), None)
-            path = f"receipts/{payment}.json"
-            body = next(
-                (world.buckets[region][path][0] for region in self.alive if path in world.buckets[region]), None
-            )
-            for region in self.alive:
-                if known:
-                    world.perform(region, publish(*read_record(known)))
-                if body:
-                    world.perform(region, WriteReceipt(path, body))
 
 
 class SimulatedWorld(World):

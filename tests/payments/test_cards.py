@@ -152,35 +152,7 @@ def test_other_scripts_and_invisible_signs_hide_nothing() -> None:
     assert not cards.in_text("é")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "pan",
-        "accountNumber",
-        "primary_account_number",
-        "card",
-        "cardNumber",
-        "cardholder",
-        "card-holder-name",
-        "cvv",
-        "cvc",
-        "cvv2",
-        "CVC2",
-        "cid",
-        "securityCode",
-        "track",
-        "track1",
-        "track2",
-        "trackData",
-        "track_data_2",
-        "pin",
-        "pinBlock",
-        "expiry",
-        "expiryDate",
-        "expiration_date",
-        "4111111111111111",
-    ],
-)
+@pytest.mark.parametrize("name", CARD_FIELDS)
 def test_names_of_fields_for_card_data(name: str) -> None:
     assert cards.in_name(name)
     assert cards.inside([{name: 1}])

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from payments.protocol.ports import LEDGER, WriteReceipt
-from payments.protocol.record import publish, read_record
+from payments.protocol.ports import LEDGER
 
+from tests.simulation.operators import reconcile
 from tests.simulation.setting import SWEEPS, Setting
 from tests.simulation.weather import PROCESSOR
 from tests.simulation.world import REGIONS
@@ -37,7 +37,7 @@ class Healing(Setting):
         self.quiet()
         self.redrive(2)
         if self.dead:
-            self.reconcile()
+            reconcile(self.world, self.payments, self.alive)
             self.quiet()
         self.close()
         self.redrive(1)
@@ -125,18 +125,3 @@ class Healing(Setting):
         world.buckets[lost] = {path: list(bodies) for path, bodies in world.buckets[peer].items()}
         self.operators.backup = {}
         self.operators.forget(lost, dark=True)
-
-    def reconcile(self) -> None:
-        """`payctl reconcile`: copies what the lost Region had sent to one of the others only."""
-        world = self.world
-        for payment in self.payments:
-            known = next((record for region in self.alive if (record := world.record(region, payment))), None)
-            path = f"receipts/{payment}.json"
-            body = next(
-                (world.buckets[region][path][0] for region in self.alive if path in world.buckets[region]), None
-            )
-            for region in self.alive:
-                if known:
-                    world.perform(region, publish(*read_record(known)))
-                if body:
-                    world.perform(region, WriteReceipt(path, body))

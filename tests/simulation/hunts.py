@@ -8,13 +8,12 @@ from concurrent.futures import ProcessPoolExecutor
 from tests.search import mutants as search
 from tests.search.words import brief
 from tests.simulation.campaign import prepare
-from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutants import BY_NAME, MUTANTS
 from tests.simulation.mutation import Catch, Mutant, hunt
 
 SEEDS_TO_CATCH = 10_000
 SEEDS_OF_SAFE = 4_000
 SEARCH_SECONDS = 60
-BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
 
 def hunt_by_name(name: str, seeds: int) -> tuple[Catch, float]:

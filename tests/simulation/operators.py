@@ -1,7 +1,10 @@
 """Operators: they close what is in doubt, rightly or wrongly, and bring back a register that lost its memory."""
 
+from collections.abc import Iterable, Sequence
+
 from payments.protocol import operations, rejoining
-from payments.protocol.ports import Verdict
+from payments.protocol.ports import Verdict, WriteReceipt
+from payments.protocol.record import publish, read_record
 from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
 from tests.simulation.dice import Dice
@@ -89,3 +92,16 @@ class Operators:
     def _next(self) -> int:
         self.count += 1
         return self.count
+
+
+def reconcile(world: World, payments: Iterable[str], regions: Sequence[str]) -> None:
+    """`payctl reconcile` without a lost Region: copies what that had sent to one of these only."""
+    for payment in payments:
+        known = next((record for region in regions if (record := world.record(region, payment))), None)
+        path = f"receipts/{payment}.json"
+        body = next((world.buckets[region][path][0] for region in regions if path in world.buckets[region]), None)
+        for region in regions:
+            if known:
+                world.perform(region, publish(*read_record(known)))
+            if body:
+                world.perform(region, WriteReceipt(path, body))

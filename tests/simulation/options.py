@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 from tests.simulation.dice import Dice
-from tests.simulation.fates import Fate
 
 
 class Options(NamedTuple):
@@ -37,8 +36,6 @@ class Options(NamedTuple):
     """From how many numbers a ballot is drawn: of two, many are equal."""
     stale: bool = False
     """Reads may show a cell as it was before its last write (never allowed)."""
-    habit: Fate | None = None
-    """What goes wrong with requests most often; None leaves it to the seed."""
     unswept: str = ""
     """A shard of the due index that no janitor looks at (never allowed)."""
 

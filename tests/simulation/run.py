@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 
 from tests.simulation.campaign import FLOWS, Failure, Kind, Report, campaign
-from tests.simulation.hunts import BY_NAME, hunts
+from tests.simulation.hunts import hunts
 from tests.simulation.judge import FAULTS
+from tests.simulation.mutants import BY_NAME
 from tests.simulation.mutation import Mutant, applied
 
 

@@ -42,7 +42,7 @@ class Run(Healing):
         if harsh:
             network.loss, network.kill = 0.2, 0.05
         network.sleep = dice.pick((0.0, 0.01))
-        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST)) or self.options.habit
+        network.habit = dice.pick((None, None, None, Fate.AGAIN_LATER, Fate.REPLY_LOST))
         if dice.chance(0.5):
             apart = self.weather.apart
             self.world.skew = {region: dice.between(-apart, apart) for region in REGIONS}

@@ -8,7 +8,7 @@ from tests.simulation.dice import Dice
 from tests.simulation.network import Network
 from tests.simulation.scenario import Run
 from tests.simulation.staging import ALL_RAILS, A, B, C, calm, finished, post, status
-from tests.simulation.traffic import intent
+from tests.simulation.traffic import fail_over, intent
 from tests.simulation.weather import HOUR
 from tests.simulation.world import REGIONS
 
@@ -156,7 +156,7 @@ def test_fault_15_redriving_everything_twice_changes_nothing() -> None:
     post(run, A)
     run.run_dry()
     before = {region: dict(table) for region, table in run.world.cells.items()}
-    run.traffic.fail_over(A, {**run_input(), "tried": [B, C]})
+    fail_over(run.world, run.traffic.letters, A, {**run_input(), "tried": [B, C]})
     assert run.traffic.letters
     for _ in range(2):
         letters = list(run.traffic.letters)

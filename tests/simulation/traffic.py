@@ -48,6 +48,17 @@ class Letter(NamedTuple):
     reason: str
 
 
+def fail_over(world: World, letters: list[Letter], region: str, fields: dict[str, Any]) -> None:
+    """What the state machine does after the last try: an event for the next Region, or a dead letter."""
+    tried = [*fields.get("tried", ()), region]
+    turn = REGIONS.index(region)
+    left = [peer for peer in REGIONS[turn + 1 :] + REGIONS[:turn] if peer not in tried]
+    if left:
+        world.events.append((region, json.dumps({**fields, "tried": tried, "next": left[0]})))
+    else:
+        letters.append(Letter(fields, NO_REGION_LEFT))
+
+
 class Traffic:
     """Starts workers on a network and reacts to how they end."""
 
@@ -134,20 +145,10 @@ class Traffic:
             if tries > 1:
                 self.workflow(region, fields, tries - 1)
             else:
-                self.fail_over(region, fields)
+                fail_over(self.world, self.letters, region, fields)
 
         flow = flows.pursue(self.world.context(region), payment, mine)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
-
-    def fail_over(self, region: str, fields: dict[str, Any]) -> None:
-        """What the state machine does after the last try: an event for the next Region, or a dead letter."""
-        tried = [*fields.get("tried", ()), region]
-        turn = REGIONS.index(region)
-        left = [peer for peer in REGIONS[turn + 1 :] + REGIONS[:turn] if peer not in tried]
-        if left:
-            self.world.events.append((region, json.dumps({**fields, "tried": tried, "next": left[0]})))
-        else:
-            self.letters.append(Letter(fields, NO_REGION_LEFT))
 
     def route_events(self) -> None:
         """Rules carry events to the next Region; an event may be lost, and may arrive twice."""

@@ -216,10 +216,10 @@ def perhaps_ended(ctx: Context, cells: Mapping[str, Cell]) -> bool:
     complete what one of them shows."""
     if len(cells) == len(ctx.regions) or torn(cells.values()):
         return False
-    entries = [
-        cell for cell in cells.values() if "accepted" in cell and read_value(str(cell["accepted"])).rail == LEDGER
-    ]
-    return bool(entries) or any("result" in cell for cell in cells.values())
+    return any(
+        "result" in cell or ("accepted" in cell and read_value(str(cell["accepted"])).rail == LEDGER)
+        for cell in cells.values()
+    )
 
 
 def owner_only(account: str, intent: Intent, result: Result) -> Reply:

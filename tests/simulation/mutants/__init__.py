@@ -7,3 +7,4 @@ from tests.simulation.mutants.register import REGISTER
 from tests.simulation.mutants.told import TOLD
 
 MUTANTS = (*REGISTER, *CHARGING, *TOLD, *EARLIER, *HARMLESS)
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
