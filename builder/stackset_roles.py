@@ -3,7 +3,7 @@ StackSets")."""
 
 from awacs.aws import ArnEquals, AWSPrincipal, PolicyDocument
 from troposphere import If, NoValue, Ref, Sub, Template
-from troposphere.iam import Policy, Role
+from troposphere.iam import ManagedPolicy, Policy, Role
 
 from builder.execution_rights import execution_statements
 from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
@@ -35,16 +35,24 @@ def add_roles(template: Template) -> None:
             ],
         )
     )
+    policies = [
+        template.add_resource(
+            ManagedPolicy(
+                f"Execution{concern.capitalize()}",
+                Condition="MakesExecutionRole",
+                Description=f"What the StackSets of payments may do in this account: {concern}",
+                PolicyDocument=document(*statements),
+            )
+        )
+        for concern, statements in execution_statements().items()
+    ]
     template.add_resource(
         Role(
             "ExecutionRole",
             Condition="MakesExecutionRole",
             RoleName=EXECUTION_ROLE,
             AssumeRolePolicyDocument=trusts_administration(),
-            Policies=[
-                Policy(PolicyName=name, PolicyDocument=document(*statements))
-                for name, statements in execution_statements().items()
-            ],
+            ManagedPolicyArns=[policy.ref() for policy in policies],
         )
     )
 

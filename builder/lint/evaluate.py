@@ -14,6 +14,7 @@ ARNS = {
     "AWS::DynamoDB::GlobalTable": "dynamodb:{region}:{account}:table/{TableName}",
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{TableName}",
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{Name}",
+    "AWS::IAM::ManagedPolicy": "iam::{account}:policy/{logical_id}",
     "AWS::IAM::Role": "iam::{account}:role/{RoleName}",
     "AWS::KMS::Key": "kms:{region}:{account}:key/{logical_id}-{region}",
     "AWS::Lambda::Function": "lambda:{region}:{account}:function:{FunctionName}",
@@ -34,7 +35,7 @@ NAMES = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::S3::Bucket": "BucketName",
 }
-REFS_ARE_ARNS = ("AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
+REFS_ARE_ARNS = ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic", "AWS::StepFunctions::StateMachine")
 
 
 class UnresolvedError(ValueError):

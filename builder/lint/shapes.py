@@ -21,10 +21,12 @@ NEEDED = {
     "AWS::DynamoDB::Table": TABLE,
     "AWS::Events::EventBus": ("Name",),
     "AWS::Events::Rule": ("Targets[].Arn", "Targets[].RoleArn?", "Targets[].DeadLetterConfig?.Arn"),
+    "AWS::IAM::ManagedPolicy": tuple(f"PolicyDocument.{path}" for path in DOCUMENT),
     "AWS::IAM::Policy": ("Roles[]", *(f"PolicyDocument.{path}" for path in DOCUMENT)),
     "AWS::IAM::Role": (
         *(f"AssumeRolePolicyDocument.{path}" for path in DOCUMENT),
         *(f"Policies?[].PolicyDocument.{path}" for path in DOCUMENT),
+        "ManagedPolicyArns?[]",
     ),
     "AWS::KMS::Key": tuple(f"KeyPolicy.{path}" for path in DOCUMENT),
     "AWS::Lambda::Function": ("Role",),

@@ -16,11 +16,15 @@ def listed(value: Any) -> list[Any]:
 
 def role_statements(stack: Resolved) -> dict[str, list[dict[str, Any]]]:
     """Statements of every role, by logical id, attached policies included."""
-    roles = stack.of_type("AWS::IAM::Role")
+    roles, managed = stack.of_type("AWS::IAM::Role"), stack.of_type("AWS::IAM::ManagedPolicy")
+    by_arn = {stack.arn(name): policy for name, policy in managed.items()}
     statements = {
         name: [
             statement
-            for policy in properties.get("Policies", [])
+            for policy in (
+                *properties.get("Policies", []),
+                *(by_arn[arn] for arn in properties.get("ManagedPolicyArns", []) if arn in by_arn),
+            )
             for statement in listed(policy["PolicyDocument"]["Statement"])
         ]
         for name, properties in roles.items()
