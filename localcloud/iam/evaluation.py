@@ -90,6 +90,13 @@ def judge(asked: Call, policies: Policies) -> Verdict:
     return _verdict(asked, combined, by_resource=by_resource)
 
 
+@lru_cache(maxsize=4096)
+def judge_each(asked: Call, actions: tuple[str, ...], policies: Policies) -> tuple[tuple[Call, Verdict], ...]:
+    """The same for several actions, each in the place of the call's own."""
+    calls = [Call(asked.principal, action, asked.resource, asked.context) for action in actions]
+    return tuple((each, judge(each, policies)) for each in calls)
+
+
 @lru_cache(maxsize=1024)
 def trusts(policy: str, principal: str, context: tuple[tuple[str, Value], ...]) -> bool:
     """May a role or service assume the role with this trust policy?"""
