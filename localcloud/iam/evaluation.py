@@ -4,6 +4,7 @@ Knows nothing of the emulator's state, so that a recorded decision can be judged
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,8 @@ from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext, EvalResult, ParsedStatement
 
 Value = str | tuple[str, ...]
+OBJECTS: Final = "arn:aws:s3:::"
+OTHERS: Final = re.compile(r"arn:aws:(?!s3:)[a-z0-9-]+:")
 ANYBODY: Final = "*"  # how a service is called where statements name principals of IAM: only "*" matches it
 
 
@@ -66,9 +69,26 @@ def message(asked: Call, verdict: Verdict, caller: str = "") -> str:
     )
 
 
-@lru_cache(maxsize=16384)
 def judge(asked: Call, policies: Policies) -> Verdict:
     """Identity policies, boundary and the resource's own policy together; a Deny in any of them wins."""
+    folder, _, name = asked.resource.rpartition("/")
+    if folder and name and asked.resource.startswith(OBJECTS) and not _tells_apart(policies, f"{folder}/"):
+        asked = Call(asked.principal, asked.action, f"{folder}/*", asked.context)
+    return _judge(asked, policies)
+
+
+@lru_cache(maxsize=1024)
+def _tells_apart(policies: Policies, folder: str) -> bool:
+    """Could any statement match one object of a folder and not another? New objects are not judged anew if not."""
+    texts = (*policies.identity, policies.resource, policies.boundary)
+    statements = [statement for text in texts if text for statement in _parsed(text)]
+    patterns = [each for statement in statements for each in (*statement.resources, *statement.not_resources)]
+    begins = [pattern.removesuffix("*") for pattern in patterns if not OTHERS.match(pattern)]
+    return any(set("*?$") & set(begin) or (begin.startswith(folder) and begin != folder) for begin in begins)
+
+
+@lru_cache(maxsize=16384)
+def _judge(asked: Call, policies: Policies) -> Verdict:
     context = _context(asked)
     if asked.is_service:
         return _verdict(asked, iam_evaluator.evaluate_resource_policy(policies.resource, context, asked.principal))
