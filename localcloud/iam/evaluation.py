@@ -92,11 +92,13 @@ def _judge(asked: Call, policies: Policies) -> Verdict:
     context = _context(asked)
     if asked.is_service:
         return _verdict(asked, iam_evaluator.evaluate_resource_policy(policies.resource, context, asked.principal))
-    boundary = () if policies.boundary is None else ([list(_parsed(policies.boundary))],)
+    boundary = () if policies.boundary is None else ([_about(policies.boundary, asked.action)],)
     if asked.is_root:
         identity = EvalResult("Allow")
     else:
-        identity = iam_evaluator.evaluate(context, [list(_parsed(text)) for text in policies.identity], *boundary)
+        identity = iam_evaluator.evaluate(
+            context, [_about(text, asked.action) for text in policies.identity], *boundary
+        )
     key = asked.action.startswith("kms:") and ":key/" in asked.resource
     owner = (asked.resource.split(":") + [""] * 5)[4] or context.principal_account
     if asked.action == "sts:AssumeRole":  # the trust policy of the role is judged for itself
@@ -167,3 +169,9 @@ def _context(asked: Call) -> EvalContext:
 def _parsed(text: str) -> list[ParsedStatement]:
     statements: list[ParsedStatement] = iam_evaluator.parse_policy_document(text)
     return statements
+
+
+@lru_cache(maxsize=8192)
+def _about(text: str, action: str) -> list[ParsedStatement]:
+    """The statements on an action; most resources are asked about many of them."""
+    return [each for each in _parsed(text) if iam_evaluator._action_matches(action, each.actions, each.not_actions)]
