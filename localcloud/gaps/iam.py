@@ -1,11 +1,13 @@
 """IAM: calls that roles sign are remembered and also need the keys of what they touch; loopback counts as TLS.
 
+The emulator parses the policies of the caller twice in every request; here each text is parsed once.
+
 Loopback stands for AWS's TLS endpoints, so that policies which deny insecure transport can be tried: the application
 marks requests as https, and what services do by themselves is secure too.
 """
 
 import contextvars
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -23,6 +25,13 @@ def install(cloud: Cloud) -> None:
     """Wrap the judgement of signed calls, and make secure transport the default outside requests as well."""
     iam_evaluator._request_origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
     patching.wrap(iam_evaluator, "enforce", partial(_enforce, cloud.rights))
+    parse = iam_evaluator.parse_policy_document
+    parsed = lru_cache(maxsize=1024)(parse)
+    patching.wrap(
+        iam_evaluator,
+        "parse_policy_document",
+        lambda _parse, document: parsed(document) if isinstance(document, str) else parse(document),
+    )
 
 
 def _enforce(  # noqa: PLR0917 - the emulator's signature

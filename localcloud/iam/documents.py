@@ -71,6 +71,8 @@ def resource_policy(resource: str, principal: str) -> str | None:
     account = principal.split(":")[4] if principal.startswith("arn:") else ""
     if service not in ("kms", "lambda", "s3", "secretsmanager", "sns", "sqs"):
         return None
+    if service == "kms" and (key := _key(resource)):
+        return _text(key.get("Policy") or "") or None
     with request_scope(*place(resource, account or _owner(resource))):
         found = iam_evaluator._resource_policy(service, resource)
     return _text(found[0]) if found and found[0] else None
@@ -111,10 +113,21 @@ def key_arn(key: str, region: str, account: str) -> str:
     """A key by its ARN; "" for the keys that AWS manages, which need no rights."""
     if not key or "alias/aws/" in key:
         return ""
+    if record := _key(key):
+        return str(record["Arn"])
     key_region = key.split(":")[3] if key.startswith("arn:") else region
     with request_scope(account, key_region):
         record = kms._resolve_key(key)
     return str(record["Arn"]) if record else ""
+
+
+def _key(arn: str) -> dict[str, Any] | None:
+    """The emulator's record of a key, without its search by alias."""
+    parts = arn.split(":")
+    if len(parts) != 6 or parts[2] != "kms" or not parts[5].startswith("key/"):
+        return None
+    record: dict[str, Any] | None = kms._keys.get_scoped(parts[4], parts[3], parts[5].removeprefix("key/"))
+    return record
 
 
 def bucket_key(bucket: str) -> str:
@@ -130,7 +143,7 @@ def key_context(key: str) -> dict[str, Any]:
     """The condition keys that a key brings along: its aliases and tags."""
     _, _, _, region, account, resource = key.split(":", 5)
     with request_scope(account, region):
-        record = kms._resolve_key(key) or {}
+        record = _key(key) or kms._resolve_key(key) or {}
         aliases = sorted(
             arn.split(":", 5)[5] for arn, target in kms._aliases.items() if target == resource.removeprefix("key/")
         )

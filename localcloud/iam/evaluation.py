@@ -4,6 +4,7 @@ Knows nothing of the emulator's state, so that a recorded decision can be judged
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,8 @@ from ministack.core import iam_evaluator
 from ministack.core.iam_evaluator import EvalContext, EvalResult, ParsedStatement
 
 Value = str | tuple[str, ...]
+OBJECTS: Final = "arn:aws:s3:::"
+OTHERS: Final = re.compile(r"arn:aws:(?!s3:)[a-z0-9-]+:")
 ANYBODY: Final = "*"  # how a service is called where statements name principals of IAM: only "*" matches it
 
 
@@ -66,17 +69,36 @@ def message(asked: Call, verdict: Verdict, caller: str = "") -> str:
     )
 
 
-@lru_cache(maxsize=16384)
 def judge(asked: Call, policies: Policies) -> Verdict:
     """Identity policies, boundary and the resource's own policy together; a Deny in any of them wins."""
+    folder, _, name = asked.resource.rpartition("/")
+    if folder and name and asked.resource.startswith(OBJECTS) and not _tells_apart(policies, f"{folder}/"):
+        asked = Call(asked.principal, asked.action, f"{folder}/*", asked.context)
+    return _judge(asked, policies)
+
+
+@lru_cache(maxsize=1024)
+def _tells_apart(policies: Policies, folder: str) -> bool:
+    """Could any statement match one object of a folder and not another? New objects are not judged anew if not."""
+    texts = (*policies.identity, policies.resource, policies.boundary)
+    statements = [statement for text in texts if text for statement in _parsed(text)]
+    patterns = [each for statement in statements for each in (*statement.resources, *statement.not_resources)]
+    begins = [pattern.removesuffix("*") for pattern in patterns if not OTHERS.match(pattern)]
+    return any(set("*?$") & set(begin) or (begin.startswith(folder) and begin != folder) for begin in begins)
+
+
+@lru_cache(maxsize=16384)
+def _judge(asked: Call, policies: Policies) -> Verdict:
     context = _context(asked)
     if asked.is_service:
         return _verdict(asked, iam_evaluator.evaluate_resource_policy(policies.resource, context, asked.principal))
-    boundary = () if policies.boundary is None else ([list(_parsed(policies.boundary))],)
+    boundary = () if policies.boundary is None else ([_about(policies.boundary, asked.action)],)
     if asked.is_root:
         identity = EvalResult("Allow")
     else:
-        identity = iam_evaluator.evaluate(context, [list(_parsed(text)) for text in policies.identity], *boundary)
+        identity = iam_evaluator.evaluate(
+            context, [_about(text, asked.action) for text in policies.identity], *boundary
+        )
     key = asked.action.startswith("kms:") and ":key/" in asked.resource
     owner = (asked.resource.split(":") + [""] * 5)[4] or context.principal_account
     if asked.action == "sts:AssumeRole":  # the trust policy of the role is judged for itself
@@ -88,6 +110,13 @@ def judge(asked: Call, policies: Policies) -> Verdict:
     )
     by_resource = bool(combined.resource_policy_arn) or (combined is not identity and identity.decision == "Allow")
     return _verdict(asked, combined, by_resource=by_resource)
+
+
+@lru_cache(maxsize=4096)
+def judge_each(asked: Call, actions: tuple[str, ...], policies: Policies) -> tuple[tuple[Call, Verdict], ...]:
+    """The same for several actions, each in the place of the call's own."""
+    calls = [Call(asked.principal, action, asked.resource, asked.context) for action in actions]
+    return tuple((each, judge(each, policies)) for each in calls)
 
 
 @lru_cache(maxsize=1024)
@@ -140,3 +169,9 @@ def _context(asked: Call) -> EvalContext:
 def _parsed(text: str) -> list[ParsedStatement]:
     statements: list[ParsedStatement] = iam_evaluator.parse_policy_document(text)
     return statements
+
+
+@lru_cache(maxsize=8192)
+def _about(text: str, action: str) -> list[ParsedStatement]:
+    """The statements on an action; most resources are asked about many of them."""
+    return [each for each in _parsed(text) if iam_evaluator._action_matches(action, each.actions, each.not_actions)]

@@ -1,12 +1,12 @@
 """What the gaps ask: may this principal do that? A refusal is raised in AWS's words, and every answer is remembered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from localcloud.iam import documents
 from localcloud.iam.decisions import Decisions
-from localcloud.iam.evaluation import Call, Policies, Verdict, call, judge, message, trusts
+from localcloud.iam.evaluation import Call, Verdict, call, judge, judge_each, message, trusts
 
 # What using an encrypted resource takes of its customer key, by the service through which the key is used. DynamoDB:
 # developer guide, "Authorizing use of your KMS key"; S3: user guide, "Using SSE-KMS", with bucket keys; SQS:
@@ -74,10 +74,8 @@ class Rights:
         self, principal: str, action: str, resource: str, context: Mapping[str, Any] | None = None, *, by: str
     ) -> Verdict:
         """Judge a call."""
-        return self._judge(call(principal, action, resource, context), documents.policies(principal, resource), by)
-
-    def _judge(self, asked: Call, policies: Policies, by: str) -> Verdict:
-        verdict = judge(asked, policies)
+        asked = call(principal, action, resource, context)
+        verdict = judge(asked, documents.policies(principal, resource))
         self.decisions.remember(asked, verdict, by)
         return verdict
 
@@ -93,10 +91,10 @@ class Rights:
     ) -> None:
         """Raise DeniedError unless the call is allowed. `session` names the principal's session in the message."""
         asked = call(principal, action, resource, context)
-        self._require(asked, documents.policies(principal, resource), by, session)
+        self._require(asked, judge(asked, documents.policies(principal, resource)), by, session)
 
-    def _require(self, asked: Call, policies: Policies, by: str, session: str) -> None:
-        verdict = self._judge(asked, policies, by)
+    def _require(self, asked: Call, verdict: Verdict, by: str, session: str) -> None:
+        self.decisions.remember(asked, verdict, by)
         if not verdict.allowed:
             raise DeniedError(
                 message(asked, verdict, assumed(asked.principal, session) if session else asked.principal)
@@ -142,9 +140,9 @@ class Rights:
         context = documents.key_context(key) | encryption_context(service, resource) | dict(keys or {})
         if principal.startswith("arn:"):
             context["kms:ViaService"] = f"{service}.{key.split(':')[3]}.amazonaws.com"
-        policies, first = documents.policies(principal, key), call(principal, actions[0], key, context)
-        for action in actions:
-            self._require(replace(first, action=action), policies, by, session)
+        asked = call(principal, actions[0], key, context)
+        for each, verdict in judge_each(asked, actions, documents.policies(principal, key)):
+            self._require(each, verdict, by, session)
 
 
 def assumed(role: str, session: str) -> str:

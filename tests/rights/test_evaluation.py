@@ -119,3 +119,24 @@ def test_a_refusal_reads_as_awss() -> None:
     )
     denied = judge(asked, Policies((policy({"Effect": "Deny", "Action": "*"}),)))
     assert denied.reason == "with an explicit deny in an identity-based policy"
+
+
+@pytest.mark.parametrize(
+    ("resource", "expected"),
+    [
+        ("b/receipts/*", [True, True]),
+        ("b/rec*", [True, True]),
+        ("*", [True, True]),
+        ("b/receipts/1", [True, False]),
+        ("b/receipts/2*", [False, True]),
+        ("*/2", [False, True]),
+        ("b/*/1", [True, False]),
+        ("b/receipts/?", [True, True]),
+        ("b/other/*", [False, False]),
+    ],
+)
+def test_an_object_is_judged_by_its_folder_only_where_that_decides(resource: str, expected: list[bool]) -> None:
+    policies = Policies((policy({"Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{resource}"}),))
+    objects = [f"arn:aws:s3:::b/receipts/{name}" for name in "12"]
+    assert [allowed(ROLE, "s3:GetObject", each, policies) for each in objects] == expected
+    assert [allowed(ROLE, "s3:GetObject", each, policies) for each in reversed(objects)] == expected[::-1]
