@@ -14,7 +14,7 @@ from tests.simulation.campaign import prepare
 PAYMENTS = 180
 CAUGHT_BY = {
     "eventual_reads": 0,
-    "refusal_without_item": 0,
+    "refusal_without_item": 2,
     "errors_are_answers": 1,
     "empty_answers": 5,
     "skipped_shard": 0,
