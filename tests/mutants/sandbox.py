@@ -241,6 +241,7 @@ class Process:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
+            sys.stdout = sys.stderr = os.fdopen(nowhere, "w")  # pytest's own is another file
 
         def tell(word: dict[str, Any]) -> None:
             os.write(writing, json.dumps(word).encode() + b"\n")
