@@ -52,7 +52,7 @@ def demo() -> None:
     with ExitStack() as stack:
         with step(took, "emit the templates and lint them"):
             run("python", "-m", "builder")
-            run("cfn-lint", "--format", "parseable", "templates/*.json")
+            run("python", "-m", "builder.lint", "--public")
         with step(took, "start the local cloud"):
             cloud = stack.enter_context(localcloud.running())
         console.print(f"  three Regions at {cloud.endpoint}, IAM enforced")

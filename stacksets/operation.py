@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -215,6 +216,13 @@ class Runner:
                         self.report.note(f"operation {token} goes on, and is looked at again: {error}")
         except KeyboardInterrupt:
             raise self._interrupt(token, own=own) from None
+        except ToolError:
+            raise
+        except Exception:  # of whoever is told of the progress, or a fault of ours
+            if watch:
+                with suppress(ToolError):
+                    self.client.stop(token)
+            raise
         raise AssertionError  # unreachable: the ticks have no limit
 
     def results(self, operation: Operation) -> tuple[Result, ...]:

@@ -1,6 +1,12 @@
 """The public linters, cfn-lint and AWS's own cloudformation-validate, in every Region."""
 
+import json
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
 
 
 def lint(file: str, text: str, regions: Sequence[str]) -> list[str]:
@@ -9,13 +15,29 @@ def lint(file: str, text: str, regions: Sequence[str]) -> list[str]:
 
 
 def cfn_lint(text: str, regions: Sequence[str], *, errors_only: bool = False) -> Iterator[str]:
-    """What cfn-lint finds in the Regions. Raises ImportError without it."""
+    """What cfn-lint finds in the Regions; it takes seconds, so a template without a finding is remembered. Raises
+    ImportError without it."""
+    mark = _mark_of_clean(text, regions)
+    if mark.exists():
+        return
     from cfnlint.api import ManualArgs  # noqa: PLC0415 - slow to import
     from cfnlint.api import lint as run  # noqa: PLC0415
 
-    for match in run(text, config=ManualArgs(regions=list(regions))):
+    matches = run(text, config=ManualArgs(regions=list(regions)))
+    if not matches:
+        with suppress(OSError):  # then it is linted again
+            mark.parent.mkdir(parents=True, exist_ok=True)
+            mark.touch()
+    for match in matches:
         if match.rule.id.startswith("E") or not errors_only:
             yield f"{match.rule.id} at {'/'.join(map(str, match.path))}: {match.message}"
+
+
+def _mark_of_clean(text: str, regions: Sequence[str]) -> Path:
+    """The file that is there when this version of cfn-lint has found nothing in this template."""
+    linted = json.dumps([version("cfn-lint"), *sorted(regions), json.loads(text)], sort_keys=True)
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "payctl" / "linted" / sha256(linted.encode()).hexdigest()
 
 
 def cloudformation_validate(text: str, regions: Sequence[str]) -> Iterator[str]:

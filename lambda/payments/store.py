@@ -15,6 +15,7 @@ from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, finish, run
 from payments.members import UNHEARD_SECONDS, Members
 from payments.processor import Processor, Secret
+from payments.protocol.idempotency import ATTEMPT
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
@@ -53,6 +54,11 @@ AFTERWARDS_SECONDS: Final = 2.0
 """Reserved, of the processor's time, for writing down its answer."""
 TELLING_SECONDS: Final = 1.0
 """Reserved, of all the time, for starting the workflow before a 202."""
+CHARGE_SECONDS: Final = 1.0
+"""The least time for the processor's answer: with less it is not asked."""
+CLAIM_SECONDS: Final = 1.0 + CHARGE_SECONDS + AFTERWARDS_SECONDS + TELLING_SECONDS
+"""For claiming the call of the processor and what follows. With less left, whoever has more time is to do it: a claim
+that is neither followed by its call nor released leaves the payment in doubt."""
 MOMENT_SECONDS: Final = 0.5
 """For what another worker has begun: two round trips between the farthest Regions."""
 RAIL_SECONDS: Final = 30.0
@@ -161,8 +167,7 @@ class Driver:
 
     def _doing(self, request: Request, until: float) -> Exchange[Any]:
         """One request. Never raises: what fails is LOST."""
-        reserved = 0 if isinstance(request, StartWorkflow | PutEvent) else TELLING_SECONDS
-        if time.monotonic() > until - reserved:
+        if time.monotonic() > until - reserved_of(request):
             return NOT_SENT if isinstance(request, Charge) else LOST
         if not self._asks(request):
             return LOST
@@ -264,7 +269,7 @@ class Driver:
         match request:
             case Charge():
                 seconds = min(RAIL_SECONDS, until - AFTERWARDS_SECONDS - TELLING_SECONDS - time.monotonic())
-                return self._processor.charge(request, seconds) if seconds > 0 else NOT_SENT
+                return self._processor.charge(request, seconds) if seconds >= CHARGE_SECONDS else NOT_SENT
             case Lookup():
                 return self._processor.lookup(request)
             case Cancel():
@@ -294,6 +299,13 @@ class Driver:
         }
         items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
         return [(int(item["due_at"]["N"]), str(item["TransactionId"]["S"])) for item in items]
+
+
+def reserved_of(request: Request) -> float:
+    """With fewer seconds left than this, a request is not begun."""
+    if isinstance(request, StartWorkflow | PutEvent):
+        return 0.0
+    return CLAIM_SECONDS if isinstance(request, Update) and request.action is ATTEMPT else TELLING_SECONDS
 
 
 def good(answer: Any) -> bool:

@@ -67,7 +67,8 @@ def alarm_stops_update(site: Site) -> None:
     """An alarm of the first Region that has an update stops the operation before the last one begins, and a repeated
     deployment finishes it."""
     first, limits = site.environment.update_order[0], site.environment.settings.limits
-    environment = site.changed(_Alarms(site, first), limits=limits._replace(log_retention_days=14))
+    days = 14 if limits.log_retention_days != 14 else 30
+    environment = site.changed(_Alarms(site, first), limits=limits._replace(log_retention_days=days))
     _wait_until_quiet(site, first)
     try:
         with _as_slow_as_aws(site):
@@ -83,8 +84,8 @@ def alarm_stops_update(site: Site) -> None:
     done = deploy.deploy(again, deploy.Options(lint=False, parallel=True))
     keep(site, again)
     site.show(*done.steps)
-    require(retention[first] == 14, f"{first} does not have the update")
-    require(retention[site.home] != 14, "the update reached the home Region")
+    require(retention[first] == days, f"{first} does not have the update")
+    require(retention[site.home] != days, "the update reached the home Region")
     last = deploy.deploy(again, deploy.Options(lint=False))
     require(not last.steps, f"a third deployment did: {'; '.join(last.steps)}")
 

@@ -46,6 +46,7 @@ def test_fault_10_a_partition_charges_nothing_twice(site: Site) -> None:
     assert told["verdict"]["client_errors"] > 0, "the cut was never felt"
 
 
+@pytest.mark.evidence
 def test_the_drill_has_teeth(broken_site: Site) -> None:
     """The same partition charges twice where a conditional write on the global table says who may charge."""
     code, told = broken_site.drill("partition", *PARTITION, "--wait", "5s")

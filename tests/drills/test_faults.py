@@ -69,6 +69,7 @@ def test_fault_07_one_region_s_dynamodb_throttles_and_fails(site: Site) -> None:
     assert told["verdict"]["unknown"] == 0, told["verdict"]
 
 
+@pytest.mark.evidence
 def test_fault_20_a_deployment_amid_traffic_loses_nothing(site: Site) -> None:
     """Region after Region gets new code while payments go on: old and new sign one another's cells."""
     (site.folder / "lambda").unlink()

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.drills import memory
 from tests.drills.soak import GROWTH_MEGABYTES
 from tests.drills.support import Site
@@ -13,6 +15,7 @@ IDLE_SECONDS = 20.0
 SERVER_MEGABYTES = 300.0
 
 
+@pytest.mark.evidence
 def test_memory_is_small_and_does_not_grow_when_idle(site: Site) -> None:
     """Small form of `make soak`."""
     done = site.payctl("pay", "--rate", PAYMENTS_RATE, "--for", PAYMENTS_SECONDS)

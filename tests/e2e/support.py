@@ -154,6 +154,19 @@ class Environment:
             Answer(payment=payment, method="POST", region="", at=now, seconds=0.0, status=0, sent="a workflow's")
         )
 
+    def invoke(self, function: str, *, region: str = REGIONS[0], payload: object = None) -> dict[str, Any]:
+        """What a function answers. A run of the schedule may be under way, and then it waits for its end: the janitor
+        never runs twice at once."""
+        api, name = self.client("lambda", region), f"payment-{function}-{region}-{self.name}"
+
+        def answer() -> dict[str, Any] | None:
+            try:
+                return api.invoke(FunctionName=name, Payload=json.dumps(payload or {}))  # type: ignore[no-any-return]
+            except api.exceptions.TooManyRequestsException:
+                return None
+
+        return eventually(answer, seconds=60)
+
     def pay(self, payment: str, *, region: str = REGIONS[0], amount: object = 99.99, **options: Any) -> Reply:
         transaction = {"id": payment, "amount": amount, "currency": "USD", "timestamp": MOMENT}
         return self.call("POST", "/payments", {"transaction": transaction}, region=region, **options)

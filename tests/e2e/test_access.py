@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.credentials import Credentials
 
-from tests.e2e.support import REGIONS, Environment, eventually
+from tests.e2e.support import REGIONS, Environment
 
 HOME = REGIONS[0]
 FUNCTIONS = ("processor", "janitor", "health")
@@ -146,14 +146,12 @@ def test_health_is_red_without_getitem(dev: Environment, role: Any) -> None:
 @pytest.mark.parametrize("role", ["janitor"], indirect=True)
 def test_the_janitor_finds_nothing_without_query(dev: Environment, role: Any) -> None:
     drop(dev, role, "dynamodb:Query")
-    answer = dev.client("lambda").invoke(FunctionName=f"payment-janitor-{HOME}-dev")
+    answer = dev.invoke("janitor")
     assert answer.get("FunctionError"), answer["Payload"].read()
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_every_function_answers_with_the_rights_it_has(dev: Environment, function: str) -> None:
     payload = {"httpMethod": "GET", "pathParameters": {"id": "TXN-none"}, "requestContext": {}}
-    answer = eventually(
-        lambda: dev.client("lambda").invoke(FunctionName=f"payment-{function}-{HOME}-dev", Payload=json.dumps(payload))
-    )
+    answer = dev.invoke(function, payload=payload)
     assert "FunctionError" not in answer, answer["Payload"].read()

@@ -130,7 +130,7 @@ def test_b13_every_alarm_tells_the_topic_and_the_janitor_feeds_them(dev: Environ
     topic = f"arn:aws:sns:{region}:{ACCOUNT}:payment-alerts-{region}-dev"
     assert len(alarms) >= 12
     assert all(alarm["AlarmActions"] == [topic] for alarm in alarms)
-    dev.client("lambda", region).invoke(FunctionName=f"payment-janitor-{region}-dev")
+    dev.invoke("janitor", region=region)
     names = {"Heartbeat", "PeerUnanswered", "OldestOverdueSeconds", "Parked"}
 
     def fed() -> bool:

@@ -44,9 +44,7 @@ def passes(environment: Environment, payment: str, seconds: int, *, due: int = H
 def janitors(environment: Environment) -> None:
     """One run of each Region's janitor."""
     for region in REGIONS:
-        answer = environment.client("lambda", region).invoke(
-            FunctionName=f"payment-janitor-{region}-{environment.name}"
-        )
+        answer = environment.invoke("janitor", region=region)
         assert "FunctionError" not in answer, answer["Payload"].read()
 
 

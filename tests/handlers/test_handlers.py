@@ -14,7 +14,7 @@ from tests.simulation.campaign import prepare
 PAYMENTS = 180
 CAUGHT_BY = {
     "eventual_reads": 0,
-    "refusal_without_item": 0,
+    "refusal_without_item": 2,
     "errors_are_answers": 1,
     "empty_answers": 5,
     "skipped_shard": 0,
@@ -22,7 +22,7 @@ CAUGHT_BY = {
     "age_unseen": 2,
     "barred_is_asked": 6,
     "conflict_is_not_sent": 1,
-    "broken_is_not_sent": 0,
+    "broken_is_not_sent": 16,
     "get_tells_one_cell": 11,
     "get_guesses": 3,
     "whole_seconds": 0,

@@ -25,7 +25,7 @@ from types import CodeType, FrameType
 from typing import Any, Final, NamedTuple, NoReturn
 
 import boto3  # noqa: F401  # for the processes that are forked off
-import hypothesis  # noqa: F401
+import hypothesis
 import pytest
 
 import localcloud
@@ -166,6 +166,9 @@ def collected(files: Iterable[str], work: Callable[[Watch], None], *, cloud: boo
         except BaseException as error:  # noqa: BLE001  # pytest would print it, and go on
             errors.append(error)
 
+    # On a busy machine a test is slow, not wrong; one that does not end is ended.
+    hypothesis.settings.register_profile("mutants", deadline=None)
+    hypothesis.settings.load_profile("mutants")
     running = localcloud.running
     with running() if cloud else nullcontext() as shared:
         localcloud.running = lambda *_, **__: nullcontext(shared)  # type: ignore[assignment]
@@ -238,6 +241,7 @@ class Process:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
             os.dup2(nowhere, 2)
+            sys.stdout = sys.stderr = os.fdopen(nowhere, "w")  # pytest's own is another file
 
         def tell(word: dict[str, Any]) -> None:
             os.write(writing, json.dumps(word).encode() + b"\n")

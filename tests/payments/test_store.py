@@ -5,7 +5,7 @@ import uuid
 from typing import Any
 
 import pytest
-from payments import store
+from payments import processor, store
 from payments.attributes import plain
 from payments.aws import Exchange
 from payments.protocol import idempotency
@@ -188,6 +188,22 @@ def test_the_last_second_is_for_telling_the_workflow(site: Site, monkeypatch: py
     soon = time.monotonic() + store.TELLING_SECONDS / 2
     assert driver._do(Read(HOME, "T1"), soon) is LOST
     assert driver._do(StartWorkflow("n", "{}"), soon) == "asked"
+
+
+def test_a_call_is_not_claimed_without_the_time_to_make_it_or_to_release_it(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim that nobody follows up leaves a payment in doubt for good, where the processor does not deduplicate."""
+    driver = site.driver(rail=site.cloud.endpoint + RAIL_PATH, operator=True)
+    claim = idempotency.update(context(driver.settings), HOME, new(), idempotency.ATTEMPT, token="once")
+    assert driver._do(claim, time.monotonic() + store.CLAIM_SECONDS - 0.1) is LOST
+    assert isinstance(driver._do(claim, time.monotonic() + store.CLAIM_SECONDS + 5), Answer)
+
+    monkeypatch.setattr(processor.Processor, "charge", lambda *_: "asked")
+    charge = Charge(site.cloud.endpoint + RAIL_PATH, "k", "T", 1, "USD")
+    least = store.CHARGE_SECONDS + store.AFTERWARDS_SECONDS + store.TELLING_SECONDS
+    assert driver._do(charge, time.monotonic() + least - 0.1) is NOT_SENT
+    assert driver._do(charge, time.monotonic() + least + 5) == "asked"
 
 
 def test_events_reach_the_bus_and_a_missing_one_is_no_answer(site: Site) -> None:

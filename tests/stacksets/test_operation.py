@@ -272,6 +272,15 @@ def test_guarded_operation_that_cannot_be_looked_at_is_stopped() -> None:
         runner(script).follow("token", guard=lambda _: "")
 
 
+def test_guarded_operation_is_stopped_by_whatever_ends_its_watch(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = Script(*[ENDED] * 3)
+    watched = runner(script)
+    monkeypatch.setattr(watched.report, "line", lambda *_: next(iter(())))  # a fault of the terminal
+    with pytest.raises(StopIteration):
+        watched.follow("token", guard=lambda _: "")
+    assert script.stopped
+
+
 def test_guard_that_cannot_look_for_a_moment_goes_on() -> None:
     script = Script(ENDED, ENDED, ENDED, ("SUCCEEDED", ENDED[1]))
     answers = iter([THROTTLED, THROTTLED, ""])

@@ -1,6 +1,7 @@
 """cfn-lint and AWS's own validator find no error and no warning, in any Region, with the domain too."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,3 +38,17 @@ def test_linters_do_find_what_is_wrong(templates: dict[str, Any], regions: tuple
     text = json.dumps(broken)
     assert list(cloudformation_validate(text, regions))
     assert [line for line in cfn_lint(text, regions) if line.startswith("E3034 at ")]
+
+
+def test_only_what_was_found_clean_is_not_linted_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, regions: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    clean, wrong = ({"Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": p}}} for p in ({}, {"Nam": "x"}))
+    assert [len(list(cfn_lint(json.dumps(each), regions))) for each in (clean, wrong, wrong)] == [0, 1, 1]
+    assert len(list(tmp_path.rglob("linted/*"))) == 1
+    monkeypatch.setattr("cfnlint.api.lint", lambda *_, **__: pytest.fail("linted"))
+    assert not list(cfn_lint(json.dumps(clean, indent=1), regions))
+    for other in ((json.dumps(wrong), regions), (json.dumps(clean), regions[:1])):
+        with pytest.raises(pytest.fail.Exception, match="linted"):
+            list(cfn_lint(*other))
