@@ -60,11 +60,14 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model ## What takes longer than a test run: drills, the model, the search, campaigns under faults and their mutants
-	@$(BIN)/pytest -m evidence
+evidence: model ## What takes longer than a test run: model, search, campaigns, mutants, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(BIN)/python -m tests.simulation.run --mutants
+	@$(MAKE) --no-print-directory mutants
+	@$(BIN)/pytest -m evidence
+	@$(MAKE) --no-print-directory accept
+	@$(BIN)/python -m tests.drills.anew
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
