@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext, suppress
 from enum import Enum, auto
+from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
@@ -350,6 +351,8 @@ def swap(mutant: Mutant) -> Swapped | None:
     statement = next((one for one in statements if [name for name, _ in pieces(one)] == [mutant.unit.name]), None)
     if not isinstance(statement, ast.Assign | ast.AnnAssign) or not mutant.unit.name.isidentifier():
         return None
+    if mutant.unit.name in read_at_import():
+        return None
     module = sys.modules[mutant.unit.module]
     made = dict(vars(module))
     exec(compile(ast.Module([statement], []), "<mutant>", "exec"), made)  # noqa: S102  # production's own text
@@ -358,6 +361,21 @@ def swap(mutant: Mutant) -> Swapped | None:
         if other.startswith(("payments.", "tests.")) and vars(holder).get(name, module) is old:
             setattr(holder, name, made[name])
     return Swapped.VALUE
+
+
+@cache
+def read_at_import() -> frozenset[str]:
+    """The names that production reads while it is imported: of these other things are made."""
+    names = set()
+    waiting: list[ast.AST] = [ast.parse(path.read_text()) for path in modules().values()]
+    for node in waiting:  # which grows meanwhile
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+            names.add(node.id)
+        if isinstance(node, ast.Attribute):
+            names.add(node.attr)
+        waiting += [node.args] if isinstance(node, ast.FunctionDef | ast.Lambda) else ast.iter_child_nodes(node)
+        waiting += node.decorator_list if isinstance(node, ast.FunctionDef) else []
+    return frozenset(names)
 
 
 def swap_code(unit: Unit, code: CodeType) -> None:
