@@ -24,9 +24,10 @@ def main() -> None:
         # The reader, `head` perhaps, has seen enough: nothing may be written to it any more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told
         if "--debug" in sys.argv:
-            raise
+            render.trace(error)
+            sys.exit(1)
         _end(_as_tool_error(error))
 
 
