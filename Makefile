@@ -103,7 +103,8 @@ sbom: $(VENV)-supply/.done ## Write build/sbom.json (CycloneDX): what deploying 
 	$(VENV)-supply/bin/cyclonedx-py environment $(VENV)-deploy --pyproject pyproject.toml --output-reproducible --validate --output-file build/sbom.json
 
 vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of everything that is locked here (pip-audit)
-	$(VENV)-supply/bin/pip-audit --strict --disable-pip --require-hashes $(addprefix --requirement ,$(wildcard requirements/*.txt))
+	@code=0; for file in requirements/*.txt; do echo "$$file:"; \
+		$(VENV)-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || code=1; done; exit $$code
 
 $(VENV)-supply/.done: requirements/supply.txt
 	$(PYTHON) -m venv $(VENV)-supply
