@@ -39,10 +39,5 @@ def listed(name: str, lines: Iterable[str]) -> str:
 
 def embedded(name: str, data: Any) -> str:
     """Data for programs, which cannot end the element it stands in."""
-    text = as_json(data).replace("<", "\\u003c")
+    text = json.dumps(data).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>'
-
-
-def as_json(data: Any, **options: Any) -> str:
-    """JSON of ASCII alone. The module json escapes every control but the one at its end."""
-    return json.dumps(data, **options).replace("\x7f", "\\u007f")

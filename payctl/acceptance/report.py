@@ -1,5 +1,6 @@
 """The report of an acceptance: one HTML file with everything in it, and the same as JSON beside it."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +17,7 @@ def write(data: Mapping[str, Any], file: Path) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(html(data), encoding="utf-8")
     beside = file.with_suffix(".json")
-    beside.write_text(pages.as_json(data, indent=2) + "\n", encoding="utf-8")
+    beside.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     return beside
 
 

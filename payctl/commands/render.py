@@ -2,7 +2,6 @@
 
 import json
 import sys
-import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,6 @@ from typing import Any
 
 from rich.table import Table
 
-from payctl import pages
 from payctl.drills.verdict import Verdict
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
@@ -25,7 +23,6 @@ from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
 from stacksets.change_sets import Change
-from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.terminal import Terminal, Words, harmless, lines
 
 GOOD = ("CURRENT", "SUCCEEDED", "COMPLETE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "OK", "IN_SYNC", "healthy")
@@ -47,7 +44,7 @@ def say(line: str, *, flush: bool = False, aside: bool = False) -> None:
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON, dataclasses as objects; without `indent` on one line, for streams."""
-    print(pages.as_json(value, indent=indent, default=_plain), flush=indent is None)
+    print(json.dumps(value, indent=indent, default=_plain), flush=indent is None)
 
 
 def _plain(value: Any) -> Any:
@@ -298,27 +295,3 @@ def verdict(judged: Verdict, report: Path | None) -> None:
     for failure in judged.failures:
         say(f"FAILED: {failure}")
     say(f"{'PASSED' if judged.passed else 'FAILED'}{f'; report: {report}' if report else ''}")
-
-
-def error(problem: ToolError, *, as_json: bool) -> None:
-    """The one place that decides how failure looks: one red line, and one for each Region."""
-    causes = problem.causes if isinstance(problem, RegionsFailedError) else ()
-    if as_json:
-        print_json({"error": problem.message, "remedy": problem.remedy, "causes": causes})
-    out = Terminal(stderr=True, soft_wrap=True)
-    out.print(f"error: {problem}", style="red")
-    for cause in causes:
-        out.print(f"  {cause}")
-        if cause.remedy:
-            out.print(f"  remedy: {cause.remedy}")
-    sys.stderr.flush()
-
-
-def trace(problem: BaseException) -> None:
-    """The traceback of a failure, after that of what caused it."""
-    if earlier := problem.__cause__ or (None if problem.__suppress_context__ else problem.__context__):
-        trace(earlier)
-    say("Traceback (most recent call last):", aside=True)
-    for line in "".join(traceback.format_tb(problem.__traceback__)).splitlines():
-        say(line, aside=True)
-    say(f"{type(problem).__name__}: {problem}", aside=True)
