@@ -1,22 +1,24 @@
-# Everything runs from .venv, which `make setup` builds from requirements/dev.txt (hashed).
+# Everything runs from .venv, which `make setup` builds from requirements/dev.txt (hashed); what only deploys builds it
+# from requirements/deploy.txt.
 PYTHON ?= python3
 VENV   := .venv
+LOCK   := requirements/dev.txt
 BIN    := $(VENV)/bin
 MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search mutants evidence accept templates docs pictures check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model search mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.done ## Build the virtual environment (the other targets do it too)
 
-$(VENV)/.done: requirements/dev.txt pyproject.toml
+$(VENV)/.done: $(LOCK) pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=python3.12 or so")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -72,19 +74,23 @@ evidence: model ## What takes longer than a test run: model, search, campaigns, 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/commands.md from the commands' help, docs/unverified.md from the checks of payctl accept
+docs: setup ## Write docs/commands.md, docs/unverified.md and docs/licences.md from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
+	$(BIN)/python docs/licences.py docs/licences.md
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
 	$(BIN)/python docs/record.py
 
-check: setup lint ## Lint, and fail when templates/*.json, docs/commands.md or docs/unverified.md are stale
+check: setup lint ## Lint, and fail when templates/*.json or a page that `make docs` writes is stale
 	$(BIN)/python -m builder --check
 	@mkdir -p build && $(MANUAL) build/commands.md >/dev/null
 	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
 	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
 	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
+
+	@$(BIN)/python docs/licences.py build/licences.md
+	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet
@@ -92,6 +98,20 @@ audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of i
 $(VENV)-audit/.done: requirements/audit.txt
 	$(PYTHON) -m venv $(VENV)-audit
 	$(VENV)-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
+	@touch $@
+
+sbom: $(VENV)-supply/.done ## Write build/sbom.json (CycloneDX): what deploying installs, with licences
+	@$(MAKE) --no-print-directory setup VENV=$(VENV)-deploy LOCK=requirements/deploy.txt
+	@mkdir -p build
+	$(VENV)-supply/bin/cyclonedx-py environment $(VENV)-deploy --pyproject pyproject.toml --output-reproducible --validate --output-file build/sbom.json
+
+vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of everything that is locked here (pip-audit)
+	@code=0; for file in requirements/*.txt; do echo "$$file:"; \
+		$(VENV)-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || code=1; done; exit $$code
+
+$(VENV)-supply/.done: requirements/supply.txt
+	$(PYTHON) -m venv $(VENV)-supply
+	$(VENV)-supply/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/supply.txt
 	@touch $@
 
 bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js)
@@ -127,9 +147,11 @@ destroy: setup ## Remove the environment from AWS (keeps data: see payctl destro
 
 lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
+	uv pip compile pyproject.toml --group deploy -c requirements/dev.txt --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/deploy.txt -q
+	uv pip compile --group supply --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/supply.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
 clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-audit $(VENV)-cdk $(VENV)-model $(VENV)-moto build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

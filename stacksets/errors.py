@@ -91,8 +91,7 @@ class Cause:
     remedy: str = ""
 
     def __str__(self) -> str:
-        text = f"{self.region}: {self.resource}: {self.reason}" if self.resource else f"{self.region}: {self.reason}"
-        return f"{text}\n  remedy: {self.remedy}" if self.remedy else text
+        return f"{self.region}: {self.resource}: {self.reason}" if self.resource else f"{self.region}: {self.reason}"
 
 
 class RegionsFailedError(ToolError):

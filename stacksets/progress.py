@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TextIO
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
-from rich.text import Text
+
+from stacksets.terminal import Terminal, Words, harmless
 
 COLOURS = {"SUCCEEDED": "green", "COMPLETE": "green", "FAILED": "red", "CANCELLED": "yellow", "ROLLBACK": "red"}
 
@@ -59,7 +60,7 @@ class Plain(Reporter):
 
     def _print(self, text: str) -> None:
         # One write a line: Regions report from threads of their own.
-        self._stream.write(f"{text}\n")
+        self._stream.write(f"{harmless(text)}\n")
         self._stream.flush()
 
 
@@ -68,7 +69,7 @@ class OnTerminal(Reporter):
 
     detailed = True
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self._console = console
         self._title = ""
         self._began = time.monotonic()
@@ -84,7 +85,7 @@ class OnTerminal(Reporter):
         self._lines[name] = (state, detail)
 
     def note(self, text: str) -> None:
-        self._console.print(Text(f"  {text}", style="dim"))
+        self._console.print(Words(f"  {text}", style="dim"))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -99,21 +100,19 @@ class OnTerminal(Reporter):
     def _settle(self, *, ok: bool = True) -> None:
         """Print the finished phase above the live block, which then starts empty."""
         if self._title:
-            self._console.print(self._render(Text("✓", style="green") if ok else Text("✗", style="red")))
+            self._console.print(self._render(Words("✓", "green") if ok else Words("✗", "red")))
         self._title, self._lines = "", {}
 
-    def _render(self, mark: Text | None = None) -> Group:
+    def _render(self, mark: Words | None = None) -> Group:
         if not self._title:
             return Group()
         table = Table.grid(padding=(0, 2))
         for name, (state, detail) in self._lines.items():
             colour = next((colour for word, colour in COLOURS.items() if word in state), "cyan")
-            table.add_row(
-                f"  {name}", Text(state.lower(), style=colour), Text(detail, style="dim", overflow="ellipsis")
-            )
-        seconds = f" [dim]{time.monotonic() - self._began:.1f} s[/dim]"
+            table.add_row(f"  {name}", Words(state.lower(), colour), Words(detail, "dim", overflow="ellipsis"))
+        title = Words(self._title, "bold").append(f" {time.monotonic() - self._began:.1f} s", "not bold dim")
         heading = Table.grid(padding=(0, 1))
-        heading.add_row(mark or self._spinner, Text.from_markup(f"[bold]{self._title}[/bold]{seconds}"))
+        heading.add_row(mark or self._spinner, title)
         return Group(heading, table) if self._lines else Group(heading)
 
     def __enter__(self) -> "OnTerminal":
@@ -129,7 +128,7 @@ class OnTerminal(Reporter):
 @contextmanager
 def reporter(*, quiet: bool = False) -> Iterator[Reporter]:
     """The reporter that fits where stderr goes."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     if quiet:
         yield Silent()
     elif console.is_terminal:

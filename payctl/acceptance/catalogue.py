@@ -144,13 +144,19 @@ NOTES: Final = (
         by_hand="the progress line of its first minute gives the total time",
     ),
     Note(
-        id="actions-by-version",
+        id="actions-by-commit",
         group=Group.OPERATE,
-        claim="The actions of `.github/workflows/` are pinned by major version: the hashes behind the tags "
-        "could not be looked up here.",
-        why="it is GitHub's to say, and your rules' to ask for",
-        by_hand="`git ls-remote https://github.com/actions/checkout 'refs/tags/v6*'`; pin the commits if your "
-        "rules ask for it, and let Dependabot move them",
+        claim="The commits that pin the actions of `.github/workflows/` are those of the releases named beside them. "
+        "They were read in copies of the repositories from summer 2026, not on GitHub.",
+        why="it is GitHub's to say",
+        by_hand="`git ls-remote https://github.com/actions/checkout 'refs/tags/v6*'`, and so for the others",
+    ),
+    Note(
+        id="vulnerabilities",
+        group=Group.OPERATE,
+        claim="`make vulnerabilities` finds nothing: no version in `requirements/*.txt` has a known vulnerability.",
+        why="it asks PyPI's advisories, and the tests run without a network: the workflow supply.yml does it",
+        by_hand="`make vulnerabilities`",
     ),
     Note(
         id="oidc-subject",

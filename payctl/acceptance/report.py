@@ -1,11 +1,11 @@
 """The report of an acceptance: one HTML file with everything in it, and the same as JSON beside it."""
 
 import json
-from collections.abc import Iterable, Mapping
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from payctl import pages
 from payctl.acceptance.check import Group, Verdict
 
 STYLE: Final = Path(__file__).with_name("report.css")
@@ -27,24 +27,20 @@ def html(data: Mapping[str, Any]) -> str:
     word = "failed" if data["counts"]["false"] else "passed"
     figures = "".join(
         f"<div{_class('wrong', verdict is Verdict.FALSE and data['counts'][verdict])}>"
-        f'<dt>{WORDS[verdict]}</dt><dd data-figure="{escape(verdict)}">{data["counts"][verdict]}</dd></div>'
+        f'<dt>{WORDS[verdict]}</dt><dd data-figure="{pages.words(verdict)}">{data["counts"][verdict]}</dd></div>'
         for verdict in Verdict
     )
     parts = [
         f'<header class="{word}"><h1>Acceptance</h1><p class="verdict">{word}</p>',
-        f"<p>{escape(_sentence(data))}</p></header>",
-        _list("failures", (f"{each['id']}: {each['reason']}" for each in findings if each["verdict"] == Verdict.FALSE)),
+        f"<p>{pages.words(_sentence(data))}</p></header>",
+        pages.listed(
+            "failures", (f"{each['id']}: {each['reason']}" for each in findings if each["verdict"] == Verdict.FALSE)
+        ),
         f'<dl class="figures">{figures}</dl>',
         *(_group(group, [each for each in findings if each["group"] == group]) for group in Group),
-        f'<script type="application/json" id="acceptance">{json.dumps(data).replace("<", chr(92) + "u003c")}</script>',
+        pages.embedded("acceptance", data),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>Acceptance: {word}</title><style>{STYLE.read_text()}</style></head>"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return pages.page(f"Acceptance: {word}", STYLE.read_text(), parts)
 
 
 def _sentence(data: Mapping[str, Any]) -> str:
@@ -64,15 +60,15 @@ def _group(group: Group, findings: list[Mapping[str, Any]]) -> str:
 def _finding(finding: Mapping[str, Any]) -> str:
     verdict = Verdict(finding["verdict"])
     more = (
-        f"<p>{escape(finding['claim'])}</p>",
-        f"<p>{escape(finding['reason'])}</p>" if finding["reason"] else "",
-        f'<p class="source">{escape(finding["source"])}</p>',
-        _list("evidence", finding["evidence"]),
+        f"<p>{pages.words(finding['claim'])}</p>",
+        f"<p>{pages.words(finding['reason'])}</p>" if finding["reason"] else "",
+        f'<p class="source">{pages.words(finding["source"])}</p>',
+        pages.listed("evidence", finding["evidence"]),
         _requests(finding["requests"]),
     )
     return (
         f'<details class="{verdict.name.lower()}"{" open" if verdict is Verdict.FALSE else ""}><summary>'
-        f"<span>{WORDS[verdict]}</span> <code>{escape(finding['id'])}</code> {finding['seconds']:g} s</summary>"
+        f"<span>{WORDS[verdict]}</span> <code>{pages.words(finding['id'])}</code> {finding['seconds']:g} s</summary>"
         f"{''.join(more)}</details>"
     )
 
@@ -81,16 +77,7 @@ def _requests(requests: list[Mapping[str, Any]]) -> str:
     if not requests:
         return ""
     columns = ("at", "service", "operation", "region", "status", "request")
-    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(str(each[name]))}</td>' for name in columns)}</tr>" for each in requests
-    )
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _list(name: str, lines: Iterable[str]) -> str:
-    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<ul class="{name}">{items}</ul>' if items else ""
+    return pages.table(columns, [[each[name] for name in columns] for each in requests])
 
 
 def _class(name: str, given: object) -> str:

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from builder import settings as settings_file
 from payctl.acceptance import report as page
@@ -23,6 +22,7 @@ from payctl.environment import Environment
 from payctl.environments import bootstrap
 from stacksets import progress
 from stacksets.errors import ToolError
+from stacksets.terminal import Words
 from stacksets.waiting import Pace
 
 STYLES = {Verdict.TRUE: "green", Verdict.FALSE: "red", Verdict.UNCHECKED: "dim"}
@@ -110,16 +110,16 @@ def _show(data: Mapping[str, Any], report: Path) -> None:
     rows = []
     for finding in data["findings"]:
         verdict = Verdict(finding["verdict"])
-        rows.append((finding["group"], finding["id"], Text(verdict, style=STYLES[verdict]), finding["reason"]))
+        rows.append((finding["group"], finding["id"], Words(verdict, STYLES[verdict]), finding["reason"]))
     render.table("", ("group", "check", "", "why"), rows)
     counts = ", ".join(f"{count} {verdict}" for verdict, count in data["counts"].items())
-    print(f"{counts}; report: {report}")
+    render.say(f"{counts}; report: {report}")
     if data["left"]:
-        print(f"environment {data['environment']} is still there; remove it with `payctl accept --clean`")
+        render.say(f"environment {data['environment']} is still there; remove it with `payctl accept --clean`")
 
 
 def _cleaned(left: Mapping[str, list[str]]) -> None:
     for suffix, rest in left.items():
-        print(f"{suffix}: {f'could not remove {len(rest)}: ' + ', '.join(rest) if rest else 'removed'}")
+        render.say(f"{suffix}: {f'could not remove {len(rest)}: ' + ', '.join(rest) if rest else 'removed'}")
     if not left:
-        print("nothing was left by earlier runs")
+        render.say("nothing was left by earlier runs")

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import acceptance, deployment, drills, inspection, payments, registers
+from payctl.commands import acceptance, deployment, drills, inspection, payments, registers, render
 from payctl.version import version
 
 app = typer.Typer(
@@ -21,7 +21,8 @@ for module in (deployment, inspection, payments, registers, drills, acceptance):
 def _print_version(asked: bool) -> None:
     if asked:
         project, emulator, commit = version()
-        print(f"payctl {project} (commit {commit})\nlocal cloud: ministack {emulator}")
+        render.say(f"payctl {project} (commit {commit})")
+        render.say(f"local cloud: ministack {emulator}")
         raise typer.Exit
 
 

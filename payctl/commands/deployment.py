@@ -25,7 +25,7 @@ def run_bootstrap(run: Run, *, yes: Yes = False) -> None:
         step = f"create or update stack {BOOTSTRAP_STACK} of account {environment.cloud.account} in {where}"
         confirm(environment, "bootstrap", step, yes=yes)
         stacks = bootstrap.bootstrap(environment)
-    run.answer(stacks, lambda _: print(f"bootstrapped {', '.join(stacks)}; next: payctl deploy"))
+    run.answer(stacks, lambda _: render.say(f"bootstrapped {', '.join(stacks)}; next: payctl deploy"))
 
 
 @app.command("preflight", cls=Command, rich_help_panel=ENVIRONMENT)
@@ -89,7 +89,7 @@ def run_deploy(
         text = f"deployed {environment.names.stack_set}; next: payctl outputs, payctl pay"
     else:
         text = f"nothing to change in {environment.names.stack_set}; every Region is healthy"
-    run.answer(asdict(done) | {"environment": environment.settings.environment}, lambda _: print(text))
+    run.answer(asdict(done) | {"environment": environment.settings.environment}, lambda _: render.say(text))
 
 
 @app.command("status", cls=Command, rich_help_panel=ENVIRONMENT)
@@ -149,5 +149,5 @@ def run_destroy(
         removed = destroy.destroy(environment, options)
     run.answer(
         {"environment": environment.settings.environment, "removed": removed},
-        lambda _: print(f"{'removed' if removed else 'nothing to remove:'} {name} of account {account}"),
+        lambda _: render.say(f"{'removed' if removed else 'nothing to remove:'} {name} of account {account}"),
     )

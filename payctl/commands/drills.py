@@ -104,7 +104,7 @@ def run_set(
         fault |= {name: text for name, text in texts.items() if text}
         fault |= {name: number for name, number in numbers.items() if number is not None}
         made = local.set_fault(fault)
-    run.answer({"id": made}, lambda _: print(f"{made} is set; heal it with `payctl faults clear {made}`"))
+    run.answer({"id": made}, lambda _: render.say(f"{made} is set; heal it with `payctl faults clear {made}`"))
 
 
 @faults.command("clear", cls=Command)
@@ -117,7 +117,7 @@ def run_clear(
     """
     with run.open() as environment:
         LocalCloud.of(environment.cloud, "faults").clear_faults(fault)
-    run.answer({"cleared": fault or "all"}, lambda _: print(f"cleared {fault or 'all faults'}"))
+    run.answer({"cleared": fault or "all"}, lambda _: render.say(f"cleared {fault or 'all faults'}"))
 
 
 def _where(kind: str, regions: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import traceback
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -9,7 +10,8 @@ from builder.settings import SettingsError
 from payctl.advice import explain
 from payctl.commands import render
 from payctl.commands.app import app
-from stacksets.errors import InterruptedRunError, ToolError
+from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
+from stacksets.terminal import Terminal
 
 
 def main() -> None:
@@ -24,15 +26,36 @@ def main() -> None:
         # The reader, `head` perhaps, has seen enough: nothing may be written to it any more, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the operator is told
         if "--debug" in sys.argv:
-            raise
+            _trace(error)
+            sys.exit(1)
         _end(_as_tool_error(error))
 
 
 def _end(error: ToolError, *, code: int = 1) -> None:
-    render.error(error, as_json="--json" in sys.argv)
+    """One red line, and one for each Region."""
+    causes = error.causes if isinstance(error, RegionsFailedError) else ()
+    if "--json" in sys.argv:
+        render.print_json({"error": error.message, "remedy": error.remedy, "causes": causes})
+    out = Terminal(stderr=True, soft_wrap=True)
+    out.print(f"error: {error}", style="red")
+    for cause in causes:
+        out.print(f"  {cause}")
+        if cause.remedy:
+            out.print(f"  remedy: {cause.remedy}")
+    sys.stderr.flush()
     sys.exit(code)
+
+
+def _trace(error: BaseException) -> None:
+    """The traceback of a failure, after that of what caused it."""
+    if earlier := error.__cause__ or (None if error.__suppress_context__ else error.__context__):
+        _trace(earlier)
+    render.say("Traceback (most recent call last):", aside=True)
+    for line in "".join(traceback.format_tb(error.__traceback__)).splitlines():
+        render.say(line, aside=True)
+    render.say(f"{type(error).__name__}: {error}", aside=True)
 
 
 def _as_tool_error(error: Exception) -> ToolError:

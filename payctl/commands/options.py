@@ -18,6 +18,7 @@ from payctl.commands import render
 from payctl.environment import Environment
 from stacksets import progress
 from stacksets.errors import ToolError
+from stacksets.terminal import harmless
 from stacksets.waiting import Pace
 
 # The panels of --help: what one works on.
@@ -112,7 +113,7 @@ def confirmer(environment: Environment, verb: str, *, yes: bool) -> Callable[[Se
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise ToolError(f"nothing was changed: {verb} asks first, and there is no terminal", remedy="add --yes")
         with environment.report.paused():
-            return typer.confirm(f"{verb.capitalize()}?", default=False, err=True)
+            return typer.confirm(harmless(f"{verb.capitalize()}?"), default=False, err=True)
 
     return confirm
 

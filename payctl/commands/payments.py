@@ -1,6 +1,5 @@
 """Commands that make, follow and close payments."""
 
-import sys
 import time
 from typing import Annotated
 
@@ -94,7 +93,7 @@ def run_logs(
             else:
                 render.log_line(line)
     if not count:
-        print(f"no line of {payment} in the last {minutes:.0f} minutes", file=sys.stderr)
+        render.say(f"no line of {payment} in the last {minutes:.0f} minutes", aside=True)
 
 
 @app.command("parked", cls=Command, rich_help_panel=PAYMENTS)
@@ -159,5 +158,5 @@ def run_resolve(
             raise parked.refusal(context, standing, done, registers.settings(environment.home).secret)
     run.answer(
         {"payment": payment, "status": ruling.status, "by": ruling.by, "says": done.says},
-        lambda _: print(f"{payment}: {done.says} by {ruling.by}"),
+        lambda _: render.say(f"{payment}: {done.says} by {ruling.by}"),
     )

@@ -37,13 +37,13 @@ def run_rejoin(
         if withdraw:
             confirm(environment, "rejoin", f"remove the bar of {region} that only one Region holds", yes=yes)
             says = Registers(environment).remove_stray_bar(region)
-            run.answer({"region": region, "says": says}, lambda _: print(f"{region}: {says}"))
+            run.answer({"region": region, "says": says}, lambda _: render.say(f"{region}: {says}"))
             return
         step = f"bar the register of {region}, teach it every payment, then use it again"
         confirm(environment, "rejoin", step, yes=yes)
         done = rejoin.rejoin(environment, region)
     text = f"{region} serves again: {done.taught} payments taught, {done.known} were known"
-    run.answer(done, lambda _: None if done.refused else print(text))
+    run.answer(done, lambda _: None if done.refused else render.say(text))
     if done.refused:
         payment, reason = next(iter(done.refused.items()))
         more = f" (and {len(done.refused) - 1} more)" if len(done.refused) > 1 else ""

@@ -8,9 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from payctl.drills.verdict import Verdict
 from payctl.environments.destroy import Plan as Destruction
@@ -25,17 +23,23 @@ from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
 from stacksets.change_sets import Change
-from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.terminal import Terminal, Words, harmless, lines
 
 GOOD = ("CURRENT", "SUCCEEDED", "COMPLETE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "OK", "IN_SYNC", "healthy")
 BAD = ("FAILED", "ROLLBACK", "INOPERABLE", "ALARM", "DRIFTED", "STOPPED")
+PIPE_COLUMNS = 200
 STYLES = {"+": "green", ">": "yellow", "-": "red", "±": "bold red", "±?": "bold red"}
 
 
-def console() -> Console:
+def console() -> Terminal:
     """Standard output; a pipe gets full lines without colours."""
-    out = Console()
-    return out if out.is_terminal else Console(width=200, soft_wrap=True)
+    out = Terminal()
+    return out if out.is_terminal else Terminal(width=PIPE_COLUMNS, soft_wrap=True)
+
+
+def say(line: str, *, flush: bool = False, aside: bool = False) -> None:
+    """Print one line; `aside`, beside the answer, on standard error."""
+    print(harmless(line), flush=flush, file=sys.stderr if aside else sys.stdout)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
@@ -47,13 +51,13 @@ def _plain(value: Any) -> Any:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else str(value)
 
 
-def state(word: str) -> Text:
+def state(word: str) -> Words:
     """A status in its colour."""
     style = "red" if any(bad in word for bad in BAD) else "green" if word in GOOD else "yellow"
-    return Text(word.lower(), style=style)
+    return Words(word.lower(), style=style)
 
 
-def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Text]]) -> None:
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Words]]) -> None:
     """Print one table."""
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
@@ -69,7 +73,7 @@ def status(state_of: Status) -> None:
     if not state_of.stack_set:
         out.print(f"environment {state_of.environment} does not exist in account {state_of.account}")
         return
-    out.print(f"[bold]{state_of.stack_set}[/bold] in account {state_of.account}, home {state_of.home}")
+    out.print(Words(state_of.stack_set, "bold"), f"in account {state_of.account}, home {state_of.home}")
     if operation := state_of.operation:
         out.print(f"last operation {operation.id} {operation.action} ", state(operation.status))
     rows = [
@@ -96,7 +100,7 @@ def plan(preview: Plan) -> None:
     resources: dict[str, dict[str, Change]] = {}
     for change in preview.changes:
         resources.setdefault(f"{change.resource} ({change.kind})", {})[change.place] = change
-    rows: list[tuple[str | Text, ...]] = [
+    rows: list[tuple[str | Words, ...]] = [
         (name, *(_symbol(by_place.get(place)) for place in preview.places), _details(by_place))
         for name, by_place in resources.items()
     ]
@@ -104,80 +108,81 @@ def plan(preview: Plan) -> None:
     out.print("+ made  > changed  - removed  ± replaced  ±? perhaps replaced", style="dim")
     for change in preview.changes:
         if change.loses_data:
-            out.print(Text(f"{change.place}: {change.resource} holds data and would be {_fate(change)}", "bold red"))
+            out.print(Words(f"{change.place}: {change.resource} holds data and would be {_fate(change)}", "bold red"))
     for line in preview.refused:
-        out.print(Text(f"refused by AWS: {line}", "bold red"))
+        out.print(Words(f"refused by AWS: {line}", "bold red"))
     for line in preview.notes:
-        out.print(Text(f"note: {line}", "yellow"))
+        out.print(Words(f"note: {line}", "yellow"))
     out.print("payctl deploy would:")
     for step in preview.steps:
-        out.print(f"  - {step}", highlight=False)
+        out.print(f"  - {step}")
 
 
-def _symbol(change: Change | None) -> Text:
-    return Text(change.symbol, STYLES[change.symbol]) if change else Text("")
+def _symbol(change: Change | None) -> Words:
+    return Words(change.symbol, STYLES[change.symbol]) if change else Words("")
 
 
 def _fate(change: Change) -> str:
     return {"-": "removed", "±": "replaced"}.get(change.symbol, "replaced, perhaps")
 
 
-def _details(by_place: dict[str, Change]) -> Text:
-    text = Text()
+def _details(by_place: dict[str, Change]) -> Words:
     details = {detail.name: detail for change in by_place.values() for detail in change.details}
+    texts = []
     for detail in details.values():
         style = "red" if detail.recreation in ("Always", "Conditionally") else ""
         values = f" {detail.before} -> {detail.after}" if detail.before or detail.after else ""
-        text.append(f"{detail.name}: {detail.why}{values}\n", style)
-    text.rstrip()
-    return text
+        texts.append(Words(f"{detail.name}: {detail.why}{values}", style))
+    return lines(texts)
 
 
 def checks(results: Sequence[Check]) -> None:
     """`payctl preflight` for people."""
-    words = {True: Text("ok", style="green"), False: Text("FAILED", style="red"), None: Text("note", style="yellow")}
+    words = {True: Words("ok", style="green"), False: Words("FAILED", style="red"), None: Words("note", style="yellow")}
     rows = [(words[check.ok], check.place, check.subject, check.detail) for check in results]
     table("", ("", "where", "check", "result"), rows)
     for check in results:
         if check.ok is False and check.remedy:
-            console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red", highlight=False)
+            console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red")
 
 
 def explanation(failed: Explanation) -> None:
     """`payctl why` for people."""
     if not failed.subject:
-        print("nothing failed: the last operation and the global stack are good")
+        say("nothing failed: the last operation and the global stack are good")
         return
     out = console()
-    out.print(Text(failed.subject, style="bold"))
+    out.print(Words(failed.subject, style="bold"))
     for cause in failed.causes:
-        out.print(Text(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
-        out.print(Text(f"    {cause.reason}"))
+        out.print(Words(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
+        out.print(Words(f"    {cause.reason}"))
         if cause.remedy:
-            out.print(Text(f"    remedy: {cause.remedy}", style="green"))
+            out.print(Words(f"    remedy: {cause.remedy}", style="green"))
 
 
 def destruction(preview: Destruction) -> None:
     """`payctl destroy --plan` for people."""
     for number, step in enumerate(preview.steps, 1):
-        print(f"{number}. {step}")
-    for title, lines in (("kept", preview.kept), ("in the way", preview.obstacles)):
-        print(f"{title}: {'' if lines else 'nothing'}")
-        for line in lines:
-            print(f"  - {line}")
+        say(f"{number}. {step}")
+    for title, things in (("kept", preview.kept), ("in the way", preview.obstacles)):
+        say(f"{title}: {'' if things else 'nothing'}")
+        for thing in things:
+            say(f"  - {thing}")
 
 
 def drifts(resources: Sequence[Drift]) -> None:
     """`payctl drift`: one row a property."""
     if not resources:
-        print("no drift: every stack matches its template")
+        say("no drift: every stack matches its template")
         return
-    rows: list[tuple[str | Text, ...]] = []
+    rows: list[tuple[str | Words, ...]] = []
     for each in resources:
         name = f"{each.resource} ({each.kind})"
-        rows += [(each.place, name, d.path, Text(d.expected, "green"), Text(d.actual, "red")) for d in each.differences]
+        rows += [
+            (each.place, name, d.path, Words(d.expected, "green"), Words(d.actual, "red")) for d in each.differences
+        ]
         if not each.differences:
-            rows.append((each.place, name, "", "", Text(each.status.lower(), "red")))
+            rows.append((each.place, name, "", "", Words(each.status.lower(), "red")))
     table("", ("where", "resource", "property", "expected", "actual"), rows)
 
 
@@ -188,11 +193,11 @@ def _attention(regions: Sequence[Attention]) -> None:
     rows = [
         (
             each.region,
-            Text(", ".join(each.alarms) or "none", "red" if each.alarms else "green"),
-            Text(str(each.dead_letters), "red" if each.dead_letters else "green"),
+            Words(", ".join(each.alarms) or "none", "red" if each.alarms else "green"),
+            Words(str(each.dead_letters), "red" if each.dead_letters else "green"),
             str(each.open),
-            Text(str(each.parked), "red" if each.parked else "green"),
-            Text(each.trouble or (f"register not in use: {each.register}" if each.register else ""), "red"),
+            Words(str(each.parked), "red" if each.parked else "green"),
+            Words(each.trouble or (f"register not in use: {each.register}" if each.register else ""), "red"),
         )
         for each in regions
     ]
@@ -203,8 +208,11 @@ def replies(answers: Sequence[Reply]) -> None:
     """`payctl pay` for people."""
     for reply in answers:
         replayed = " (replayed)" if reply.replayed else ""
-        print(f"{reply.region}: {reply.status or 'no answer'}{replayed}: {reply.meaning}")
-        print(json.dumps(reply.body, indent=2) if not isinstance(reply.body, str) else f"  {reply.body}")
+        say(f"{reply.region}: {reply.status or 'no answer'}{replayed}: {reply.meaning}")
+        if isinstance(reply.body, str):
+            say(f"  {reply.body}")
+        else:
+            print_json(reply.body)
 
 
 def reconciliation(result: Reconciliation) -> None:
@@ -212,20 +220,20 @@ def reconciliation(result: Reconciliation) -> None:
     rows = [(f.kind, f.region, f.payment, f.detail, "repaired" if f.repaired else "") for f in result.findings]
     if rows:
         table("", ("finding", "where", "payment", "detail", ""), rows)
-    print(f"{result.payments} payments, {len(rows)} findings")
+    say(f"{result.payments} payments, {len(rows)} findings")
 
 
 def letters(read: Sequence[Letter]) -> None:
     """`payctl redrive` for people."""
     rows = [(letter.region, letter.message_id, letter.payment, letter.reason, letter.state) for letter in read]
     table("", ("Region", "message", "payment", "reason", ""), rows)
-    print(f"{len(read)} dead letters")
+    say(f"{len(read)} dead letters")
 
 
 def parked(payments: Sequence[Waiting]) -> None:
     """`payctl parked` for people."""
     if not payments:
-        print("no payment is parked")
+        say("no payment is parked")
         return
     rows = [
         (
@@ -241,9 +249,9 @@ def parked(payments: Sequence[Waiting]) -> None:
     table("", ("payment", "amount", "age", "decided for", "why", "idempotency key"), rows)
     for each in payments:
         if each.ruling:
-            print(f"an operator has ruled about {each.payment}: {each.ruling}")
-    print("ask the processor about the key, then: payctl resolve ID --settled REFERENCE")
-    print("                                   or: payctl resolve ID --not-charged --reason TEXT")
+            say(f"an operator has ruled about {each.payment}: {each.ruling}")
+    say("ask the processor about the key, then: payctl resolve ID --settled REFERENCE")
+    say("                                   or: payctl resolve ID --not-charged --reason TEXT")
 
 
 def duration(seconds: int) -> str:
@@ -258,16 +266,16 @@ def duration(seconds: int) -> str:
 def log_line(line: Line) -> None:
     """One line of `payctl logs` for people."""
     at = datetime.fromtimestamp(line.at / 1000, UTC).isoformat(timespec="milliseconds")
-    print(f"{at} {line.region:<14} {line.group:<9} {line.text}", flush=True)
+    say(f"{at} {line.region:<14} {line.group:<9} {line.text}", flush=True)
 
 
 def faults(listed: Mapping[str, Any]) -> None:
     """`payctl faults list` for people."""
     for fault in listed["faults"]:
         rest = {name: value for name, value in fault.items() if name not in ("id", "kind")}
-        print(f"{fault['id']}: {fault['kind']} {json.dumps(rest)}")
+        say(f"{fault['id']}: {fault['kind']} {json.dumps(rest)}")
     if not listed["faults"]:
-        print("no faults are set")
+        say("no faults are set")
 
 
 def figures(values: Mapping[str, Any]) -> None:
@@ -285,17 +293,5 @@ def verdict(judged: Verdict, report: Path | None) -> None:
     """`payctl drill` for people."""
     figures({name: value for name, value in asdict(judged).items() if name != "failures"})
     for failure in judged.failures:
-        print(f"FAILED: {failure}")
-    print(f"{'PASSED' if judged.passed else 'FAILED'}{f'; report: {report}' if report else ''}")
-
-
-def error(problem: ToolError, *, as_json: bool) -> None:
-    """The one place that decides how failure looks: one red line, and one for each Region."""
-    causes = problem.causes if isinstance(problem, RegionsFailedError) else ()
-    if as_json:
-        print_json({"error": problem.message, "remedy": problem.remedy, "causes": causes})
-    out = Console(stderr=True, soft_wrap=True, highlight=False)
-    out.print(Text(f"error: {problem}", style="red"))
-    for cause in causes:
-        out.print(Text(f"  {cause}"))
-    sys.stderr.flush()
+        say(f"FAILED: {failure}")
+    say(f"{'PASSED' if judged.passed else 'FAILED'}{f'; report: {report}' if report else ''}")

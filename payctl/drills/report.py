@@ -1,12 +1,11 @@
 """A drill's report: one HTML file with everything in it, for screens of both kinds and for paper."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from html import escape
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from payctl import pages
 from payctl.drills import charts
 from payctl.drills.drill import Drill
 
@@ -51,30 +50,24 @@ def html(drill: Drill) -> str:
         ("payments", "Each payment, until it was settled", charts.payments(drill), "One mark a payment."),
     )
     parts = [
-        f'<header class="{word}"><h1>{escape(drill.options.name)}</h1><p class="verdict">{word}</p>',
-        f"<p>{escape(_sentence(data))}</p></header>",
-        _list("failures", verdict["failures"]),
+        f'<header class="{word}"><h1>{pages.words(drill.options.name)}</h1><p class="verdict">{word}</p>',
+        f"<p>{pages.words(_sentence(data))}</p></header>",
+        pages.listed("failures", verdict["failures"]),
         f'<dl class="figures">{"".join(_figure(verdict, name, text) for name, text in FIGURES.items())}</dl>',
         *(_picture(*picture) for picture in pictures),
         "<section><h2>Where accepted, for whom decided</h2>",
         _matrix(drill),
         "</section><section><h2>What was broken</h2>",
-        _table(
+        pages.table(
             ("from", "to", "what"),
             [(f"{o['from']:.1f} s", f"{o['to']:.1f} s", o["what"]) for o in data["outages"]],
         ),
         "</section><section><h2>More figures</h2><table>",
         *(_row(verdict, name, text) for name, text in MORE.items()),
         "</table></section>",
-        f'<script type="application/json" id="drill">{_embedded(data)}</script>',
+        pages.embedded("drill", data),
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="icon" href="data:,">'
-        f"<title>Drill {escape(drill.options.name)}: {word}</title><style>{STYLE.read_text()}</style></head>"
-        f"<body><main>{''.join(parts)}</main></body></html>\n"
-    )
+    return pages.page(f"Drill {drill.options.name}: {word}", STYLE.read_text(), parts)
 
 
 def _sentence(data: Mapping[str, Any]) -> str:
@@ -93,18 +86,17 @@ def _value(verdict: Mapping[str, Any], name: str) -> str:
 
 def _figure(verdict: Mapping[str, Any], name: str, text: str) -> str:
     wrong = ' class="wrong"' if name in MUST_BE_ZERO and verdict[name] else ""
-    return f'<div{wrong}><dt>{text}</dt><dd data-figure="{name}">{_value(verdict, name)}</dd></div>'
+    return f'<div{wrong}><dt>{text}</dt><dd data-figure="{name}">{pages.words(_value(verdict, name))}</dd></div>'
 
 
 def _row(verdict: Mapping[str, Any], name: str, text: str) -> str:
-    return f'<tr><th scope="row">{text}</th><td data-figure="{name}">{_value(verdict, name)}</td></tr>'
+    return f'<tr><th scope="row">{text}</th><td data-figure="{name}">{pages.words(_value(verdict, name))}</td></tr>'
 
 
 def _picture(name: str, title: str, spec: charts.Spec, caption: str) -> str:
-    svg = charts.draw(name, spec).replace("<svg", f'<svg aria-label="{escape(title)}"', 1)
-    return (
-        f"<section><h2>{escape(title)}</h2><figure>{svg}<figcaption>{escape(caption)}</figcaption></figure></section>"
-    )
+    svg = charts.draw(name, spec).replace("<svg", f'<svg aria-label="{pages.words(title)}"', 1)
+    shown = f"<figure>{svg}<figcaption>{pages.words(caption)}</figcaption></figure>"
+    return f"<section><h2>{pages.words(title)}</h2>{shown}</section>"
 
 
 def _matrix(drill: Drill) -> str:
@@ -115,19 +107,6 @@ def _matrix(drill: Drill) -> str:
         counts[payment.accepted_by, str(record["Region"]) if record else "no record"] += 1
     columns = (*drill.regions, *(["no record"] if any(to == "no record" for _, to in counts) else []))
     rows = [(f"in {region}", *(str(counts[region, to]) for to in columns)) for region in drill.regions]
-    return _table(("accepted", *(f"for {column}" if column != "no record" else column for column in columns)), rows)
-
-
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-
-def _list(name: str, lines: Sequence[str]) -> str:
-    return f'<ul class="{name}">{"".join(f"<li>{escape(line)}</li>" for line in lines)}</ul>' if lines else ""
-
-
-def _embedded(data: Mapping[str, Any]) -> str:
-    """JSON that cannot end the element it stands in."""
-    return json.dumps(data).replace("<", "\\u003c")
+    return pages.table(
+        ("accepted", *(f"for {column}" if column != "no record" else column for column in columns)), rows
+    )

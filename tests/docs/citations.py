@@ -26,7 +26,7 @@ PAGE: Final = re.compile(r"(?<![\w/.:-])(?:docs|localcloud|bench|tests)/[\w/-]+\
 # Pages that the project once was written from, and does not ship.
 FOREIGN: Final = re.compile(
     rf"\b(?:DESIGN(?:\.md)?{GAP}\d|SPEC(?:\.md)?{GAP}[A-D]\d*\b|FACTS(?:\.md)?{GAP}[FN]\d+|FAULTS{GAP}\d"
-    r"|(?:DESIGN|SPEC|FACTS|FAULTS|SECURITY|BASELINES|STYLE|PRICES|SURVEY)\.md)"
+    r"|(?:DESIGN|SPEC|FACTS|FAULTS|BASELINES|STYLE|PRICES|SURVEY)\.md)"
 )
 BARE: Final = re.compile(r'"""[BF]\d+[ .]|\([FN]\d+\)')
 MODULE: Final = re.compile(r"(?<![\w/.$<{-])[\w/*-]+\.py\b")

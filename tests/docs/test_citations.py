@@ -61,7 +61,7 @@ def test_a_clean_project_has_no_findings(tmp_path: Path) -> None:
         ("# Said in DESIGN\n# 3.\n", "1: 'DESIGN\\n# 3' is not of this project"),
         ('class Table:\n    """B4."""\n', '2: \'"""B4.\' is not of this project'),
         ("# At most 500 (FACTS F1), by FAULTS 9.\n", "1: 'FACTS F1' is not of this project"),
-        ("# See SECURITY.md, top.\n", "1: 'SECURITY.md' is not of this project"),
+        ("# See BASELINES.md, top.\n", "1: 'BASELINES.md' is not of this project"),
     ],
 )
 def test_a_citation_in_a_module_that_leads_nowhere_is_found(tmp_path: Path, text: str, expected: str) -> None:

@@ -1,8 +1,13 @@
-"""The GitHub workflows: valid by GitHub's schema, without stored keys, and their shell does what it says."""
+"""The GitHub workflows: valid by GitHub's schema, without stored keys, with nothing installed that is not pinned, and
+their shell does what it says."""
 
+import ast
 import os
+import re
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,9 @@ from ruamel.yaml import YAML
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 MAKEFILE = (ROOT / "Makefile").read_text()
+REQUIREMENTS = ROOT / "requirements"
+# What payctl imports only where it is installed, or where it is asked for something that deploying is not.
+OPTIONAL = {"cfnlint", "cloudformation_validate", "localcloud", "vl_convert"}
 
 
 def load(name: str) -> dict[str, Any]:
@@ -19,15 +27,37 @@ def load(name: str) -> dict[str, Any]:
     return found
 
 
+def jobs() -> list[dict[str, Any]]:
+    return [job for file in FILES for job in load(file.name)["jobs"].values()]
+
+
 def steps() -> list[dict[str, Any]]:
-    jobs = [job for file in FILES for job in load(file.name)["jobs"].values()]
-    return [step for job in jobs for step in job.get("steps", [])]
+    return [step for job in jobs() for step in job.get("steps", [])]
+
+
+def pinned(name: str) -> dict[str, tuple[str, ...]]:
+    """What a lock file pins, each as `name==version`, with its hashes."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in re.split(r"\n(?=\S)", (REQUIREMENTS / name).read_text()):
+        first = re.match(r"([\w.-]+==[^\s;]+)", entry)
+        assert first, entry
+        found[first[1]] = tuple(re.findall(r"--hash=(sha256:[0-9a-f]{64})", entry))
+    return found
+
+
+def check(schema: str, file: Path) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_workflow_is_valid(file: Path) -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    ran = check("github-workflows", file)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_dependabot_s_settings_are_valid() -> None:
+    ran = check("dependabot", ROOT / ".github" / "dependabot.yml")
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
@@ -35,19 +65,65 @@ def test_invalid_workflow_is_found(tmp_path: Path) -> None:
     """The check is one: it refuses a job that runs nowhere."""
     file = tmp_path / "wrong.yml"
     file.write_text("on: push\njobs: {a: {steps: [{run: x}]}}\n")
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(file)]
-    assert subprocess.run(command, capture_output=True, check=False).returncode == 1
+    assert check("github-workflows", file).returncode == 1
 
 
-def test_actions_are_pinned_by_major_version() -> None:
-    used = {step["uses"] for step in steps() if "uses" in step}
-    assert {action.split("@")[0] for action in used} == {
+def test_actions_are_few_and_pinned_by_the_commit_of_a_named_release() -> None:
+    used = {line.strip() for file in FILES for line in re.findall(r"uses: *(.*)", file.read_text())}
+    used.remove("./.github/workflows/test.yml")
+    pins = {action: re.fullmatch(r"([\w-]+/[\w-]+)@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used}
+    assert all(pins.values()), pins
+    assert sorted(pin[1] for pin in pins.values() if pin) == [
         "actions/checkout",
         "actions/setup-python",
         "actions/upload-artifact",
         "aws-actions/configure-aws-credentials",
-    }
-    assert all(action.split("@")[1].removeprefix("v").isdigit() for action in used), used
+    ], "each is one version everywhere"
+
+
+def test_a_job_with_credentials_installs_only_what_deploying_needs() -> None:
+    """Nor takes what another job left in a cache."""
+    holders = [job for job in jobs() if "id-token" in job.get("permissions", {})]
+    assert len(holders) == 3
+    for job in holders:
+        commands = "\n".join(step.get("run", "") for step in job["steps"])
+        assert re.findall(r".*\b(?:make|pip|pipx|uv|uvx|npm|npx|curl)\b.*", commands) == [
+            "make setup LOCK=requirements/deploy.txt"
+        ]
+        assert not any("cache" in step.get("with", {}) for step in job["steps"])
+
+
+@pytest.mark.parametrize("name", sorted(file.name for file in REQUIREMENTS.glob("*.txt")))
+def test_lock_files_are_hashed_and_name_no_index(name: str) -> None:
+    assert all(pinned(name).values())
+    assert not re.search(r"^-|://|find-links", (REQUIREMENTS / name).read_text(), re.MULTILINE)
+    assert f" -o requirements/{name} " in MAKEFILE
+
+
+def test_what_deploys_was_tested_and_holds_no_emulator() -> None:
+    deploy, dev = pinned("deploy.txt"), pinned("dev.txt")
+    assert {name: dev.get(name) for name in deploy} == deploy, "run `make lock`"
+    names = {name.partition("==")[0] for name in deploy}
+    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
+    assert not names & {re.split(r"[<>=\[]", each)[0] for each in groups["localcloud"]}
+    assert len(names) < 30
+
+
+def test_what_deploys_has_all_that_payctl_imports() -> None:
+    """No more, and no less: the names are those of the lock file."""
+    ours = {"payctl", "stacksets", "builder", "payments"}
+    folders = [ROOT / name for name in ("payctl", "stacksets", "builder", "lambda")]
+    imported: set[str] = set()
+    for file in (file for folder in folders for file in folder.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                imported.add((node.module or "").partition(".")[0])
+    foreign = {name for name in imported if not name.startswith("mypy_boto3_")} - sys.stdlib_module_names - ours
+    known = metadata.packages_distributions()
+    installed = {name.partition("==")[0] for name in pinned("deploy.txt")}
+    assert {name for name in foreign if not installed & {each.lower() for each in known.get(name, [])}} == OPTIONAL
 
 
 def test_no_workflow_knows_a_secret() -> None:
@@ -80,7 +156,7 @@ def test_deployment_follows_the_tests_on_main_only_and_is_never_cancelled() -> N
 
 def test_every_make_target_that_a_workflow_runs_exists() -> None:
     targets = [line.split()[1] for step in steps() for line in step.get("run", "").splitlines() if line[:5] == "make "]
-    assert set(targets) == {"setup", "test", "audit"}
+    assert set(targets) == {"setup", "test", "audit", "sbom", "vulnerabilities"}
     assert all(f"\n{target}:" in MAKEFILE for target in targets)
 
 
