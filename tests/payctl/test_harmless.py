@@ -12,7 +12,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from html.parser import HTMLParser
-from types import UnionType
+from types import SimpleNamespace, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from payctl.acceptance import check as acceptance_check
 from payctl.acceptance import report as acceptance_report
-from payctl.commands import acceptance, main, render
+from payctl.commands import acceptance, main, options, render
 from payctl.drills import charts
 from payctl.drills import report as drill_report
 from payctl.drills.verdict import Verdict
@@ -108,6 +108,15 @@ def causes(text: str) -> RegionsFailedError:
     return RegionsFailedError(f"«{text}»", [filled(Cause, text)], remedy=f"«{text}»")
 
 
+def ask(text: str) -> None:
+    """The question before a change, as typer is given it."""
+    terminal = SimpleNamespace(isatty=lambda: True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "sys", SimpleNamespace(stdin=terminal, stderr=terminal))
+        patch.setattr("typer.confirm", lambda question, **_: print(question))
+        options.confirmer(SimpleNamespace(report=progress.Silent()), f"close «{text}»", yes=False)(())  # type: ignore[arg-type]  # all it needs
+
+
 def narrated(text: str) -> None:
     """A phase of a run, with a line and a note."""
     with progress.reporter() as shown:
@@ -174,13 +183,14 @@ SHOWS: Mapping[str, Callable[[str], object]] = {
     "a failure that nobody foresaw": lambda text: ends(ValueError(f"«{text}»")),
     "its traceback": lambda text: ends(ValueError(f"«{text}»"), "--debug"),
     "progress": narrated,
+    "question": ask,
 }
 
 
-def ends(error: Exception, *options: str) -> None:
+def ends(error: Exception, *arguments: str) -> None:
     """payctl's end when a command raises this."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["payctl", *options])
+        patch.setattr("sys.argv", ["payctl", *arguments])
         patch.setattr(main, "app", lambda: (_ for _ in ()).throw(error))
         with pytest.raises(SystemExit):
             main.main()
