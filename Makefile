@@ -6,7 +6,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search mutants evidence accept templates docs pictures check lint format audit up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +52,10 @@ $(VENV)-model/.done: requirements/model.txt
 
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
+
+INPUTS ?= 100000
+fuzz: setup ## Send INPUTS=100000 right, wrong and hostile requests, executions and events to the handlers, in memory
+	@FUZZ=$(INPUTS) $(BIN)/pytest tests/fuzz --timeout 0
 
 mutants: setup ## Break lambda/payments in one place after the other: do the tests see it? (ALL=--all: everything again)
 	@$(BIN)/python -m tests.mutants.run $(ALL)
