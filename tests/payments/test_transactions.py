@@ -299,6 +299,14 @@ def test_ordinary_moments_are_no_card_numbers() -> None:
         assert read_transaction({**given, "timestamp": payment.iso}, ACCOUNT) == payment
 
 
+def test_moments_of_january_2027_are_no_card_numbers() -> None:
+    """Though they begin with 1800, as fifteen digits of JCB once did."""
+    fractions = [f"1800000000.{digits:05}" for digits in range(100) if cards.is_card(f"1800000000{digits:05}")]
+    assert len(fractions) == 10
+    for fraction in fractions:
+        assert read_transaction({**GOOD, "amount": 1, "timestamp": Decimal(fraction)}, ACCOUNT).timestamp > 0
+
+
 @pytest.mark.parametrize("name", ["pan", "card_number", "Card-Number", "cardNumber", "CVV", "cvc2", "track1", "PIN"])
 def test_fields_for_card_data_are_refused_by_name(name: str) -> None:
     assert list(faults(request(**{name: "x"})).values()) == ["must not hold card data"]

@@ -136,7 +136,7 @@ def _plain_digits(text: str) -> str:
         return text
     return "".join(
         str(int(value)) if (value := unicodedata.numeric(sign, -1)) in range(10) else sign
-        for sign in unicodedata.normalize("NFKC", text)
+        for sign in text
         if unicodedata.category(sign) not in UNSEEN
     )
 
