@@ -64,10 +64,11 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model ## What takes longer than a test run: drills, the model, the search, campaigns under faults and their mutants
+evidence: model ## What takes longer than a test run: drills, the model, the search, campaigns under faults and their mutants, fuzzing
 	@$(BIN)/pytest -m evidence
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	@$(MAKE) --no-print-directory fuzz
 	@$(BIN)/python -m tests.simulation.run --mutants
 
 templates: setup ## Write templates/*.json from builder/
