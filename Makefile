@@ -8,7 +8,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,10 @@ $(VENV)-model/.done: requirements/model.txt
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
+INPUTS ?= 100000
+fuzz: setup ## Send INPUTS=100000 right, wrong and hostile requests, executions and events to the handlers, in memory
+	@FUZZ=$(INPUTS) $(BIN)/pytest tests/fuzz --timeout 0
+
 mutants: setup ## Break lambda/payments in one place after the other: do the tests see it? (ALL=--all: everything again)
 	@$(BIN)/python -m tests.mutants.run $(ALL)
 
@@ -62,9 +66,10 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model ## What takes longer than a test run: model, search, campaigns, mutants, drills, acceptance
+evidence: model ## What takes longer than a test run: model, search, campaigns, fuzzing, mutants, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	@$(MAKE) --no-print-directory fuzz
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(MAKE) --no-print-directory mutants
 	@$(BIN)/pytest -m evidence

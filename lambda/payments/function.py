@@ -13,7 +13,7 @@ from typing import Any, Final
 from payments import api, metrics, runtime, task
 from payments.log import log, payment_tag
 from payments.protocol.flows import Reply, get, pursue, submit
-from payments.protocol.transactions import ID, InvalidTransactionError, read_request
+from payments.protocol.transactions import InvalidTransactionError, is_id, read_request
 from payments.protocol.values import DECLINED, SETTLED, Intent, Result, intent_of, payment_of
 
 API_SECONDS: Final = 8.0
@@ -62,8 +62,8 @@ def do_request(event: Mapping[str, Any]) -> tuple[api.Response, Reply, str]:
 
 
 def do_get(payment: str, account: str, path: str) -> tuple[api.Response, Reply, str]:
-    """The same for a GET."""
-    if not ID.fullmatch(payment):
+    """The same for a GET. What cannot be an id is neither looked up nor logged."""
+    if not is_id(payment):
         return api.problem(404), Reply(404), ""
     reply = run(get(runtime.context(), payment, account), API_SECONDS)
     response = api.answer(reply, path) if reply.code != 503 else api.problem(503, detail=api.UNREAD)

@@ -8,6 +8,7 @@ The contract, with the idempotency key in each path or header (see also `localcl
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from typing import Any, Final
 
 from payments.aws import AwsError
 from payments.http import Host, HttpRequest, NotSentError, Reply
+from payments.protocol import cards
 from payments.protocol.ports import (
     CANCELLED,
     LOST,
@@ -38,6 +40,8 @@ VERDICTS: Final = {
     "cancelled": CANCELLED,
 }
 """By the member "status" of an answer; anything else there is no final word."""
+
+REFERENCE: Final = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 
 
 class Meaning(Enum):
@@ -165,13 +169,17 @@ def read_verdict(reply: Reply) -> Verdict | Silence:
     verdict = VERDICTS.get(str(fields.get("status")))
     if verdict is None or verdict.cancelled:
         return verdict or LOST
-    return verdict._replace(reference=str(fields.get("id", "")))
+    # An unfit reference is left out. The money has moved, or not, whatever the processor calls it: taken for no final
+    # word, the answer would leave the payment in doubt at every look. Cut, it could name another charge.
+    reference = str(fields.get("id") or "")
+    fit = REFERENCE.fullmatch(reference) and not cards.in_text(reference)
+    return verdict._replace(reference=reference if fit else "")
 
 
 def members(reply: Reply) -> dict[str, Any]:
     """The members of an answer's JSON object; none when it is no object."""
     try:
         fields = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return fields if isinstance(fields, dict) else {}

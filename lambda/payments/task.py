@@ -1,12 +1,29 @@
 """The workflow's task: its input and output as Step Functions has them. The workflow knows the errors by name."""
 
+import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
+from payments.protocol import cards
 from payments.protocol.settlement import PARKED, Outcome, State
-from payments.protocol.transactions import ID, InvalidTransactionError, card_in_id, read_transaction
+from payments.protocol.transactions import (
+    CARD,
+    MEMBERS,
+    InvalidTransactionError,
+    is_id,
+    read_transaction,
+    unknown,
+)
 from payments.protocol.values import Intent, intent_of
+
+TEXT: Final = 64 * 1024
+"""Characters of an input, in which a workflow may hand on the error of another Region."""
+WANTED: Final = ("transaction", "transactionId", "account", "hash")
+HOPS: Final = ("region", "failover", "next", "tried", "reason", "error")
+"""What workflows tell each other; not used here."""
+ACCOUNT: Final = re.compile(r"[0-9]{12}")
+HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
 class InvalidTransaction(Exception):
@@ -23,23 +40,44 @@ class NotSettled(Exception):
 
 def read_input(fields: Any, own_account: str) -> tuple[str, Intent | None]:
     """The id, and the payload where the input holds one. Raises InvalidTransaction, which names every fault."""
-    if not isinstance(fields, Mapping):
-        raise InvalidTransaction("input: must be an object with `transaction` or `transactionId`")
-    if "transaction" not in fields:
-        payment = fields.get("transactionId")
-        if not isinstance(payment, str) or not ID.fullmatch(payment) or card_in_id(payment):
-            raise InvalidTransaction("transactionId: must be the id of an accepted payment")
-        return payment, None
-    account = str(fields.get("account") or own_account)
-    if not account.isdecimal() or len(account) != 12:
-        raise InvalidTransaction("account: must be 12 digits")
+    if not isinstance(fields, Mapping) or not bounded(fields):
+        raise InvalidTransaction(f"input must be an object of at most {MEMBERS} members and {TEXT} characters")
+    faults = unknown(fields, WANTED + HOPS) + [(name, CARD) for name in HOPS if cards.inside(fields.get(name))]
+    account = fields.get("account", own_account)
+    if not isinstance(account, str) or not ACCOUNT.fullmatch(account):
+        faults.append(("account", "must be 12 digits"))
+    if not HASH.fullmatch(str(fields.get("hash", "0" * 64))):
+        faults.append(("hash", "must be 64 hexadecimal digits"))
+    payment, intent = fields.get("transactionId"), None
+    if not is_id(payment) and ("transactionId" in fields or "transaction" not in fields):
+        faults.append(("transactionId", "must be the id of an accepted payment"))
     try:
-        intent = intent_of(read_transaction(exact(fields["transaction"]), account))
+        if "transaction" in fields:
+            intent = intent_of(read_transaction(exact(fields["transaction"]), str(account)))
     except InvalidTransactionError as error:
-        raise InvalidTransaction(str(error)) from None
-    if fields.get("hash", intent.hash) != intent.hash:
-        raise InvalidTransaction("hash: is not that of the transaction")
-    return intent.id, intent
+        faults += error.faults
+    if intent and not faults:
+        own = {"transactionId": intent.id, "hash": intent.hash}
+        faults += [(name, "is not that of the transaction") for name in own if fields.get(name, own[name]) != own[name]]
+    if faults:
+        raise InvalidTransaction(str(InvalidTransactionError(*faults)))
+    return intent.id if intent else str(payment), intent
+
+
+def bounded(value: Any) -> bool:
+    """Whether a JSON value is small, seen without recursion: what comes after may recurse."""
+    values, texts = [value], [""]
+    for one in values:
+        if isinstance(one, Mapping):
+            texts += one.keys()
+            values += one.values()
+        elif isinstance(one, list):
+            values += one
+        elif isinstance(one, str):
+            texts.append(one)
+        if len(values) > MEMBERS:
+            return False
+    return sum(map(len, texts)) <= TEXT
 
 
 def conclude(payment: str, mine: Intent | None, outcome: Outcome) -> dict[str, Any]:

@@ -32,8 +32,8 @@ class Answer:
 
     @property
     def error(self) -> bool:
-        """Whether the client must repeat its request: the outcome is not known."""
-        return self.status in (0, 409, 429) or self.status >= 500
+        """Whether the client must repeat its request: the outcome is not known, or no API of ours was there to ask."""
+        return self.status in (0, 409, 429) or self.status >= 500 or (self.status == 404 and self.method == "POST")
 
 
 @dataclass(kw_only=True, slots=True)

@@ -76,7 +76,7 @@ def test_after_an_error_the_next_region_is_asked_for_the_same_payment() -> None:
     assert Counter(p.accepted_by for p in record.accepted) == {"b": 4, "c": 2}
 
 
-@pytest.mark.parametrize("status", [0, 409, 429, 500, 503])
+@pytest.mark.parametrize("status", [0, 404, 409, 429, 500, 503])
 def test_what_leaves_the_outcome_open_is_repeated(status: int) -> None:
     record, _ = run(lambda *asked: answer(status, {}) if asked[2] < 2 else SETTLED, payments=1)
     assert record.summary()["answers"] == {str(status): 2, "201": 1}

@@ -149,6 +149,40 @@ def test_what_a_cancellation_comes_to(reply: Any, answer: Any) -> None:
     assert made.cancel(Cancel("", "key-1")) == answer
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("ch_1", "ch_1"),
+        ("pay:AB/9+z=.-", "pay:AB/9+z=.-"),
+        ("r" * 128, "r" * 128),
+        (9001, "9001"),
+        ("r" * 129, ""),
+        ("[red]x", ""),
+        ("a b", ""),
+        ("\x1b[2J", ""),
+        ("ch_é", ""),
+        ("٣٣", ""),
+        ("ch_1\n", ""),
+        ("4111111111111111", ""),
+        ("ch_4111-1111-1111-1111", ""),
+        (4111111111111111, ""),
+        (None, ""),
+        ({"id": 1}, ""),
+        (["ch_1"], ""),
+    ],
+)
+def test_a_final_word_stands_without_an_unfit_reference(given: Any, kept: str) -> None:
+    """It would stay in doubt for good otherwise: every look-up would be answered alike."""
+    for status, settled in (("succeeded", True), ("declined", False)):
+        made, _ = client((200, {"status": status, "id": given}))
+        assert made.charge(CHARGE, 1.0) == Verdict(settled, kept)
+
+
+def test_an_answer_that_is_too_deep_is_no_final_word() -> None:
+    made, _ = client((200, b'{"a": ' + b"[" * 100_000))
+    assert made.charge(CHARGE, 1.0) is LOST
+
+
 def test_a_secret_that_was_refused_is_read_again_once() -> None:
     read = iter(("old", "new", "newest"))
     made, desk = Processor("http://127.0.0.1:1", Secret(lambda: next(read))), Desk((401, {}), (200, DONE), (200, DONE))

@@ -3,7 +3,7 @@ echoed."""
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, NoReturn, TypeVar
@@ -13,11 +13,8 @@ from payments.protocol.currencies import MINOR_UNITS
 from payments.protocol.values import EPOCH, Payment
 
 BODY_BYTES: Final = 16 * 1024
+MEMBERS: Final = 64
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-# With hex letters, so that it cannot be digits in disguise.
-UUID: Final = re.compile(r"(?=.*[a-f])[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", re.I)
-# Without dashes, of which one in 500 holds what looks like a card number; a card number with a tail must not pass.
-PLAIN_UUID: Final = re.compile(r"(?=.*[a-f])[0-9a-f]{12}[47][0-9a-f]{3}[89ab][0-9a-f]{15}", re.IGNORECASE)
 AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
 LARGEST: Final = Decimal(10) ** 12
 MOMENT: Final = re.compile(
@@ -25,6 +22,9 @@ MOMENT: Final = re.compile(
 )
 LAST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 MICROS_OF_LAST: Final = (LAST - EPOCH) // timedelta(microseconds=1)
+# 2001 to 2039: no card number of sixteen digits begins like these, and none of fifteen is meant.
+ORDINARY: Final = range(10**15, 22 * 10**14)
+DIGITS: Final = 28  # the decimal context has as many
 FIELDS: Final = ("id", "amount", "currency", "timestamp")
 Read = TypeVar("Read")
 CARD: Final = "must not hold card data"
@@ -56,14 +56,20 @@ def read_request(text: str, account: str) -> Payment:
 
 
 def read_json(text: str) -> Any:
-    """Strict JSON: no NaN, no Infinity, no key twice; numbers are exact decimals. Raises InvalidTransactionError."""
+    """Strict JSON: no NaN, no Infinity, no key twice; numbers are exact decimals. Raises InvalidTransactionError.
+
+    What is nested deeply or has many members is refused before it is parsed: these signs are counted, also in texts,
+    where nothing needs them.
+    """
+    if sum(map(text.count, "{[,")) > MEMBERS:
+        raise InvalidTransactionError(("", f"must have at most {MEMBERS} members"))
     try:
         return json.loads(
             text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_once
         )
     except InvalidTransactionError:
         raise
-    except (ValueError, RecursionError, InvalidOperation):
+    except (ValueError, InvalidOperation):
         raise InvalidTransactionError(("", "must be JSON")) from None
 
 
@@ -90,7 +96,7 @@ def read_transaction(members: Any, account: str) -> Payment:
     return Payment(key, amount, currency, timestamp, account)
 
 
-def unknown(members: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
+def unknown(members: Mapping[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
     """A fault for each unknown member; with its name only where that is harmless."""
     faults = []
     for name, value in members.items():
@@ -104,18 +110,14 @@ def unknown(members: dict[str, Any], known: tuple[str, ...]) -> list[tuple[str, 
 def _id(value: Any) -> str:
     if not isinstance(value, str) or not ID.fullmatch(value):
         raise InvalidTransactionError(("id", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"))
-    if card_in_id(value):
+    if not is_id(value):
         raise InvalidTransactionError(("id", CARD))
     return value
 
 
-def card_in_id(text: str) -> bool:
-    """Whether an id contains a card number."""
-    if UUID.fullmatch(text):
-        return False
-    if PLAIN_UUID.fullmatch(text):
-        return any(cards.is_card(part) for n in cards.LENGTHS for part in (text[:n], text[-n:]) if part.isdecimal())
-    return cards.in_text(text)
+def is_id(text: object) -> bool:
+    """Whether it may be the id of a payment. What may not is never looked up, stored, logged or echoed."""
+    return isinstance(text, str) and bool(ID.fullmatch(text)) and not cards.in_text(text)
 
 
 def _currency(value: Any) -> str:
@@ -139,6 +141,8 @@ def _amount(value: Any, currency: str | None) -> int:
     units = Decimal(value).scaleb(MINOR_UNITS[currency])
     if units != units.to_integral_value():
         raise InvalidTransactionError(("amount", f"must have at most {MINOR_UNITS[currency]} decimals in its currency"))
+    if _kept_as_card(int(units)):
+        raise InvalidTransactionError(("amount", CARD))
     return int(units)
 
 
@@ -150,7 +154,10 @@ def _timestamp(value: Any) -> int:
         raise InvalidTransactionError(("timestamp", fault))
     if not EPOCH <= moment < LAST:
         raise InvalidTransactionError(("timestamp", "must be in 1970 to 2199"))
-    return (moment - EPOCH) // timedelta(microseconds=1)
+    micros = (moment - EPOCH) // timedelta(microseconds=1)
+    if micros not in ORDINARY and _kept_as_card(micros):
+        raise InvalidTransactionError(("timestamp", CARD))
+    return micros
 
 
 def _moment(value: Any) -> datetime | None:
@@ -160,7 +167,7 @@ def _moment(value: Any) -> datetime | None:
             return datetime.fromisoformat(f"{parts[1]}T{parts[2]}{parts[3].upper()}").astimezone(UTC) if parts else None
         except (ValueError, OverflowError):
             return None
-    if isinstance(value, bool) or not isinstance(value, int | Decimal) or cards.in_number(value):
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         return None
     seconds = Decimal(value)
     if not _exact(seconds) or not 0 <= seconds < LARGEST:
@@ -172,8 +179,15 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _exact(number: int | Decimal) -> bool:
-    """Whether arithmetic on it stays exact: finite, and no more digits than the decimal context has."""
-    return Decimal(number).is_finite() and len(Decimal(number).as_tuple().digits) <= 28
+    """Whether arithmetic on it stays exact: finite, and no more digits, on either side, than the decimal context has.
+    1e-2000000 would become 0."""
+    _, digits, exponent = Decimal(number).as_tuple()
+    return isinstance(exponent, int) and len(digits) <= DIGITS and abs(exponent) <= DIGITS
+
+
+def _kept_as_card(number: int) -> bool:
+    """Whether it is kept as the digits of a card number, also where the zeros at its end are left out."""
+    return any(cards.is_card(digits) for digits in (str(number), str(number).rstrip("0")))
 
 
 def _integer(digits: str) -> int:
