@@ -66,12 +66,11 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model ## What takes longer than a test run: model, search, campaigns, fuzzing, mutants, drills, acceptance
+evidence: model ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(MAKE) --no-print-directory fuzz
 	@$(BIN)/python -m tests.simulation.run --mutants
-	@$(MAKE) --no-print-directory mutants
 	@$(BIN)/pytest -m evidence
 	@$(MAKE) --no-print-directory accept
 	@$(BIN)/python -m tests.drills.anew
