@@ -69,7 +69,7 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 evidence: model ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
-	@$(MAKE) --no-print-directory fuzz
+	@$(MAKE) --no-print-directory fuzz INPUTS=20000
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(BIN)/pytest -m evidence
 	@$(MAKE) --no-print-directory accept
