@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any
 
-from stacksets.terminal import harmless
+from stacksets.progress import harmless
 
 
 def words(text: object) -> str:

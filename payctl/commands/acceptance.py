@@ -22,7 +22,7 @@ from payctl.environment import Environment
 from payctl.environments import bootstrap
 from stacksets import progress
 from stacksets.errors import ToolError
-from stacksets.terminal import Words
+from stacksets.progress import Words
 from stacksets.waiting import Pace
 
 STYLES = {Verdict.TRUE: "green", Verdict.FALSE: "red", Verdict.UNCHECKED: "dim"}

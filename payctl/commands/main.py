@@ -11,7 +11,7 @@ from payctl.advice import explain
 from payctl.commands import render
 from payctl.commands.app import app
 from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
-from stacksets.terminal import Terminal
+from stacksets.progress import Terminal
 
 
 def main() -> None:

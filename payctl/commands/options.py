@@ -18,7 +18,7 @@ from payctl.commands import render
 from payctl.environment import Environment
 from stacksets import progress
 from stacksets.errors import ToolError
-from stacksets.terminal import harmless
+from stacksets.progress import harmless
 from stacksets.waiting import Pace
 
 # The panels of --help: what one works on.

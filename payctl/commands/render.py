@@ -23,7 +23,7 @@ from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
 from stacksets.change_sets import Change
-from stacksets.terminal import Terminal, Words, harmless, lines
+from stacksets.progress import Terminal, Words, harmless, lines
 
 GOOD = ("CURRENT", "SUCCEEDED", "COMPLETE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "OK", "IN_SYNC", "healthy")
 BAD = ("FAILED", "ROLLBACK", "INOPERABLE", "ALARM", "DRIFTED", "STOPPED")
