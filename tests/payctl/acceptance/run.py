@@ -50,8 +50,9 @@ def under_plant(site: Site, check: Check) -> Finding:
             return acceptance.perform(site, check)
     finally:
         site.patience = patience
-        if sample and check.id in OF_THE_SAMPLE:
-            site.facts["sample"] = sample
+        if check.id in OF_THE_SAMPLE:
+            site.facts.pop("sample", None)
+            site.facts |= {"sample": sample} if sample else {}
 
 
 def in_order(names: list[str]) -> list[Check]:
@@ -72,9 +73,8 @@ def main() -> int:
         site = site_on(cloud, Path(folder))
         for check in in_order(parser.parse_args().checks):
             false = under_plant(site, check)
-            if check.stage is Stage.LAST:
-                with suppress(ToolError):
-                    site.environment.runner.settle()
+            with suppress(ToolError):  # what the plant stopped may be at work still
+                site.environment.runner.settle()
             true = acceptance.perform(site, check)
             if check.stage is Stage.DEPLOYED and true.verdict is Verdict.TRUE:
                 site.facts["apis"] = {region: each["ApiId"] for region, each in site.environment.api_outputs.items()}
