@@ -133,6 +133,7 @@ def test_a_region_that_cannot_process_hands_over_to_the_next(dev: Environment, p
     assert dead_letters(dev, last, payment) == []
 
 
+@pytest.mark.evidence
 def test_with_no_region_able_the_payment_is_in_the_dead_letters_and_redriven(dev: Environment, payment: str) -> None:
     home, _, last = REGIONS
     with broken(dev, REGIONS):
