@@ -8,7 +8,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill anew soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ $(VENV)-moto/.done: requirements/moto.txt
 
 drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
 	@$(BIN)/python -m tests.drills.run --payments 2000
+
+anew: setup ## Lose a Region for good under load here, and make it anew; the verdict
+	@$(BIN)/python -m tests.drills.anew
 
 soak: setup ## Make 10,000 payments here and watch the memory of the local cloud
 	@$(BIN)/python -m tests.drills.soak --payments 10000
@@ -73,7 +76,6 @@ evidence: model ## What takes longer than a test run: model, search, campaigns, 
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(BIN)/pytest -m evidence
 	@$(MAKE) --no-print-directory accept
-	@$(BIN)/python -m tests.drills.anew
 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
