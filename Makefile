@@ -94,7 +94,6 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
 	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
 	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
-
 	@$(BIN)/python docs/licences.py build/licences.md
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 

@@ -7,7 +7,7 @@ marks requests as https, and what services do by themselves is secure too.
 """
 
 import contextvars
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from ministack.core import iam_evaluator
@@ -17,7 +17,7 @@ from ministack.services import sts
 
 from localcloud.cloud import Cloud
 from localcloud.gaps import patching
-from localcloud.iam import documents
+from localcloud.iam import documents, evaluation
 from localcloud.iam.rights import TOUCHES, DeniedError, Rights
 
 
@@ -25,12 +25,10 @@ def install(cloud: Cloud) -> None:
     """Wrap the judgement of signed calls, and make secure transport the default outside requests as well."""
     iam_evaluator._request_origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
     patching.wrap(iam_evaluator, "enforce", partial(_enforce, cloud.rights))
-    parse = iam_evaluator.parse_policy_document
-    parsed = lru_cache(maxsize=1024)(parse)
     patching.wrap(
         iam_evaluator,
         "parse_policy_document",
-        lambda _parse, document: parsed(document) if isinstance(document, str) else parse(document),
+        lambda parse, document: evaluation.parsed(document) if isinstance(document, str) else parse(document),
     )
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ministack.core import iam_evaluator
-from ministack.core.iam_evaluator import EvalContext, EvalResult, ParsedStatement
+from ministack.core.iam_evaluator import EvalContext, EvalResult, ParsedStatement, parse_policy_document
 
 Value = str | tuple[str, ...]
 OBJECTS: Final = "arn:aws:s3:::"
@@ -81,7 +81,7 @@ def judge(asked: Call, policies: Policies) -> Verdict:
 def _tells_apart(policies: Policies, folder: str) -> bool:
     """Could any statement match one object of a folder and not another? New objects are not judged anew if not."""
     texts = (*policies.identity, policies.resource, policies.boundary)
-    statements = [statement for text in texts if text for statement in _parsed(text)]
+    statements = [statement for text in texts if text for statement in parsed(text)]
     patterns = [each for statement in statements for each in (*statement.resources, *statement.not_resources)]
     begins = [pattern.removesuffix("*") for pattern in patterns if not OTHERS.match(pattern)]
     return any(set("*?$") & set(begin) or (begin.startswith(folder) and begin != folder) for begin in begins)
@@ -133,7 +133,7 @@ def trusts(policy: str, principal: str, context: tuple[tuple[str, Value], ...]) 
             for statement in ([statements] if isinstance(statements, dict) else statements)
             if iam_evaluator._service_principal_matches(statement.get("Principal"), principal)
         ]
-        return bool(iam_evaluator.evaluate(scope, [_parsed(json.dumps({"Statement": named}))]).decision == "Allow")
+        return bool(iam_evaluator.evaluate(scope, [parsed(json.dumps({"Statement": named}))]).decision == "Allow")
     return bool(iam_evaluator.evaluate_trust_policy(document, principal, scope))
 
 
@@ -166,12 +166,13 @@ def _context(asked: Call) -> EvalContext:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(text: str) -> list[ParsedStatement]:
-    statements: list[ParsedStatement] = iam_evaluator.parse_policy_document(text)
+def parsed(text: str) -> list[ParsedStatement]:
+    """The statements of a policy; each text is parsed once."""
+    statements: list[ParsedStatement] = parse_policy_document(text)
     return statements
 
 
 @lru_cache(maxsize=8192)
 def _about(text: str, action: str) -> list[ParsedStatement]:
     """The statements on an action; most resources are asked about many of them."""
-    return [each for each in _parsed(text) if iam_evaluator._action_matches(action, each.actions, each.not_actions)]
+    return [each for each in parsed(text) if iam_evaluator._action_matches(action, each.actions, each.not_actions)]

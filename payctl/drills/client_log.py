@@ -33,7 +33,12 @@ class Answer:
     @property
     def error(self) -> bool:
         """Whether the client must repeat its request: the outcome is not known, or no API of ours was there to ask."""
-        return self.status in (0, 409, 429) or self.status >= 500 or (self.status == 404 and self.method == "POST")
+        return self.status in (0, 409, 429) or self.status >= 500 or self.nobody
+
+    @property
+    def nobody(self) -> bool:
+        """Whether no API of ours was there to ask: that has no 404 for a POST."""
+        return self.method == "POST" and self.status == 404
 
 
 @dataclass(kw_only=True, slots=True)

@@ -128,8 +128,8 @@ def _search(model: Model, waiting: Sequence[Answer], posted: Posted) -> bool:
 
 
 def _tells(each: Answer) -> bool:
-    """Whether an answer says anything of the payment. A POST is answered 404 where no API is deployed."""
-    return each.status in TELLING and (each.method, each.status) != ("POST", 404)
+    """Whether an answer says anything of the payment."""
+    return each.status in TELLING and not each.nobody
 
 
 def _after_post(model: Model, each: Answer, posted: Posted) -> Iterator[Model]:
