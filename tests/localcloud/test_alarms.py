@@ -60,17 +60,18 @@ def state(client: Clients, name: str) -> str:
     return value
 
 
-def put(client: Clients, name: str, metric: str, value: float, minutes_ago: float = 0) -> None:
-    datum = {"MetricName": metric, "Value": value, "Timestamp": time.time() - 60 * minutes_ago}
-    dimensions = [{"Name": "Name", "Value": name}]
-    client("cloudwatch", REGION).put_metric_data(Namespace="Test", MetricData=[{**datum, "Dimensions": dimensions}])
+def put(client: Clients, name: str, **values: float) -> None:
+    """Values of metrics, all of one moment."""
+    common = {"Dimensions": [{"Name": "Name", "Value": name}], "Timestamp": time.time()}
+    data = [{"MetricName": metric, "Value": value, **common} for metric, value in values.items()]
+    client("cloudwatch", REGION).put_metric_data(Namespace="Test", MetricData=data)
 
 
 def test_an_alarm_sees_its_own_dimensions_only(client: Clients, name: str) -> None:
     deploy(client, name, alarm(name, TreatMissingData="notBreaching"))
-    put(client, "other", "M", 1000)
+    put(client, "other", M=1000)
     eventually(lambda: state(client, name) == "OK")
-    put(client, name, "M", 51)
+    put(client, name, M=51)
     eventually(lambda: state(client, name) == "ALARM")
 
 
@@ -85,10 +86,9 @@ def test_an_alarm_of_metric_math(client: Clients, name: str) -> None:
     rate = {"Id": "rate", "Expression": "IF(calls > 0, 100 * errors / calls, 0)", "ReturnData": True}
     queries = [rate, query("Calls"), query("Errors")]
     deploy(client, name, alarm(name, Metrics=queries, TreatMissingData="notBreaching"))
-    put(client, name, "Calls", 10)
-    put(client, name, "Errors", 5)
+    put(client, name, Calls=10, Errors=5)
     eventually(lambda: state(client, name) == "OK")
-    put(client, name, "Errors", 1)
+    put(client, name, Calls=10, Errors=6)  # too many by themselves as well: they may be in the next period
     eventually(lambda: state(client, name) == "ALARM")
 
 
