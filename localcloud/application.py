@@ -21,7 +21,7 @@ from localcloud.gaps import (
     sns,
     stepfunctions,
 )
-from localcloud.http import Application, Receive, Scope, Send, read, respond
+from localcloud.http import Application, Guard, Receive, Scope, Send, read, refuse, respond
 from localcloud.iam import execution
 from localcloud.iam.rights import Rights
 from localcloud.network import Network
@@ -33,8 +33,9 @@ PREFIX = "/_localcloud/"
 API_PREFIX = "/_localcloud/api/"
 
 
-def application() -> Application:
+def application(token: str) -> Application:
     """Fill the emulator's gaps and return the application to serve. Called once, on the server's event loop."""
+    guard = Guard(token)
     network = Network()
     cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics(), Rights())
     iam.install(cloud)
@@ -80,7 +81,13 @@ def application() -> Application:
         else:
             await respond(send, 404, {"message": f"no such endpoint: {path}"})
 
-    return serve
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan" and (refusal := guard.refusal(scope)):
+            await refuse(scope, send, refusal)
+        else:
+            await serve(scope, receive, send)
+
+    return guarded
 
 
 def _secure(scope: Scope) -> Scope:

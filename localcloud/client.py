@@ -2,7 +2,9 @@
 
 import json
 import os
+import secrets
 import socket
+import stat
 import subprocess
 import sys
 import tempfile
@@ -13,10 +15,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 ACCOUNT: Final = "000000000000"
 # The emulator's root key: allowed everything and not signature-checked.
 ROOT: Final[Mapping[str, str]] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+TOKEN_HEADER: Final = "X-Localcloud-Token"  # noqa: S105 - the name of it
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+# No proxy of the environment: what is sent to the local cloud stays on this machine.
+DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
 
@@ -50,14 +57,52 @@ class LocalCloud:
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """Call an own endpoint, e.g. `admin("GET", "/health")`; returns the JSON answered."""
-        request = urllib.request.Request(  # noqa: S310 - the URL is our own loopback address
-            self.admin_url + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
-            return json.load(answer)
+        return admin(self.endpoint, method, path, body)
+
+
+def admin(endpoint: str, method: str, path: str, body: object = None) -> Any:
+    """Call an own endpoint of the local cloud at this address, with its token; returns the JSON answered. Raises
+    LocalCloudError where the address is not of this machine or the token cannot be read."""
+    address = urlsplit(endpoint)
+    if address.hostname not in LOOPBACK:
+        raise LocalCloudError(f"{endpoint} is not a local cloud: it is not on this machine")
+    request = urllib.request.Request(  # noqa: S310 - a loopback address
+        f"{endpoint}/_localcloud{path}",
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Content-Type": "application/json", TOKEN_HEADER: _token(address.port or 80)},
+    )
+    with DIRECT.open(request, timeout=30) as answer:
+        return json.load(answer)
+
+
+def private_folder() -> Path:
+    """Where the tokens of this user's local clouds are, made if missing; nobody else can read or replace them. Raises
+    LocalCloudError where somebody else made it."""
+    folder = Path(tempfile.gettempdir()) / f"localcloud-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o077:
+        raise LocalCloudError(f"{folder} must be a folder that only you can open: remove it, or choose another TMPDIR")
+    return folder
+
+
+def new_token(port: int) -> tuple[str, Path]:
+    """The token of the local cloud that begins to listen on this port, and the file that holds it."""
+    token, file = secrets.token_hex(32), private_folder() / str(port)
+    file.unlink(missing_ok=True)  # of a server that was killed
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(token)
+    return token, file
+
+
+def _token(port: int) -> str:
+    try:
+        return (private_folder() / str(port)).read_text()
+    except FileNotFoundError:
+        raise LocalCloudError(
+            f"no local cloud of yours listens on port {port}: start it with `make up`, by the same user and TMPDIR"
+        ) from None
 
 
 def require_free(port: int) -> None:
@@ -139,7 +184,7 @@ def server_state(folder: Path) -> dict[str, int] | None:
 def answers(port: int) -> bool:
     """Does a local cloud answer on this port?"""
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_localcloud/health", timeout=5) as answer:
+        with DIRECT.open(f"http://127.0.0.1:{port}/_localcloud/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:  # URLError is one
         return False

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from localcloud import emulator
-from localcloud.client import LocalCloudError
+from localcloud.client import LocalCloudError, new_token
 
 # Idle connections of the SDKs are kept this long, in seconds; longer than their own pools keep them.
 KEEP_ALIVE = 75
@@ -32,6 +32,7 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
     listener.listen(BACKLOG)
     listener.setblocking(False)
     port = listener.getsockname()[1]
+    token, token_file = new_token(port)
     temporary = folder / "tmp"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
@@ -39,8 +40,9 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
     tempfile.tempdir = None  # read TMPDIR again
     (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "port": port}))
     try:
-        asyncio.run(_serve(listener, stop_with_stdin=stop_with_stdin))
+        asyncio.run(_serve(listener, token, stop_with_stdin=stop_with_stdin))
     finally:
+        token_file.unlink(missing_ok=True)
         _end_functions()
         shutil.rmtree(temporary, ignore_errors=True)
         (folder / "server.json").unlink(missing_ok=True)
@@ -52,7 +54,7 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
         os._exit(0 if sys.exc_info()[0] in (None, KeyboardInterrupt) else 1)
 
 
-async def _serve(listener: socket.socket, *, stop_with_stdin: bool) -> None:
+async def _serve(listener: socket.socket, token: str, *, stop_with_stdin: bool) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - after the environment is set
     from hypercorn.config import Config  # noqa: PLC0415
 
@@ -69,7 +71,7 @@ async def _serve(listener: socket.socket, *, stop_with_stdin: bool) -> None:
     config.keep_alive_timeout = KEEP_ALIVE
     config.graceful_timeout = 1
     config.loglevel = "WARNING"
-    await hypercorn_serve(application(), config, shutdown_trigger=stopped.wait)
+    await hypercorn_serve(application(token), config, shutdown_trigger=stopped.wait)
 
 
 def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:

@@ -1,9 +1,11 @@
 """The local cloud's admin API: faults, what is under way, and the sandbox processor (see localcloud/)."""
 
+import json
 from typing import Any
+from urllib.error import HTTPError
 
+from localcloud.client import LocalCloudError, admin
 from payctl.cloud import Cloud
-from payctl.signed_http import send
 from stacksets.errors import ToolError
 
 
@@ -11,7 +13,7 @@ class LocalCloud:
     """A local cloud's admin API. Every failure is a ToolError."""
 
     def __init__(self, endpoint: str) -> None:
-        self._base = f"{endpoint}/_localcloud"
+        self._endpoint = endpoint
 
     @classmethod
     def of(cls, cloud: Cloud, what: str) -> "LocalCloud":
@@ -50,10 +52,20 @@ class LocalCloud:
         self._ask("PUT", "/processor/admin", behaviour)
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        answer = send(method, self._base + path, body=body)
-        if not answer.status:
-            raise ToolError(f"{self._base} does not answer: {answer.body}", remedy="start it with `make up`")
-        if answer.status >= 400:
-            reason = answer.fields.get("error") or answer.fields.get("message") or answer.status
-            raise ToolError(f"the local cloud refused {method} {path}: {reason}")
-        return dict(answer.fields)
+        try:
+            return dict(admin(self._endpoint, method, path, body))
+        except HTTPError as error:
+            raise ToolError(f"the local cloud refused {method} {path}: {_reason(error)}") from error
+        except LocalCloudError as error:
+            raise ToolError(str(error)) from error
+        except OSError as error:
+            raise ToolError(f"{self._endpoint} does not answer: {error}", remedy="start it with `make up`") from error
+
+
+def _reason(error: HTTPError) -> str:
+    """What the local cloud says of it."""
+    try:
+        said = json.loads(error.read())
+    except ValueError:
+        return str(error)
+    return str(said.get("error") or said.get("message") or error)

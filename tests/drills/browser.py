@@ -33,11 +33,12 @@ def found() -> str | None:
     return next((path for name in PROGRAMS if (path := shutil.which(name))), None)
 
 
-def load(program: str, page: Path, folder: Path) -> Page:
-    """Open a page in a fresh profile below `folder`."""
+def load(program: str, page: Path | str, folder: Path, *options: str) -> Page:
+    """Open a page, a file or an address, in a fresh profile below `folder`."""
     profile = f"--user-data-dir={folder / 'profile'}"
+    address = page if isinstance(page, str) else page.as_uri()
     done = subprocess.run(
-        [program, *OPTIONS, profile, "--dump-dom", page.as_uri()],
+        [program, *OPTIONS, *options, profile, "--dump-dom", address],
         capture_output=True,
         text=True,
         timeout=60,

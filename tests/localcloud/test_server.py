@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tomllib
 import zipfile
+from contextlib import closing, suppress
 from functools import partial
+from http.client import HTTPConnection
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ import localcloud
 from localcloud import client as local_client
 from localcloud import emulator
 from tests.localcloud.conftest import REGIONS, eventually
+
+API = "/_localcloud/api/us-east-1/11111111/prod/payments"
+QUERY = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/20260101/us-east-1/{}/aws4_request&X-Amz-Signature=0"
 
 
 def service(cloud: localcloud.LocalCloud, name: str, region: str = REGIONS[0]) -> Any:
@@ -188,3 +193,109 @@ def test_the_emulators_version_is_the_one_pinned() -> None:
     locked = (root / "requirements" / "dev.txt").read_text().splitlines()
     assert [line for line in locked if line.startswith("ministack")] == [f"ministack=={emulator.VERSION} \\"]
     emulator.check()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "refused"),
+    [
+        # Names
+        ("GET", "/_localcloud/health", {"Host": "evil.example"}, True),
+        ("GET", "/_localcloud/health", {"Host": "127.0.0.1.evil.example"}, True),
+        ("GET", "/_localcloud/health", {"Host": "0.0.0.0"}, True),  # noqa: S104
+        ("GET", "/_localcloud/health", {"Host": "localhost:1"}, False),
+        ("GET", "/_localcloud/health", {"Host": "bucket.s3.localhost"}, False),
+        ("GET", "/_localcloud/health", {"Host": "[::1]:4566"}, False),
+        # Pages
+        ("GET", "/_localcloud/health", {"Origin": "http://localhost:3000"}, True),
+        ("GET", "/_localcloud/health", {"Origin": "null"}, True),
+        ("GET", "/_localcloud/health", {"Sec-Fetch-Site": "cross-site"}, True),
+        ("GET", "/_localcloud/health", {"Sec-Fetch-Site": "same-site"}, True),
+        ("GET", "/_localcloud/health", {"Sec-Fetch-Site": "none"}, False),
+        ("OPTIONS", "/", {"Origin": "http://localhost", "Access-Control-Request-Method": "POST"}, True),
+        ("OPTIONS", "/", {"Access-Control-Request-Method": "POST"}, True),
+        # Nobody's signature: only an API is asked, and not by what a form can send
+        ("GET", "/?Action=ListUsers&" + QUERY.format("iam"), {}, True),
+        ("GET", "/?Action=ListUsers&x=/s3/aws4_request&" + QUERY.format("iam"), {}, True),
+        ("GET", "/no-such-bucket-here?" + QUERY.format("s3"), {}, False),
+        ("GET", "/health", {}, True),
+        ("POST", API, {"Content-Type": "text/plain; charset=utf-8"}, True),
+        ("POST", API, {"Content-Type": "application/x-www-form-urlencoded"}, True),
+        ("POST", API, {}, True),
+        ("GET", API, {}, False),
+        ("POST", API, {"Content-Type": "application/json"}, False),
+        ("GET", "/_localcloud/processor/charges/k", {}, False),
+        # The token
+        ("GET", "/_localcloud/faults", {}, True),
+        ("GET", "/_localcloud/faults", {local_client.TOKEN_HEADER: "0" * 64}, True),
+        ("GET", "/_localcloud/faults", {"Authorization": "AWS4-HMAC-SHA256 Credential=test/1/us-east-1/s3/"}, True),
+        ("DELETE", "/_localcloud/decisions", {}, True),
+        ("GET", "/_localcloud/quiet", {}, True),
+        ("GET", "/_localcloud/lags", {}, True),
+        ("GET", "/_localcloud/dns/zone.example", {}, True),
+        ("GET", "/_localcloud/processor/admin", {}, True),
+        ("GET", "/%5flocalcloud/faults", {}, True),
+        ("POST", "/_ministack/reset", {"Content-Type": "application/json"}, True),
+        ("POST", "/_ministack/config", {"Content-Type": "application/json"}, True),
+        ("GET", "/_ministack/sqs/messages", {}, True),
+        ("GET", "/_localstack/health", {}, True),
+        ("PUT", "/_ministack/cfn-signal/unknown", {}, False),
+    ],
+)
+def test_only_the_owner_is_answered(
+    cloud: localcloud.LocalCloud, method: str, path: str, headers: dict[str, str], refused: bool
+) -> None:
+    connection = HTTPConnection("127.0.0.1", cloud.port, timeout=10)
+    connection.request(method, path, headers=headers)
+    with closing(connection):
+        answer = connection.getresponse()
+        assert (answer.status == 403 and answer.read().startswith(b'{"message": "local cloud: ')) is refused
+
+
+def test_the_token_is_in_a_file_that_only_its_owner_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one at each start, gone with the server; a folder that others can open is refused."""
+    monkeypatch.setattr(local_client.tempfile, "gettempdir", lambda: str(tmp_path))
+    token, file = local_client.new_token(4566)
+    assert (file.read_text(), file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (token, 0o600, 0o700)
+    assert local_client.new_token(4566)[0] != token
+    file.parent.chmod(0o755)
+    with pytest.raises(local_client.LocalCloudError, match="only you can open"):
+        local_client.new_token(4566)
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.symlink_to(tmp_path, target_is_directory=True)
+    with pytest.raises(local_client.LocalCloudError, match="only you can open"):
+        local_client.admin("http://127.0.0.1:4566", "GET", "/faults")
+
+
+def test_the_token_is_sent_to_this_machine_only() -> None:
+    for endpoint in ("http://evil.example:4566", "http://127.0.0.1@evil.example:4566", "http://10.0.0.1:4566"):
+        with pytest.raises(local_client.LocalCloudError, match="not on this machine"):
+            local_client.admin(endpoint, "GET", "/faults")
+
+
+def test_it_listens_on_loopback_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says: no socket of the server or of its functions is open to the network."""
+    elsewhere = dict.fromkeys(("MINISTACK_HOST", "GATEWAY_LISTEN", "EDGE_BIND_HOST", "HOST", "BIND"), "0.0.0.0")  # noqa: S104
+    with localcloud.running(environment=elsewhere) as cloud:
+        make_function(cloud)
+        service(cloud, "lambda").invoke(FunctionName="f", Payload="{}")
+        sockets = {address for pid in (cloud.pid, *children(cloud.pid)) for address in listening(pid)}
+        file = local_client.private_folder() / str(cloud.port)
+        assert file.exists()
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+        assert cloud.admin("GET", "/health"), "and its clients ask it, not a proxy"
+    assert sockets
+    assert sockets <= {"0100007F", "00000000000000000000000001000000"}  # 127.0.0.1 and ::1, as the kernel shows them
+    assert not file.exists()
+
+
+def listening(pid: int) -> set[str]:
+    """The addresses that a process listens on."""
+    own = set()
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(OSError):
+            own.add(os.readlink(descriptor))
+    lines = [
+        line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()
+    ]
+    return {line[1].partition(":")[0] for line in lines if line[3] == "0A" and f"socket:[{line[9]}]" in own}
