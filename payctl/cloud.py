@@ -1,10 +1,8 @@
 """Where AWS calls go: credentials, accounts, Regions and the endpoint, as one factory of boto3 clients; and where the
 internet is asked for a name."""
 
-import json
 import os
 import threading
-import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -25,6 +23,8 @@ from botocore.session import Session
 
 from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
+from localcloud import client as local_cloud
+from payctl import endpoint as endpoints
 from stacksets.errors import ToolError, silent
 
 if TYPE_CHECKING:
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
-
-LOCAL_ENDPOINT = "http://127.0.0.1:4566"
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -62,11 +60,9 @@ class Cloud:
     def of(
         cls, settings: Settings, *, local: bool = False, endpoint: str = "", environ: Mapping[str, str] = os.environ
     ) -> "Cloud":
-        """The cloud that the options, the settings and the environment name, in this order. Raises ToolError."""
-        if local:
-            endpoint = endpoint or environ.get("AWS_ENDPOINT_URL") or LOCAL_ENDPOINT
-        endpoint = (endpoint or settings.endpoint or environ.get("AWS_ENDPOINT_URL") or "").rstrip("/")
+        """The cloud that the options or the settings name, in this order; else AWS. Raises ToolError."""
         base = Session()
+        endpoint = endpoints.chosen(settings, base, environ, local=local, endpoint=endpoint)
         if local and not environ.get("AWS_ACCESS_KEY_ID"):
             # Never a profile's keys: the local cloud is no place for them.
             base.set_credentials("test", "test")
@@ -189,13 +185,12 @@ class Cloud:
         be asked."""
         try:
             if self.endpoint:
-                with urllib.request.urlopen(f"{self.endpoint}/_localcloud/dns/{zone}", timeout=10) as answer:  # noqa: S310
-                    servers: Iterable[str] = json.load(answer)["name_servers"]
+                servers: Iterable[str] = local_cloud.admin(self.endpoint, "GET", f"/dns/{zone}")["name_servers"]
             else:
                 servers = [str(record) for record in dns.resolver.resolve(f"{zone}.", "NS")]
         except (dns.resolver.NXDOMAIN, dns.resolver.NoAnswer):
             servers = ()
-        except (dns.exception.DNSException, OSError, ValueError) as error:
+        except (dns.exception.DNSException, local_cloud.LocalCloudError, OSError, ValueError) as error:
             raise ToolError(f"the name servers of {zone} cannot be looked up: {error}") from error
         return frozenset(server.rstrip(".").lower() for server in servers)
 
@@ -226,6 +221,9 @@ class Cloud:
         retries: Any = {"mode": "standard", "total_max_attempts": 2 if first else 5}
         read_timeout = 10 if first else 60
         config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
+        if endpoints.loopback(self.endpoint):
+            # Neither a proxy nor the address at which EC2 tells about itself, whatever the environment says.
+            config = config.merge(Config(proxies={}, defaults_mode="legacy"))  # type: ignore[arg-type]
         if self.endpoint and service == "s3":
             config = config.merge(Config(s3={"addressing_style": "path"}))
         if self.endpoint and service == "stepfunctions":
@@ -243,7 +241,11 @@ class Cloud:
             )
 
         def create_client(service: str, **arguments: Any) -> Any:
-            where = {"region_name": self._identity[0], "endpoint_url": self.endpoint or None}
+            where = {
+                "region_name": self._identity[0],
+                "endpoint_url": self.endpoint or None,
+                "config": self._config("sts"),
+            }
             return operator.create_client(service, **{**arguments, **where})
 
         operator = Session()

@@ -14,10 +14,11 @@ from payctl.acceptance import run as acceptance
 from payctl.acceptance.check import Verdict
 from payctl.acceptance.run import Memory
 from payctl.acceptance.site import Trace
-from payctl.cloud import LOCAL_ENDPOINT, Cloud
+from payctl.cloud import Cloud
 from payctl.commands import render
 from payctl.commands.options import OPERATIONS, Command, Options, Run, Yes, confirmer
 from payctl.drills.local_cloud import LocalCloud
+from payctl.endpoint import LOCAL_ENDPOINT
 from payctl.environment import Environment
 from payctl.environments import bootstrap
 from stacksets import progress

@@ -91,6 +91,8 @@ class Command(TyperCommand):
     def invoke(self, ctx: Any) -> Any:
         """Run the command: its function takes its own parameters, the Run holds the rest."""
         ctx.options = Options(**{option.name: ctx.params.pop(option.name) for option in COMMON})
+        if ctx.options.local and ctx.params.get("domain"):
+            raise typer.BadParameter("not with --local, which never leaves this machine", ctx, param_hint="--domain")
         return super().invoke(ctx)
 
 

@@ -20,6 +20,7 @@ from payments.store import Driver
 
 from payctl.advice import failure
 from payctl.cloud import together
+from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
 from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError
@@ -52,8 +53,10 @@ class Registers:
         self._drivers: dict[str, Driver] = {}
 
     def settings(self, region: str) -> Settings:
-        """The settings of a Region's function, from what is deployed rather than from the settings file."""
+        """The settings of a Region's function, from what is deployed rather than from the settings file. Raises
+        ToolError where a local cloud's would charge on the internet."""
         environment, names, parameters = self.environment, self.environment.names, self.environment.parameters
+        require_reachable_processor(environment.cloud.endpoint, parameters.get("ProcessorUrl", ""))
         return Settings(
             environment=environment.settings.environment,
             region=region,

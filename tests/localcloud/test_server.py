@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import tomllib
 import zipfile
 from contextlib import closing, suppress
@@ -253,7 +254,7 @@ def test_only_the_owner_is_answered(
 
 def test_the_token_is_in_a_file_that_only_its_owner_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another one at each start, gone with the server; a folder that others can open is refused."""
-    monkeypatch.setattr(local_client.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     token, file = local_client.new_token(4566)
     assert (file.read_text(), file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (token, 0o600, 0o700)
     assert local_client.new_token(4566)[0] != token
