@@ -33,12 +33,11 @@ ARGUMENTS = {
     "pay": ["--amount", "1.00"],
     "resolve": ["TXN001", "--not-charged", "--reason", "test", "--yes"],
     "rejoin": ["eu-west-1", "--yes"],
-    "drill": ["region-loss", "--payments", "1"],
+    "drill": ["region-loss", "--window", "1s"],
     "faults set": ["lag", "--seconds", "0"],
-    "deploy": ["--no-lint", "--yes"],
+    "deploy": ["--no-lint"],  # it looks at everything, and then there is no terminal to ask
     "accept": ["--only", "no-such-check", "--yes"],
     "bootstrap": ["--yes"],
-    "destroy": ["--yes"],
     "redrive": ["--yes"],
 }
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
@@ -69,7 +68,7 @@ def run(project: Project, commands: Iterable[Sequence[str]], environ: dict[str, 
         capture_output=True,
         text=True,
         check=True,
-        timeout=100,
+        timeout=40,
     )
     told = json.loads(done.stdout)
     return told["ends"], told["outside"]
@@ -80,7 +79,6 @@ def test_local_commands_reach_nothing_but_this_machine(project: Project, hostile
     ends, outside = run(project, [[*name.split(), *ARGUMENTS.get(name, [])] for name in NAMES], hostile)
     assert outside == []
     by_name = {name: f"{end}: {said}" for name, (end, said) in zip(NAMES, ends, strict=True)}
-    print(by_name)
     assert "does not exist" in by_name["outputs"]
     wrong = ("onnection", "proxy", "Usage:", "answer")
     assert {name: end for name, end in by_name.items() if any(word in end for word in wrong)} == {}
@@ -140,7 +138,7 @@ def test_a_local_cloud_charges_at_no_real_processor(project: Project) -> None:
     endpoint.require_reachable_processor("", "https://psp.example.com")
 
 
-@pytest.mark.parametrize("address", ["http://127.0.0.1:4566", "http://localhost.localstack.cloud:4566", ELSEWHERE])
+@pytest.mark.parametrize("address", ["http://127.0.0.1:4566", "http://localhost.localstack.cloud"])
 @pytest.mark.parametrize("source", ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "profile", "service of the profile"])
 def test_an_emulator_in_the_environment_is_an_accident(
     source: str, address: str, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
