@@ -62,6 +62,9 @@ def add_api(template: Template, *, key: Key, processor: Function, health: Functi
         Name=Sub(API),
         Description="Payments",
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
+        # TLS 1.2 and 1.3 (docs/aws.md, "TLS of an API"); a custom domain is answered by this policy too.
+        SecurityPolicy="SecurityPolicy_TLS13_1_2_PQ_2025_09",
+        EndpointAccessMode="BASIC",
         Tags=tags(API),
     )
     payments = Resource(

@@ -4,12 +4,12 @@ from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEq
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
-from builder.intrinsics import arn, tags
-from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW_LOGS
-from builder.policies import allow, document, from_account
+from builder.intrinsics import PEERS, arn, arn_in, tags
+from builder.names import API_LOGS, KEY_ALIAS, TOPIC, WORKFLOW, WORKFLOW_LOGS
+from builder.policies import allow, document, from_account, from_source
 
 # Services through which principals of this account may use the key, as far as IAM lets them.
-THROUGH = ("dynamodb", "lambda", "s3", "sqs")
+THROUGH = ("dynamodb", "events", "lambda", "s3", "sqs", "states")
 
 # Services that use the key by a grant, which whoever creates the table or function makes.
 GRANTED = ("dynamodb", "lambda")
@@ -60,9 +60,25 @@ def key_policy() -> PolicyDocument:
     through = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in THROUGH]
     use = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
     deliver = ("kms:Decrypt", "kms:GenerateDataKey*")
+    deliver_in_context = ("kms:Decrypt", "kms:GenerateDataKey")
     return document(
         allow(ADMINISTER, "*", Principal=root, Sid="AccountAdministers"),
         allow(use, "*", StringEquals("kms:ViaService", through), Principal=root, Sid="AccountDelegatesUse"),
+        # A state machine's role and whoever reads its history call KMS themselves, or through Step Functions.
+        allow(
+            deliver_in_context,
+            "*",
+            StringEquals("kms:EncryptionContext:aws:states:stateMachineArn", arn("states", f"stateMachine:{WORKFLOW}")),
+            Principal=root,
+            Sid="AccountDelegatesWorkflow",
+        ),
+        allow(
+            "kms:GenerateDataKey",
+            "*",
+            _workflow_logs(),
+            Principal=root,
+            Sid="AccountDelegatesWorkflowLogs",
+        ),
         allow(
             "kms:CreateGrant",
             "*",
@@ -87,12 +103,38 @@ def key_policy() -> PolicyDocument:
         # The inbox for the alerts of all Regions is in the home Region only.
         If(
             "IsHome",
-            allow(deliver, "*", Principal=Principal("Service", "sns.amazonaws.com"), Sid="TopicsToInbox"),
+            allow(
+                deliver,
+                "*",
+                from_source(arn("sns", TOPIC), *(arn_in("sns", TOPIC, which) for which in PEERS)),
+                Principal=Principal("Service", "sns.amazonaws.com"),
+                Sid="TopicsToInbox",
+            ),
             NoValue,
+        ),
+        # No source is documented; what the role above encrypted in this context is decrypted in no other.
+        allow(
+            "kms:Decrypt",
+            "*",
+            _workflow_logs(),
+            Principal=Principal("Service", "delivery.logs.amazonaws.com"),
+            Sid="WorkflowLogDelivery",
         ),
         # No source condition: EventBridge does not send one with the key call and would drop the message silently.
         allow(deliver, "*", Principal=Principal("Service", "events.amazonaws.com"), Sid="EventsToDeadLetters"),
+        allow(
+            "kms:DescribeKey",
+            "*",
+            from_account(),
+            Principal=Principal("Service", "events.amazonaws.com"),
+            Sid="EventsOnBus",
+        ),
     )
+
+
+def _workflow_logs() -> StringEquals:
+    """The context in which Step Functions hands log lines to CloudWatch Logs; its star is no pattern."""
+    return StringEquals("kms:EncryptionContext:SourceArn", arn("logs", "*"))
 
 
 def _for_log_groups() -> ArnLike:

@@ -7,6 +7,7 @@ from troposphere import GetAtt, If, Ref, Sub, Template
 from troposphere.awslambda import Function, Permission
 from troposphere.events import DeadLetterConfig, EventBus, RetryPolicy, Rule, Target
 from troposphere.iam import Role
+from troposphere.kms import Key
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
@@ -15,9 +16,17 @@ from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR
 from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
 
 
-def add_bus(template: Template) -> EventBus:
-    """The Region's own bus; only this account's roles put events on it."""
-    return template.add_resource(EventBus("EventBus", Name=Sub(BUS), Tags=tags(BUS)))
+def add_bus(template: Template, key: Key, dead_letters: Queue) -> EventBus:
+    """The Region's own bus; only this account's roles put events on it. What cannot be decrypted is a dead letter."""
+    return template.add_resource(
+        EventBus(
+            "EventBus",
+            Name=Sub(BUS),
+            KmsKeyIdentifier=GetAtt(key, "Arn"),
+            DeadLetterConfig=DeadLetterConfig(Arn=GetAtt(dead_letters, "Arn")),
+            Tags=tags(BUS),
+        )
+    )
 
 
 def add_failover_in(template: Template, bus: EventBus, workflow: StateMachine, dead_letters: Queue) -> Rule:

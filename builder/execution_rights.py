@@ -94,7 +94,8 @@ def keys() -> list[Statement]:
     (docs/aws.md, "Tags of a key"): the tag that marks the key is on it, not in the request.
     """
     ours = StringEquals("aws:ResourceTag/Application", OURS)
-    through = StringLike("kms:ViaService", ["dynamodb.*.amazonaws.com", "lambda.*.amazonaws.com"])
+    services = ("dynamodb", "events", "lambda", "states")
+    through = StringLike("kms:ViaService", [f"{service}.*.amazonaws.com" for service in services])
     every = anywhere("kms", "key/*")
     return [
         allow(("kms:CreateKey", "kms:TagResource"), "*", StringEquals("aws:RequestTag/Application", OURS)),
@@ -109,7 +110,16 @@ def keys() -> list[Statement]:
             every,
         ),
         act("kms", "CreateAlias DeleteAlias UpdateAlias", "alias/payment-processing-*"),
-        allow(actions("kms", "CreateGrant Decrypt Encrypt GenerateDataKey"), every, through),
+        allow(
+            actions(
+                "kms",
+                """
+            CreateGrant Decrypt Encrypt GenerateDataKey GenerateDataKeyWithoutPlaintext ReEncryptFrom ReEncryptTo
+            """,
+            ),
+            every,
+            through,
+        ),
         allow(
             actions(
                 "kms",

@@ -26,7 +26,11 @@ def add_dead_letters(template: Template, key: Key) -> Queue:
             Tags=tags(DEAD_LETTERS),
         )
     )
-    rules = (f"rule/{BUS}/payment-failover-*-${{EnvironmentSuffix}}", "rule/payment-janitor-*-${EnvironmentSuffix}")
+    sources = (
+        f"event-bus/{BUS}",
+        f"rule/{BUS}/payment-failover-*-${{EnvironmentSuffix}}",
+        "rule/payment-janitor-*-${EnvironmentSuffix}",
+    )
     template.add_resource(
         QueuePolicy(
             "DeadLetterQueuePolicy",
@@ -35,7 +39,7 @@ def add_dead_letters(template: Template, key: Key) -> Queue:
                 allow(
                     "sqs:SendMessage",
                     GetAtt(queue, "Arn"),
-                    from_source(*(arn("events", rule) for rule in rules)),
+                    from_source(*(arn("events", source) for source in sources)),
                     Principal=Principal("Service", "events.amazonaws.com"),
                     Sid="RulesOfThisRegion",
                 ),

@@ -26,7 +26,7 @@ def regional_template(settings: Settings) -> Template:
     health = functions.add_health()
     janitor = functions.add_janitor()
 
-    bus = events.add_bus(template)
+    bus = events.add_bus(template, key, dead_letters)
     machine = workflow.add_workflow(template, key=key, processor=processor, bus=bus, dead_letters=dead_letters)
     events.add_failover_in(template, bus, machine, dead_letters)
     rules_out = events.add_failover_out(template, bus, dead_letters)

@@ -3,6 +3,7 @@ workflow resource")."""
 
 from typing import Any
 
+from awacs.aws import StringEquals
 from troposphere import GetAtt, If, Ref, Sub, Template
 from troposphere.awslambda import Function
 from troposphere.events import EventBus
@@ -11,6 +12,7 @@ from troposphere.logs import LogGroup
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import (
     CloudWatchLogsLogGroup,
+    EncryptionConfiguration,
     LogDestination,
     LoggingConfiguration,
     StateMachine,
@@ -202,6 +204,19 @@ def add_workflow(
             put_events(GetAtt(bus, "Arn")),
             send_to(dead_letters),
             use_key(key, "sqs", actions=WRITE_WITH_KEY),
+            # Its own history, and its log lines. Never with kms:ViaService: the role itself calls KMS.
+            allow(
+                WRITE_WITH_KEY,
+                GetAtt(key, "Arn"),
+                StringEquals(
+                    "kms:EncryptionContext:aws:states:stateMachineArn", arn("states", f"stateMachine:{WORKFLOW}")
+                ),
+            ),
+            allow(
+                "kms:GenerateDataKey",
+                GetAtt(key, "Arn"),
+                StringEquals("kms:EncryptionContext:SourceArn", arn("logs", "*")),
+            ),
             trace(),
             allow(("xray:GetSamplingRules", "xray:GetSamplingTargets"), "*"),
             deliver_logs(),
@@ -212,6 +227,9 @@ def add_workflow(
             "Workflow",
             StateMachineName=Sub(WORKFLOW),
             StateMachineType="STANDARD",
+            EncryptionConfiguration=EncryptionConfiguration(
+                Type="CUSTOMER_MANAGED_KMS_KEY", KmsKeyId=GetAtt(key, "Arn")
+            ),
             Definition=definition(),
             DefinitionSubstitutions={
                 "Bus": bus.ref(),

@@ -12,11 +12,14 @@ from builder.lint.statements import Statement, allowed, condition_values, listed
 # The service through which roles use the key of what they touch, by type of that.
 THROUGH = {
     "AWS::DynamoDB::Table": "dynamodb",
+    "AWS::Events::EventBus": "events",
     "AWS::Lambda::Function": "lambda",
     "AWS::S3::Bucket": "s3",
     "AWS::SQS::Queue": "sqs",
+    "AWS::StepFunctions::StateMachine": "states",
 }
 USE = ("kms:Decrypt", "kms:GenerateDataKey")
+LOG_DELIVERY = "delivery.logs.amazonaws.com"
 
 
 def check_keys(stack: Resolved, spanning: Resolved) -> Iterator[Fault]:
@@ -37,9 +40,10 @@ def check_keys(stack: Resolved, spanning: Resolved) -> Iterator[Fault]:
             yield Fault(name, effect, remedy)
         for service, effect in _services(stack, spanning, name):
             own = [each for each in statements if service in principals(each, "Service")]
-            if not all(allowed(own, action, "*") for action in USE):
+            needed = USE[:1] if service == LOG_DELIVERY else USE
+            if not all(allowed(own, action, "*") for action in needed):
                 refusal = f"{effect}: the key's policy does not admit {service}"
-                yield Fault(name, refusal, f"allow {' and '.join(USE)} to {service} in KeyPolicy")
+                yield Fault(name, refusal, f"allow {' and '.join(needed)} to {service} in KeyPolicy")
 
 
 def _encrypted(stack: Resolved, key: str) -> dict[str, str]:
@@ -53,6 +57,10 @@ def _services(stack: Resolved, spanning: Resolved, key: str) -> Iterator[tuple[s
     users = _encrypted(stack, key)
     if groups := [name for name, kind in users.items() if kind == "AWS::Logs::LogGroup"]:
         yield f"logs.{stack.region}.amazonaws.com", f"CloudWatch Logs refuses to encrypt {', '.join(groups)}"
+    if [name for name, kind in users.items() if kind == "AWS::StepFunctions::StateMachine"]:
+        yield LOG_DELIVERY, "CloudWatch Logs drops the workflow's lines"
+    if buses := [name for name, kind in users.items() if kind == "AWS::Events::EventBus"]:
+        yield "events.amazonaws.com", f"EventBridge puts every event of {', '.join(buses)} into its dead letters"
     if topics := [name for name, kind in users.items() if kind == "AWS::SNS::Topic"]:
         yield "cloudwatch.amazonaws.com", f"CloudWatch sends no alarm to {', '.join(topics)}"
     queues = {stack.arn(name) for name, kind in users.items() if kind == "AWS::SQS::Queue"}

@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 from ministack.core.arn import ArnParseError, parse_arn
@@ -18,7 +19,9 @@ from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
 
 from localcloud.cloud import Cloud
 from localcloud.gaps import patching
-from localcloud.iam.rights import DeniedError
+from localcloud.gaps.patching import Properties
+from localcloud.iam import documents
+from localcloud.iam.rights import DeniedError, Rights
 
 Event = dict[str, Any]
 Target = dict[str, Any]
@@ -79,8 +82,26 @@ class Attempt:
 
 
 def install(cloud: Cloud) -> None:
-    """Replace the emulator's delivery to one target."""
+    """Replace the emulator's delivery to one target; a bus's key must admit EventBridge."""
     patching.wrap(eventbridge, "_invoke_target", Targets(cloud).deliver)
+    patching.wrap_resource("AWS::Events::EventBus", partial(_complete_bus, cloud.rights))
+
+
+def _complete_bus(rights: Rights, physical_id: str, properties: Properties, _old: Properties) -> None:
+    """What using a key of a bus takes, asked beforehand: on AWS every event would become a dead letter."""
+    if not (key := properties.get("KmsKeyIdentifier")):
+        return
+    bus = f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{physical_id}"
+    context = documents.key_context(key) | {
+        "aws:SourceAccount": get_account_id(),
+        "aws:SourceArn": bus,
+        "kms:EncryptionContext:aws:events:event-bus:arn": bus,
+    }
+    try:
+        for action in ("kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey"):
+            rights.require(SERVICE, action, key, context, by="a bus under a key")
+    except DeniedError as error:
+        raise ValueError(str(error)) from None
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from ministack.services import stepfunctions
 from localcloud.cloud import Cloud, Metrics
 from localcloud.gaps import logs, patching
 from localcloud.gaps.patching import Properties, is_true
+from localcloud.iam import documents
 from localcloud.iam.rights import DeniedError, Rights
 from localcloud.network import Network
 
@@ -157,6 +158,8 @@ def _complete(rights: Rights, physical_id: str, properties: Properties, _old: Pr
         rights.may(role, action, "*", by=kind).allowed for action in LOG_DELIVERY
     ):
         raise ValueError("The state machine IAM Role is not authorized to access the Log Destination")
+    if key := (properties.get("EncryptionConfiguration") or {}).get("KmsKeyId"):
+        _require_key(rights, role, key, physical_id, logged=bool(logging.get("Destinations")))
     if is_true((properties.get("TracingConfiguration") or {}).get("Enabled")):
         for action in TRACING:  # without them traces are lost, silently
             rights.may(role, action, "*", by="a trace of a workflow")
@@ -171,3 +174,19 @@ def _complete(rights: Rights, physical_id: str, properties: Properties, _old: Pr
         },
         "tracingConfiguration": {"enabled": is_true((properties.get("TracingConfiguration") or {}).get("Enabled"))},
     }
+
+
+def _require_key(rights: Rights, role: str, key: str, machine: str, *, logged: bool) -> None:
+    """What executions under a customer key need, asked beforehand: on AWS the first of them would fail."""
+    _, _, _, region, account, _ = machine.split(":", 5)
+    about = documents.key_context(key)
+    history = about | {"kms:EncryptionContext:aws:states:stateMachineArn": machine}
+    lines = about | {"kms:EncryptionContext:SourceArn": f"arn:aws:logs:{region}:{account}:*"}
+    calls = [(role, "kms:Decrypt", history), (role, "kms:GenerateDataKey", history)]
+    if logged:
+        calls += [(role, "kms:GenerateDataKey", lines), ("delivery.logs.amazonaws.com", "kms:Decrypt", lines)]
+    try:
+        for principal, action, context in calls:
+            rights.require(principal, action, key, context, by="a workflow under a key")
+    except DeniedError as error:
+        raise ValueError(str(error)) from None
