@@ -131,8 +131,8 @@ def publish_record() -> Statement:
 
 
 def store_receipt(bucket: str) -> Statement:
-    """Write receipts."""
-    return allow("s3:PutObject", bucket_arn(bucket, "/receipts/*"))
+    """Write receipts, into a bucket of this account whoever else may have taken its name."""
+    return allow("s3:PutObject", bucket_arn(bucket, "/receipts/*"), StringEquals("s3:ResourceAccount", ACCOUNT))
 
 
 def send_to(queue: Any) -> Statement:

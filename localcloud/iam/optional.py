@@ -51,7 +51,6 @@ OPTIONAL: Final[Mapping[str, Mapping[str, set[str]]]] = {
         "Policy": {"events:PutPermission"},
         "KmsKeyIdentifier": {
             "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncrypt",
             "kms:ReEncryptFrom",
             "kms:ReEncryptTo",
         },
@@ -146,6 +145,8 @@ NEVER: Final = {
     "s3:DeleteObject",
     # A function's code is named by its hash, never by an object version.
     "s3:GetObjectVersion",
+    # No action of IAM: ReEncryptFrom and ReEncryptTo are.
+    "kms:ReEncrypt",
     # DynamoDB retires its grants by itself; the key of a table is never changed.
     "kms:RevokeGrant",
 }

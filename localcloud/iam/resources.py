@@ -31,6 +31,7 @@ class Resource:
             self.new.get("KmsKeyArn"),
             self.new.get("KmsKeyId"),
             self.new.get("KmsKeyIdentifier"),
+            (self.new.get("EncryptionConfiguration") or {}).get("KmsKeyId"),
         )
         return next((str(key) for key in named if key), "")
 

@@ -153,12 +153,13 @@ def assumed(role: str, session: str) -> str:
 
 def encryption_context(service: str, resource: str) -> dict[str, str]:
     """What a service says of the resource when it uses a key for it."""
-    if service == "dynamodb":
-        return {"kms:EncryptionContext:aws:dynamodb:tableName": resource.split("/")[1]}
-    if service == "secretsmanager":
-        return {"kms:EncryptionContext:SecretARN": resource}
-    if service == "s3":  # with bucket keys
-        return {"kms:EncryptionContext:aws:s3:arn": resource.partition("/")[0]}
-    if service == "lambda":
-        return {"kms:EncryptionContext:aws:lambda:FunctionArn": resource}
-    return {f"kms:EncryptionContext:aws:{service}:arn": resource}
+    said = {
+        "dynamodb": ("aws:dynamodb:tableName", resource.partition("/")[2].partition("/")[0]),
+        "events": ("aws:events:event-bus:arn", resource),
+        "lambda": ("aws:lambda:FunctionArn", resource),
+        "s3": ("aws:s3:arn", resource.partition("/")[0]),  # with bucket keys
+        "secretsmanager": ("SecretARN", resource),
+        "states": ("aws:states:stateMachineArn", resource),
+    }
+    key, value = said.get(service, (f"aws:{service}:arn", resource))
+    return {f"kms:EncryptionContext:{key}": value}

@@ -61,13 +61,13 @@ def pay_at_domain(environment: Environment, transaction: dict[str, Any]) -> list
     """POST the payment to the environment's own domain name, signed for any Region: DNS chooses a healthy one.
     Raises ToolError where the settings name no domain, and on a local cloud."""
     domain = environment.settings.domain.name
+    if not domain:
+        raise ToolError("the settings name no domain", remedy="set domain.name, or pay in a Region with --region")
     if environment.cloud.endpoint:
         raise ToolError(
             f"a domain name leads to AWS, and AWS calls are sent to {environment.cloud.endpoint}",
             remedy="pay in a Region with --region",
         )
-    if not domain:
-        raise ToolError("the settings name no domain", remedy="set domain.name, or pay in a Region with --region")
     return [_send(environment, "POST", f"https://{domain}/payments", ANY_REGION, {"transaction": transaction})]
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from builder.settings import Domain
 from payctl import endpoint
 from payctl.cloud import Cloud
 from payctl.commands.app import app
@@ -115,8 +116,10 @@ def test_local_and_domain_are_a_usage_error(project: Project) -> None:
     for code, said in ends:
         assert code == 2
         assert "never leaves" in said
+    environment = project.environment()
+    environment.settings = environment.settings._replace(domain=Domain(name="pay.example.com"))
     with pytest.raises(ToolError, match="a domain name leads to AWS"):
-        pay.pay_at_domain(project.environment(), {})
+        pay.pay_at_domain(environment, {})
 
 
 def _command(name: str) -> Any:
