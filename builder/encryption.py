@@ -4,9 +4,9 @@ from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEq
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
-from builder.intrinsics import PEERS, arn, arn_in, tags
-from builder.names import API_LOGS, KEY_ALIAS, TOPIC, WORKFLOW, WORKFLOW_LOGS
-from builder.policies import allow, document, from_account, from_source
+from builder.intrinsics import arn, tags
+from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW, WORKFLOW_LOGS
+from builder.policies import allow, document, from_account
 
 # Services through which principals of this account may use the key, as far as IAM lets them.
 THROUGH = ("dynamodb", "events", "lambda", "s3", "sqs", "states")
@@ -103,13 +103,7 @@ def key_policy() -> PolicyDocument:
         # The inbox for the alerts of all Regions is in the home Region only.
         If(
             "IsHome",
-            allow(
-                deliver,
-                "*",
-                from_source(arn("sns", TOPIC), *(arn_in("sns", TOPIC, which) for which in PEERS)),
-                Principal=Principal("Service", "sns.amazonaws.com"),
-                Sid="TopicsToInbox",
-            ),
+            allow(deliver, "*", Principal=Principal("Service", "sns.amazonaws.com"), Sid="TopicsToInbox"),
             NoValue,
         ),
         # No source is documented; what the role above encrypted in this context is decrypted in no other.

@@ -77,7 +77,10 @@ def _delegates(account: Sequence[Statement], service: str, region: str) -> bool:
     open_to_service = [
         each
         for each in account
-        if (via := condition_values(each, "kms:ViaService")) == []
-        or any(fnmatch.fnmatchcase(f"{service}.{region}.amazonaws.com", pattern) for pattern in via)
+        if not each.get("Condition")
+        or any(
+            fnmatch.fnmatchcase(f"{service}.{region}.amazonaws.com", pattern)
+            for pattern in condition_values(each, "kms:ViaService")
+        )
     ]
     return all(allowed(open_to_service, action, "*") for action in USE)

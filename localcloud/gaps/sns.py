@@ -36,7 +36,7 @@ def _deliver(cloud: Cloud, deliver: Any, endpoint: str, *arguments: Any, topic_a
         source = {"aws:SourceArn": topic_arn, "aws:SourceAccount": topic.account_id}
         try:
             cloud.rights.require(SERVICE, "sqs:SendMessage", endpoint, source, by="a notification for a queue")
-            cloud.rights.require_key_of(SERVICE, endpoint, source, by="a notification for a queue")
+            cloud.rights.require_key_of(SERVICE, endpoint, by="a notification for a queue")
         except DeniedError as error:
             logger.warning("%s dropped a notification: %s", topic_arn, error)
             return

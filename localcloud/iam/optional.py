@@ -49,11 +49,6 @@ OPTIONAL: Final[Mapping[str, Mapping[str, set[str]]]] = {
     },
     "AWS::Events::EventBus": {
         "Policy": {"events:PutPermission"},
-        "KmsKeyIdentifier": {
-            "kms:GenerateDataKeyWithoutPlaintext",
-            "kms:ReEncryptFrom",
-            "kms:ReEncryptTo",
-        },
     },
     "AWS::IAM::Policy": {
         "Groups": {"iam:DeleteGroupPolicy", "iam:GetGroupPolicy", "iam:PutGroupPolicy"},

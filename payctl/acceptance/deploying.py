@@ -278,7 +278,7 @@ def _quotas(api: Any, operation: str, service: str) -> dict[str, float]:
 
 @check(
     "old-tls-refused",
-    source="AWS's guides disagree on what a regional endpoint without SecurityPolicy accepts.",
+    source='The security policy of an API is read, not seen (docs/aws.md, "TLS of an API").',
     not_local="the local cloud speaks no TLS",
 )
 def old_tls_refused(site: Site) -> None:

@@ -5,6 +5,7 @@ import uuid
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from builder.names import WORKFLOW_LOGS
 from payctl.acceptance.check import Checks, Group, require
 from payctl.acceptance.deploying import domain
 from payctl.acceptance.site import Site
@@ -80,6 +81,28 @@ def executions_listed(site: Site) -> None:
         return any(each["executionArn"] == execution for each in page["executions"])
 
     site.until(listed, aws=LISTED_SECONDS, local=LISTED_SECONDS, seen=f"{execution} is not listed")
+
+
+@check(
+    "workflow-under-key",
+    source='Read, not seen (docs/aws.md, "Services that use a key themselves").',
+    not_local="the local cloud encrypts no history",
+    minutes=2,
+)
+def workflow_under_key(site: Site) -> None:
+    """An execution under the Region's key begins, its history can be read, and its lines arrive in the log group."""
+    api, logs = site.environment.cloud.stepfunctions(site.home), site.environment.cloud.logs(site.home)
+    execution = _start(site, pay.payment(payment_id=site.new_payment(), amount="1.00", currency="EUR", timestamp=""))
+
+    def logged() -> bool:
+        group = site.environment.names.of(WORKFLOW_LOGS, site.home)
+        name = execution.rpartition(":")[2]
+        return bool(logs.filter_log_events(logGroupName=group, filterPattern=f'"{name}"')["events"])
+
+    site.until(logged, aws=60, local=5, seen=f"no line of {execution} in the log group")
+    events = api.get_execution_history(executionArn=execution)["events"]
+    site.show(f"{len(events)} events in the history")
+    require(events[0]["type"] == "ExecutionStarted", f"the history begins with {events[0]['type']}")
 
 
 @check(

@@ -61,7 +61,7 @@ def drop(documents: Documents, name: str, policy: str, sid: str) -> None:
 # Fault, logical id of its finding, words of its effect.
 PLANTED: list[tuple[Plant, str, str]] = [
     (state_machine_as_target, "FailoverToFirst", "in another Region a target must be an event bus"),
-    (key_without_delegation, "Key", "no use through dynamodb, lambda, s3, sqs is left to IAM"),
+    (key_without_delegation, "Key", "no use through dynamodb, events, lambda, s3, sqs, states is left to IAM"),
     (key_without_services, "Key", "the key's policy does not admit"),
     (replication_without_versions, "ReceiptsBucket", "S3 refuses the replication"),
     (next_names_no_state, "Workflow", "FailOver goes on to Done, which is no state"),

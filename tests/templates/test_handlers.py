@@ -78,6 +78,5 @@ def test_keys_are_used_through_services_only(execution: list[dict[str, Any]]) ->
     for body in execution:
         if {"kms:Decrypt", "kms:CreateGrant"} & set(listed(body["Action"])):
             assert body["Condition"]["StringLike"]["kms:ViaService"] == [
-                "dynamodb.*.amazonaws.com",
-                "lambda.*.amazonaws.com",
+                f"{service}.*.amazonaws.com" for service in ("dynamodb", "events", "lambda", "states")
             ]

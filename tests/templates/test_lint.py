@@ -294,7 +294,7 @@ FAULTS: list[tuple[Plant, str, str]] = [
     (key_rights_without_the_alias, "JanitorRole", f"its calls in {THIRD}: KMS denies it kms:Decrypt through dynamodb"),
     (no_key_rights_for_dead_letters, "WorkflowRole", f"in {HOME}: KMS denies it kms:GenerateDataKey through sqs"),
     (key_nobody_may_manage, "Key", "KMS refuses the key: nobody could ever change its policy"),
-    (key_for_other_services, "Key", "no use through dynamodb, lambda, s3, sqs is left to IAM"),
+    (key_for_other_services, "Key", "no use through dynamodb, events, lambda, s3, sqs, states is left to IAM"),
     (catch_names_no_state, "Workflow", "ProcessTransaction goes on to Dead, which is no state"),
     (state_nobody_reaches, "Workflow", "nothing leads to Parked"),
     (

@@ -3,6 +3,7 @@ hold."""
 
 import fnmatch
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -191,6 +192,7 @@ class TestEvents:
         assert admits["Condition"] == {
             "ArnLike": {
                 "aws:SourceArn": [
+                    f"arn:aws:events:{stack.region}:123456789012:event-bus/payment-events-{stack.region}-dev",
                     f"arn:aws:events:{stack.region}:123456789012:rule/payment-events-{stack.region}-dev/payment-failover-*-dev",
                     f"arn:aws:events:{stack.region}:123456789012:rule/payment-janitor-*-dev",
                 ]
@@ -225,6 +227,7 @@ class TestKey:
         services = {body["Principal"]["Service"] for body in statements if "Service" in body["Principal"]}
         assert services - {"sns.amazonaws.com"} == {
             "cloudwatch.amazonaws.com",
+            "delivery.logs.amazonaws.com",
             "events.amazonaws.com",
             f"logs.{stack.region}.amazonaws.com",
         }
@@ -248,6 +251,7 @@ class TestKey:
     def test_everything_that_can_is_encrypted_with_it(self, stack: Resolved, spanning: Resolved) -> None:
         properties: dict[str, Callable[[Any], str]] = {
             "AWS::DynamoDB::Table": lambda body: body["SSESpecification"]["KMSMasterKeyId"],
+            "AWS::Events::EventBus": lambda body: body["KmsKeyIdentifier"],
             "AWS::Lambda::Function": lambda body: body["KmsKeyArn"],
             "AWS::Logs::LogGroup": lambda body: body["KmsKeyId"],
             "AWS::S3::Bucket": lambda body: body["BucketEncryption"]["ServerSideEncryptionConfiguration"][0][
@@ -255,6 +259,7 @@ class TestKey:
             ]["KMSMasterKeyID"],
             "AWS::SNS::Topic": lambda body: body["KmsMasterKeyId"],
             "AWS::SQS::Queue": lambda body: body["KmsMasterKeyId"],
+            "AWS::StepFunctions::StateMachine": lambda body: body["EncryptionConfiguration"]["KmsKeyId"],
         }
         for kind, key_of in properties.items():
             found = stack.of_type(kind)
@@ -263,6 +268,17 @@ class TestKey:
                 f"arn:aws:kms:{stack.region}:123456789012:key/Key-{stack.region}"
             }
         assert only(spanning, "AWS::SQS::Queue")["KmsMasterKeyId"].endswith(f"Key-{spanning.region}")
+
+
+class TestTransport:
+    """docs/aws.md, "TLS of an API"."""
+
+    def test_neither_address_of_an_api_speaks_less_than_tls_1_2(self, with_domain: dict[str, Resolved]) -> None:
+        for stack in with_domain.values():
+            api, domain = only(stack, "AWS::ApiGateway::RestApi"), only(stack, "AWS::ApiGateway::DomainName")
+            assert re.fullmatch(r"SecurityPolicy_TLS13_1_[23]_\w+", api["SecurityPolicy"])
+            assert api["EndpointAccessMode"] in ("BASIC", "STRICT"), "API Gateway refuses the policy without it"
+            assert domain["SecurityPolicy"] == "TLS_1_2"
 
 
 class TestTopic:
