@@ -144,3 +144,93 @@ def test_decisions_are_shown_and_forgotten(client: Clients, cloud: localcloud.Lo
 
     (decision,) = eventually(made)
     assert (decision["principal"], decision["allowed"], decision["trust"]) == ("states.amazonaws.com", True, True)
+
+
+def failure(client: Clients, name: str, kind: str, properties: dict[str, Any]) -> str:
+    """Why a stack with this one resource cannot be made; "" if it is made."""
+    cloudformation = client("cloudformation")
+    stack = f"{name}-{len(cloudformation.describe_stacks()['Stacks'])}"
+    body = {"Resources": {"Resource": {"Type": kind, "Properties": properties}}}
+    cloudformation.create_stack(StackName=stack, TemplateBody=json.dumps(body))
+
+    def ended() -> str:
+        status: str = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        return "" if status.endswith("_IN_PROGRESS") else status
+
+    status = eventually(ended)
+    events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+    failed = [event.get("ResourceStatusReason", "") for event in events if event["ResourceStatus"] == "CREATE_FAILED"]
+    return "" if status == "CREATE_COMPLETE" else " ".join(failed)
+
+
+def key_for(client: Clients, *statements: dict[str, Any]) -> str:
+    """A key that the account administers, with these statements besides; its ARN."""
+    root = {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}
+    policy = {"Statement": [each | {"Resource": "*"} for each in (allow("kms:*", root), *statements)]}
+    arn: str = client("kms").create_key(Policy=json.dumps(policy))["KeyMetadata"]["Arn"]
+    return arn
+
+
+def test_a_bus_needs_a_key_that_admits_eventbridge(client: Clients, name: str) -> None:
+    closed = {"Name": name, "KmsKeyIdentifier": key_for(client)}
+    assert "kms:DescribeKey" in failure(client, name, "AWS::Events::EventBus", closed)
+    use = allow(["kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey"], {"Service": "events.amazonaws.com"})
+    bus = f"arn:aws:events:{HOME}:{ACCOUNT}:event-bus/{name}"
+    other = {"StringEquals": {"kms:EncryptionContext:aws:events:event-bus:arn": f"{bus}-other"}}
+    for_another = {"Name": name, "KmsKeyIdentifier": key_for(client, use | {"Condition": other})}
+    assert "kms:DescribeKey" in failure(client, name, "AWS::Events::EventBus", for_another)
+    own = {"Condition": {"StringEquals": {"aws:SourceArn": bus, "kms:EncryptionContext:aws:events:event-bus:arn": bus}}}
+    opened = {"Name": name, "KmsKeyIdentifier": key_for(client, use | own)}
+    assert failure(client, name, "AWS::Events::EventBus", opened) == ""
+
+
+def test_a_workflow_under_a_key_needs_it_by_its_role_and_for_its_log(client: Clients, name: str) -> None:
+    """The role asks KMS itself: a right through Step Functions only does not help."""
+    role = make_role(client, name, "states.amazonaws.com", "logs:*")
+    client("logs").create_log_group(logGroupName=name)
+    destination = {"LogGroupArn": f"arn:aws:logs:{HOME}:{ACCOUNT}:log-group:{name}:*"}
+    delivery = allow("kms:Decrypt", {"Service": "delivery.logs.amazonaws.com"})
+
+    def made(key: str, rights: dict[str, Any] | None, *, logged: bool = False) -> str:
+        statements = [allow(["logs:*"]), *([rights] if rights else [])]
+        document = json.dumps({"Statement": statements})
+        client("iam").put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
+        properties: dict[str, Any] = {
+            "StateMachineName": name,
+            "RoleArn": role,
+            "DefinitionString": json.dumps({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}),
+            "EncryptionConfiguration": {"Type": "CUSTOMER_MANAGED_KMS_KEY", "KmsKeyId": key},
+        }
+        if logged:
+            logging = {"Level": "ALL", "Destinations": [{"CloudWatchLogsLogGroup": destination}]}
+            properties["LoggingConfiguration"] = logging
+        return failure(client, name, "AWS::StepFunctions::StateMachine", properties)
+
+    use = allow(["kms:Decrypt", "kms:GenerateDataKey"])
+    through = {"Condition": {"StringEquals": {"kms:ViaService": f"states.{HOME}.amazonaws.com"}}}
+    assert "kms:Decrypt" in made(key_for(client), None)
+    assert "kms:Decrypt" in made(key_for(client), use | through)
+    assert "kms:Decrypt" in made(key_for(client), use, logged=True), "the key does not admit log delivery"
+    assert made(key_for(client, delivery), use, logged=True) == ""
+
+
+def test_a_role_may_be_bound_to_buckets_of_an_account(client: Clients, name: str) -> None:
+    """s3:ResourceAccount is the bucket's owner."""
+    client("s3").create_bucket(Bucket=name)
+    role = make_role(client, name, {"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
+    keys = client("sts").assume_role(RoleArn=role, RoleSessionName="here")["Credentials"]
+    given = {
+        "aws_access_key_id": keys["AccessKeyId"],
+        "aws_secret_access_key": keys["SecretAccessKey"],
+        "aws_session_token": keys["SessionToken"],
+    }
+    s3 = client("s3", HOME, **given)
+    for owner, allowed in ((ACCOUNT, True), ("111111111111", False)):
+        bound = allow("s3:PutObject") | {"Condition": {"StringEquals": {"s3:ResourceAccount": owner}}}
+        document = json.dumps({"Statement": [bound]})
+        client("iam").put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
+        if allowed:
+            s3.put_object(Bucket=name, Key="k", Body=b"")
+        else:
+            with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
+                s3.put_object(Bucket=name, Key="k", Body=b"")
