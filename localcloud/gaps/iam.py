@@ -43,8 +43,6 @@ def _enforce(  # noqa: PLR0917 - the emulator's signature
     service_context: dict[str, Any] | None = None,
 ) -> Any:
     """The emulator's verdict; then that of the key behind the resource. KMS judges the account's root as well."""
-    if service == "s3" and (owner := documents.owner(resource_arn)):
-        service_context = {**(service_context or {}), "s3:ResourceAccount": owner}
     denied = enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=service_context)
     if denied is not None and isinstance(denied, AuthError):
         return denied

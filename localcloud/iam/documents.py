@@ -73,7 +73,7 @@ def resource_policy(resource: str, principal: str) -> str | None:
         return None
     if service == "kms" and (key := _key(resource)):
         return _text(key.get("Policy") or "") or None
-    with request_scope(*place(resource, account or owner(resource))):
+    with request_scope(*place(resource, account or _owner(resource))):
         found = iam_evaluator._resource_policy(service, resource)
     return _text(found[0]) if found and found[0] else None
 
@@ -81,11 +81,10 @@ def resource_policy(resource: str, principal: str) -> str | None:
 def account_of(principal: str, resource: str) -> str:
     """The account of a resource; the principal's where the ARN names none."""
     parts = resource.split(":")
-    return (len(parts) > 5 and parts[4]) or owner(resource) or (principal.split(":") + [""] * 5)[4]
+    return (len(parts) > 5 and parts[4]) or _owner(resource) or (principal.split(":") + [""] * 5)[4]
 
 
-def owner(resource: str) -> str:
-    """The account of a bucket; "" of what is none."""
+def _owner(resource: str) -> str:
     return str(s3._bucket_owner_account(resource.split(":")[5].partition("/")[0]) or "") if ":s3:" in resource else ""
 
 

@@ -212,25 +212,3 @@ def test_a_workflow_under_a_key_needs_it_by_its_role_and_for_its_log(client: Cli
     assert "kms:Decrypt" in made(key_for(client), use | through)
     assert "kms:Decrypt" in made(key_for(client), use, logged=True), "the key does not admit log delivery"
     assert made(key_for(client, delivery), use, logged=True) == ""
-
-
-def test_a_role_may_be_bound_to_buckets_of_an_account(client: Clients, name: str) -> None:
-    """s3:ResourceAccount is the bucket's owner."""
-    client("s3").create_bucket(Bucket=name)
-    role = make_role(client, name, {"AWS": f"arn:aws:iam::{ACCOUNT}:root"})
-    keys = client("sts").assume_role(RoleArn=role, RoleSessionName="here")["Credentials"]
-    given = {
-        "aws_access_key_id": keys["AccessKeyId"],
-        "aws_secret_access_key": keys["SecretAccessKey"],
-        "aws_session_token": keys["SessionToken"],
-    }
-    s3 = client("s3", HOME, **given)
-    for owner, allowed in ((ACCOUNT, True), ("111111111111", False)):
-        bound = allow("s3:PutObject") | {"Condition": {"StringEquals": {"s3:ResourceAccount": owner}}}
-        document = json.dumps({"Statement": [bound]})
-        client("iam").put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
-        if allowed:
-            s3.put_object(Bucket=name, Key="k", Body=b"")
-        else:
-            with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
-                s3.put_object(Bucket=name, Key="k", Body=b"")
