@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from payments import task
 from payments.protocol import flows, sweep
+from payments.protocol.record import transaction
 from payments.protocol.settlement import Outcome
-from payments.protocol.values import Intent, Payment, intent_of
+from payments.protocol.values import Intent, Payment, intent_of, payment_of
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import NO_REGION_LEFT, Judge
@@ -39,6 +40,11 @@ def read(text: str) -> dict[str, Any]:
     """The input of an execution, or an event's detail; nobody changes it."""
     fields: dict[str, Any] = json.loads(text)
     return fields
+
+
+def by_hand(submitted: Intent) -> dict[str, Any]:
+    """The input of an execution that brings the transaction along."""
+    return {"transaction": transaction(submitted), "transactionId": submitted.id, "hash": submitted.hash}
 
 
 class Letter(NamedTuple):
@@ -78,6 +84,8 @@ class Traffic:
         """Post in a Region (any), and again after an answer that asks for it or no answer. The first worker's name."""
         self.judge.submitted[submitted.hash] = submitted
         region = region or self.dice.pick(REGIONS)
+        if not self.calm and payment_of(submitted).account == ACCOUNT and self.dice.chance(0.05):
+            self.workflow(region, by_hand(submitted))
         name = self.name("post", region)
 
         def hear(reply: flows.Reply | None) -> None:
@@ -130,12 +138,12 @@ class Traffic:
 
     def workflow(self, region: str, fields: dict[str, Any], tries: int = TRIES) -> None:
         """One execution: the task up to three times, then the next Region, then the dead letters."""
-        payment, mine = task.read_input(fields, ACCOUNT)
+        wanted = task.read_input(fields, ACCOUNT)
 
         def hear(outcome: Outcome | None) -> None:
             try:
                 if outcome:
-                    task.conclude(payment, mine, outcome)
+                    task.conclude(wanted, outcome)
                     return
             except (task.IdTaken, task.InvalidTransaction) as error:
                 self.letters.append(Letter(fields, type(error).__name__))
@@ -147,7 +155,7 @@ class Traffic:
             else:
                 fail_over(self.world, self.letters, region, fields)
 
-        flow = flows.pursue(self.world.context(region), payment, mine)
+        flow = flows.pursue(self.world.context(region), wanted.payment, wanted.intent)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
 
     def route_events(self) -> None:

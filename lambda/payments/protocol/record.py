@@ -75,6 +75,8 @@ def receipt(intent: Intent, result: Result) -> WriteReceipt:
     """The receipt of a settled payment: one key, the same bytes whoever writes it."""
     fields = {**body(intent, result.status), **json.loads(result.text)}
     del fields["message"]
+    if merchant := payment_of(intent).merchant:
+        fields["merchant"] = merchant
     return WriteReceipt(f"receipts/{intent.id}.json", canonical(fields))
 
 
@@ -82,7 +84,7 @@ def transaction(intent: Intent) -> dict[str, Any]:
     """The transaction as a caller would post it."""
     payment = payment_of(intent)
     return {
-        "id": payment.id,
+        "id": payment.own_id,
         "amount": str(payment.decimal),
         "currency": payment.currency,
         "timestamp": payment.iso,
@@ -91,8 +93,8 @@ def transaction(intent: Intent) -> dict[str, Any]:
 
 def body(intent: Intent, status: str, result: Result | None = None) -> dict[str, Any]:
     """The JSON members of an answer to a caller."""
-    members = {"message": MESSAGES[status], "transactionId": intent.id, "status": status, **transaction(intent)}
-    del members["id"]
+    members = {"message": MESSAGES[status], "status": status, **transaction(intent)}
+    members["transactionId"] = members.pop("id")
     if result:
         members |= {"region": result.region, "decidedAt": result.at}
         if result.reference:

@@ -15,6 +15,7 @@ from payments.protocol.values import EPOCH, Payment
 BODY_BYTES: Final = 16 * 1024
 MEMBERS: Final = 64
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+KEPT: Final = re.compile(r"([a-z][a-z0-9-]{0,31}:)?[A-Za-z0-9_-]{1,64}", re.ASCII)
 AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
 LARGEST: Final = Decimal(10) ** 12
 MOMENT: Final = re.compile(
@@ -38,8 +39,9 @@ class InvalidTransactionError(ValueError):
         super().__init__("; ".join(f"{field or 'body'} {fault}" for field, fault in faults))
 
 
-def read_request(text: str, account: str) -> Payment:
-    """The payment that a request body asks for. Raises InvalidTransactionError with every fault."""
+def read_request(text: str, account: str, merchant: str = "") -> Payment:
+    """The payment that a request body asks for; `merchant` is who asks. Raises InvalidTransactionError with every
+    fault."""
     if len(text.encode("utf-8", "surrogatepass")) > BODY_BYTES:
         raise InvalidTransactionError(("", f"must be at most {BODY_BYTES} bytes"))
     body = read_json(text)
@@ -47,7 +49,7 @@ def read_request(text: str, account: str) -> Payment:
         raise InvalidTransactionError(("", "must be a JSON object with the member `transaction`"))
     faults = unknown(body, ("transaction",))
     try:
-        payment = read_transaction(body.get("transaction"), account)
+        payment = read_transaction(body.get("transaction"), account, merchant)
     except InvalidTransactionError as error:
         raise InvalidTransactionError(*faults, *error.faults) from None
     if faults:
@@ -73,7 +75,7 @@ def read_json(text: str) -> Any:
         raise InvalidTransactionError(("", "must be JSON")) from None
 
 
-def read_transaction(members: Any, account: str) -> Payment:
+def read_transaction(members: Any, account: str, merchant: str = "") -> Payment:
     """The payment that a transaction asks for. Raises InvalidTransactionError with every fault."""
     if not isinstance(members, dict):
         raise InvalidTransactionError(("transaction", "must be an object"))
@@ -87,7 +89,7 @@ def read_transaction(members: Any, account: str) -> Payment:
             faults.extend(error.faults)
             return None
 
-    key = read("id", _id)
+    key = read("id", lambda value: _id(value, merchant))
     currency = read("currency", _currency)
     amount = read("amount", lambda value: _amount(value, currency))
     timestamp = read("timestamp", _timestamp)
@@ -107,17 +109,27 @@ def unknown(members: Mapping[str, Any], known: tuple[str, ...]) -> list[tuple[st
     return faults
 
 
-def _id(value: Any) -> str:
+def _id(value: Any, merchant: str) -> str:
     if not isinstance(value, str) or not ID.fullmatch(value):
         raise InvalidTransactionError(("id", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"))
-    if not is_id(value):
+    kept = kept_id(value, merchant)
+    if kept is None:
         raise InvalidTransactionError(("id", CARD))
-    return value
+    return kept
 
 
-def is_id(text: object) -> bool:
-    """Whether it may be the id of a payment. What may not is never looked up, stored, logged or echoed."""
-    return isinstance(text, str) and bool(ID.fullmatch(text)) and not cards.in_text(text)
+def kept_id(text: object, merchant: str = "") -> str | None:
+    """The id under which a caller's payment is kept: no other merchant's is like it. None where it may be the id of no
+    payment: that is never looked up, stored, logged or echoed."""
+    if not isinstance(text, str) or not ID.fullmatch(text):
+        return None
+    kept = f"{merchant}:{text}" if merchant else text
+    return None if cards.in_text(kept) else kept
+
+
+def is_kept_id(text: object) -> bool:
+    """Whether a payment may be kept under this id, whoever's it is."""
+    return isinstance(text, str) and bool(KEPT.fullmatch(text)) and not cards.in_text(text)
 
 
 def _currency(value: Any) -> str:

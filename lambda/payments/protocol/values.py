@@ -27,13 +27,24 @@ ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Payment(NamedTuple):
-    """What an intent says: `amount` in minor units, `timestamp` in microseconds since 1970, `account` the caller's."""
+    """What an intent says: `amount` in minor units, `timestamp` in microseconds since 1970, `account` the caller's.
+    `id` is the one under which it is kept: a merchant's begins with the merchant's name and a colon."""
 
     id: str
     amount: int
     currency: str
     timestamp: int
     account: str
+
+    @property
+    def merchant(self) -> str:
+        """Whose payment it is; "" where it is no merchant's."""
+        return self.id.rpartition(":")[0]
+
+    @property
+    def own_id(self) -> str:
+        """The id that the caller gave it."""
+        return self.id.rpartition(":")[2]
 
     @property
     def decimal(self) -> Decimal:
