@@ -40,6 +40,8 @@ def run_pay(
 
     Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`, or `payctl pay --rate 50 --for 30s --regions all`
     """
+    if rate and merchant:
+        raise ToolError("--rate pays for no merchant", remedy="leave out --merchant")
     if rate:
         _pay_at_rate(run, rate, seconds_of(lasting), regions)
         return
