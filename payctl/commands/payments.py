@@ -31,6 +31,9 @@ def run_pay(
         bool, typer.Option("--domain", help="At the environment's domain name, signed for any Region (SigV4A).")
     ] = False,
     status: Annotated[str, typer.Option("--status", help="Look at this payment instead.", metavar="ID")] = "",
+    source: Annotated[str, typer.Option(help="The processor's token of what is charged.", metavar="TOKEN")] = "",
+    reference: Annotated[str, typer.Option(help="Your own reference.", metavar="TEXT")] = "",
+    metadata: Annotated[list[str] | None, typer.Option(help="A note, kept with it.", metavar="NAME=TEXT")] = None,
     merchant: Annotated[str, typer.Option(help="For this merchant of the settings.", metavar="NAME")] = "",
     rate: Annotated[float, typer.Option(help="Make this many payments a second, of random amounts.", min=0)] = 0.0,
     lasting: Annotated[str, typer.Option("--for", help="With --rate: for how long.", metavar="TIME")] = "10s",
@@ -50,7 +53,15 @@ def run_pay(
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
         asked = environment.regions if everywhere else pay.chosen(environment, region or ())
-        transaction = pay.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
+        transaction = pay.payment(
+            payment_id=payment_id,
+            amount=amount,
+            currency=currency,
+            timestamp=timestamp,
+            source=source,
+            reference=reference,
+            metadata=metadata or (),
+        )
         if status:
             replies = pay.look(environment, status, asked, merchant)
             pay.note_ruling(environment, merchants.kept(status, merchant))

@@ -44,14 +44,32 @@ class Reply:
     request_id: str = ""
 
 
-def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> dict[str, Any]:
-    """A transaction; a new id and the time of now where they are "". The API validates it, not this tool."""
-    return {
+def payment(
+    *,
+    payment_id: str,
+    amount: str,
+    currency: str,
+    timestamp: str,
+    source: str = "",
+    reference: str = "",
+    metadata: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A transaction; a new id and the time of now where they are "". `metadata` are texts NAME=TEXT. Raises ToolError
+    for one that is none; the rest the API validates, not this tool."""
+    notes = {"source": source, "reference": reference, "metadata": dict(map(_pair, metadata))}
+    return {name: value for name, value in notes.items() if value} | {
         "id": payment_id or str(uuid.uuid4()),
         "amount": amount,
         "currency": currency,
         "timestamp": timestamp or datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ToolError("--metadata takes NAME=TEXT", remedy="such as --metadata shop=Rome, once for each")
+    return name, value
 
 
 def pay(

@@ -32,7 +32,8 @@ def intent(number: int, variant: int) -> Intent:
     second one of another account."""
     account = STRANGER if variant == 2 else ACCOUNT
     moment = EPOCH * 10**6 + number * 250_001
-    return intent_of(Payment(f"p{number}", 999 + variant, CURRENCIES[number % 3], moment, account))
+    details = ("", "", ()) if number % 2 else (f"tok_of_{number}", f"order {number}", (("variant", str(variant)),))
+    return intent_of(Payment(f"p{number}", 999 + variant, CURRENCIES[number % 3], moment, account, *details))
 
 
 @lru_cache(maxsize=1000)
@@ -42,9 +43,16 @@ def read(text: str) -> dict[str, Any]:
     return fields
 
 
+def posted(submitted: Intent) -> dict[str, Any]:
+    """The transaction as a caller posts it."""
+    payment = payment_of(submitted)
+    notes = {"source": payment.source, "reference": payment.reference, "metadata": dict(payment.metadata)}
+    return transaction(submitted) | {name: value for name, value in notes.items() if value}
+
+
 def by_hand(submitted: Intent) -> dict[str, Any]:
     """The input of an execution that brings the transaction along."""
-    return {"transaction": transaction(submitted), "transactionId": submitted.id, "hash": submitted.hash}
+    return {"transaction": posted(submitted), "transactionId": submitted.id, "hash": submitted.hash}
 
 
 class Letter(NamedTuple):

@@ -27,6 +27,14 @@ MICROS_OF_LAST: Final = (LAST - EPOCH) // timedelta(microseconds=1)
 ORDINARY: Final = range(10**15, 22 * 10**14)
 DIGITS: Final = 28  # the decimal context has as many
 FIELDS: Final = ("id", "amount", "currency", "timestamp")
+OPTIONAL: Final = ("source", "reference", "metadata")
+SOURCE: Final = re.compile(r"[A-Za-z0-9_.:-]{8,128}", re.ASCII)
+REFERENCE: Final = re.compile(r"[A-Za-z0-9 _.,:#/+-]{1,64}", re.ASCII)
+NOTES: Final = 5
+NOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
+NOTED: Final = 100
+REFERENCES: Final = "1 to 64 of A-Z, a-z, 0-9, space and _ . , : # / + -"
+NOTES_ALLOWED: Final = f"must name 1 to 32 of A-Z, a-z, 0-9, _ - each with 1 to {NOTED} printable characters"
 Read = TypeVar("Read")
 CARD: Final = "must not hold card data"
 
@@ -80,7 +88,7 @@ def read_transaction(members: Any, account: str, merchant: str = "") -> Payment:
     if not isinstance(members, dict):
         raise InvalidTransactionError(("transaction", "must be an object"))
     faults = [(name, "is missing") for name in FIELDS if name not in members]
-    faults += unknown(members, FIELDS)
+    faults += unknown(members, FIELDS + OPTIONAL)
 
     def read(name: str, reader: Callable[[Any], Read]) -> Read | None:
         try:
@@ -93,9 +101,12 @@ def read_transaction(members: Any, account: str, merchant: str = "") -> Payment:
     currency = read("currency", _currency)
     amount = read("amount", lambda value: _amount(value, currency))
     timestamp = read("timestamp", _timestamp)
+    source = read("source", lambda value: _matching("source", SOURCE, "8 to 128 of A-Z, a-z, 0-9, _ . : -", value))
+    reference = read("reference", lambda value: _matching("reference", REFERENCE, REFERENCES, value))
+    metadata = read("metadata", _metadata)
     if faults or key is None or currency is None or amount is None or timestamp is None:
         raise InvalidTransactionError(*faults)
-    return Payment(key, amount, currency, timestamp, account)
+    return Payment(key, amount, currency, timestamp, account, source or "", reference or "", metadata or ())
 
 
 def unknown(members: Mapping[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -188,6 +199,31 @@ def _moment(value: Any) -> datetime | None:
     if micros != micros.to_integral_value() or micros >= MICROS_OF_LAST:
         return None
     return EPOCH + timedelta(microseconds=int(micros))
+
+
+def _matching(field: str, pattern: re.Pattern[str], allowed: str, value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidTransactionError((field, CARD if cards.inside(value) else f"must be {allowed}"))
+    if cards.in_text(value):
+        raise InvalidTransactionError((field, CARD))
+    return value
+
+
+def _metadata(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of short texts, in the order of their names."""
+    if not isinstance(value, dict) or not 1 <= len(value) <= NOTES:
+        raise InvalidTransactionError(("metadata", CARD if cards.inside(value) else f"must have 1 to {NOTES} members"))
+    for name, text in value.items():
+        if cards.in_name(name) or cards.in_text(name) or cards.inside(text):
+            raise InvalidTransactionError(("metadata", CARD))
+        if (
+            not NOTE.fullmatch(name)
+            or not isinstance(text, str)
+            or not 1 <= len(text) <= NOTED
+            or not text.isprintable()
+        ):
+            raise InvalidTransactionError(("metadata", NOTES_ALLOWED))
+    return tuple(sorted(value.items()))
 
 
 def _exact(number: int | Decimal) -> bool:
