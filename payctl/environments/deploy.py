@@ -15,6 +15,8 @@ from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition
 from stacksets.stack import differences, same_template
 
+NOT_UPLOADED = "none,none,none"  # the versions of code, in a plan
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -144,7 +146,7 @@ class Deployment:
         parameters = templates.regional_parameters(
             self.settings,
             code_hash=self.package.hash,
-            code_versions=self._code_versions or present.get("CodeVersions", ""),
+            code_versions=self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
             key_arns=survey.key_arns() if whole else survey.linked_keys,
             test_faults=self.options.test_faults,
         )
