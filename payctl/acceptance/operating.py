@@ -15,7 +15,7 @@ from payctl.acceptance.deploying import require_none_refused
 from payctl.acceptance.site import Site, Told
 from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
-from payctl.environments import code, deploy, drift, package, plan, templates
+from payctl.environments import deploy, drift, health, package, plan, templates
 from payctl.environments.templates import Template
 from payctl.names import artifact_bucket
 from stacksets.client import StackSetClient
@@ -181,18 +181,18 @@ def code_that_was_updated(site: Site) -> None:
     updated directly, and no other."""
     environment, region = site.environment, site.farthest
     name, stacks = environment.names.of(HEALTH, region), environment.survey().stacks
-    require(not code.other_code(environment, stacks), "a function that nobody touched is said to run other code")
+    require(not health.other_code(environment, stacks), "a function that nobody touched is said to run other code")
     built, functions = package.build(), environment.cloud.functions(region)
     functions.update_function_code(FunctionName=name, ZipFile=with_comment(built.content))
     try:
-        found = code.other_code(environment, stacks)
+        found = health.other_code(environment, stacks)
         site.show(*(f"{each.region}: {each.function}: {each.reason}" for each in found))
         require([each.function for each in found] == [name], f"{len(found)} functions are named")
     finally:
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
         functions.update_function_code(FunctionName=name, ZipFile=built.content)
         functions.get_waiter("function_updated_v2").wait(FunctionName=name)
-    require(not code.other_code(environment, stacks), "the same zip has another CodeSha256")
+    require(not health.other_code(environment, stacks), "the same zip has another CodeSha256")
 
 
 @check(

@@ -11,9 +11,9 @@ from typing import Any
 from rich.table import Table
 
 from payctl.drills.verdict import Verdict
-from payctl.environments.code import REMEDY
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
+from payctl.environments.health import REMEDY
 from payctl.environments.plan import Plan
 from payctl.environments.preflight import Check
 from payctl.environments.status import Attention, Status

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import code, contents, health, lint, package, preflight, templates
+from payctl.environments import contents, health, lint, package, preflight, templates
 from payctl.environments.package import Package, Placed
 from payctl.environments.templates import Template
 from payctl.payments import membership
@@ -91,7 +91,7 @@ class Deployment:
             self._link()
             self._require_built()
         report.phase("Verify")
-        code.require(environment, environment.survey().stacks, self.package.hash)
+        health.require_built(environment, environment.survey().stacks, self.package.hash)
         return Deployed(steps=tuple(self.steps), health=health.health(environment))
 
     def planned(self, survey: Survey) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from payctl.environment import GLOBAL, Environment
-from payctl.environments.code import FUNCTION, other_code
+from payctl.environments.health import FUNCTION, other_code
 from stacksets.errors import ToolError
 from stacksets.model import Stack
 from stacksets.stack import Stacks

@@ -11,7 +11,7 @@ from payctl import signed_http
 from payctl.advice import explain
 from payctl.environment import Environment, Survey
 from payctl.environments import health
-from payctl.environments.code import OtherCode, other_code
+from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
 from payctl.payments.registers import Registers
 from payctl.payments.tables import due_payments
@@ -125,7 +125,7 @@ def status(environment: Environment) -> Status:
         ),
         deployed=deployed,
         regions=attention(environment) if deployed or silent else (),
-        other_code=other_code(environment, survey.stacks, tolerant=True),
+        other_code=health.other_code(environment, survey.stacks, tolerant=True),
     )
 
 
