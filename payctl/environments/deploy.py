@@ -76,6 +76,9 @@ class Deployment:
             report.phase("Lint the templates")
             lint.lint(self.regional, self.world, self.settings.regions)
             lint.cfn_lint((self.regional, self.world), self.settings.regions, note=report.note)
+        if planned:
+            report.phase("Try the functions' code")
+            lint.code(self.package, self.regional, note=report.note)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
