@@ -40,6 +40,7 @@ ARTIFACTS = "payment-artifacts-${AWS::Region}-${AWS::AccountId}"
 ACCESS_LOGS = "payment-access-logs-${AWS::Region}-${AWS::AccountId}"
 ADMINISTRATION_ROLE = "payment-stackset-administration"
 EXECUTION_ROLE = "payment-stackset-execution"
+BOUNDARY = "payment-boundary"
 
 # The tags of everything, beside Environment, Name and Region.
 FIXED_TAGS = {
