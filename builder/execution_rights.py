@@ -158,8 +158,8 @@ def keys() -> list[Statement]:
 def domain() -> list[Statement]:
     """The custom domain: bootstrap is told the zone and the names; certificates and health checks have generated ids.
 
-    CloudFormation tags a certificate after it has asked for it, so any without a tag can be given ours: that entitles to
-    nothing but more tags, for certificates stay when a stack goes. Route 53 knows no condition for health checks.
+    CloudFormation tags a certificate after it has asked for it, so any that has no tag can be given ours. That entitles
+    to nothing but more tags: certificates stay when a stack goes. Route 53 knows no condition for health checks.
     """
     certificates = anywhere("acm", "certificate/*")
     ours = StringEquals("aws:ResourceTag/Application", OURS)
