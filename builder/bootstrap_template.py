@@ -61,7 +61,7 @@ def add_parameters(template: Template, settings: Settings) -> None:
             {"Default": "", "AllowedPattern": r"(\d{12})?"},
         ),
         ("ExecutionRoleArns", "Roles that StackSets assume, comma between; empty is that of here", {"Default": ""}),
-        ("SecretArns", "Secrets that payments may read, comma between; empty is none", {"Default": ""}),
+        ("CredentialArns", "Secrets that payments may read, comma between; empty is none", {"Default": ""}),
         ("HostedZoneArns", "Hosted zones of custom domains, comma between; empty is none", {"Default": ""}),
         ("RecordNames", "Names of records that may be changed there, comma between", {"Default": ""}),
         ("ExistingAdministrationRoleArn", "StackSet administration role; empty makes one", {"Default": ""}),

@@ -14,7 +14,7 @@ from builder.policies import USE_KEY, allow, allow_listed, deliver_logs, documen
 
 def add_boundary(template: Template) -> None:
     """In the home Region only: IAM is one for all Regions. Kept, for roles of all environments name it."""
-    template.add_condition("NamesSecrets", Not(Equals(Ref("SecretArns"), "")))
+    template.add_condition("NamesSecrets", Not(Equals(Ref("CredentialArns"), "")))
     template.add_resource(
         ManagedPolicy(
             "Boundary",
@@ -34,10 +34,11 @@ def boundary_statements() -> list[Any]:
     Keys are bound to the services that use them, not to aliases: those may take five minutes to count.
     """
     through = [f"{service}.*.amazonaws.com" for service in ("dynamodb", "lambda", "s3", "secretsmanager", "sqs")]
-    secrets = allow_listed("secretsmanager:GetSecretValue", "SecretArns")
+    secrets = allow_listed("secretsmanager:GetSecretValue", "CredentialArns")
     return [
         act("logs", "CreateLogStream PutLogEvents", "log-group:/aws/lambda/payment-*"),
         trace(),
+        allow(("xray:GetSamplingRules", "xray:GetSamplingTargets"), "*"),
         deliver_logs(),
         act("dynamodb", "GetItem UpdateItem", "table/payment-register-*", "table/payments-*"),
         act("dynamodb", "DescribeTable Query", "table/payment-register-*"),

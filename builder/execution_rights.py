@@ -1,6 +1,7 @@
 """What CloudFormation may do in the target account: make, read, change and delete what regional.json holds, by name."""
 
 from awacs.aws import (
+    ArnEquals,
     ForAllValuesStringLike,
     Null,
     Statement,
@@ -80,7 +81,7 @@ def roles() -> list[Statement]:
         allow(
             actions("iam", "CreateRole DeleteRolePolicy PutRolePermissionsBoundary PutRolePolicy"),
             every,
-            StringEquals("iam:PermissionsBoundary", BOUNDARY_ARN),
+            ArnEquals("iam:PermissionsBoundary", BOUNDARY_ARN),
         ),
         allow(
             actions(
@@ -163,14 +164,13 @@ def domain() -> list[Statement]:
     """
     certificates = anywhere("acm", "certificate/*")
     ours = StringEquals("aws:ResourceTag/Application", OURS)
-    tagging = actions("acm", "AddTagsToCertificate RemoveTagsFromCertificate")
     names = Split(",", Ref("RecordNames"))
     return [
         allow(actions("acm", "DescribeCertificate ListTagsForCertificate"), certificates),
-        allow(tagging, certificates, ours),
+        allow(actions("acm", "AddTagsToCertificate RemoveTagsFromCertificate"), certificates, ours),
         allow("acm:AddTagsToCertificate", certificates, StringEquals("aws:RequestTag/Application", OURS)),
         deny(
-            tagging,
+            "acm:AddTagsToCertificate",
             certificates,
             StringNotEquals("aws:ResourceTag/Application", OURS),
             Null("aws:ResourceTag/Application", "false"),

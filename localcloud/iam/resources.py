@@ -71,7 +71,7 @@ class Resource:
             names = {RECORD_NAMES: _records(self)} if action == "route53:ChangeResourceRecordSets" else {}
             return [(f"arn:aws:route53:::{ON_ZONE[action]}/{self.new.get('HostedZoneId') or _zone(self)}", names)]
         if action in ("acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate"):
-            return _on_certificate(self, action, operation)
+            return _on_certificate(self, action)
         return [(target(action, self), {})]
 
 
@@ -170,16 +170,13 @@ def _records(resource: Resource) -> list[str]:
     return [name.rstrip(".").lower()]
 
 
-def _on_certificate(resource: Resource, action: str, operation: str) -> Asked:
+def _on_certificate(resource: Resource, action: str) -> Asked:
     """CloudFormation tags a certificate in a second call (docs/aws.md, "Tags of a certificate")."""
-    tags, arn = _tags(resource.new), target(action, resource)
-    own = (
-        {}
-        if operation == "create"
-        else {f"aws:ResourceTag/{name}": value for name, value in _tags(resource.old).items()}
-    )
+    arn, tags, earlier = target(action, resource), _tags(resource.new), _tags(resource.old)
+    own = {f"aws:ResourceTag/{name}": value for name, value in earlier.items()}
     if action == "acm:AddTagsToCertificate":
-        own |= {f"aws:RequestTag/{name}": value for name, value in tags.items()}
+        changed = {name: value for name, value in tags.items() if earlier.get(name) != value}
+        own |= {f"aws:RequestTag/{name}": value for name, value in changed.items()}
     return [(arn, own)]
 
 
@@ -232,7 +229,8 @@ def _api_paths(resource: Resource, action: str, operation: str) -> list[str]:
     if parts is None:
         return []
     collection, *inner = parts
-    own = resource.new.get("RestApiId") or resource.new.get("DomainName") or resource.physical_id or NEW
+    naming = "DomainName" if collection == "domainnames" else "RestApiId"
+    own = resource.new.get(naming) or resource.physical_id or NEW
     paths = [f"{root}/{collection}"] if not inner else [f"{root}/{collection}/{own}/{inner[0]}"]
     if not (operation == "create" and action == "apigateway:POST"):
         paths = [f"{paths[0]}/{resource.new.get('StageName') or NEW if inner else own}"]

@@ -51,7 +51,7 @@ def named(environment: Environment) -> dict[str, tuple[str, ...]]:
         "ExecutionRoleArns": (f"arn:aws:iam::{cloud.account}:role/{role}",),
         "HostedZoneArns": (f"arn:aws:route53:::hostedzone/{domain.hosted_zone_id}",) if domain.name else (),
         "RecordNames": (domain.name, f"*.{domain.name}") if domain.name else (),
-        "SecretArns": secrets,
+        "CredentialArns": secrets,
     }
 
 
