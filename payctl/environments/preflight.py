@@ -126,7 +126,7 @@ def boundary(environment: Environment, survey: Survey, region: str) -> Checks:
     stack = environment.stacks(region).describe(BOOTSTRAP_STACK)
     if lacking := bootstrap.lacking(environment, stack):
         detail = f"bootstrap was not told of {', '.join(lacking)}, which the settings name"
-        yield Check("boundary", "IAM", False, detail, BOOTSTRAP)
+        yield Check("boundary", "IAM", False, detail, f"{BOOTSTRAP} with these settings")
     elif survey.usable and (unbound := bootstrap.unbound(environment)):
         detail = f"{', '.join(unbound)}: made before there was the policy {BOUNDARY}"
         yield Check("boundary", "IAM", False, detail, BOOTSTRAP)
