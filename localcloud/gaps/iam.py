@@ -27,6 +27,7 @@ def install(cloud: Cloud) -> None:
     of templates their boundary, which the emulator leaves out."""
     iam_evaluator._request_origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
     patching.wrap(iam_evaluator, "enforce", partial(_enforce, cloud.rights))
+    patching.wrap(iam_evaluator, "_resolve_condition_key", _condition_key)
     patching.wrap(
         iam_evaluator,
         "parse_policy_document",
@@ -49,6 +50,12 @@ def _set_boundary(role: str, properties: Properties, _earlier: Properties) -> No
     if boundary and not iam._lookup_policy(boundary):
         raise ValueError(f"Scope ARN: {boundary} does not exist or is not attachable.")
     iam._roles[role]["PermissionsBoundary"] = boundary
+
+
+def _condition_key(resolve: Any, key: str, context: Any) -> Any:
+    """For a session, aws:PrincipalArn is the ARN of its role, with the role's path."""
+    value = resolve(key, context)
+    return documents.role_of(value) if key.lower() == "aws:principalarn" and isinstance(value, str) else value
 
 
 def _enforce(  # noqa: PLR0917 - the emulator's signature

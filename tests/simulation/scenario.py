@@ -30,7 +30,7 @@ class Run(Healing):
         """What is left, judged."""
         self.judge.verdict(self.world, self.payments, self.alive)
         for fields, reason in self.traffic.letters:
-            payment = fields["transaction"]["id"]
+            payment = fields["transactionId"]
             letter = (payment, fields["hash"], reason)
             self.judge.dead_letter(self.world, letter, self.alive, public=payment in self.public)
         return self.judge
