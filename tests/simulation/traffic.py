@@ -92,8 +92,6 @@ class Traffic:
         """Post in a Region (any), and again after an answer that asks for it or no answer. The first worker's name."""
         self.judge.submitted[submitted.hash] = submitted
         region = region or self.dice.pick(REGIONS)
-        if not self.calm and payment_of(submitted).account == ACCOUNT and self.dice.chance(0.05):
-            self.workflow(region, by_hand(submitted))
         name = self.name("post", region)
 
         def hear(reply: flows.Reply | None) -> None:
