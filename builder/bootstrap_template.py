@@ -21,7 +21,7 @@ from troposphere.s3 import (
 )
 from troposphere.xray import SamplingRule, SamplingRuleProperty
 
-from builder import parameters, stackset_roles
+from builder import boundary, parameters, stackset_roles
 from builder.names import ACCESS_LOGS, ARTIFACTS, FIXED_TAGS
 from builder.policies import allow, document, from_account, trust
 from builder.settings import Settings
@@ -36,6 +36,7 @@ def bootstrap_template(settings: Settings) -> Template:
     artifacts = add_artifacts(template, logs)
     add_api_gateway_account(template)
     add_sampling_rule(template)
+    boundary.add_boundary(template)
     stackset_roles.add_roles(template)
     template.add_output(Output("AccessLogBucket", Value=logs.ref()))
     template.add_output(Output("ArtifactBucket", Value=artifacts.ref()))
@@ -59,6 +60,10 @@ def add_parameters(template: Template, settings: Settings) -> None:
             "Account of the StackSet; empty is this one",
             {"Default": "", "AllowedPattern": r"(\d{12})?"},
         ),
+        ("ExecutionRoleArns", "Roles that StackSets assume, comma between; empty is that of here", {"Default": ""}),
+        ("CredentialArns", "Secrets that payments may read, comma between; empty is none", {"Default": ""}),
+        ("HostedZoneArns", "Hosted zones of custom domains, comma between; empty is none", {"Default": ""}),
+        ("RecordNames", "Names of records that may be changed there, comma between", {"Default": ""}),
         ("ExistingAdministrationRoleArn", "StackSet administration role; empty makes one", {"Default": ""}),
         ("ExistingExecutionRoleName", "StackSet execution role; empty makes one", {"Default": ""}),
         (
@@ -80,8 +85,11 @@ def add_parameters(template: Template, settings: Settings) -> None:
         "MakesAdministrationRole",
         And(Condition("IsHome"), Condition("IsAdministrator"), Condition("NamesNoAdministrationRole")),
     )
+    template.add_condition("NamesExecutionRoles", Not(Equals(Ref("ExecutionRoleArns"), "")))
+    template.add_condition("NamesZones", Not(Equals(Ref("HostedZoneArns"), "")))
     template.add_condition("NamesNoExecutionRole", Equals(Ref("ExistingExecutionRoleName"), ""))
     template.add_condition("MakesExecutionRole", And(Condition("IsHome"), Condition("NamesNoExecutionRole")))
+    template.add_condition("MakesDomainRights", And(Condition("MakesExecutionRole"), Condition("NamesZones")))
     template.add_condition("MakesApiGatewayRole", Equals(Ref("ExistingApiGatewayLogRole"), "false"))
 
 

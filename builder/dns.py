@@ -22,6 +22,9 @@ def add_domain(template: Template, api: RestApi, stage: Stage) -> None:
                 DomainValidationOption(DomainName=Ref("DomainName"), HostedZoneId=Ref("HostedZoneId"))
             ],
             ValidationMethod="DNS",
+            # The StackSet's role may delete none: it cannot tell ours from others' (builder/execution_rights.py).
+            DeletionPolicy="Retain",
+            UpdateReplacePolicy="Retain",
             Tags=tags("payment-api-${AWS::Region}-${EnvironmentSuffix}"),
         )
     )

@@ -6,10 +6,14 @@ type's schema); tests/templates/test_handlers.py compares them.
 
 from typing import Any
 
-from awacs.aws import Statement
+from awacs.aws import Statement, StringEquals
 from troposphere import Sub
 
+from builder.names import FIXED_TAGS
 from builder.policies import allow
+
+# The tag that marks what has no name before it exists.
+OURS = FIXED_TAGS["Application"]
 
 
 def functions() -> list[Statement]:
@@ -44,14 +48,32 @@ def workflows() -> list[Statement]:
 
 
 def api() -> list[Statement]:
-    """API Gateway names its resources by generated ids, so paths are all there is to bind to."""
-    paths = ("restapis", "restapis/*", "domainnames", "domainnames/*", "tags/*")
+    """APIs have generated ids: the tag marks ours.
+
+    To give an API that is being made its policy takes a right that no tag counts for; to give another one takes PATCH.
+    """
+    return [*_tagged("restapis"), _verbs("UpdateRestApiPolicy", "restapis", "restapis/*")]
+
+
+def domain_names() -> list[Statement]:
+    """Custom domain names, and what they lead to."""
+    return _tagged("domainnames")
+
+
+def _tagged(collection: str) -> list[Statement]:
+    """What API Gateway has in a collection, by verb: anyone's may be read, ours changed, what lies below counts as
+    tagged alike. To tag something takes PATCH on it as well, so that nobody else's can be given our tag."""
     return [
-        allow(
-            actions("apigateway", "DELETE GET PATCH POST PUT UpdateRestApiPolicy"),
-            [Sub(f"arn:${{AWS::Partition}}:apigateway:*::/{path}") for path in paths],
-        )
+        _verbs("POST", collection),
+        _verbs("GET", collection, f"{collection}/*"),
+        _verbs("DELETE PUT", f"tags/arn%3A${{AWS::Partition}}%3Aapigateway%3A*%3A%3A%2F{collection}%2F*"),
+        _verbs("DELETE PATCH POST PUT", f"{collection}/*", condition=StringEquals("aws:ResourceTag/Application", OURS)),
     ]
+
+
+def _verbs(names: str, *paths: str, condition: StringEquals | None = None) -> Statement:
+    resources = [Sub(f"arn:${{AWS::Partition}}:apigateway:*::/{path}") for path in paths]
+    return allow(actions("apigateway", names), resources, *([condition] if condition else []))
 
 
 def tables() -> list[Statement]:

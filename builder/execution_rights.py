@@ -1,15 +1,26 @@
 """What CloudFormation may do in the target account: make, read, change and delete what regional.json holds, by name."""
 
-from awacs.aws import Statement, StringEquals, StringLike
-from troposphere import Sub
+from awacs.aws import (
+    ArnEquals,
+    ForAllValuesStringLike,
+    Null,
+    Statement,
+    StringEquals,
+    StringEqualsIfExists,
+    StringLike,
+    StringNotEquals,
+)
+from troposphere import Ref, Split, Sub
 
 from builder.execution_resources import (
+    OURS,
     act,
     actions,
     alarms,
     anywhere,
     api,
     buckets,
+    domain_names,
     events,
     functions,
     logs,
@@ -18,12 +29,12 @@ from builder.execution_resources import (
     topics,
     workflows,
 )
-from builder.names import FIXED_TAGS
-from builder.policies import allow
+from builder.policies import BOUNDARY_ARN, allow, allow_listed, deny
 
 # Not `payment-*`: the StackSet roles themselves must stay out of reach, or the role could widen its own rights.
 ROLES = ("failover", "health", "janitor", "processor", "replication", "workflow")
-OURS = FIXED_TAGS["Application"]
+# Rights that only a custom domain takes: where settings name none, the execution role has none of them.
+DOMAIN = "domain"
 
 
 def execution_statements() -> dict[str, list[Statement]]:
@@ -35,7 +46,7 @@ def execution_statements() -> dict[str, list[Statement]]:
         "data": [*tables(), *buckets()],
         "messages": [*queues(), *topics(), *events()],
         "watch": [*logs(), *alarms()],
-        "domain": domain(),
+        DOMAIN: domain(),
     }
 
 
@@ -62,26 +73,40 @@ def stacks() -> list[Statement]:
 
 
 def roles() -> list[Statement]:
-    """The roles of the regional template, and passing them to the services they trust, no others."""
+    """The roles of the regional template, within the boundary, and passing them to the services they trust, no others.
+
+    What gives rights asks for the boundary on the role. What does not: reading, tags, deleting, and who may assume a
+    role, which the boundary holds all the same. Nothing here takes a boundary off, attaches a policy or changes one.
+    """
     services = ["events.amazonaws.com", "lambda.amazonaws.com", "states.amazonaws.com"]
+    every = [_role(name) for name in ROLES]
     return [
+        allow(
+            actions("iam", "CreateRole DeleteRolePolicy PutRolePermissionsBoundary PutRolePolicy"),
+            every,
+            ArnEquals("iam:PermissionsBoundary", BOUNDARY_ARN),
+        ),
         allow(
             actions(
                 "iam",
                 """
-            CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies
-            PutRolePolicy TagRole UntagRole UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription
+            DeleteRole GetRole GetRolePolicy ListAttachedRolePolicies ListRolePolicies TagRole UntagRole
+            UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription
             """,
             ),
-            [_role(name) for name in ROLES],
+            every,
         ),
         allow(
             "iam:PassRole",
             [_role(name) for name in ROLES if name != "replication"],
             StringEquals("iam:PassedToService", services),
         ),
-        # Whether S3 names itself in iam:PassedToService is not documented; this role trusts S3 alone.
-        allow("iam:PassRole", _role("replication")),
+        # Whether S3 names itself in iam:PassedToService is not documented; who does, must be S3.
+        allow(
+            "iam:PassRole",
+            _role("replication"),
+            StringEqualsIfExists("iam:PassedToService", "s3.amazonaws.com"),
+        ),
     ]
 
 
@@ -95,6 +120,9 @@ def keys() -> list[Statement]:
     A tag may take five minutes to count (KMS guide, "ABAC for KMS"). So what is done to a key as soon as it is made is
     not bound to it, but to the alias's name or to the service that asks. Later on, only tags that change are sent
     (docs/aws.md, "Tags of a key"): the tag that marks the key is on it, not in the request.
+
+    KMS asks for TagResource when a key is made with tags, but on no key: there is none yet. So nothing that has an id,
+    which has a dash in it, can be given the tag that would make it ours.
     """
     ours = StringEquals("aws:ResourceTag/Application", OURS)
     services = ("dynamodb", "events", "lambda", "states")
@@ -131,22 +159,38 @@ def keys() -> list[Statement]:
             every,
             ours,
         ),
+        deny(
+            "kms:TagResource",
+            anywhere("kms", "key/*-*"),
+            StringNotEquals("aws:ResourceTag/Application", OURS),
+            Sid="OnlyOurKeys",
+        ),
         allow("kms:ListAliases", "*"),
     ]
 
 
 def domain() -> list[Statement]:
-    """The custom domain: certificates and health checks have generated ids, the zone is the operator's."""
+    """The custom domain: bootstrap is told the zone and the names; certificates and health checks have generated ids.
+
+    CloudFormation tags a certificate after it has asked for it, so any that has no tag can be given ours. That entitles
+    to nothing but more tags: certificates stay when a stack goes. Route 53 knows no condition for health checks.
+    """
+    certificates = anywhere("acm", "certificate/*")
+    ours = StringEquals("aws:ResourceTag/Application", OURS)
+    names = Split(",", Ref("RecordNames"))
     return [
-        act(
-            "acm",
-            """
-            AddTagsToCertificate DeleteCertificate DescribeCertificate ListTagsForCertificate
-            RemoveTagsFromCertificate
-            """,
-            "certificate/*",
+        allow(actions("acm", "DescribeCertificate ListTagsForCertificate"), certificates),
+        allow(actions("acm", "AddTagsToCertificate RemoveTagsFromCertificate"), certificates, ours),
+        allow("acm:AddTagsToCertificate", certificates, StringEquals("aws:RequestTag/Application", OURS)),
+        deny(
+            "acm:AddTagsToCertificate",
+            certificates,
+            StringNotEquals("aws:ResourceTag/Application", OURS),
+            Null("aws:ResourceTag/Application", "false"),
+            Sid="NobodyElsesCertificates",
         ),
-        allow(("acm:RequestCertificate", "route53:CreateHealthCheck", "route53:ListHostedZones"), "*"),
+        allow("acm:RequestCertificate", "*", ForAllValuesStringLike("acm:DomainNames", names)),
+        allow(("route53:CreateHealthCheck", "route53:ListHostedZones"), "*"),
         # API Gateway makes its service-linked role with the first custom domain of an account.
         allow(
             "iam:CreateServiceLinkedRole",
@@ -161,9 +205,12 @@ def domain() -> list[Statement]:
             ),
             Sub("arn:${AWS::Partition}:route53:::healthcheck/*"),
         ),
-        allow(
-            actions("route53", "ChangeResourceRecordSets GetHostedZone ListResourceRecordSets"),
-            Sub("arn:${AWS::Partition}:route53:::hostedzone/*"),
+        allow_listed(actions("route53", "GetHostedZone ListResourceRecordSets"), "HostedZoneArns"),
+        allow_listed(
+            "route53:ChangeResourceRecordSets",
+            "HostedZoneArns",
+            ForAllValuesStringLike("route53:ChangeResourceRecordSetsNormalizedRecordNames", names),
         ),
         allow("route53:GetChange", Sub("arn:${AWS::Partition}:route53:::change/*")),
+        *domain_names(),
     ]

@@ -34,12 +34,16 @@ JANITOR_LOGS = f"/aws/lambda/{JANITOR}"
 WORKFLOW_LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
 API_LOGS = f"/aws/apigateway/{API}"
 
+# The roles of a Region.
+ROLES = (PROCESSOR, HEALTH, JANITOR, WORKFLOW, FAILOVER_IN, FAILOVER_OUT, REPLICATION)
+
 # Once per account, or per account and Region: no environment in the name.
 BOOTSTRAP_STACK = "payment-bootstrap"
 ARTIFACTS = "payment-artifacts-${AWS::Region}-${AWS::AccountId}"
 ACCESS_LOGS = "payment-access-logs-${AWS::Region}-${AWS::AccountId}"
 ADMINISTRATION_ROLE = "payment-stackset-administration"
 EXECUTION_ROLE = "payment-stackset-execution"
+BOUNDARY = "payment-boundary"
 
 # The tags of everything, beside Environment, Name and Region.
 FIXED_TAGS = {

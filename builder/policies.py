@@ -17,11 +17,11 @@ from awacs.aws import (
     StringEquals,
     StringLike,
 )
-from troposphere import GetAtt, Ref, Sub
+from troposphere import GetAtt, Ref, Split, Sub
 from troposphere.iam import Policy, Role
 
 from builder.intrinsics import PEERS, arn, arn_in, bucket_arn, named_in, tags
-from builder.names import KEY_ALIAS, REGISTER, TABLE
+from builder.names import BOUNDARY, KEY_ALIAS, REGISTER, TABLE
 
 # What using a table takes of its customer key, by the DynamoDB guide; `GenerateDataKey*` and `ReEncrypt*` written out.
 USE_KEY = (
@@ -36,11 +36,19 @@ USE_KEY = (
 # What sending to a queue, or writing an object with bucket keys, takes of its key.
 WRITE_WITH_KEY = ("kms:Decrypt", "kms:GenerateDataKey")
 ACCOUNT = Ref("AWS::AccountId")
+BOUNDARY_ARN = Sub(f"arn:${{AWS::Partition}}:iam::${{AWS::AccountId}}:policy/{BOUNDARY}")
 
 
 def allow(actions: tuple[str, ...] | str, resources: Any, *conditions: Any, **options: Any) -> Statement:
     """Allow `actions` ("service:Action") on `resources`, under all `conditions`."""
     return _statement(Allow, actions, resources, conditions, options)
+
+
+def allow_listed(actions: tuple[str, ...] | str, parameter: str, *conditions: Any) -> Statement:
+    """Allow `actions` on the ARNs that a parameter lists, comma between."""
+    statement = _statement(Allow, actions, [], conditions, {})
+    statement.properties["Resource"] = Split(",", Ref(parameter))  # awacs itself takes no function for the whole list
+    return statement
 
 
 def deny(actions: tuple[str, ...] | str, resources: Any, *conditions: Any, **options: Any) -> Statement:
@@ -65,11 +73,13 @@ def trust(service: str, *conditions: Any) -> PolicyDocument:
 
 
 def role(title: str, name: str, trusted: PolicyDocument, *statements: Statement) -> Role:
-    """A role with one inline policy; its name ends in Region and environment, for IAM is one for all Regions."""
+    """A role with one inline policy, within the boundary; its name ends in Region and environment, for IAM is one for
+    all Regions."""
     return Role(
         title,
         RoleName=Sub(name),
         AssumeRolePolicyDocument=trusted,
+        PermissionsBoundary=BOUNDARY_ARN,
         Policies=[Policy(PolicyName="exact", PolicyDocument=document(*statements))],
         Tags=tags(name),
     )

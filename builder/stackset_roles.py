@@ -5,9 +5,9 @@ from awacs.aws import ArnEquals, AWSPrincipal, PolicyDocument
 from troposphere import If, NoValue, Ref, Sub, Template
 from troposphere.iam import ManagedPolicy, Policy, Role
 
-from builder.execution_rights import execution_statements
+from builder.execution_rights import DOMAIN, execution_statements
 from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
-from builder.policies import allow, document, from_account, from_source, trust
+from builder.policies import allow, allow_listed, document, from_account, from_source, trust
 
 
 def add_roles(template: Template) -> None:
@@ -28,31 +28,40 @@ def add_roles(template: Template) -> None:
                 Policy(
                     PolicyName="assume",
                     PolicyDocument=document(
-                        # The target account is not known here; the role's name and its trust policy are the limits.
-                        allow("sts:AssumeRole", Sub("arn:${AWS::Partition}:iam::*:role/${Role}", Role=execution))
+                        If(
+                            "NamesExecutionRoles",
+                            allow_listed("sts:AssumeRole", "ExecutionRoleArns"),
+                            allow(
+                                "sts:AssumeRole",
+                                Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:role/${Role}", Role=execution),
+                            ),
+                        )
                     ),
                 )
             ],
         )
     )
-    policies = [
-        template.add_resource(
+    policies = {
+        concern: template.add_resource(
             ManagedPolicy(
                 f"Execution{concern.capitalize()}",
-                Condition="MakesExecutionRole",
+                Condition="MakesDomainRights" if concern == DOMAIN else "MakesExecutionRole",
                 Description=f"What the StackSets of payments may do in this account: {concern}",
                 PolicyDocument=document(*statements),
             )
         )
         for concern, statements in execution_statements().items()
-    ]
+    }
     template.add_resource(
         Role(
             "ExecutionRole",
             Condition="MakesExecutionRole",
             RoleName=EXECUTION_ROLE,
             AssumeRolePolicyDocument=trusts_administration(),
-            ManagedPolicyArns=[policy.ref() for policy in policies],
+            ManagedPolicyArns=[
+                If("NamesZones", policy.ref(), NoValue) if concern == DOMAIN else policy.ref()
+                for concern, policy in policies.items()
+            ],
         )
     )
 

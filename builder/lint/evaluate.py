@@ -14,7 +14,7 @@ ARNS = {
     "AWS::DynamoDB::GlobalTable": "dynamodb:{region}:{account}:table/{TableName}",
     "AWS::DynamoDB::Table": "dynamodb:{region}:{account}:table/{TableName}",
     "AWS::Events::EventBus": "events:{region}:{account}:event-bus/{Name}",
-    "AWS::IAM::ManagedPolicy": "iam::{account}:policy/{logical_id}",
+    "AWS::IAM::ManagedPolicy": "iam::{account}:policy/{ManagedPolicyName}",
     "AWS::IAM::Role": "iam::{account}:role/{RoleName}",
     "AWS::KMS::Key": "kms:{region}:{account}:key/{logical_id}-{region}",
     "AWS::Lambda::Function": "lambda:{region}:{account}:function:{FunctionName}",

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from builder.lint.boundary import boundary_of, check_bounded, check_within
 from builder.lint.cross_region import (
     check_before_link,
     check_failover,
@@ -10,7 +11,7 @@ from builder.lint.cross_region import (
     check_rule_targets,
     check_subscriptions,
 )
-from builder.lint.evaluate import Resolved, UnresolvedError, resolve
+from builder.lint.evaluate import ACCOUNT, Resolved, UnresolvedError, resolve
 from builder.lint.finding import Fault, Finding
 from builder.lint.keys import check_keys
 from builder.lint.references import check_references
@@ -18,6 +19,7 @@ from builder.lint.replication import check_attributes, check_buckets, check_glob
 from builder.lint.rights import check_event_rights, check_key_rights, check_trust
 from builder.lint.shapes import check_shapes
 from builder.lint.workflow import check_workflow
+from builder.names import EXECUTION_ROLE
 
 # The parameters of an environment, all options on; a template takes those that it declares.
 BASIC = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64}
@@ -28,6 +30,13 @@ FULL = {
     "HostedZoneId": "Z0000000000000000000",
     "ProcessorUrl": "https://processor.example",
     "ProcessorCredentialName": "processor-key",
+}
+# What bootstrap is told for them.
+TOLD = {
+    "ExecutionRoleArns": f"arn:aws:iam::{ACCOUNT}:role/{EXECUTION_ROLE}",
+    "HostedZoneArns": f"arn:aws:route53:::hostedzone/{FULL['HostedZoneId']}",
+    "RecordNames": f"{FULL['DomainName']},*.{FULL['DomainName']}",
+    "CredentialArns": f"arn:aws:secretsmanager:*:{ACCOUNT}:secret:{FULL['ProcessorCredentialName']}-??????",
 }
 Faults = list[tuple[str, str, Fault]]  # file, Region
 
@@ -67,7 +76,7 @@ def lint(
     parameters = {**FULL, "KeyArns": ",".join(keys)}
     linked = _stacks(regional, regions, parameters, faults)
     spanning = _stacks(world, regions[:1], parameters, faults)
-    accounts = _stacks(bootstrap, regions, BASIC, faults) if bootstrap else {}
+    accounts = _stacks(bootstrap, regions, TOLD, faults) if bootstrap else {}
     if faults:
         return _findings(faults, regions)
     home = spanning[regions[0]]
@@ -75,6 +84,11 @@ def lint(
     for source, stacks in ((regional, linked), (world, spanning), *([(bootstrap, accounts)] if bootstrap else [])):
         faults += _each(source, stacks, *checks)
     faults += _each(regional, unlinked, check_before_link)
+    faults += [*_each(regional, linked, check_bounded), *_each(world, spanning, check_bounded)]
+    if bootstrap:
+        boundary = boundary_of(accounts[regions[0]])
+        faults += _each(regional, linked, lambda stack: check_within(stack, boundary))
+        faults += _each(world, spanning, lambda stack: check_within(stack, boundary))
     faults += _each(
         regional,
         linked,

@@ -10,19 +10,21 @@ import contextvars
 from functools import partial
 from typing import Any
 
-from ministack.core import iam_evaluator
+from ministack.core import iam_actions, iam_evaluator
 from ministack.core.iam_evaluator import AuthError
 from ministack.core.responses import get_account_id
-from ministack.services import sts
+from ministack.services import iam, sts
 
 from localcloud.cloud import Cloud
 from localcloud.gaps import patching
-from localcloud.iam import documents, evaluation
+from localcloud.gaps.patching import Properties
+from localcloud.iam import context, documents, evaluation
 from localcloud.iam.rights import TOUCHES, DeniedError, Rights
 
 
 def install(cloud: Cloud) -> None:
-    """Wrap the judgement of signed calls, and make secure transport the default outside requests as well."""
+    """Wrap the judgement of signed calls, and make secure transport the default outside requests as well; give roles
+    of templates their boundary, which the emulator leaves out."""
     iam_evaluator._request_origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
     patching.wrap(iam_evaluator, "enforce", partial(_enforce, cloud.rights))
     patching.wrap(iam_evaluator, "_resolve_condition_key", _condition_key)
@@ -31,6 +33,23 @@ def install(cloud: Cloud) -> None:
         "parse_policy_document",
         lambda parse, document: evaluation.parsed(document) if isinstance(document, str) else parse(document),
     )
+    patching.wrap(iam_actions, "request_tag_context", _context_of_request)
+    patching.wrap_resource("AWS::IAM::Role", _set_boundary)
+
+
+def _context_of_request(
+    tags: Any, service: str, action: str, body: bytes, parameters: dict[str, Any]
+) -> dict[str, Any]:
+    """The condition keys of a request, for which the emulator knows those of tags only."""
+    return {**tags(service, action, body, parameters), **context.of_request(action, parameters)}
+
+
+def _set_boundary(role: str, properties: Properties, _earlier: Properties) -> None:
+    """As IAM does, which wants the policy to be there."""
+    boundary = properties.get("PermissionsBoundary")
+    if boundary and not iam._lookup_policy(boundary):
+        raise ValueError(f"Scope ARN: {boundary} does not exist or is not attachable.")
+    iam._roles[role]["PermissionsBoundary"] = boundary
 
 
 def _condition_key(resolve: Any, key: str, context: Any) -> Any:
@@ -50,9 +69,19 @@ def _enforce(  # noqa: PLR0917 - the emulator's signature
     service_context: dict[str, Any] | None = None,
 ) -> Any:
     """The emulator's verdict; then that of the key behind the resource. KMS judges the account's root as well."""
+    service_context = {**context.of_resource(action, resource_arn, get_account_id()), **(service_context or {})}
     denied = enforce(access_key, action, service, region, resource_arn=resource_arn, service_context=service_context)
     if denied is not None and isinstance(denied, AuthError):
         return denied
+    if not denied and (tagged := context.patched_by_tagging(action, resource_arn)):
+        denied = enforce(
+            access_key,
+            "apigateway:PATCH",
+            service,
+            region,
+            resource_arn=tagged,
+            service_context=context.of_resource("apigateway:PATCH", tagged, get_account_id()),
+        )
     session = (sts._sessions.get(access_key) or {}).get("Arn", "")
     role = documents.role_of(session)
     try:

@@ -43,6 +43,12 @@ def role(arn: str) -> dict[str, Any] | None:
     return record
 
 
+def boundary(arn: str) -> str:
+    """The ARN of a role's permissions boundary; "" without one."""
+    named = (role(arn) or {}).get("PermissionsBoundary")
+    return _arn(named) if named else ""
+
+
 def trust_policy(arn: str) -> str | None:
     """The trust policy of a role, if there is such a role."""
     record = role(arn)
@@ -60,9 +66,9 @@ def policies(principal: str, resource: str) -> Policies:
         iam_evaluator._resolve_managed_policy_document(arn, account) for arn in record.get("AttachedPolicies", [])
     )
     identity = (*(record.get("InlinePolicies") or {}).values(), *(document for document in attached if document))
-    boundary = record.get("PermissionsBoundary")
-    limit = iam_evaluator._resolve_managed_policy_document(_arn(boundary), account) if boundary else None
-    return Policies(tuple(map(_kept_text, identity)), own, _text(limit or "{}") if boundary else None)
+    named = record.get("PermissionsBoundary")
+    limit = iam_evaluator._resolve_managed_policy_document(_arn(named), account) if named else None
+    return Policies(tuple(map(_kept_text, identity)), own, _text(limit or "{}") if named else None)
 
 
 def resource_policy(resource: str, principal: str) -> str | None:
@@ -151,8 +157,8 @@ def key_context(key: str) -> dict[str, Any]:
     return {"kms:ResourceAliases": aliases or None, **tags}
 
 
-def _arn(boundary: Any) -> str:
-    return str(boundary.get("PermissionsBoundaryArn") if isinstance(boundary, dict) else boundary)
+def _arn(named: Any) -> str:
+    return str(named.get("PermissionsBoundaryArn") if isinstance(named, dict) else named)
 
 
 def _kept_text(document: Any) -> str:

@@ -130,6 +130,13 @@ def actions(kind: str, operation: str, new: Properties, old: Properties) -> list
         if name not in new and name not in old
         for action in only
     }
-    unused |= NEVER | NOT_THEN.get((kind, operation), set())
+    unused |= NEVER | NOT_THEN.get((kind, operation), set()) | _unused_of_boundary(new, old)
     named = HANDLERS[kind][operation].split() + UNNAMED.get((kind, operation), [])
     return [action for action in named if action not in unused]
+
+
+def _unused_of_boundary(new: Properties, old: Properties) -> set[str]:
+    """A boundary is put where it changes, and taken off where the template names none any more."""
+    changed = new.get("PermissionsBoundary") != old.get("PermissionsBoundary")
+    put, taken = "iam:PutRolePermissionsBoundary", "iam:DeleteRolePermissionsBoundary"
+    return {taken} if changed and new.get("PermissionsBoundary") else {put} if changed else {put, taken}

@@ -56,7 +56,6 @@ OPTIONAL: Final[Mapping[str, Mapping[str, set[str]]]] = {
     },
     "AWS::IAM::Role": {
         "ManagedPolicyArns": {"iam:AttachRolePolicy", "iam:DetachRolePolicy"},
-        "PermissionsBoundary": {"iam:DeleteRolePermissionsBoundary", "iam:PutRolePermissionsBoundary"},
     },
     "AWS::KMS::Key": {"Enabled": {"kms:DisableKey", "kms:EnableKey"}},
     "AWS::Lambda::Function": {
@@ -142,6 +141,13 @@ NEVER: Final = {
     "kms:ReEncrypt",
     # DynamoDB retires its grants by itself; the key of a table is never changed.
     "kms:RevokeGrant",
+}
+
+# What handlers do and the execution role may never do: our templates never make them.
+REFUSED: Final = {
+    # The role cannot tell our certificates from others', so they stay when a stack goes.
+    "acm:DeleteCertificate",
+    "iam:DeleteRolePermissionsBoundary",
 }
 
 # What a handler does and the type's schema does not name, by type and operation.

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from urllib.parse import quote
 
-from localcloud.iam import documents
+from localcloud.iam import context, documents
 
 Properties = Mapping[str, Any]
 Asked = Iterable[tuple[str, dict[str, Any]]]
@@ -43,6 +44,8 @@ class Resource:
 
     def asked(self, action: str, operation: str) -> Asked:  # noqa: PLR0911 - a case a line
         """The resources of an action, each with its context; "*" for actions that have no resource type."""
+        if action == "acm:RequestCertificate":
+            return [("*", {"acm:DomainNames": [self.text("DomainName")]})]
         if action in NO_TYPE:
             return [("*", {})]
         if self.kind == "AWS::KMS::Key":
@@ -50,7 +53,7 @@ class Resource:
         if self.kind == "AWS::KMS::Alias":
             return _on_alias(self)
         if action.startswith("apigateway:"):
-            return [(path, {}) for path in _api_paths(self, action, operation)]
+            return _on_api(self, action, operation)
         if action == "cloudwatch:DescribeAlarms":
             return [(self.arn("cloudwatch", "alarm:*"), {})]
         if action in ("s3:GetObject", "s3:GetObjectVersion"):
@@ -58,12 +61,19 @@ class Resource:
             asked = "S3Bucket" in code and (action == "s3:GetObject" or "S3ObjectVersion" in code)
             return [(f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {})] if asked else []
         if action.startswith("iam:") and self.kind == "AWS::IAM::Policy":
-            return [(f"arn:aws:iam::{self.account}:role/{role}", {}) for role in self.new.get("Roles", ())]
+            roles = [f"arn:aws:iam::{self.account}:role/{role}" for role in self.new.get("Roles", ())]
+            return [(role, context.of_resource(action, role, self.account)) for role in roles]
+        if action in context.BOUNDED and self.kind == "AWS::IAM::Role":
+            # Created with its boundary, or given it before anything else.
+            return [(target(action, self), {context.BOUNDARY: self.new.get("PermissionsBoundary")})]
         if action == "iam:CreateServiceLinkedRole":
             own = f"role/aws-service-role/{LINKED_ROLE}"
             return [(f"arn:aws:iam::{self.account}:{own}", {})] if self.kind == "AWS::ApiGateway::DomainName" else []
         if action.startswith("route53:") and action in ON_ZONE:
-            return [(f"arn:aws:route53:::{ON_ZONE[action]}/{self.new.get('HostedZoneId') or _zone(self)}", {})]
+            names = {RECORD_NAMES: _records(self)} if action == "route53:ChangeResourceRecordSets" else {}
+            return [(f"arn:aws:route53:::{ON_ZONE[action]}/{self.new.get('HostedZoneId') or _zone(self)}", names)]
+        if action in ("acm:AddTagsToCertificate", "acm:RemoveTagsFromCertificate"):
+            return _on_certificate(self, action)
         return [(target(action, self), {})]
 
 
@@ -83,6 +93,7 @@ NO_TYPE: Final = frozenset(
         "sns:Unsubscribe",
     }
 )
+RECORD_NAMES: Final = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 ON_ZONE: Final = {
     "route53:ChangeResourceRecordSets": "hostedzone",
     "route53:GetChange": "change",
@@ -155,6 +166,22 @@ def _zone(resource: Resource) -> str:
     return str(options[0].get("HostedZoneId", NEW))
 
 
+def _records(resource: Resource) -> list[str]:
+    """The names of the records that change, as Route 53 normalizes them; a certificate's is chosen by ACM."""
+    name = str(resource.new.get("Name") or f"_validation.{resource.new.get('DomainName')}")
+    return [name.rstrip(".").lower()]
+
+
+def _on_certificate(resource: Resource, action: str) -> Asked:
+    """CloudFormation tags a certificate in a second call (docs/aws.md, "Tags of a certificate")."""
+    arn, tags, earlier = target(action, resource), _tags(resource.new), _tags(resource.old)
+    own = {f"aws:ResourceTag/{name}": value for name, value in earlier.items()}
+    if action == "acm:AddTagsToCertificate":
+        changed = {name: value for name, value in tags.items() if earlier.get(name) != value}
+        own |= {f"aws:RequestTag/{name}": value for name, value in changed.items()}
+    return [(arn, own)]
+
+
 def _tags(properties: Properties) -> dict[str, str]:
     return {str(tag["Key"]): str(tag["Value"]) for tag in properties.get("Tags") or []}
 
@@ -188,18 +215,31 @@ def _on_alias(resource: Resource) -> Asked:
     return [(resource.arn("kms", name), {}), *([(key, {})] if key else [])]
 
 
+def _on_api(resource: Resource, action: str, operation: str) -> Asked:
+    """Paths, and the tags that count for them: those of the API or domain name, though it be made only now."""
+    own = {f"aws:ResourceTag/{name}": value for name, value in _tags(resource.new).items()}
+    whole = len(API_PARTS.get(resource.kind, ())) == 1
+    for path in _api_paths(resource, action, operation):
+        known = context.of_resource(action, path, resource.account)
+        yield path, known or (own if whole and path.count("/") == 2 else {})
+
+
 def _api_paths(resource: Resource, action: str, operation: str) -> list[str]:
-    """API Gateway names its resources by path; tags are set on the path of an ARN."""
+    """API Gateway names its resources by path; tags are set on the path of an ARN, where "*" is an API that is being
+    made (docs/aws.md, "Tags of an API")."""
     root, parts = f"arn:aws:apigateway:{resource.region}::", API_PARTS.get(resource.kind)
     if parts is None:
         return []
     collection, *inner = parts
-    own = resource.new.get("RestApiId") or resource.new.get("DomainName") or resource.physical_id or NEW
+    naming = "DomainName" if collection == "domainnames" else "RestApiId"
+    own = resource.new.get(naming) or resource.physical_id or NEW
     paths = [f"{root}/{collection}"] if not inner else [f"{root}/{collection}/{own}/{inner[0]}"]
     if not (operation == "create" and action == "apigateway:POST"):
-        paths = [f"{paths[0]}/{NEW if inner else own}"]
+        paths = [f"{paths[0]}/{resource.new.get('StageName') or NEW if inner else own}"]
     if resource.new.get("Tags") and action in ("apigateway:PUT", "apigateway:DELETE") and operation != "delete":
-        paths.append(f"{root}/tags/arn%3Aaws%3Aapigateway%3A{resource.region}%3A%3A%2F{collection}%2F{own}")
+        made = operation == "create" and own == NEW
+        tagged = f"{root}/{collection}/*" if made else paths[0]
+        paths.append(f"{root}{context.TAGS.removeprefix('::')}{quote(tagged, safe='*')}")
     return paths
 
 

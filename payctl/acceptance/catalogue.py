@@ -64,10 +64,28 @@ NOTES: Final = (
         id="passed-to-service-s3",
         group=Group.DEPLOY,
         claim="S3 is not known to send iam:PassedToService with PutBucketReplication, so the replication "
-        "role, which trusts S3 alone, is passed without that condition.",
+        "role, which trusts S3 alone, is passed to S3 or without that condition.",
         why="PassRole leaves no event in CloudTrail, and trying it changes the execution role of every "
         "environment of the account",
-        by_hand="add the condition to the execution role of a test account, and deploy there",
+        by_hand="make the condition one that must be there in the execution role of a test account, and deploy there",
+    ),
+    Note(
+        id="boundary-first",
+        group=Group.DEPLOY,
+        claim="CloudFormation makes a role with its boundary in one call, and changes policies of a role that has the "
+        "boundary in any order; roles from before it get theirs from `payctl bootstrap`.",
+        why="first-deployment shows the first half; the other takes an environment of a version without the boundary",
+        by_hand="deploy the version before, run this version's `payctl bootstrap`, deploy, and look at the roles",
+    ),
+    Note(
+        id="tags-of-others",
+        group=Group.DEPLOY,
+        claim="A key that exists, an API and a domain name cannot be given the environment's tag by the execution "
+        "role: KMS names the key, API Gateway asks for PATCH on what is tagged. Neither refuses what is being made, "
+        "which first-deployment shows.",
+        why="it takes a session of the execution role, which trusts the administration role alone",
+        by_hand="give a role the policies of payment-stackset-execution in a test account, and try "
+        "`aws kms tag-resource`, `aws apigateway tag-resource` and `untag-resource` on what is not tagged",
     ),
     Note(
         id="key-rights-of-table-users",

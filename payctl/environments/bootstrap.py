@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from builder.names import BOOTSTRAP_STACK
+from builder.names import BOOTSTRAP_STACK, BOUNDARY, ROLES, fill
 from payctl.advice import ADVICE
 from payctl.environment import Environment
 from payctl.environments import templates
@@ -31,12 +31,64 @@ def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
         lambda region: _apply(environment, environment.stacks(region), cloud.apigateway(region), template)
     )
     _refuse_failures([(environment.stacks(region), stack) for region, stack in stacks.items()])
+    _bind_roles(environment)
     if cloud.two_accounts:
         report.phase(f"Bootstrap administrator account {cloud.administrator}")
         administrators = Stacks(cloud.stack_sets, home, environment.pace, ADVICE)
         gateway = cloud.administrator_client("apigateway", home)
         _refuse_failures([(administrators, _apply(environment, administrators, gateway, template))])
     return {region: dict(stack.outputs) for region, stack in stacks.items()}
+
+
+def named(environment: Environment) -> dict[str, tuple[str, ...]]:
+    """What the settings name and the roles of an account may touch only if bootstrap was told, by its parameter."""
+    cloud, settings = environment.cloud, environment.settings
+    secret, domain = settings.processor.secret_name, settings.domain
+    # Secrets Manager appends six characters to a name.
+    secrets = (f"arn:aws:secretsmanager:*:{cloud.account}:secret:{secret}-??????",) if secret else ()
+    role = cloud.stack_set_roles["execution_role_name"]
+    return {
+        "ExecutionRoleArns": (f"arn:aws:iam::{cloud.account}:role/{role}",),
+        "HostedZoneArns": (f"arn:aws:route53:::hostedzone/{domain.hosted_zone_id}",) if domain.name else (),
+        "RecordNames": (domain.name, f"*.{domain.name}") if domain.name else (),
+        "CredentialArns": secrets,
+    }
+
+
+def lacking(environment: Environment, stack: Stack) -> tuple[str, ...]:
+    """What of it a bootstrap stack was not told."""
+    return tuple(
+        value
+        for parameter, values in named(environment).items()
+        for value in values
+        if value not in _listed(stack, parameter)
+    )
+
+
+def _listed(stack: Stack, parameter: str) -> list[str]:
+    return [value for value in stack.parameters.get(parameter, "").split(",") if value]
+
+
+def unbound(environment: Environment) -> tuple[str, ...]:
+    """Roles of the environment from before the boundary, by name."""
+    iam, suffix = environment.cloud.target_client("iam", environment.home), environment.settings.environment
+    found = []
+    for name in (fill(role, environment=suffix, region=region) for role in ROLES for region in environment.regions):
+        try:
+            if "PermissionsBoundary" not in iam.get_role(RoleName=name)["Role"]:
+                found.append(name)
+        except iam.exceptions.NoSuchEntityException:
+            continue
+    return tuple(found)
+
+
+def _bind_roles(environment: Environment) -> None:
+    """Give them theirs, so that no update of a stack depends on what CloudFormation does first."""
+    iam = environment.cloud.target_client("iam", environment.home)
+    boundary = f"arn:aws:iam::{environment.cloud.account}:policy/{BOUNDARY}"
+    for name in unbound(environment):
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+        environment.report.note(f"role {name} has the boundary {BOUNDARY} now")
 
 
 def _apply(environment: Environment, stacks: Stacks, gateway: "APIGatewayClient", template: Template) -> Stack:
@@ -58,6 +110,11 @@ def _definition(environment: Environment, gateway: "APIGatewayClient", template:
         "ExistingAdministrationRoleArn": accounts.administration_role_arn,
         "ExistingExecutionRoleName": accounts.execution_role_name,
         "ExistingApiGatewayLogRole": _keeps_log_role(gateway, stack),
+        # Never fewer: other environments of the account may have other settings.
+        **{
+            parameter: ",".join(dict.fromkeys([*_listed(stack, parameter), *values]))
+            for parameter, values in named(environment).items()
+        },
     }
     tags = {key: value for key, value in templates.tags(environment.settings).items() if key != "Environment"}
     return templates.definition(template, "", parameters, tags)

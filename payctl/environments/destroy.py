@@ -104,11 +104,13 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
 
 
 def _validation_record(environment: Environment) -> tuple[str, ...]:
-    """Deleting a certificate does not remove it (docs/aws.md, "Certificates wait for DNS")."""
+    """Both stay: the StackSet's role may delete no certificate (docs/design.md, "The boundary"), and CloudFormation no
+    validation record (docs/aws.md, "Certificates wait for DNS")."""
     domain = environment.settings.domain
     if not domain.name or domain.certificate_arns:
         return ()
     return (
+        f"the certificates of {domain.name}, one a Region, which cost nothing: delete them by hand",
         f"ACM's validation record of {domain.name} (CNAME) in hosted zone {domain.hosted_zone_id}: remove it by hand "
         "unless another certificate of that name uses it",
     )

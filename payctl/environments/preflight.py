@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from builder.names import BOOTSTRAP_STACK, BOUNDARY
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
+from payctl.environments import bootstrap
 from payctl.names import artifact_bucket
 from payctl.payments import merchants
 from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of
@@ -55,7 +57,7 @@ def preflight(environment: Environment) -> tuple[Check, ...]:
         Check("credentials", account, True, environment.cloud.caller),
         *regions_kept(environment, survey),
         *merchants_kept(environment, survey),
-        *_answers((roles, template_bucket, zone), environment, survey, environment.home),
+        *_answers((roles, boundary, template_bucket, zone), environment, survey, environment.home),
         *operations(environment),
         *itertools.chain(*environment.cloud.everywhere(regional).values()),
     )
@@ -119,6 +121,28 @@ def roles(environment: Environment, _survey: Survey, region: str) -> Checks:
             yield Check(title, "IAM", False, f"role {name} does not exist", BOOTSTRAP)
         else:
             yield Check(title, "IAM", True, name)
+
+
+def boundary(environment: Environment, survey: Survey, region: str) -> Checks:
+    """What limits every role of the templates, and what of the settings bootstrap must have been told."""
+    iam = environment.cloud.target_client("iam", region)
+    try:
+        iam.get_policy(PolicyArn=f"arn:aws:iam::{environment.cloud.account}:policy/{BOUNDARY}")
+    except ClientError as error:
+        if code_of(error) not in ABSENT:
+            raise
+        detail = f"policy {BOUNDARY} does not exist: bootstrap was of an earlier version, or never run"
+        yield Check("boundary", "IAM", False, detail, BOOTSTRAP)
+        return
+    stack = environment.stacks(region).describe(BOOTSTRAP_STACK)
+    if lacking := bootstrap.lacking(environment, stack):
+        detail = f"bootstrap was not told of {', '.join(lacking)}, which the settings name"
+        yield Check("boundary", "IAM", False, detail, f"{BOOTSTRAP} with these settings")
+    elif survey.usable and (unbound := bootstrap.unbound(environment)):
+        detail = f"{', '.join(unbound)}: made before there was the policy {BOUNDARY}"
+        yield Check("boundary", "IAM", False, detail, BOOTSTRAP)
+    else:
+        yield Check("boundary", "IAM", True, BOUNDARY)
 
 
 def patience(environment: Environment) -> float:

@@ -76,8 +76,9 @@ def deploy(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> Sit
     # A key the processor forgets at once protects nobody: whatever is charged once here, the register did it.
     cloud.admin("PUT", "/processor/admin", {"honour_keys": False})
     site = Site(cloud, name, folder)
-    done = site.payctl("deploy", "--yes")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    for command in ("bootstrap", "deploy"):  # which must be told what the roles of the account may touch
+        done = site.payctl(command, "--yes")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return site
 
 

@@ -234,6 +234,8 @@ def deploy(cloud: LocalCloud, name: str, folder: Path, **replace: str) -> Enviro
     settings = folder / f"{name}.toml"
     settings.write_text(text)
     environment = Environment(cloud, name, settings)
+    if "secret_name" in replace:
+        environment.payctl("bootstrap", "--yes")  # which must be told what the roles of the account may read
     environment.payctl("deploy", "--yes", "--test-faults")
     return environment
 

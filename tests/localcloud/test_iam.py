@@ -75,6 +75,59 @@ def test_a_boundary_limits_the_execution_role(cloudformation: Any, client: Clien
     assert all("sqs:CreateQueue" in reason for reason in reasons(cloudformation, name))
 
 
+@pytest.mark.parametrize("bounded", [True, False], ids=["with the boundary", "without"])
+def test_an_execution_role_may_be_made_to_make_bounded_roles_only(
+    cloudformation: Any, client: Clients, name: str, bounded: bool
+) -> None:
+    """As IAM, which compares iam:PermissionsBoundary, and lets a template's role have one that exists."""
+    iam = client("iam")
+    document = json.dumps({"Version": "2012-10-17", "Statement": [allow("sqs:*")]})
+    arn = iam.create_policy(PolicyName=name, PolicyDocument=document)["Policy"]["Arn"]
+    given = roles(client, name, "cloudformation:*")
+    makes = allow(["iam:*"]) | {"Condition": {"ArnEquals": {"iam:PermissionsBoundary": arn}}}
+    reads = allow(["iam:GetRole", "iam:GetRolePolicy", "iam:TagRole", "iam:UntagRole"])
+    rights = {"Version": "2012-10-17", "Statement": [makes, reads]}
+    iam.put_role_policy(RoleName=f"{name}-e", PolicyName="roles", PolicyDocument=json.dumps(rights))
+    trust = {"Statement": [allow("sts:AssumeRole", {"Service": "lambda.amazonaws.com"})]}
+    properties = {"RoleName": f"{name}-made", "AssumeRolePolicyDocument": trust}
+    body = {"Type": "AWS::IAM::Role", "Properties": properties | ({"PermissionsBoundary": arn} if bounded else {})}
+    cloudformation.create_stack_set(
+        StackSetName=name,
+        TemplateBody=json.dumps({"Resources": {"Made": body}}),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+        **given,
+    )
+    cloudformation.create_stack_instances(StackSetName=name, Accounts=[ACCOUNT], Regions=[HOME])
+
+    def ended() -> Any:
+        (made,) = instances(cloudformation, name).values() or [{}]
+        return made if made.get("Status") == "CURRENT" or made.get("StatusReason") else None
+
+    if not bounded:
+        assert "is not authorized to perform: iam:CreateRole" in eventually(ended)["StatusReason"]
+        return
+    assert eventually(ended)["Status"] == "CURRENT"
+    boundary = iam.get_role(RoleName=f"{name}-made")["Role"]["PermissionsBoundary"]
+    assert boundary["PermissionsBoundaryArn"] == arn
+
+
+def test_a_boundary_must_be_there(client: Clients, name: str) -> None:
+    trust = {"Statement": [allow("sts:AssumeRole", {"Service": "lambda.amazonaws.com"})]}
+    absent = f"arn:aws:iam::{ACCOUNT}:policy/{name}"
+    properties = {"RoleName": name, "AssumeRolePolicyDocument": trust, "PermissionsBoundary": absent}
+    body = json.dumps({"Resources": {"Made": {"Type": "AWS::IAM::Role", "Properties": properties}}})
+    api = client("cloudformation")
+    api.create_stack(StackName=name, TemplateBody=body, Capabilities=["CAPABILITY_NAMED_IAM"])
+    reasons = eventually(
+        lambda: [
+            event["ResourceStatusReason"]
+            for event in api.describe_stack_events(StackName=name)["StackEvents"]
+            if event["LogicalResourceId"] == "Made" and event["ResourceStatus"] == "CREATE_FAILED"
+        ]
+    )
+    assert f"{absent} does not exist" in reasons[0]
+
+
 def test_trust_is_judged_with_its_conditions(cloudformation: Any, client: Clients, name: str) -> None:
     """Another StackSet's administration role cannot be used, though CloudFormation is trusted."""
     given = roles(client, name, "*")

@@ -92,6 +92,7 @@ def test_before_bootstrap_preflight_misses_a_role_in_each_account_and_the_target
     assert failed(project.environment()) == {
         ("administration role", "IAM"),
         ("execution role", "IAM"),
+        ("boundary", "IAM"),
         ("templates", HOME),
         *(("artifacts", region) for region in REGIONS),
     }
@@ -219,7 +220,7 @@ def test_administration_role_may_assume_the_execution_role_of_the_settings(
     document = _client(two_accounts, "iam", HOME, own).get_role_policy(
         RoleName="payment-stackset-administration", PolicyName="assume"
     )["PolicyDocument"]
-    assert [s["Resource"] for s in document["Statement"]] == [["arn:aws:iam::*:role/house-execution"]]
+    assert [s["Resource"] for s in document["Statement"]] == [[f"arn:aws:iam::{administrator}:role/house-execution"]]
 
 
 def _role(iam: Any, name: str, principal: dict[str, str], path: str = "/") -> None:

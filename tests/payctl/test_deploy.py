@@ -1,5 +1,6 @@
 """Deployments of small templates to the local cloud: first, again, failing, resumed, changed."""
 
+import json
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 import localcloud
 from payctl.environment import Environment, Survey
-from payctl.environments import plan, preflight
+from payctl.environments import bootstrap, plan, preflight
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Operation
 from tests.localcloud.conftest import eventually
@@ -235,6 +236,35 @@ def test_roles_that_bootstrap_has_just_made_are_waited_for(
         assert project.deploy().health == dict.fromkeys(REGIONS, "healthy")
     finally:
         cloud.admin("PUT", "/lags", {"roles": 0})
+
+
+def test_roles_from_before_the_boundary_are_bound_by_bootstrap_before_anything_is_changed(
+    project: Project, aws: Callable[[str, str], Any]
+) -> None:
+    project.deploy()
+    iam, role = aws("iam", HOME), f"payment-janitor-{SECOND}-{project.suffix}"
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
+    project.code("print('two')")
+    with pytest.raises(RegionsFailedError, match=rf"nothing was changed: .*{role}: made before .* `payctl bootstrap`"):
+        project.deploy()
+    bootstrap.bootstrap(project.environment())
+    bound = iam.get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
+    assert bound.endswith(":policy/payment-boundary")
+    project.deploy()
+
+
+def test_a_processors_secret_must_be_known_to_bootstrap(project: Project) -> None:
+    text = (project.folder / "deployment.toml").read_text()
+    project.settings(text.replace('secret_name = ""', 'secret_name = "psp"').replace('url = ""', 'url = "https://x"'))
+    with pytest.raises(RegionsFailedError, match=r"nothing was changed: .*secret:psp-\?+, which the settings name"):
+        project.deploy()
+    bootstrap.bootstrap(project.environment())
+    known = {check.subject: check.ok for check in preflight.preflight(project.environment())}
+    assert known["boundary"]
+    stack = project.environment().stacks(HOME).describe("payment-bootstrap")
+    bootstrap.bootstrap(project.environment())
+    assert project.environment().stacks(HOME).describe("payment-bootstrap").parameters == stack.parameters
 
 
 def test_template_and_settings_that_disagree_change_nothing(project: Project) -> None:

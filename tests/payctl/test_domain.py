@@ -10,7 +10,7 @@ import pytest
 import localcloud
 from builder import settings as settings_file
 from payctl.cloud import Cloud
-from payctl.environments import destroy, preflight, why
+from payctl.environments import bootstrap, destroy, preflight, why
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.localcloud.conftest import eventually
 from tests.payctl import small
@@ -28,6 +28,7 @@ def with_certificate() -> dict[str, Any]:
     template["Resources"]["Certificate"] = {
         "Type": "AWS::CertificateManager::Certificate",
         "Condition": "HasDomain",
+        "DeletionPolicy": "Retain",
         "Properties": {
             "DomainName": {"Ref": "DomainName"},
             "ValidationMethod": "DNS",
@@ -55,6 +56,7 @@ def use(project: Project, zone: str, made: str) -> None:
     ]
     project.settings("\n".join(text))
     project.write(regional=with_certificate())
+    bootstrap.bootstrap(project.environment())  # tells the execution role which zone and names are its own
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from typing import Any
 from unittest import mock
 
 from builder.lint.evaluate import ACCOUNT
-from localcloud.iam import documents
+from localcloud.iam import context, documents
 from localcloud.iam.execution import Guard, actions
+from localcloud.iam.optional import REFUSED
 from localcloud.iam.resources import Resource
 from localcloud.iam.rights import Rights
 from localcloud.stacksets.stacks import NO_RESOURCE, RIGHTS
@@ -18,6 +19,7 @@ from tests.rights.policies import REGIONS, stacks
 from tests.rights.replay import Decision
 
 EXECUTION = f"arn:aws:iam::{ACCOUNT}:role/payment-stackset-execution"
+BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/payment-boundary"
 TAG = {"Key": "CostCenter", "Value": "as it was"}
 
 
@@ -28,7 +30,8 @@ def computed_decisions() -> Iterator[Decision]:
         for action in named:
             resource = "*" if action in NO_RESOURCE else stack_id
             yield _decision(action, resource, {}, f"a stack instance: {operation}")
-    with mock.patch.multiple(documents, key_arn=_key_arn, key_context=_key_context):
+    known = mock.patch.multiple(documents, key_arn=_key_arn, key_context=_key_context, boundary=lambda _role: BOUNDARY)
+    with known, mock.patch.object(context, "api_tags", _api_tags):
         for region in REGIONS:
             stack = stacks()["regional", region]
             for name, body in stack.resources.items():
@@ -36,7 +39,10 @@ def computed_decisions() -> Iterator[Decision]:
                 if body["Type"] == "AWS::SQS::QueuePolicy":  # names the queue by its address, which ends in its name
                     queues = (stack.resources[queue.removesuffix(f"-{region}")] for queue in properties["Queues"])
                     properties = properties | {"Queues": [queue["Properties"]["QueueName"] for queue in queues]}
-                for operation in ("create", "read", "update", "delete"):
+                if body["Type"] == "AWS::ApiGateway::RestApi":  # of an environment with merchants
+                    properties = properties | {"Policy": {}}
+                kept = body.get("DeletionPolicy") == "Retain"
+                for operation in ("create", "read", "update", *(() if kept else ("delete",))):
                     yield from _calls(name, body["Type"], operation, properties, region)
 
 
@@ -47,13 +53,14 @@ def _calls(name: str, kind: str, operation: str, properties: dict[str, object], 
     tags = properties.get("Tags")
     earlier = [TAG if tag["Key"] == TAG["Key"] else tag for tag in tags] if isinstance(tags, list) else tags
     old = {**properties, "Tags": earlier}
+    old.pop("PermissionsBoundary", None)  # roles from before there was one
     named = "" if operation == "create" and kind != "AWS::KMS::Key" else own
     guard = Guard(Rights())
     for physical_id in {named, ""} if operation == "create" else {named}:
         resource = Resource(kind, physical_id, properties, old if operation == "update" else {}, ACCOUNT, region)
-        for action in actions(kind, operation, properties, old):
-            for arn, context in guard.asked(action, operation, resource):
-                yield _decision(action, arn, context, f"{kind} {operation}")
+        for action in set(actions(kind, operation, properties, old)) - REFUSED:
+            for arn, keys in guard.asked(action, operation, resource):
+                yield _decision(action, arn, keys, f"{kind} {operation}")
 
 
 def _decision(action: str, resource: str, context: Mapping[str, Any], by: str) -> Decision:
@@ -71,6 +78,14 @@ def _decision(action: str, resource: str, context: Mapping[str, Any], by: str) -
 
 def _key_arn(key: str, region: str, account: str) -> str:
     return key and f"arn:aws:kms:{region}:{account}:key/Key-{region}"
+
+
+def _api_tags(resource: str, _account: str) -> dict[str, str]:
+    """The whole API's, which count for its parts; nothing is tagged yet where something is being made."""
+    region, path = resource.split(":")[3], resource.partition("::/")[2].split("/")
+    if len(path) < 2 or path[0] not in ("restapis", "domainnames") or path[1] == "new":
+        return {}
+    return {tag["Key"]: tag["Value"] for tag in stacks()["regional", region].resources["Api"]["Properties"]["Tags"]}
 
 
 def _key_context(key: str) -> dict[str, object]:

@@ -1,7 +1,6 @@
 """Calls just outside each role's rights and each policy's reach, all of which IAM must refuse.
 
-Regions, keys and names are those of the templates' example stacks. That the execution role can make a role for itself
-is not among them: only a permissions boundary could stop it, and there is none yet.
+Regions, keys and names are those of the templates' example stacks.
 """
 
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from builder.lint.evaluate import ACCOUNT
 
 HERE, PEER, OTHER = "eu-west-1", "us-east-1", "eu-central-1"
 KEY, PEER_KEY = f"kms:{HERE}:{ACCOUNT}:key/Key-{HERE}", f"kms:{PEER}:{ACCOUNT}:key/Key-{PEER}"
-FOREIGN_KEY = f"kms:{HERE}:{ACCOUNT}:key/foreign"
+FOREIGN_KEY = f"kms:{HERE}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 REGISTER = f"dynamodb:{HERE}:{ACCOUNT}:table/payment-register-{HERE}-dev"
 PEER_REGISTER = f"dynamodb:{PEER}:{ACCOUNT}:table/payment-register-{PEER}-dev"
 PROD_REGISTER = f"dynamodb:{HERE}:{ACCOUNT}:table/payment-register-{HERE}-prod"
@@ -26,7 +25,12 @@ PROCESSOR, PEER_PROCESSOR = (f"lambda:{r}:{ACCOUNT}:function:payment-processor-{
 INBOX = f"sqs:{PEER}:{ACCOUNT}:payment-alerts-inbox-dev"
 LOGS = f"logs:{HERE}:{ACCOUNT}:log-group"
 SECRET = f"secretsmanager:{HERE}:{ACCOUNT}:secret"
-ROLE = f"iam::{ACCOUNT}:role"
+ROLE, POLICY = f"iam::{ACCOUNT}:role", f"iam::{ACCOUNT}:policy"
+PROCESSORS_ROLE = f"{ROLE}/payment-processor-{HERE}-dev"
+API, DOMAIN = f"apigateway:{HERE}::/restapis/foreign", f"apigateway:{HERE}::/domainnames/foreign.example"
+CERTIFICATE = f"acm:{HERE}:{ACCOUNT}:certificate/foreign"
+ZONE, FOREIGN_ZONE = (f"route53:::hostedzone/{name}" for name in ("Z0000000000000000000", "ZFOREIGN"))
+BUCKET = "s3:::foreign"
 EXECUTION, ADMINISTRATION = "payment-stackset-execution", "payment-stackset-administration"
 
 
@@ -38,6 +42,12 @@ def via(service: str, region: str = HERE, *aliases: str) -> dict[str, Any]:
 
 
 OURS = {"aws:ResourceTag/Application": "multi-region-payment-processing"}
+BOUNDARY = {"iam:PermissionsBoundary": f"arn:aws:{POLICY}/payment-boundary"}
+NO_BOUNDARY = {"iam:PermissionsBoundary": "arn:aws:iam::aws:policy/AdministratorAccess"}
+ADMINISTRATOR = {"iam:PolicyARN": "arn:aws:iam::aws:policy/AdministratorAccess"}
+MAKE_OURS = {"aws:RequestTag/Application": "multi-region-payment-processing", "aws:TagKeys": ("Application",)}
+SOMEBODYS = {"aws:ResourceTag/Application": "another"}
+RECORDS_OF = "route53:ChangeResourceRecordSetsNormalizedRecordNames"
 INSECURE = {"aws:SecureTransport": "false"}
 OLD_TLS = {"s3:TlsVersion": "1.1"}
 MINE = {"aws:SourceAccount": ACCOUNT}
@@ -117,6 +127,15 @@ SWEEPS: list[tuple[Any, ...]] = [
     ("events:PutEvents", BUS),
     ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:other"),
 ]
+GIVES_RIGHTS = (
+    "iam:CreateRole",
+    "iam:DeleteRolePolicy",
+    "iam:PutRolePermissionsBoundary",
+    "iam:PutRolePolicy",
+)
+CHANGES_POLICIES = ("CreatePolicyVersion", "DeletePolicy", "DeletePolicyVersion", "SetDefaultPolicyVersion")
+POLICIES = ("payment-boundary", "payment-bootstrap-ExecutionIdentity-ABCDEFGHIJKL")
+OWNS_KEYS = ("DisableKeyRotation", "PutKeyPolicy", "ScheduleKeyDeletion", "UntagResource", "UpdateKeyDescription")
 ROLES: dict[str, list[tuple[Any, ...]]] = {
     f"payment-health-{HERE}-dev": [
         ("dynamodb:UpdateItem", REGISTER),
@@ -163,6 +182,16 @@ ROLES: dict[str, list[tuple[Any, ...]]] = {
         ("iam:UpdateAssumeRolePolicy", f"{ROLE}/{EXECUTION}"),
         ("iam:AttachRolePolicy", f"{ROLE}/payment-processor-{HERE}-dev"),
         ("iam:CreateRole", f"{ROLE}/administrator"),
+        ("iam:CreateRole", f"{ROLE}/administrator", BOUNDARY),
+        *((action, PROCESSORS_ROLE, context) for action in GIVES_RIGHTS for context in ({}, NO_BOUNDARY)),
+        ("iam:AttachRolePolicy", PROCESSORS_ROLE, BOUNDARY | ADMINISTRATOR),
+        ("iam:DeleteRolePermissionsBoundary", PROCESSORS_ROLE, BOUNDARY),
+        ("iam:DetachRolePolicy", f"{ROLE}/{EXECUTION}"),
+        ("iam:DeleteRole", f"{ROLE}/{EXECUTION}"),
+        ("iam:PutRolePermissionsBoundary", f"{ROLE}/{EXECUTION}", BOUNDARY),
+        ("iam:UpdateAssumeRolePolicy", f"{ROLE}/{ADMINISTRATION}"),
+        *((f"iam:{action}", f"{POLICY}/{name}") for action in CHANGES_POLICIES for name in POLICIES),
+        ("iam:PassRole", f"{ROLE}/payment-replication-{HERE}-dev", {"iam:PassedToService": "lambda.amazonaws.com"}),
         ("iam:CreateUser", f"iam::{ACCOUNT}:user/administrator"),
         ("iam:PassRole", f"{ROLE}/{EXECUTION}", {"iam:PassedToService": "lambda.amazonaws.com"}),
         ("iam:PassRole", f"{ROLE}/payment-processor-{HERE}-dev", {"iam:PassedToService": "ec2.amazonaws.com"}),
@@ -183,8 +212,34 @@ ROLES: dict[str, list[tuple[Any, ...]]] = {
         ("kms:Decrypt", KEY),
         ("kms:Decrypt", KEY, via("s3") | OURS),
         ("kms:CreateKey", "*"),
-        ("kms:PutKeyPolicy", FOREIGN_KEY),
-        ("kms:ScheduleKeyDeletion", FOREIGN_KEY),
+        *((f"kms:{action}", FOREIGN_KEY, context) for action in OWNS_KEYS for context in ({}, SOMEBODYS)),
+        ("kms:TagResource", FOREIGN_KEY, MAKE_OURS),
+        ("kms:TagResource", FOREIGN_KEY, MAKE_OURS | SOMEBODYS),
+        *((f"apigateway:{verb}", each) for verb in ("DELETE", "PATCH", "POST", "PUT") for each in (API, DOMAIN)),
+        ("apigateway:PATCH", f"{API}/stages/prod", SOMEBODYS),
+        ("apigateway:DELETE", f"{API}/stages/prod", MAKE_OURS),
+        (
+            "apigateway:PUT",
+            f"apigateway:{HERE}::/tags/arn%3Aaws%3Aapigateway%3A{HERE}%3A%3A%2Fusageplans%2Fu",
+            MAKE_OURS,
+        ),
+        ("acm:DeleteCertificate", CERTIFICATE),
+        ("acm:DeleteCertificate", CERTIFICATE, OURS),
+        ("acm:AddTagsToCertificate", CERTIFICATE, MAKE_OURS | SOMEBODYS),
+        ("acm:AddTagsToCertificate", CERTIFICATE, {"aws:RequestTag/Owner": "us"}),
+        ("acm:RemoveTagsFromCertificate", CERTIFICATE),
+        ("acm:RemoveTagsFromCertificate", CERTIFICATE, SOMEBODYS),
+        ("acm:RequestCertificate", "*", {"acm:DomainNames": ("foreign.example",)}),
+        ("route53:ChangeResourceRecordSets", FOREIGN_ZONE, {RECORDS_OF: ("pay.example.com",)}),
+        ("route53:ChangeResourceRecordSets", ZONE, {RECORDS_OF: ("pay.example.com", "mail.example.com")}),
+        ("route53:ChangeTagsForResource", ZONE),
+        ("route53:ChangeTagsForResource", FOREIGN_ZONE),
+        ("route53:DeleteHostedZone", ZONE),
+        ("route53:GetHostedZone", FOREIGN_ZONE),
+        *(
+            (f"s3:{action}", BUCKET)
+            for action in ("DeleteBucket", "PutBucketPolicy", "PutBucketTagging", "TagResource")
+        ),
         ("kms:DeleteAlias", f"kms:{HERE}:{ACCOUNT}:alias/other"),
         ("kms:TagResource", FOREIGN_KEY, {"aws:RequestTag/Owner": "us"}),
         ("cloudformation:DeleteStack", f"cloudformation:{HERE}:{ACCOUNT}:stack/other/0"),

@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from builder.lint.boundary import boundary_of
 from builder.lint.evaluate import ACCOUNT, Resolved, resolve
 from builder.lint.statements import listed, role_statements
+from builder.lint.templates import TOLD
 from builder.settings import load
 from localcloud.iam.evaluation import Policies
 
@@ -26,7 +28,7 @@ ROOT_MAY_ALL = {
 
 
 class Right(NamedTuple):
-    """One action of one statement; `policy` is "rights", "trust" or "admits"."""
+    """One action of one statement; `policy` is "rights", "trust", "admits" or "bounds"."""
 
     template: str
     resource: str
@@ -81,7 +83,7 @@ def stacks() -> dict[tuple[str, str], Resolved]:
         "ProcessorUrl": "https://processor.example",
     }
     made = {("regional", region): resolve(templates["regional"], region=region, **everything) for region in REGIONS}
-    made |= {("bootstrap", region): resolve(templates["bootstrap"], region=region) for region in REGIONS}
+    made |= {("bootstrap", region): resolve(templates["bootstrap"], region=region, **TOLD) for region in REGIONS}
     made["global", HOME] = resolve(templates["global"], region=HOME, EnvironmentSuffix="dev", KeyArns=KEY_ARNS)
     return made
 
@@ -93,6 +95,9 @@ class Book:
         self.identity: dict[str, Document] = {}
         self.trust: dict[str, Document] = {}
         self.resource: dict[str, Document] = {}
+        bounds = tuple(dict(each) for each in boundary_of(stacks()["bootstrap", HOME]))
+        self.boundary = Document("bootstrap", "Boundary", "bounds", bounds)
+        self.bounded: set[str] = set()
         for (template, _), stack in stacks().items():
             self._read(template, stack)
 
@@ -101,6 +106,8 @@ class Book:
         for name, role in stack.of_type("AWS::IAM::Role").items():
             arn = f"arn:aws:iam::{ACCOUNT}:role/{role.get('RoleName', name)}"
             self.identity[arn] = Document(template, name, "rights", tuple(statements[name]))
+            if role.get("PermissionsBoundary"):
+                self.bounded.add(arn)
             trusted = tuple(listed(role["AssumeRolePolicyDocument"]["Statement"]))
             self.trust[arn] = Document(template, name, "trust", trusted)
         for name, arn, policy in _resource_policies(stack):
@@ -115,16 +122,18 @@ class Book:
         yield from self.identity.values()
         yield from self.trust.values()
         yield from self.resource.values()
+        yield self.boundary
 
     def policies(self, principal: str, resource: str, right: Right | None = None) -> Policies:
         """What bears on a call, without one right."""
         own = self.identity.get(principal)
         at = self.resource.get(_owner_of_policy(resource))
-        if resource.endswith(f":key/{OPERATORS}"):
+        if at is None and ":key/" in resource:  # somebody else's: the policy that KMS gives by itself
             at = Document("", "", "", (ROOT_MAY_ALL,))
         return Policies(
             identity=(own.text(_if_of(own, right)),) if own else (),
             resource=at.text(_if_of(at, right)) if at else None,
+            boundary=self.boundary.text(_if_of(self.boundary, right)) if principal in self.bounded else None,
         )
 
 

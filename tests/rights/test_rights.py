@@ -35,7 +35,7 @@ def test_a_right_too_many_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     kept = [each for each in replay.recorded() if each["action"] != "dynamodb:DescribeTable"]
     monkeypatch.setattr(replay, "recorded", lambda: tuple(kept))
     unproven = {right.resource for right in replay.rights() if not any(replay.proofs(right, replay.evidence()))}
-    assert unproven == {"ExecutionRole", "JanitorRole"}
+    assert unproven == {"Boundary", "ExecutionRole", "JanitorRole"}
 
 
 def test_the_page_is_what_the_policies_say() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from builder.lint.evaluate import ACCOUNT, Resolved, resolve
+from builder.lint.templates import TOLD
 from builder.settings import load
 
 ROOT = Path(__file__).parents[2]
@@ -56,7 +57,7 @@ def spanning(templates: dict[str, Any]) -> Resolved:
 
 @pytest.fixture(scope="session")
 def bootstrap(templates: dict[str, Any]) -> dict[str, Resolved]:
-    return {region: resolve(templates["bootstrap"], region=region) for region in REGIONS}
+    return {region: resolve(templates["bootstrap"], region=region, **TOLD) for region in REGIONS}
 
 
 @pytest.fixture(params=REGIONS)

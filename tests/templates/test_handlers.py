@@ -12,7 +12,7 @@ from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
 from builder.lint.evaluate import Resolved
 from builder.lint.statements import allowed, grants, listed, role_statements
-from localcloud.iam.optional import NEVER, OPTIONAL
+from localcloud.iam.optional import NEVER, OPTIONAL, REFUSED
 from tests.rights import handlers
 
 
@@ -47,7 +47,7 @@ def test_the_role_may_do_what_the_handlers_do(
     granted = {action for body in execution for action, _ in grants(body)}
     for kind in kinds:
         unused = set[str]().union(*OPTIONAL.get(kind, {}).values())
-        assert needed(kind) - granted - unused - NEVER == set(), kind
+        assert needed(kind) - granted - unused - NEVER - REFUSED == set(), kind
 
 
 def test_what_is_left_out_serves_properties_that_nothing_uses(kinds: dict[str, list[dict[str, Any]]]) -> None:
@@ -61,7 +61,7 @@ def test_what_is_left_out_serves_properties_that_nothing_uses(kinds: dict[str, l
 
 def test_nothing_is_both_left_out_and_granted(execution: list[dict[str, Any]]) -> None:
     granted = {action for body in execution for action, _ in grants(body)}
-    assert NEVER & granted == set()
+    assert (NEVER | REFUSED) & granted == set()
 
 
 def test_a_fresh_key_needs_no_tag_to_count(execution: list[dict[str, Any]]) -> None:

@@ -147,6 +147,29 @@ def administration_role_trusted_by_another_service(documents: Documents) -> None
     role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] = "ec2.amazonaws.com"
 
 
+def role_without_boundary(documents: Documents) -> None:
+    del properties(documents, "JanitorRole")["PermissionsBoundary"]
+
+
+def role_with_another_boundary(documents: Documents) -> None:
+    properties(documents, "HealthRole")["PermissionsBoundary"] = "arn:aws:iam::aws:policy/AdministratorAccess"
+
+
+def action_beyond_the_boundary(documents: Documents) -> None:
+    statements(documents, "HealthRole")[0]["Action"].append("logs:DeleteLogGroup")
+
+
+def resource_beyond_the_boundary(documents: Documents) -> None:
+    statements(documents, "FailoverInRole")[0]["Resource"].append(
+        "arn:aws:states:us-east-1:123456789012:stateMachine:*"
+    )
+
+
+def key_without_the_service_of_the_boundary(documents: Documents) -> None:
+    (own,) = (each for each in statements(documents, "HealthRole") if "kms:Decrypt" in each["Action"])
+    own["Condition"]["StringEquals"]["kms:ViaService"].append("ec2.us-east-1.amazonaws.com")
+
+
 def statements(documents: Documents, role: str) -> Any:
     return properties(documents, role)["Policies"][0]["PolicyDocument"]["Statement"]
 
@@ -288,6 +311,11 @@ FAULTS: list[tuple[Plant, str, str]] = [
     (firehose_over_regions, "InboxSubscription", f"does not deliver to {STANDBY} by firehose"),
     (role_nobody_made, "Processor", "Lambda cannot assume arn:aws:iam"),
     (administration_role_trusted_by_another_service, "AdministrationRole", "CloudFormation cannot assume the role"),
+    (role_without_boundary, "JanitorRole", "to make a role without the boundary"),
+    (role_with_another_boundary, "HealthRole", "to make a role without the boundary"),
+    (action_beyond_the_boundary, "HealthRole", "IAM denies the role logs:DeleteLogGroup on arn:aws:logs"),
+    (resource_beyond_the_boundary, "FailoverInRole", "stateMachine:*: the boundary does not allow it"),
+    (key_without_the_service_of_the_boundary, "HealthRole", "IAM denies the role kms:Decrypt on arn:aws:kms"),
     (events_role_that_may_start_nothing, "FailoverIn", "the target's role lacks states:StartExecution"),
     (sender_without_rights_on_the_bus, "FailoverToSecond", "the target's role lacks events:PutEvents"),
     (no_key_rights_for_a_peer, "ProcessorRole", f"its calls in {STANDBY}: KMS denies it kms:Decrypt through dynamodb"),
