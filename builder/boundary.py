@@ -9,7 +9,9 @@ from troposphere.iam import ManagedPolicy
 
 from builder.execution_resources import act
 from builder.names import BOUNDARY
-from builder.policies import USE_KEY, allow, allow_listed, deliver_logs, document, trace
+from builder.policies import USE_KEY, WRITE_WITH_KEY, allow, allow_listed, deliver_logs, document, trace
+
+KEYS = Sub("arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*")
 
 
 def add_boundary(template: Template) -> None:
@@ -52,11 +54,19 @@ def boundary_statements() -> list[Any]:
             "GetObjectVersionAcl GetObjectVersionForReplication GetObjectVersionTagging ReplicateObject ReplicateTags",
             "/*",
         ),
+        allow(USE_KEY, KEYS, StringLike("kms:ViaService", through)),
+        # The workflow's role calls KMS itself, for its own history and its log lines.
         allow(
-            USE_KEY, Sub("arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*"), StringLike("kms:ViaService", through)
+            WRITE_WITH_KEY, KEYS, _context("aws:states:stateMachineArn", "states", "stateMachine:payment-workflow-*")
         ),
+        allow("kms:GenerateDataKey", KEYS, _context("SourceArn", "logs", "*")),
         If("NamesSecrets", secrets, NoValue),
     ]
+
+
+def _context(name: str, service: str, resource: str) -> StringLike:
+    arn = Sub(f"arn:${{AWS::Partition}}:{service}:*:${{AWS::AccountId}}:{resource}")
+    return StringLike(f"kms:EncryptionContext:{name}", arn)
 
 
 def _on_receipts(names: str, objects: str) -> Statement:

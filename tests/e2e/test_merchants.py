@@ -1,6 +1,7 @@
 """Merchants: who may call, and that none reads, blocks, learns of or squats on another's payments."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Final
@@ -26,10 +27,14 @@ VOLATILE: Final = {"date", "x-amz-request-id", "x-amzn-requestid", "x-amz-apigw-
 
 def write(folder: Path, merchants: str) -> Path:
     """A project folder whose settings name these merchants, and operators."""
-    text = (ROOT / "deployment.toml").read_text()
+    text = re.sub(
+        r"(?m)^operators = .*$",
+        f'operators = ["arn:aws:iam::{ACCOUNT}:role/Operator"]',
+        (ROOT / "deployment.toml").read_text(),
+        count=1,
+    )
     settings = folder / "deployment.toml"
-    line = f'access_role_arn = ""\noperators = ["arn:aws:iam::{ACCOUNT}:role/Operator"]\n'
-    settings.write_text(text.replace('access_role_arn = ""', line, 1) + merchants)
+    settings.write_text(text + merchants)
     (folder / "templates").mkdir(exist_ok=True)
     for name, content in emit(load(settings, {})).items():
         (folder / "templates" / name).write_text(content)
@@ -199,7 +204,7 @@ def test_a_merchants_name_is_fixed(shops: Environment) -> None:
     stale = shops.payctl("deploy", "--yes", "--test-faults", check=False)
     write(shops.folder, TABLE.format(account=ACCOUNT, outside=OUTSIDE).replace("shop =", "store ="))
     refused = shops.payctl("deploy", "--yes", "--test-faults", check=False)
-    write(shops.folder, settings[settings.index("[merchants]") :])
+    write(shops.folder, settings[settings.index("\n[merchants]") :])
     assert (stale.returncode, refused.returncode) == (1, 1)
     assert "was made for other merchants than [merchants] has" in stale.stderr
     assert "the environment's merchants are later, market, shop, not later, market, store" in refused.stderr
