@@ -42,7 +42,6 @@ ACCESS_LOG_FORMAT = json.dumps(
         "responseType": "$context.error.responseType",
         "integrationStatus": "$context.integration.status",
         "latency": "$context.responseLatency",
-        "trace": "$context.xrayTraceId",
     }
 )
 
@@ -209,9 +208,9 @@ def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -
                 ThrottlingRateLimit=50,
             ),
         ],
-        TracingEnabled=True,
+        TracingEnabled=False,
         DependsOn=[access.title, execution.title],
-        Metadata=waivers.skip(waivers.NO_CACHE),
+        Metadata=waivers.skip(waivers.NO_CACHE, waivers.NO_TRACE),
         Tags=tags(API),
     )
 

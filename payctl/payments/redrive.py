@@ -1,4 +1,5 @@
-"""Puts dead letters back: starts the workflow again with what they hold. The register makes that harmless."""
+"""Puts dead letters back: starts the workflow again with what their executions were started with. The register makes
+that harmless."""
 
 import json
 import uuid
@@ -23,7 +24,7 @@ def redrive(
     """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds, for the same
-    account. With `discard`, letters that hold no payment are removed, and the others are left alone.
+    account. With `discard`, letters that hold no valid payment are removed, and the others are left alone.
     """
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
@@ -49,8 +50,7 @@ def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, 
     """What a workflow is started with again. Another payload has another hash, but the account stays."""
     if repaired is None:
         return letter.input
-    account = {name: value for name, value in (letter.input or {}).items() if name == "account"}
-    return {"transaction": dict(repaired), **account}
+    return {"transaction": dict(repaired)} | ({"account": letter.account} if letter.account else {})
 
 
 def transaction_in(file: Path) -> dict[str, Any]:
