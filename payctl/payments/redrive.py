@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from payments import task
+
 from payctl.environment import Environment
 from payctl.payments.dead_letters import Letter, State, queue, read, show_again
 from stacksets.errors import ToolError
@@ -26,6 +28,8 @@ def redrive(
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds, for the same
     account. With `discard`, letters that hold no valid payment are removed, and the others are left alone.
     """
+    if repaired is not None:
+        require_valid(repaired, environment.cloud.account)
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
         content = content_of(letter, repaired)
@@ -63,6 +67,14 @@ def transaction_in(file: Path) -> dict[str, Any]:
     if not isinstance(transaction, dict):
         raise ToolError(f"{file}: holds no transaction")
     return transaction
+
+
+def require_valid(transaction: Mapping[str, Any], account: str) -> None:
+    """Raises ToolError for a transaction that the function would refuse: what holds a card number goes no further."""
+    try:
+        task.read_input({"transaction": dict(transaction)}, account)
+    except task.InvalidTransaction as error:
+        raise ToolError(f"the repaired transaction is not valid: {error}") from None
 
 
 def _delete(environment: Environment, letter: Letter) -> None:
