@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, Final
 
 from ministack import app
+from ministack.core import router
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs
 
@@ -31,6 +32,7 @@ _segments: deque[tuple[str, str, Segment]] = deque(maxlen=KEPT)
 def install(cloud: Cloud) -> None:
     """Check the key of each log group that CloudFormation makes, and answer what is asked of X-Ray."""
     app.SERVICE_HANDLERS["xray"] = _xray
+    router.SERVICE_PATTERNS["xray"] = {}
     patching.wrap_resource("AWS::Logs::LogGroup", partial(_check_key, cloud.rights))
 
 

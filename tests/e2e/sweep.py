@@ -118,7 +118,7 @@ class Stores:
                 ("alarm", self.pages("cloudwatch", region, "describe_alarms", "MetricAlarms")),
                 ("trace", self.traces(region)),
                 ("execution", self.executions(region)),
-                ("archive", self.client("events", region).list_archives().get("Archives", [])),
+                ("archive", self.archives(region)),
                 ("rule", self.rules(region)),
                 ("stack", self.pages("cloudformation", region, "describe_stacks", "Stacks")),
                 ("function", self.pages("lambda", region, "list_functions", "Functions")),
@@ -184,6 +184,14 @@ class Stores:
                 yield {name: value for name, value in seen.items() if name != "input"}
                 history = api.get_execution_history(executionArn=execution["executionArn"], maxResults=1000)
                 yield from (event for event in history["events"] if kind(event) not in OWN_INPUT)
+
+    def archives(self, region: str) -> Iterator[Any]:
+        """What an archive holds can only be replayed; none is deployed."""
+        api = self.client("events", region)
+        for archive in api.list_archives().get("Archives", []):
+            seen = api.describe_archive(ArchiveName=archive["ArchiveName"])
+            assert not seen.get("EventCount")
+            yield seen
 
     def rules(self, region: str) -> Iterator[Any]:
         api = self.client("events", region)
