@@ -113,4 +113,5 @@ def _summary(segment: Segment) -> dict[str, Any]:
     """What a list of traces shows."""
     request = segment.get("http", {}).get("request", {})
     http = {"HttpURL": request.get("url"), "HttpMethod": request.get("method")} if request else {}
-    return {"Id": segment["trace_id"], "HasFault": bool(segment.get("fault")), "Http": http}
+    services = [{"Name": segment.get("name", ""), "Type": segment.get("origin", "")}]
+    return {"Id": segment["trace_id"], "HasFault": bool(segment.get("fault")), "Http": http, "ServiceIds": services}

@@ -3,8 +3,9 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
+from builder.names import PROCESSOR
 from payctl.acceptance.alarms import PARKED, state
 from payctl.acceptance.check import Checks, Group, RefutedError, require
 from payctl.acceptance.deploying import require_none_refused
@@ -12,6 +13,7 @@ from payctl.acceptance.site import Site, Told
 from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
 from payctl.environments import deploy, drift, plan
+from payctl.payments import pay
 from stacksets.errors import ToolError
 
 CHECKS: Final = Checks(Group.OPERATE)
@@ -188,6 +190,30 @@ def delete_table(site: Site, table: str) -> None:
     with suppress(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+
+
+@check(
+    "addresses-untraced",
+    source="API Gateway's segment holds the address, so its stage is not traced; that Lambda's segments of such a "
+    "request hold none is read, not seen.",
+    minutes=3,
+)
+def addresses_untraced(site: Site) -> None:
+    """X-Ray keeps the address of no request to the API, though the function is traced."""
+    api, began, payment = site.client("xray"), time.time() - 1, site.new_payment()
+    function = site.environment.names.of(PROCESSOR, site.home)
+    site.post(payment)
+    pay.look(site.environment, payment, (site.home,))
+
+    def traces() -> list[dict[str, Any]]:
+        summaries = api.get_trace_summaries(StartTime=began, EndTime=time.time())["TraceSummaries"]
+        names = [str(service.get("Name")) for each in summaries for service in each.get("ServiceIds", [])]
+        return summaries if function in names else []
+
+    seen = site.until(traces, aws=120, local=5, seen=f"no trace of {function}")
+    kept = [each for each in seen if "/payments" in each.get("Http", {}).get("HttpURL", "")]
+    site.show(f"{len(seen)} traces, {len(kept)} with the address of a request")
+    require(not kept, f"{len(kept)} traces hold the address of a request")
 
 
 @check(

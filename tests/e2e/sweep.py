@@ -24,7 +24,7 @@ from tests.payments.test_cards import NUMBERS
 
 MARK = "70419"
 LENGTHS = range(13, 20)
-# Of an execution: where AWS itself keeps what it was started with (docs/design.md, "Where card numbers could go").
+# Of an execution: where AWS itself keeps what it was started with (docs/design.md, "Where a card number could go").
 OWN_INPUT = ("ExecutionStarted", "TaskStateEntered:ProcessTransaction", "TaskScheduled:lambda")
 
 
