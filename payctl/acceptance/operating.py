@@ -211,7 +211,7 @@ def addresses_untraced(site: Site) -> None:
         return summaries if function in names else []
 
     seen = site.until(traces, aws=120, local=5, seen=f"no trace of {function}")
-    kept = [each for each in seen if "/payments" in each.get("Http", {}).get("HttpURL", "")]
+    kept = [each for each in seen if payment in each.get("Http", {}).get("HttpURL", "")]
     site.show(f"{len(seen)} traces, {len(kept)} with the address of a request")
     require(not kept, f"{len(kept)} traces hold the address of a request")
 
