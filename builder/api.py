@@ -27,7 +27,9 @@ from builder import waivers
 from builder.gateway_responses import gateway_responses
 from builder.indented_json import pretty
 from builder.intrinsics import tags
+from builder.merchants import policy
 from builder.names import API, API_LOGS
+from builder.settings import Settings
 
 ACCESS_LOG_FORMAT = json.dumps(
     {
@@ -54,14 +56,18 @@ PAYMENT = {
 }
 
 
-def add_api(template: Template, *, key: Key, processor: Function, health: Function) -> tuple[RestApi, Stage]:
+def add_api(
+    template: Template, settings: Settings, *, key: Key, processor: Function, health: Function
+) -> tuple[RestApi, Stage]:
     """The API, its deployment and its stage."""
+    allowed = policy(settings)
     api = RestApi(
         "Api",
         Name=Sub(API),
         Description="Payments",
         EndpointConfiguration=EndpointConfiguration(Types=["REGIONAL"]),
         Tags=tags(API),
+        **({"Policy": allowed} if allowed else {}),
     )
     payments = Resource(
         "PaymentsResource", RestApiId=api.ref(), ParentId=GetAtt(api, "RootResourceId"), PathPart="payments"

@@ -48,7 +48,7 @@ def api() -> list[Statement]:
     paths = ("restapis", "restapis/*", "domainnames", "domainnames/*", "tags/*")
     return [
         allow(
-            actions("apigateway", "DELETE GET PATCH POST PUT"),
+            actions("apigateway", "DELETE GET PATCH POST PUT UpdateRestApiPolicy"),
             [Sub(f"arn:${{AWS::Partition}}:apigateway:*::/{path}") for path in paths],
         )
     ]

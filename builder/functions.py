@@ -19,6 +19,7 @@ from troposphere.logs import LogGroup
 
 from builder import waivers
 from builder.intrinsics import arn, tags
+from builder.merchants import variable
 from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
 from builder.policies import (
     act_on_registers,
@@ -175,7 +176,9 @@ class Functions:
 
     def _variables(self) -> dict[str, Any]:
         """AWS_REGION is not among them: Lambda sets it and refuses another value."""
+        merchants = {"MERCHANTS": variable(self.settings)} if self.settings.merchants else {}
         return {
+            **merchants,
             "ACCOUNT": Ref("AWS::AccountId"),
             "BUCKET": Sub(BUCKET),
             "BUS": Sub(BUS),

@@ -32,7 +32,7 @@ def regional_template(settings: Settings) -> Template:
     rules_out = events.add_failover_out(template, bus, dead_letters)
     schedule = events.add_janitor_schedule(template, janitor, dead_letters)
 
-    rest_api, stage = api.add_api(template, key=key, processor=processor, health=health)
+    rest_api, stage = api.add_api(template, settings, key=key, processor=processor, health=health)
     dns.add_domain(template, rest_api, stage)
 
     watch = alarms.Alarms(template, topic)

@@ -12,6 +12,8 @@ from builder.names import FIXED_TAGS
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
+PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)", re.ASCII)
+MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
 
 # The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
@@ -26,12 +28,14 @@ class SettingsError(ValueError):
 
 
 class Accounts(NamedTuple):
-    """Account ids are 12 digits; "" stands for the account of the credentials."""
+    """Account ids are 12 digits; "" stands for the account of the credentials. `operators` are roles or accounts, by
+    ARN, that may use the API beside merchants, and for them."""
 
     target: str = ""
     administration_role_arn: str = ""
     execution_role_name: str = ""
     access_role_arn: str = ""
+    operators: tuple[str, ...] = ()
 
 
 class Limits(NamedTuple):
@@ -69,7 +73,7 @@ class Domain(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """All settings of a deployment. `regions` are in rank order."""
+    """All settings of a deployment. `regions` are in rank order; `merchants` are ARNs of roles or accounts by name."""
 
     environment: str
     home: str
@@ -81,6 +85,7 @@ class Settings(NamedTuple):
     options: Options = Options()
     processor: Processor = Processor()
     domain: Domain = Domain()
+    merchants: Mapping[str, tuple[str, ...]] = {}
 
     @property
     def protect(self) -> bool:
@@ -122,13 +127,14 @@ def load(file: Path = DEFAULT_FILE, environ: Mapping[str, str] = os.environ) -> 
 
 def _settings(raw: Mapping[str, Any]) -> Settings:
     """The settings of a file, for the default environment. Raises SettingsError without the file's name."""
-    known = {"regions", "endpoint", "tags", *TABLES}
+    known = {"regions", "endpoint", "tags", "merchants", *TABLES}
     if unknown := sorted(set(raw) - known):
         raise SettingsError(f"unknown setting {unknown[0]!r}; known are {', '.join(sorted(known))}")
     tables = {name: _table(name, kind, raw.get(name, {})) for name, kind in TABLES.items()}
     regions = _regions(raw.get("regions"))
     endpoint = _typed("endpoint", raw.get("endpoint", ""), str)
-    settings = Settings("dev", regions[0], regions, endpoint, tags=_tags(raw.get("tags", {})), **tables)
+    tags, merchants = _tags(raw.get("tags", {})), _merchants(raw.get("merchants", {}), tables["accounts"].operators)
+    settings = Settings("dev", regions[0], regions, endpoint, tags=tags, merchants=merchants, **tables)
     _check(settings)
     return settings
 
@@ -170,6 +176,23 @@ def _tags(value: Any) -> dict[str, str]:
     for key, tag in tags.items():
         _typed(f"tags.{key}", tag, str)
     return tags
+
+
+def _merchants(value: Any, operators: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    merchants = _typed("merchants", value, dict)
+    for name in merchants:
+        if not MERCHANT.fullmatch(name) or sum(map(str.isdigit, name)) > 4:
+            raise SettingsError(f"merchants.{name}: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4 digits")
+    callers = {f"merchants.{name}": _typed(f"merchants.{name}", arns, list) for name, arns in merchants.items()}
+    callers["accounts.operators"] = list(operators)
+    owners: dict[str, str] = {}
+    for setting, arn in ((setting, arn) for setting, arns in callers.items() for arn in arns):
+        if not isinstance(arn, str) or not PRINCIPAL.fullmatch(arn):
+            raise SettingsError(f"{setting}: {arn!r} is not the ARN of a role, or of an account (...:root)")
+        # Of a role that signs, the API learns account and name only.
+        if owners.setdefault(f"{arn.split(':')[4]}/{arn.rpartition('/')[2]}", setting) != setting:
+            raise SettingsError(f"{setting}: {arn} may not belong to another caller too")
+    return {name: tuple(arns) for name, arns in merchants.items()}
 
 
 def _check(settings: Settings) -> None:

@@ -44,22 +44,26 @@ TRIED = """$input := $states.context.Execution.Input;
 # through; this is for handing on what no function here could look at. Without `and` before what may raise an error.
 HARMLESS = r"""$payment := $type($input) = 'object' ? $input : {};
   $paid := $payment.transaction;
-  $close := /[0-9](?:[_-]*(?:[A-Za-z][_-]*)?[0-9]){12}/;
+  $close := /[0-9](?:[^0-9A-Za-z]*(?:[A-Za-z][^0-9A-Za-z]*)?[0-9]){12}/;
   $is := function($value, $form) { $type($value) = 'string' ? $contains($value, $form) : false };
   $number := function($value, $form) { $type($value) = 'number' ? $contains($string($value), $form) : false };
-  $id := function($value) { $is($value, /^[A-Za-z0-9_-]{1,64}$/) ? $not($contains($value, $close)) : false };
+  $safe := function($value, $form) { $is($value, $form) ? $not($contains($value, $close)) : false };
+  $id := /^([a-z][a-z0-9-]{0,31}:)?[A-Za-z0-9_-]{1,64}$/;
   $hash := function($value) { $is($value, /^[0-9a-f]{64}$/) ? $not($contains($value, /[0-9]{13}/)) : false };
+  $text := /^[A-Za-z0-9 _.,:#\/+-]{1,128}$/;
   $amount := /^[0-9]{1,9}([.][0-9]{1,3})?$/;
   $date := /^20[0-3][0-9](-[0-9]{2}){2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$/;
   $only := function($object, $names) { $count($keys($object)[$not($ in $names)]) = 0 };
   $harmless := $only($payment, ['transaction', 'transactionId', 'account', 'hash', 'region', 'failover', 'next',
       'tried', 'reason', 'error'])
     and ($exists($paid) or $exists($payment.transactionId))
-    and ($exists($payment.transactionId) ? $id($payment.transactionId) : true)
+    and ($exists($payment.transactionId) ? $safe($payment.transactionId, $id) : true)
     and ($exists($payment.account) ? $is($payment.account, /^[0-9]{12}$/) : true)
     and ($exists($payment.hash) ? $hash($payment.hash) : true)
-    and ($exists($paid) ? $type($paid) = 'object' and $only($paid, ['id', 'amount', 'currency', 'timestamp'])
-      and $id($paid.id) and $is($paid.currency, /^[A-Z]{3}$/)
+    and ($exists($paid) ? $type($paid) = 'object' and $only($paid, ['id', 'amount', 'currency', 'timestamp', 'source',
+      'reference']) and $safe($paid.id, $id)
+      and ($exists($paid.source) ? $safe($paid.source, $text) : true)
+      and ($exists($paid.reference) ? $safe($paid.reference, $text) : true) and $is($paid.currency, /^[A-Z]{3}$/)
       and ($is($paid.amount, $amount) or $number($paid.amount, $amount))
       and ($is($paid.timestamp, $date) or $number($paid.timestamp, /^1[0-9]{9}([.][0-9]{1,2})?$/)) : true);"""
 

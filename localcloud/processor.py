@@ -39,7 +39,7 @@ import random
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote
 
 from localcloud.http import Request, Send, drop, respond
@@ -47,6 +47,9 @@ from localcloud.http import Request, Send, drop, respond
 PREFIX = "/_localcloud/processor"
 SECRET = "sandbox-secret"  # noqa: S105 - a sandbox's, documented above
 KEY_LENGTH = 255
+
+INTENT: Final = ("amount", "currency", "reference", "source", "description", "metadata")
+"""What a key stands for: another of these under it is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +127,7 @@ class Processor:
         if key in self.cancelled:
             return 410, {"status": "cancelled", "key": key}, False
         if behaviour.honour_keys and (first := self.answers.get(key)):
-            if any(first[name] != intent[name] for name in ("amount", "currency", "reference")):
+            if any(first.get(name) != intent.get(name) for name in INTENT):
                 return 422, {"status": "mismatch", "key": key}, False
             return (201 if first["status"] == "succeeded" else 402), first, True
         if behaviour.fail and self._roll(behaviour.fail_share):

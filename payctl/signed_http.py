@@ -52,14 +52,15 @@ def send(
     sign_as: Any = None,
     region: str = "",
     session: URLLib3Session | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Answer:
     """Send one request, signed with the credentials `sign_as` if given: for `region`, or for any with "*".
-    By `session` where many requests share their connections.
+    By `session` where many requests share their connections; `more` are headers.
 
     No redirects, no repeats.
     """
     content = b"" if body is None else json.dumps(body).encode()
-    headers = {"Content-Type": "application/json"} if content else {}
+    headers = {**({"Content-Type": "application/json"} if content else {}), **(more or {})}
     request = AWSRequest(method=method, url=url, data=content, headers=headers)
     if sign_as is not None and region == ANY_REGION:
         sign_for_any_region(request, sign_as)

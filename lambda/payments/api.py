@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from payments.protocol.flows import Reply
 from payments.protocol.record import body
+from payments.protocol.values import payment_of
 
 Response = dict[str, Any]
 
@@ -18,6 +19,7 @@ UNKNOWN: Final = (
 )
 PROBLEMS: Final[Mapping[int, tuple[str, str]]] = {
     400: ("Invalid request", "Nothing was written."),
+    403: ("Forbidden", "These credentials may not use this API, or not for the merchant that they name."),
     404: ("Not found", "No such payment."),
     409: ("Conflict", "Another payload races for this id, and nothing is decided yet. Either may win: repeat it."),
     422: ("Id taken", "This id belongs to another payment, for good. This one will never be charged."),
@@ -32,7 +34,7 @@ def answer(reply: Reply, path: str) -> Response:
         return problem(reply.code)
     headers: dict[str, str] = {}
     if reply.code == 202:
-        headers["Location"] = f"{path}/{reply.intent.id}"
+        headers["Location"] = f"{path}/{payment_of(reply.intent).own_id}"
     return respond(reply.code, body(reply.intent, reply.status, reply.result), headers)
 
 

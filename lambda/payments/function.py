@@ -10,10 +10,11 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from payments import api, metrics, runtime, task
+from payments import api, merchants, metrics, runtime, task
 from payments.log import log
+from payments.merchants import Caller
 from payments.protocol.flows import Reply, get, pursue, submit
-from payments.protocol.transactions import InvalidTransactionError, is_id, read_request
+from payments.protocol.transactions import InvalidTransactionError, kept_id, read_request
 from payments.protocol.values import DECLINED, SETTLED, Intent, Result, intent_of, payment_of
 
 API_SECONDS: Final = 8.0
@@ -47,13 +48,14 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]
 
 def do_request(event: Mapping[str, Any]) -> tuple[api.Response, Reply, str]:
     """The answer, the reply behind it, and the payment's id ("" when it has none)."""
-    context = event.get("requestContext") or {}
-    account = (context.get("identity") or {}).get("accountId") or runtime.settings().account
-    path = str(context.get("path") or event.get("path") or "/payments")
+    caller = merchants.caller_of(event, runtime.settings().account, runtime.settings().merchants)
+    if caller is None:
+        return api.problem(403), Reply(403), ""
+    path = str((event.get("requestContext") or {}).get("path") or event.get("path") or "/payments")
     if event.get("httpMethod") == "GET":
-        return do_get(str((event.get("pathParameters") or {}).get("id", "")), account, path)
+        return do_get(str((event.get("pathParameters") or {}).get("id", "")), caller, path)
     try:
-        payment = read_request(body_of(event), account)
+        payment = read_request(body_of(event), caller.account, caller.merchant)
     except InvalidTransactionError as error:
         return api.problem(400, error.faults), Reply(400), ""
     reply = run(submit(runtime.context(), intent_of(payment)), API_SECONDS, fault_of(event))
@@ -61,11 +63,12 @@ def do_request(event: Mapping[str, Any]) -> tuple[api.Response, Reply, str]:
     return api.replayed(response) if reply.code == 200 else response, reply, payment.id
 
 
-def do_get(payment: str, account: str, path: str) -> tuple[api.Response, Reply, str]:
+def do_get(wanted: str, caller: Caller, path: str) -> tuple[api.Response, Reply, str]:
     """The same for a GET. What cannot be an id is neither looked up nor logged."""
-    if not is_id(payment):
+    payment = kept_id(wanted, caller.merchant)
+    if payment is None:
         return api.problem(404), Reply(404), ""
-    reply = run(get(runtime.context(), payment, account), API_SECONDS)
+    reply = run(get(runtime.context(), payment, caller.account), API_SECONDS)
     response = api.answer(reply, path) if reply.code != 503 else api.problem(503, detail=api.UNREAD)
     return response, reply, payment
 
@@ -75,19 +78,19 @@ def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
     get into the workflow's history and its dead letters: they hold nothing of the input but its keyed hash."""
     brought, execution = workflow.get("input"), workflow.get("execution", "")
     try:
-        payment, mine = task.read_input(brought, runtime.settings().account)
+        wanted = task.read_input(brought, runtime.settings().account)
     except task.InvalidTransaction as error:
         runtime.learn_log_key(API_SECONDS)
         seen = runtime.tag(task.text_of(brought))
         log("refused", payment=seen, execution=execution)
         raise task.InvalidTransaction(f"{error} (hash {seen or 'unknown'})") from None
     try:
-        outcome = run(pursue(runtime.context(), payment, mine), TASK_SECONDS)
+        outcome = run(pursue(runtime.context(), wanted.payment, wanted.intent), TASK_SECONDS)
     except Exception as error:  # noqa: BLE001 - its text may hold what callers sent
         log_failure(error)
         raise task.NotSettled(type(error).__name__) from None
-    log("task", payment=runtime.tag(payment), state=outcome.state.value, execution=execution)
-    return task.conclude(payment, mine, outcome)
+    log("task", payment=runtime.tag(wanted.payment), state=outcome.state.value, execution=execution)
+    return task.conclude(wanted, outcome)
 
 
 def run(flow: Any, seconds: float, die_after: str = "") -> Any:

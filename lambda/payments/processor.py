@@ -116,7 +116,9 @@ class Processor:
 
     def charge(self, charge: Charge, seconds: float) -> Verdict | Refusal | Silence:
         """Take the money; wait at most `seconds` for the answer."""
-        fields = {"amount": charge.amount, "currency": charge.currency, "reference": charge.id}
+        fields: dict[str, Any] = {"amount": charge.amount, "currency": charge.currency, "reference": charge.id}
+        given = {"source": charge.source, "description": charge.reference, "metadata": dict(charge.metadata)}
+        fields |= {name: value for name, value in given.items() if value}
         headers = {"content-type": "application/json", "idempotency-key": charge.key}
         reply = self._ask("POST", "/charges", headers, json.dumps(fields).encode(), seconds)
         if isinstance(reply, Silence):

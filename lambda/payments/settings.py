@@ -4,11 +4,13 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from payments.merchants import parse
 from payments.protocol.ports import LEDGER
 
 
 class Settings(NamedTuple):
-    """`regions` in rank order; `rail` is LEDGER or the processor's address; `endpoint` "" is AWS itself."""
+    """`regions` in rank order; `rail` is LEDGER or the processor's address; `endpoint` "" is AWS itself; `merchants` as
+    payments/merchants.py reads them."""
 
     environment: str
     region: str
@@ -23,6 +25,7 @@ class Settings(NamedTuple):
     state_machine: str
     endpoint: str
     test_faults: bool
+    merchants: Mapping[str, str] = {}
 
     @property
     def table(self) -> str:
@@ -54,4 +57,5 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         state_machine=environ["STATE_MACHINE"],
         endpoint=environ.get("AWS_ENDPOINT_URL", ""),
         test_faults=environ.get("TEST_FAULTS") == "true",
+        merchants=parse(environ.get("MERCHANTS", "")),
     )

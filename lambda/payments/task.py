@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from payments.protocol import cards
 from payments.protocol.settlement import PARKED, Outcome, State
@@ -12,7 +12,7 @@ from payments.protocol.transactions import (
     CARD,
     MEMBERS,
     InvalidTransactionError,
-    is_id,
+    is_kept_id,
     read_transaction,
     unknown,
 )
@@ -27,6 +27,15 @@ ACCOUNT: Final = re.compile(r"[0-9]{12}")
 HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
+class Wanted(NamedTuple):
+    """What an input names: a payment, the hash of its payload ("" where any will do), and the payload where it is
+    brought along."""
+
+    payment: str
+    hash: str = ""
+    intent: Intent | None = None
+
+
 class InvalidTransaction(Exception):
     """Not to be retried: the input is wrong."""
 
@@ -39,22 +48,25 @@ class NotSettled(Exception):
     """Worth another try, here or in another Region."""
 
 
-def read_input(fields: Any, own_account: str) -> tuple[str, Intent | None]:
-    """The id, and the payload where the input holds one. Raises InvalidTransaction, which names every fault."""
+def read_input(fields: Any, own_account: str) -> Wanted:
+    """The payment that an input names. What brings a transaction acts for the own account, for no merchant; payments of
+    others are named by what the registers hold. Raises InvalidTransaction, which names every fault."""
     if not isinstance(fields, Mapping) or not bounded(fields):
         raise InvalidTransaction(f"input must be an object of at most {MEMBERS} members and {TEXT} characters")
     faults = unknown(fields, WANTED + HOPS) + [(name, CARD) for name in HOPS if cards.inside(fields.get(name))]
     account = fields.get("account", own_account)
     if not isinstance(account, str) or not ACCOUNT.fullmatch(account):
         faults.append(("account", "must be 12 digits"))
+    elif "transaction" in fields and account != own_account:
+        faults.append(("account", "must be that of the environment, where a transaction is brought along"))
     if not HASH.fullmatch(str(fields.get("hash", "0" * 64))):
         faults.append(("hash", "must be 64 hexadecimal digits"))
     payment, intent = fields.get("transactionId"), None
-    if not is_id(payment) and ("transactionId" in fields or "transaction" not in fields):
+    if not is_kept_id(payment) and ("transactionId" in fields or "transaction" not in fields):
         faults.append(("transactionId", "must be the id of an accepted payment"))
     try:
         if "transaction" in fields:
-            intent = intent_of(read_transaction(exact(fields["transaction"]), str(account)))
+            intent = intent_of(read_transaction(exact(fields["transaction"]), own_account))
     except InvalidTransactionError as error:
         faults += error.faults
     if intent and not faults:
@@ -62,7 +74,7 @@ def read_input(fields: Any, own_account: str) -> tuple[str, Intent | None]:
         faults += [(name, "is not that of the transaction") for name in own if fields.get(name, own[name]) != own[name]]
     if faults:
         raise InvalidTransaction(str(InvalidTransactionError(*faults)))
-    return intent.id if intent else str(payment), intent
+    return Wanted(intent.id, intent.hash, intent) if intent else Wanted(str(payment), str(fields.get("hash", "")))
 
 
 def bounded(value: Any) -> bool:
@@ -89,17 +101,17 @@ def text_of(value: Any) -> str:
         return ""
 
 
-def conclude(payment: str, mine: Intent | None, outcome: Outcome) -> dict[str, Any]:
+def conclude(wanted: Wanted, outcome: Outcome) -> dict[str, Any]:
     """The task's output for an outcome. Raises InvalidTransaction, IdTaken or NotSettled."""
     if outcome.state in (*PARKED, State.ELSEWHERE):
-        return output(payment, "PARKED", outcome, "Only the Region it is decided for, or an operator, may go on")
+        return output(wanted.payment, "PARKED", outcome, "Only the Region it is decided for, or an operator, may go on")
     if outcome.state is State.EMPTY:
         raise InvalidTransaction("transactionId: no such payment")
     if outcome.result is None:
         raise NotSettled(outcome.state.value)
-    if not outcome.result.hash or (mine and mine.hash != outcome.result.hash):
+    if not outcome.result.hash or wanted.hash not in ("", outcome.result.hash):
         raise IdTaken("the id belongs to another payment")
-    return output(payment, outcome.result.status, outcome, "Payment finished")
+    return output(wanted.payment, outcome.result.status, outcome, "Payment finished")
 
 
 def output(payment: str, status: str, outcome: Outcome, message: str) -> dict[str, Any]:

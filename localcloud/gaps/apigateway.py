@@ -4,9 +4,11 @@ A REST API answers what IAM denies, and a function that is throttled or fails, t
 (ACCESS_DENIED, DEFAULT_5XX), and never shows an exception's text.
 """
 
+import json
 import re
 import time
 from contextlib import nullcontext
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
@@ -26,6 +28,8 @@ SERVICE: Final = "apigateway.amazonaws.com"
 DENIED: Final = "AccessDeniedException"
 CONTEXT_VARIABLE: Final = re.compile(r"\$context\.([A-Za-z0-9_.]+)")
 LOG_STREAM: Final = "localcloud"
+CALLER: Final[ContextVar[tuple[str, str] | None]] = ContextVar("caller", default=None)
+"""Account and Region of the caller of an API, while it is served."""
 
 
 class FunctionFailedError(Exception):
@@ -40,7 +44,12 @@ def install(cloud: Cloud) -> None:
     """Wrap authorization, proxy integration and the data plane as a whole; complete what templates set."""
     apigateway_v1._AUTHENTICATION_GATEWAY_ERRORS[DENIED] = ("ACCESS_DENIED", DENIED)
     patching.wrap(app, "_enforce_execute_api", _authorize)
+    patching.wrap(app, "_enforce_data_plane", _as_caller)
+    patching.wrap(apigateway_v1, "_iam_caller_identity", _as_caller)
     patching.wrap(apigateway_v1, "_lambda_proxy_response", _proxy_response)
+    deployed: dict[str, str] = {}
+    patching.wrap(apigateway_v1, "_create_deployment", partial(_deploy, deployed))
+    patching.wrap(apigateway_v1, "rest_api_policy_for_arn", partial(_policy, deployed))
     patching.wrap(apigateway_v1, "_execute_in_scope", _execute)
     patching.wrap(apigateway_v1, "_invoke_lambda_proxy_v1", partial(_invoke, cloud.rights))
     patching.wrap_resource("AWS::ApiGateway::Account", partial(_check_log_role, cloud.rights))
@@ -66,6 +75,36 @@ def _authorize(  # noqa: PLR0917 - the emulator's signature
         return denied
     error = AuthError(DENIED, "User is not authorized to perform: execute-api:Invoke")
     return apigateway_v1.authentication_error_response(api, stage, error, headers, query) or denied
+
+
+def _as_caller(act: Any, *arguments: Any, **named: Any) -> Any:
+    """Who calls an API is found in their own account."""
+    caller = CALLER.get()
+    with request_scope(*caller) if caller else nullcontext():
+        return act(*arguments, **named)
+
+
+def _deploy(deployed: dict[str, str], create: Any, api: str, data: Any) -> Any:
+    """A deployment holds the API's resource policy of its moment; a later change has to be deployed again."""
+    answer = create(api, data)
+    if answer[0] < 400:
+        policy = (apigateway_v1._rest_apis.get(api) or {}).get("policy") or ""
+        deployed[json.loads(answer[2])["id"]] = policy if isinstance(policy, str) else json.dumps(policy)
+    return answer
+
+
+def _policy(deployed: dict[str, str], look: Any, arn: str) -> Any:
+    """The policy of the stage's deployment."""
+    answer = look(arn)
+    api, stage = arn.split(":")[5].split("/")[:2] if arn.count("/") > 1 else ("", "")
+    scope = _owner(api)
+    if answer is None or scope is None:
+        return answer
+    with request_scope(*scope):
+        used = (apigateway_v1.stages_for_api(api).get(stage) or {}).get("deploymentId", "")
+    policy = deployed.get(used)
+    prefix = ":".join(arn.split(":")[:5])
+    return answer if policy is None else (policy.replace('"execute-api:/', f'"{prefix}:{api}/'), answer[1])
 
 
 async def _invoke(rights: Rights, invoke: Any, integration: Any, api: str, stage: str, *more: Any, **named: Any) -> Any:
@@ -113,10 +152,13 @@ async def _handle(  # noqa: PLR0917 - the emulator's signature
     started = time.monotonic()
     called = app._parse_execute_api_url(host, path)
     scope = _owner(called[0]) if called else None
-    # The emulator looks for an API in its caller's account. Who does not sign has none: they reach every API.
-    anonymous = scope is not None and "authorization" not in headers
-    with request_scope(*scope) if scope and anonymous else nullcontext():
-        answer: Answer | None = await handle(host, path, method, headers, *more, **named)
+    # The emulator looks for an API in its caller's account; on AWS, every account reaches it, and it decides.
+    calling = CALLER.set((get_account_id(), get_region()))
+    try:
+        with request_scope(*scope) if scope else nullcontext():
+            answer: Answer | None = await handle(host, path, method, headers, *more, **named)
+    finally:
+        CALLER.reset(calling)
     if answer is not None and called and scope:
         with request_scope(*scope):
             _record(metrics, called, method, answer, (time.monotonic() - started) * 1000)

@@ -25,11 +25,18 @@ def install(cloud: Cloud) -> None:
     """Wrap the judgement of signed calls, and make secure transport the default outside requests as well."""
     iam_evaluator._request_origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
     patching.wrap(iam_evaluator, "enforce", partial(_enforce, cloud.rights))
+    patching.wrap(iam_evaluator, "_resolve_condition_key", _condition_key)
     patching.wrap(
         iam_evaluator,
         "parse_policy_document",
         lambda parse, document: evaluation.parsed(document) if isinstance(document, str) else parse(document),
     )
+
+
+def _condition_key(resolve: Any, key: str, context: Any) -> Any:
+    """For a session, aws:PrincipalArn is the ARN of its role, with the role's path."""
+    value = resolve(key, context)
+    return documents.role_of(value) if key.lower() == "aws:principalarn" and isinstance(value, str) else value
 
 
 def _enforce(  # noqa: PLR0917 - the emulator's signature

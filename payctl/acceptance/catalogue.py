@@ -78,6 +78,14 @@ NOTES: Final = (
         by_hand="CloudTrail's KMS events by dynamodb.amazonaws.com, with the roles as callers",
     ),
     Note(
+        id="merchants-policy",
+        group=Group.PAY,
+        claim="Once there are merchants, the API denies every other principal, those of its own account included, by "
+        "`aws:PrincipalArn` and `aws:PrincipalAccount`; the ARN of a role with a path has the path.",
+        why="it takes roles of two accounts, which a throwaway environment has not",
+        by_hand="deploy with two merchants, and pay as each, as an administrator, and from another account",
+    ),
+    Note(
         id="key-of-variables",
         group=Group.PAY,
         claim="A function's variables are decrypted by a grant for its role, or by the role's own kms:Decrypt through "

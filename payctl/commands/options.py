@@ -30,6 +30,7 @@ PAYMENTS: Final = "Payments"
 SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+OfMerchant = Annotated[str, typer.Option("--merchant", help="Only this merchant's of the settings.", metavar="NAME")]
 Value = TypeVar("Value")
 
 

@@ -6,15 +6,15 @@ from typing import Annotated
 import typer
 
 from payctl.commands import render
-from payctl.commands.options import PAYMENTS, Command, Run, Yes, confirm, seconds_of
+from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
 from payctl.drills import load
 from payctl.drills.client_log import FINAL
-from payctl.payments import logs, parked, pay
+from payctl.payments import logs, merchants, parked, pay
 from payctl.payments.registers import Registers
 from stacksets.errors import ToolError
 
 app = typer.Typer()
-Payment = Annotated[str, typer.Argument(help="The payment's id.", metavar="ID")]
+Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID where there are merchants.", metavar="ID")]
 
 
 @app.command("pay", cls=Command, rich_help_panel=PAYMENTS)
@@ -31,6 +31,10 @@ def run_pay(
         bool, typer.Option("--domain", help="At the environment's domain name, signed for any Region (SigV4A).")
     ] = False,
     status: Annotated[str, typer.Option("--status", help="Look at this payment instead.", metavar="ID")] = "",
+    source: Annotated[str, typer.Option(help="The processor's token of what is charged.", metavar="TOKEN")] = "",
+    reference: Annotated[str, typer.Option(help="Your own reference.", metavar="TEXT")] = "",
+    metadata: Annotated[list[str] | None, typer.Option(help="A note, kept with it.", metavar="NAME=TEXT")] = None,
+    merchant: Annotated[str, typer.Option(help="For this merchant of the settings.", metavar="NAME")] = "",
     rate: Annotated[float, typer.Option(help="Make this many payments a second, of random amounts.", min=0)] = 0.0,
     lasting: Annotated[str, typer.Option("--for", help="With --rate: for how long.", metavar="TIME")] = "10s",
     regions: Annotated[str, typer.Option(help="With --rate: where the clients are, a,b or all.")] = "all",
@@ -39,21 +43,32 @@ def run_pay(
 
     Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`, or `payctl pay --rate 50 --for 30s --regions all`
     """
+    if rate and merchant:
+        raise ToolError("--rate pays for no merchant", remedy="leave out --merchant")
     if rate:
         _pay_at_rate(run, rate, seconds_of(lasting), regions)
         return
     if bool(amount) == bool(status):
         raise ToolError("give --amount to pay, or --status ID to look at a payment")
     with run.open() as environment:
+        merchants.require(environment.settings, merchant)
         asked = environment.regions if everywhere else pay.chosen(environment, region or ())
-        transaction = pay.payment(payment_id=payment_id, amount=amount, currency=currency, timestamp=timestamp)
+        transaction = pay.payment(
+            payment_id=payment_id,
+            amount=amount,
+            currency=currency,
+            timestamp=timestamp,
+            source=source,
+            reference=reference,
+            metadata=metadata or (),
+        )
         if status:
-            replies = pay.look(environment, status, asked)
-            pay.note_ruling(environment, status)
+            replies = pay.look(environment, status, asked, merchant)
+            pay.note_ruling(environment, merchants.kept(status, merchant))
         elif domain:
-            replies = pay.pay_at_domain(environment, transaction)
+            replies = pay.pay_at_domain(environment, transaction, merchant)
         else:
-            replies = pay.pay(environment, transaction, asked)
+            replies = pay.pay(environment, transaction, asked, merchant)
     run.answer(replies, render.replies)
     if not pay.good(replies):
         raise typer.Exit(1)
@@ -77,12 +92,15 @@ def run_logs(
     *,
     minutes: Annotated[float, typer.Option(help="How far back, in minutes.", min=0)] = 60.0,
     follow: Annotated[float, typer.Option(help="How long to wait for more lines, in seconds.", min=0)] = 0.0,
+    merchant: OfMerchant = "",
 ) -> None:
     """Show a payment's path through the logs of all Regions, in chronological order. Read only.
 
     Logs never hold an id, only its hash. Example: `payctl logs TXN001 --follow 60`
     """
     with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        payment = merchants.kept(payment, merchant)
         intent = Registers(environment).inspect(payment).intent
         now, count = time.time(), 0
         digest = intent.hash if intent else ""
@@ -97,14 +115,16 @@ def run_logs(
 
 
 @app.command("parked", cls=Command, rich_help_panel=PAYMENTS)
-def run_parked(run: Run) -> None:
+def run_parked(run: Run, *, merchant: OfMerchant = "") -> None:
     """List the payments that wait for the processor or for you: why, how much, for how long. Read only.
 
     Exit code: 0 none, 2 some, 1 unknown. Example: `payctl parked`
     """
     with run.open() as environment:
+        merchants.require(environment.settings, merchant)
         registers = Registers(environment)
-        waiting = [parked.waiting(registers.context(), standing) for standing in registers.parked()]
+        mine = (standing for standing in registers.parked() if merchants.is_of(standing.payment, merchant))
+        waiting = [parked.waiting(registers.context(), standing) for standing in mine]
     run.answer(waiting, render.parked)
     if waiting:
         raise typer.Exit(2)

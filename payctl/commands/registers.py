@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from payctl.commands import render
-from payctl.commands.options import OPERATIONS, PAYMENTS, Command, Run, Yes, confirm
-from payctl.payments import dead_letters, reconcile, redrive, rejoin
+from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
+from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
 from payctl.payments.pay import chosen
 from payctl.payments.registers import Registers
@@ -55,14 +55,18 @@ def run_rejoin(
 
 @app.command("reconcile", cls=Command, rich_help_panel=OPERATIONS)
 def run_reconcile(
-    run: Run, *, repair: Annotated[bool, typer.Option("--repair", help="Write missing records and receipts.")] = False
+    run: Run,
+    *,
+    repair: Annotated[bool, typer.Option("--repair", help="Write missing records and receipts.")] = False,
+    merchant: OfMerchant = "",
 ) -> None:
     """Compare records, registers, receipts and dead letters of all Regions. Exit code 2 on findings.
 
     Example: `payctl reconcile --json`
     """
     with run.open() as environment:
-        comparison = reconcile.reconcile(environment, repair=repair)
+        merchants.require(environment.settings, merchant)
+        comparison = reconcile.reconcile(environment, repair=repair, merchant=merchant)
     run.answer(comparison, render.reconciliation)
     if not comparison.clean:
         raise typer.Exit(2)

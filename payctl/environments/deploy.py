@@ -8,7 +8,7 @@ from payctl.environment import Environment, Survey
 from payctl.environments import contents, health, lint, package, preflight, templates
 from payctl.environments.package import Package
 from payctl.environments.templates import Template
-from payctl.payments import log_key, membership
+from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
@@ -52,6 +52,7 @@ class Deployment:
         self.settings = environment.settings
         self.regional: Template = templates.read("regional")
         self.world: Template = templates.read("global")
+        merchants.require_template(self.regional.document, self.settings)
         self.package: Package = package.build()
         self.steps: list[str] = []
 
@@ -61,6 +62,7 @@ class Deployment:
         environment.runner.settle()
         survey = environment.survey()
         preflight.refuse_changed_regions(environment, survey)
+        merchants.refuse_changed(survey, self.settings)
         self._refuse_lost_regions(survey)
         self._refuse_half_destroyed(survey)
         planned = self.planned(survey)

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
 from payctl.names import artifact_bucket
+from payctl.payments import merchants
 from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def preflight(environment: Environment) -> tuple[Check, ...]:
     return (
         Check("credentials", account, True, environment.cloud.caller),
         *regions_kept(environment, survey),
+        *merchants_kept(environment, survey),
         *_answers((roles, template_bucket, zone), environment, survey, environment.home),
         *operations(environment),
         *itertools.chain(*environment.cloud.everywhere(regional).values()),
@@ -95,6 +97,15 @@ def regions_kept(environment: Environment, survey: Survey) -> Checks:
         if region != environment.home and not survey.stack_set and _stack_set_in(environment, region):
             detail = f"the environment's home is {region}, not {environment.home}"
             yield Check("home", region, False, detail, remedy)
+
+
+def merchants_kept(environment: Environment, survey: Survey) -> Checks:
+    """Merchants' names are fixed for the life of an environment, and must fit (docs/design.md, "Merchants")."""
+    found = list(merchants.problems(survey, environment.settings))
+    for detail, remedy in found:
+        yield Check("merchants", environment.home, False, detail, remedy)
+    if not found and environment.settings.merchants:
+        yield Check("merchants", environment.home, True, ", ".join(environment.settings.merchants))
 
 
 def roles(environment: Environment, _survey: Survey, region: str) -> Checks:

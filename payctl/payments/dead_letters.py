@@ -37,7 +37,7 @@ class State(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Letter:
     """One dead letter: `input` is what its workflow would be started with, None where it holds no valid payment.
-    `account`: whose it is, as far as the input says; `execution`: the ARN of the one that failed."""
+    `execution`: the ARN of the one that failed."""
 
     region: str
     message_id: str
@@ -45,7 +45,6 @@ class Letter:
     payment: str
     input: dict[str, Any] | None
     handle: str
-    account: str = ""
     execution: str = ""
     state: State = State.SEEN
 
@@ -124,10 +123,9 @@ def _letter(environment: Environment, region: str, message: Mapping[str, Any]) -
     execution = str(says.pop(EXECUTION, ""))
     brought = says or _input_of(environment, region, execution)
     try:
-        payment, _ = task.read_input(brought, environment.cloud.account)
+        payment = task.read_input(brought, environment.cloud.account).payment
     except task.InvalidTransaction:
         payment = ""
-    account = brought.get("account") if isinstance(brought, dict) else None
     return Letter(
         region=region,
         message_id=message["MessageId"],
@@ -135,7 +133,6 @@ def _letter(environment: Environment, region: str, message: Mapping[str, Any]) -
         payment=payment,
         input={key: brought[key] for key in KEYS if brought.get(key) is not None} if payment else None,
         handle=message["ReceiptHandle"],
-        account=account if isinstance(account, str) and task.ACCOUNT.fullmatch(account) else "",
         execution=execution,
     )
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from payments.merchants import HEADER
+
 from payctl.environment import Environment
 from payctl.payments.registers import Registers
 from payctl.signed_http import ANY_REGION, address, send
@@ -17,7 +19,7 @@ MEANING = {
     201: "settled",
     202: "accepted, will be settled: look again with `payctl pay --status ID`",
     400: "refused: invalid, nothing was written",
-    403: "refused: the signature or the caller's rights; nothing was written",
+    403: "refused: the signature, the caller's rights, or the merchant that it acts for; nothing was written",
     404: "no such payment of this account",
     409: "a race with another payment of this id, nothing is decided yet: repeat",
     422: "refused: the id belongs to another payment, for good",
@@ -42,9 +44,20 @@ class Reply:
     request_id: str = ""
 
 
-def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> dict[str, Any]:
-    """A transaction; a new id and the time of now where they are "". The API validates it, not this tool."""
-    return {
+def payment(
+    *,
+    payment_id: str,
+    amount: str,
+    currency: str,
+    timestamp: str,
+    source: str = "",
+    reference: str = "",
+    metadata: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A transaction; a new id and the time of now where they are "". `metadata` are texts NAME=TEXT. Raises ToolError
+    for one that is none; the rest the API validates, not this tool."""
+    notes = {"source": source, "reference": reference, "metadata": dict(map(_pair, metadata))}
+    return {name: value for name, value in notes.items() if value} | {
         "id": payment_id or str(uuid.uuid4()),
         "amount": amount,
         "currency": currency,
@@ -52,23 +65,34 @@ def payment(*, payment_id: str, amount: str, currency: str, timestamp: str) -> d
     }
 
 
-def pay(environment: Environment, transaction: dict[str, Any], regions: Sequence[str]) -> list[Reply]:
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ToolError("--metadata takes NAME=TEXT", remedy="such as --metadata shop=Rome, once for each")
+    return name, value
+
+
+def pay(
+    environment: Environment, transaction: dict[str, Any], regions: Sequence[str], merchant: str = ""
+) -> list[Reply]:
     """POST the same payment to each of the Regions in turn: it is settled once, however many Regions are asked."""
-    return [_ask(environment, "POST", "/payments", region, {"transaction": transaction}) for region in regions]
+    body = {"transaction": transaction}
+    return [_ask(environment, "POST", "/payments", region, body, by=merchant) for region in regions]
 
 
-def pay_at_domain(environment: Environment, transaction: dict[str, Any]) -> list[Reply]:
+def pay_at_domain(environment: Environment, transaction: dict[str, Any], merchant: str = "") -> list[Reply]:
     """POST the payment to the environment's own domain name, signed for any Region: DNS chooses a healthy one.
     Raises ToolError where the settings name no domain."""
     domain = environment.settings.domain.name
     if not domain:
         raise ToolError("the settings name no domain", remedy="set domain.name, or pay in a Region with --region")
-    return [_send(environment, "POST", f"https://{domain}/payments", ANY_REGION, {"transaction": transaction})]
+    body = {"transaction": transaction}
+    return [_send(environment, "POST", f"https://{domain}/payments", ANY_REGION, body, by=merchant)]
 
 
-def look(environment: Environment, payment_id: str, regions: Sequence[str]) -> list[Reply]:
+def look(environment: Environment, payment_id: str, regions: Sequence[str], merchant: str = "") -> list[Reply]:
     """GET the payment in each of the Regions. Read only."""
-    return [_ask(environment, "GET", f"/payments/{payment_id}", region, None) for region in regions]
+    return [_ask(environment, "GET", f"/payments/{payment_id}", region, None, by=merchant) for region in regions]
 
 
 def note_ruling(environment: Environment, payment_id: str) -> None:
@@ -97,15 +121,16 @@ def chosen(environment: Environment, named: Sequence[str]) -> tuple[str, ...]:
     return (environment.home if environment.home in answering else next(iter(answering)),)
 
 
-def _ask(environment: Environment, method: str, path: str, region: str, body: Any) -> Reply:
+def _ask(environment: Environment, method: str, path: str, region: str, body: Any, *, by: str) -> Reply:
     outputs = environment.api_outputs.get(region)
     if outputs is None:
         return Reply(region=region, status=0, meaning="", body=f"{region} does not answer; try another with --region")
-    return _send(environment, method, address(environment.cloud, region, outputs) + path, region, body)
+    return _send(environment, method, address(environment.cloud, region, outputs) + path, region, body, by=by)
 
 
-def _send(environment: Environment, method: str, url: str, region: str, body: Any) -> Reply:
-    answer = send(method, url, body=body, sign_as=environment.cloud.credentials(), region=region)
+def _send(environment: Environment, method: str, url: str, region: str, body: Any, *, by: str) -> Reply:
+    more = {HEADER: by} if by else {}
+    answer = send(method, url, body=body, sign_as=environment.cloud.credentials(), region=region, more=more)
     return Reply(
         region=region,
         status=answer.status,

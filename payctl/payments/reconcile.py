@@ -9,6 +9,7 @@ from payments.protocol import record, values
 from payctl.environment import Environment
 from payctl.payments import dead_letters
 from payctl.payments.books import Books, Item, contents, read
+from payctl.payments.merchants import is_of
 from payctl.payments.parked import why
 from payctl.payments.registers import Registers
 
@@ -40,21 +41,24 @@ class Reconciliation:
         return all(finding.repaired for finding in self.findings)
 
 
-def reconcile(environment: Environment, *, repair: bool = False) -> Reconciliation:
-    """Read everything in every Region and compare it. `repair` writes missing records and receipts. Raises ToolError.
+def reconcile(environment: Environment, *, repair: bool = False, merchant: str = "") -> Reconciliation:
+    """Read everything in every Region and compare it, or what is one merchant's. `repair` writes missing records and
+    receipts. Raises ToolError.
 
     Reads whole tables: on a live environment, payments in progress show as open or missing for some seconds.
     """
     environment.report.phase("Read records, registers, receipts and dead letters")
     books = environment.cloud.everywhere(lambda region: _read(environment, region))
     registers = Registers(environment)
-    payments = sorted({payment for book in books.values() for payment in (*book.records, *book.cells, *book.receipts)})
+    everything = {payment for book in books.values() for payment in (*book.records, *book.cells, *book.receipts)}
+    payments = sorted(payment for payment in everything if is_of(payment, merchant))
     findings = [
         *(finding for payment in payments for finding in _compare(payment, books)),
         *_duplicates(environment, books),
         *_unfinished(registers, books),
         *_dead_letters(environment),
     ]
+    findings = [finding for finding in findings if is_of(finding.payment, merchant)]
     if repair:
         environment.report.phase("Repair")
         findings = [_repair(registers, finding, books) for finding in findings]

@@ -25,8 +25,8 @@ def redrive(
 ) -> list[Letter]:
     """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
 
-    `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds, for the same
-    account. With `discard`, letters that hold no valid payment are removed, and the others are left alone.
+    `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
+    letters that hold no valid payment are removed, and the others are left alone.
     """
     if repaired is not None:
         require_valid(repaired, environment.cloud.account)
@@ -51,10 +51,10 @@ def redrive(
 
 
 def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What a workflow is started with again. Another payload has another hash, but the account stays."""
+    """What a workflow is started with again: by hand, for the own account and no merchant, where it is repaired."""
     if repaired is None:
         return letter.input
-    return {"transaction": dict(repaired)} | ({"account": letter.account} if letter.account else {})
+    return {"transaction": dict(repaired)}
 
 
 def transaction_in(file: Path) -> dict[str, Any]:

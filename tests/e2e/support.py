@@ -66,6 +66,8 @@ class Environment:
     cloud: LocalCloud
     name: str
     settings: Path
+    folder: Path = ROOT
+    """Where templates/ and lambda/ are."""
     answers: list[Answer] = field(default_factory=list)
     """What the owner of the account was told of payments."""
 
@@ -74,7 +76,9 @@ class Environment:
         environ = os.environ | {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
         command = [program("payctl"), *arguments, "--local", "--endpoint", self.cloud.endpoint]
         command += ["--settings", str(self.settings)]
-        done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+        done = subprocess.run(
+            command, env=environ, cwd=self.folder, capture_output=True, text=True, check=False, timeout=200
+        )
         if check:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
         return done

@@ -26,7 +26,7 @@ from tests.payments.test_requests import SETTINGS
 
 HOME, STANDBY, LAST = REGIONS
 DISGUISES = [*(IN_IDS | EVERYWHERE).values()]
-MEMBERS = ("id", "amount", "currency", "timestamp")
+MEMBERS = ("id", "amount", "currency", "timestamp", "source", "reference", "metadata")
 HOPS = ("account", "hash", "region", "failover", "next", "tried", "reason", "error")
 GOOD = {"id": "T-fed", "amount": "1.00", "currency": "EUR", "timestamp": MOMENT}
 
@@ -43,6 +43,8 @@ def shapes(text: str, pan: str) -> Iterator[dict[str, Any]]:
         yield GOOD | {name: [text]}
     yield GOOD | {"amount": int(pan)}
     yield GOOD | {"timestamp": int(pan)}
+    yield GOOD | {"metadata": {"note": text}}
+    yield GOOD | {"metadata": {text: "note"}}
     yield GOOD | {text: "x"}
     yield GOOD | {"note": {"deep": [text]}}
     yield {"id": text}

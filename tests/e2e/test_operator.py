@@ -239,10 +239,12 @@ def test_get_answers_404_for_what_is_unknown_or_anothers(dev: Environment, payme
         reply = dev.call("GET", f"/payments/{path}")
         assert (reply.status, reply.body["title"]) == (404, "Not found")
     foreign = {"transaction": {"id": payment, "amount": "5.00", "currency": "EUR", "timestamp": MOMENT}}
-    dev.client("stepfunctions").start_execution(
-        stateMachineArn=f"arn:aws:states:{HOME}:{ACCOUNT}:stateMachine:payment-workflow-{HOME}-dev",
-        input=json.dumps(foreign | {"account": "111122223333"}),
-    )
+    event = {  # as the API would hand it on, were another account let in
+        "httpMethod": "POST",
+        "body": json.dumps(foreign),
+        "requestContext": {"identity": {"accountId": "111122223333"}},
+    }
+    assert json.loads(dev.invoke("processor", payload=event)["Payload"].read())["statusCode"] == 201
     dev.brought_otherwise(payment)
     for region in REGIONS:
         record = eventually(lambda region=region: dev.record(payment, region))  # type: ignore[misc]

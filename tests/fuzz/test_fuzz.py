@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from payments import function, janitor, runtime
 from payments.protocol.ports import Context, Flow
-from payments.protocol.transactions import is_id
+from payments.protocol.transactions import kept_id
 from payments.task import HOPS, WANTED, IdTaken, InvalidTransaction
 
 from tests.fuzz import inputs
@@ -148,7 +148,7 @@ def test_requests(sent: tuple[dict[str, Any], str]) -> None:
         for fault in body["faults"]:
             assert fault["field"] in FIELDS or NAME.fullmatch(fault["field"])
             assert FAULTS.fullmatch(fault["detail"]), fault["detail"]
-    if event["httpMethod"] == "GET" and not is_id((event["pathParameters"] or {}).get("id")):
+    if event["httpMethod"] == "GET" and kept_id((event["pathParameters"] or {}).get("id")) is None:
         assert (code, desk.world.asked) == (404, [])
     if code in (400, 404):
         (line,) = lines(said)

@@ -176,11 +176,12 @@ class HandlersJudge(Judge):
             self.accuse("unseen", worse[0], facts)
 
 
-def transaction(payment: Payment) -> dict[str, str]:
+def transaction(payment: Payment) -> dict[str, Any]:
     """What a client posts. Written here again, because answers are compared with it."""
     seconds, micros = divmod(payment.timestamp, 10**6)
     moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    return {
+    notes = {"source": payment.source, "reference": payment.reference, "metadata": dict(payment.metadata)}
+    return {name: value for name, value in notes.items() if value} | {
         "id": payment.id,
         "amount": str(Decimal(payment.amount).scaleb(-DECIMALS[payment.currency])),
         "currency": payment.currency,
@@ -192,4 +193,9 @@ def shows(body: Mapping[str, Any], intent: Intent) -> bool:
     """Whether an answer shows what was posted."""
     posted = transaction(payment_of(intent))
     posted["transactionId"] = posted.pop("id")
-    return all(body.get(name) == value for name, value in posted.items())
+    details = {name: posted.pop(name) for name in ("source", "reference", "metadata") if name in posted}
+    if details:
+        posted["details"] = details | {"source": f"****{details['source'][-4:]}"}
+    return body.get("details") == posted.get("details") and all(
+        body.get(name) == value for name, value in posted.items()
+    )

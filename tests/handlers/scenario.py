@@ -88,7 +88,7 @@ class Run:
         self.heal()
         self.judge.verdict(self.world, self.payments, self.alive)
         for fields, reason in self.clients.letters:
-            payment = fields["transaction"]["id"]
+            payment = fields["transactionId"]
             letter = (payment, fields["hash"], reason)
             self.judge.dead_letter(self.world, letter, self.alive, public=payment in self.public)
         self.crashed()

@@ -142,7 +142,9 @@ class Services(Tables):
 
         if (message.method, path) == ("POST", ["charges"]):
             fields, key = json.loads(message.body), message.headers["idempotency-key"]
-            charge = Charge(PROCESSOR, key, fields["reference"], fields["amount"], fields["currency"])
+            charge = Charge(
+                PROCESSOR, key, fields["reference"], fields["amount"], fields["currency"], fields.get("source", "")
+            )
             return asked(f"CHARGE {charge.id}", lambda: charged(rail.charge(charge, world.time)))
         key = path[1]
         if message.method == "GET":

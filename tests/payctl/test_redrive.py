@@ -14,15 +14,12 @@ CARD = "4111111111111111"
 REPAIRED = {"id": "T1", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
 
 
-def letter(account: str = "", **fields: object) -> Letter:
-    return Letter(
-        region="eu-west-1", message_id="m", reason="", payment="T1", input=fields or None, handle="h", account=account
-    )
+def letter(**fields: object) -> Letter:
+    return Letter(region="eu-west-1", message_id="m", reason="", payment="T1", input=fields or None, handle="h")
 
 
-def test_a_repaired_transaction_stays_the_payment_of_its_account() -> None:
-    broken = letter(account="111122223333")
-    assert content_of(broken, REPAIRED) == {"transaction": REPAIRED, "account": "111122223333"}
+def test_a_repaired_transaction_takes_the_place_of_all_that_was_there() -> None:
+    assert content_of(letter(transactionId="T2", hash="h"), REPAIRED) == {"transaction": REPAIRED}
     assert content_of(letter(), REPAIRED) == {"transaction": REPAIRED}
 
 

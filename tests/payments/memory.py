@@ -49,6 +49,7 @@ PUBLISHED = {
     "Status": "status",
     "Region": "region",
     "Content": "result",
+    "Details": "details",
 }
 
 
@@ -129,7 +130,7 @@ class World:
             case Read(target, key):
                 return dict(self.cells[target].get(key, {}))
             case Publish(key, _, values):
-                record = {attribute: values[name] for attribute, name in PUBLISHED.items()}
+                record = {attribute: values[name] for attribute, name in PUBLISHED.items() if name in values}
                 return self.update(key, self.replicas[region], None if key in self.replicas[region] else record)
             case ReadRecord(key):
                 shown = self.replicas[region].get(key)

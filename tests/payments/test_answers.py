@@ -32,7 +32,6 @@ from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 from tests.payments.test_flows import ACCOUNT, INTENT, OTHER, RAIL, called, fail, hold, silence
 from tests.payments.test_settlement import CONTEXT, LEDGER_VALUE, LEDGER_YES, NO, NOW, VALUE, YES, at, cell, cells
 
-TRANSACTION = {"id": "T1", "amount": "99.99", "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 OTHERS = {"hash": OTHER.hash, "intent": OTHER.text}
 MINE = {"hash": INTENT.hash, "intent": INTENT.text}
 
@@ -86,7 +85,7 @@ def test_what_is_accepted_is_told_to_whoever_finishes_it(
     reply = run(world, lambda ctx: later(ctx, INTENT, outcome), SECOND)
     assert reply == Reply(202, INTENT, status=status, outcome=outcome)
     assert [json.loads(event.detail) for event in world.events] == [EVENT] * handed
-    fields = {"transaction": TRANSACTION, "account": ACCOUNT, "hash": INTENT.hash}
+    fields = {"transactionId": "T1", "hash": INTENT.hash}
     assert [(one.name, json.loads(one.input)) for one in world.started] == [(key(INTENT), fields)] * started
 
 
@@ -95,9 +94,7 @@ EVENT = {
     "failover": "true",
     "next": HOME,
     "tried": [SECOND],
-    "transaction": TRANSACTION,
     "transactionId": "T1",
-    "account": ACCOUNT,
     "hash": INTENT.hash,
     "reason": "decided there",
 }

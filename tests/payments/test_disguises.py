@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import pytest
 from payments.protocol import cards
-from payments.protocol.transactions import is_id
+from payments.protocol.transactions import kept_id
 
 from tests.payments.test_cards import NUMBERS
 
@@ -119,7 +119,7 @@ def test_a_thousand_card_numbers_are_found_in_each_disguise(how: str) -> None:
     disguise = {**IN_IDS, **EVERYWHERE}[how]
     hidden = [disguise(pan, dice) for pan in CARDS]
     assert not [text for text in hidden if not cards.in_text(text)]
-    assert not any(map(is_id, hidden[:50]))
+    assert not any(map(kept_id, hidden[:50]))
     assert all(cards.in_name(text) and cards.inside([text]) and cards.inside({text: 1}) for text in hidden[:50])
 
 
@@ -198,6 +198,6 @@ DRAWN = 2000
 def test_order_numbers_get_through(kind: str, record_property: Callable[[str, object], None]) -> None:
     limit, make = FORMATS[kind]
     dice = random.Random(7)
-    refused = sum(not is_id(make(dice, each)) for each in range(DRAWN))
+    refused = sum(not kept_id(make(dice, each)) for each in range(DRAWN))
     record_property(f"ids refused, {kind}", f"{refused / DRAWN:.2%} (at most {limit} %)")
     assert refused <= DRAWN * limit / 100

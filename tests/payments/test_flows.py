@@ -269,7 +269,7 @@ def test_votes_that_do_not_come_mean_202_and_a_workflow(world: World) -> None:
     reply = post(world)
     assert (reply.code, reply.status) == (202, "PENDING")
     (started,) = world.started
-    assert '"id":"T1"' in started.input
+    assert '"transactionId":"T1"' in started.input
     world.lose = lambda *_: ""
     assert swept(world, SECOND) is State.FINAL
 

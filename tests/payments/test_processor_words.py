@@ -70,6 +70,13 @@ def test_what_is_sent() -> None:
     assert "authorization" not in desk.sent[0][0].headers
 
 
+def test_a_charge_says_what_the_caller_said() -> None:
+    made, desk = client((200, DONE))
+    made.charge(CHARGE._replace(source="tok_1234", reference="Order 7", metadata=(("shop", "Rome"),)), 7.0)
+    notes = {"source": "tok_1234", "description": "Order 7", "metadata": {"shop": "Rome"}}
+    assert json.loads(desk.sent[0][0].body) == {"amount": 9999, "currency": "USD", "reference": "T1", **notes}
+
+
 def test_a_charge_in_flight_may_have_been_made() -> None:
     """409: the same key is being worked on, by another call. Taken for not sent, the claim would be given back."""
     assert ANSWERS[409] is Meaning.UNKNOWN

@@ -8,7 +8,7 @@ from payments.protocol.flows import hand_over
 from payments.protocol.record import transaction
 from payments.protocol.settlement import Outcome, State
 from payments.protocol.values import VOID, Payment, Result, intent_of
-from payments.task import HOPS, TEXT, IdTaken, InvalidTransaction, NotSettled, conclude, read_input
+from payments.task import HOPS, TEXT, IdTaken, InvalidTransaction, NotSettled, Wanted, conclude, read_input
 
 from tests.payments.memory import World
 
@@ -27,10 +27,26 @@ def refusal(fields: Any) -> str:
 def test_what_regions_tell_each_other_is_read() -> None:
     event = json.loads(hand_over(World().context(), INTENT, "eu-west-1", ["us-east-1"], "decided there").detail)
     later = event | {"error": "x" * 32_768, "tried": ["us-east-1", "eu-west-1"], "reason": "NotSettled"}
-    assert read_input(event, "210987654321") == read_input(later, ACCOUNT) == ("T1", INTENT)
-    assert read_input(WHOLE, ACCOUNT) == ("T1", INTENT)
-    assert read_input({"transactionId": "T1"}, ACCOUNT) == ("T1", None)
-    assert read_input({"transactionId": "T1", "hash": INTENT.hash, "account": ACCOUNT}, ACCOUNT) == ("T1", None)
+    assert read_input(event, "210987654321") == read_input(later, ACCOUNT) == Wanted("T1", INTENT.hash)
+    assert read_input(WHOLE, ACCOUNT) == Wanted("T1", INTENT.hash, INTENT)
+    assert read_input(WHOLE | {"account": ACCOUNT}, ACCOUNT) == Wanted("T1", INTENT.hash, INTENT)
+    assert read_input({"transactionId": "T1"}, ACCOUNT) == Wanted("T1")
+    assert read_input({"transactionId": "shop:T1"}, ACCOUNT) == Wanted("shop:T1")
+    assert read_input({"transactionId": "T1", "hash": INTENT.hash, "account": ACCOUNT}, "2" * 12).hash == INTENT.hash
+
+
+def test_who_brings_a_transaction_acts_for_the_own_account_and_no_merchant() -> None:
+    other = WHOLE | {"account": "210987654321"}
+    assert refusal(other) == "account must be that of the environment, where a transaction is brought along"
+    bought = {"transaction": WHOLE["transaction"] | {"id": "shop:T1"}}
+    assert refusal(bought) == "id must be 1 to 64 of A-Z, a-z, 0-9, _ and -"
+
+
+def test_an_id_with_a_hash_is_of_that_payload_alone() -> None:
+    settled = Outcome(State.FINAL, Result("{}", "SETTLED", hash=INTENT.hash))
+    assert conclude(Wanted("T1", INTENT.hash), settled)["status"] == "SETTLED"
+    with pytest.raises(IdTaken):
+        conclude(Wanted("T1", "0" * 64), settled)
 
 
 @pytest.mark.parametrize(
@@ -96,18 +112,18 @@ def test_a_void_id_belongs_to_nobody() -> None:
     """Of an earlier version: the result has no hash, and started by id alone there is none to compare with."""
     void = Outcome(State.FINAL, Result("{}", VOID))
     with pytest.raises(IdTaken):
-        conclude("T1", None, void)
+        conclude(Wanted("T1"), void)
 
 
 def test_what_settled_under_an_id_alone_is_told() -> None:
     settled = Outcome(State.FINAL, Result("{}", "SETTLED", hash="h", region="eu-west-1"))
-    output = conclude("T1", None, settled)
+    output = conclude(Wanted("T1"), settled)
     assert (output["status"], output["hash"], output["region"]) == ("SETTLED", "h", "eu-west-1")
 
 
 @pytest.mark.parametrize("state", [State.IN_DOUBT, State.ELSEWHERE, State.REFUSED, State.TORN])
 def test_what_only_one_region_may_do_is_parked(state: State) -> None:
-    assert conclude("T1", None, Outcome(state))["status"] == "PARKED"
+    assert conclude(Wanted("T1"), Outcome(state))["status"] == "PARKED"
 
 
 @pytest.mark.parametrize(
@@ -116,4 +132,4 @@ def test_what_only_one_region_may_do_is_parked(state: State) -> None:
 )
 def test_what_has_no_end_yet_is_an_error_by_name(state: State, error: type[Exception]) -> None:
     with pytest.raises(error):
-        conclude("T1", None, Outcome(state))
+        conclude(Wanted("T1"), Outcome(state))

@@ -18,6 +18,7 @@ class Taken(NamedTuple):
     amount: int
     currency: str
     time: float
+    source: str = ""
 
 
 DECLINES = 0.15
@@ -61,7 +62,7 @@ class Rail:
         if known is None or verdict.settled:
             self._known[request.key] = verdict, time
         if verdict.settled:
-            self.watch(Taken(request.id, request.key, request.amount, request.currency, time))
+            self.watch(Taken(request.id, request.key, request.amount, request.currency, time, request.source))
         if self.deduplicates and self.busy and self.dice.chance(self.busy):
             self._working[request.key] = time + AT_WORK
             return LOST

@@ -10,7 +10,7 @@ from tests.simulation.fates import Fate
 from tests.simulation.healing import Healing
 from tests.simulation.judge import Judge
 from tests.simulation.options import Options, drawn
-from tests.simulation.traffic import intent
+from tests.simulation.traffic import by_hand, intent
 from tests.simulation.world import REGIONS
 
 STEPS = 2500
@@ -30,7 +30,7 @@ class Run(Healing):
         """What is left, judged."""
         self.judge.verdict(self.world, self.payments, self.alive)
         for fields, reason in self.traffic.letters:
-            payment = fields["transaction"]["id"]
+            payment = fields["transactionId"]
             letter = (payment, fields["hash"], reason)
             self.judge.dead_letter(self.world, letter, self.alive, public=payment in self.public)
         return self.judge
@@ -51,6 +51,8 @@ class Run(Healing):
             for _ in range(dice.pick((1, 1, 1, 2, 3))):
                 variant = dice.chance(self.options.clash) + dice.chance(self.options.clash / 3)
                 self.traffic.client(intent(number, variant), 3)
+                if variant < 2 and dice.chance(0.05):  # somebody starts a workflow with it, for the own account
+                    self.traffic.workflow(dice.pick(REGIONS), by_hand(intent(number, variant)))
         if harsh or dice.chance(0.2):
             network.darken(dice.pick(REGIONS))
         self.storm([f"p{number}" for number in numbers])

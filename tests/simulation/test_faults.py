@@ -173,11 +173,7 @@ def test_fault_15_redriving_everything_twice_changes_nothing() -> None:
 def run_input() -> dict[str, object]:
     """The input of the workflow that a 202 starts for payment p0."""
     submitted = intent(0, 0)
-    return {
-        "transaction": {"id": submitted.id, "amount": "9.99", "currency": "USD", "timestamp": "2027-01-15T08:00:00Z"},
-        "account": "111122223333",
-        "hash": submitted.hash,
-    }
+    return {"transactionId": submitted.id, "hash": submitted.hash}
 
 
 @ALL_RAILS

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from payments import task
 from payments.protocol import flows, sweep
+from payments.protocol.record import transaction
 from payments.protocol.settlement import Outcome
-from payments.protocol.values import Intent, Payment, intent_of
+from payments.protocol.values import Intent, Payment, intent_of, payment_of
 
 from tests.simulation.dice import Dice
 from tests.simulation.judge import NO_REGION_LEFT, Judge
@@ -31,7 +32,8 @@ def intent(number: int, variant: int) -> Intent:
     second one of another account."""
     account = STRANGER if variant == 2 else ACCOUNT
     moment = EPOCH * 10**6 + number * 250_001
-    return intent_of(Payment(f"p{number}", 999 + variant, CURRENCIES[number % 3], moment, account))
+    details = ("", "", ()) if number % 2 else (f"tok_of_{number}", f"order {number}", (("variant", str(variant)),))
+    return intent_of(Payment(f"p{number}", 999 + variant, CURRENCIES[number % 3], moment, account, *details))
 
 
 @lru_cache(maxsize=1000)
@@ -39,6 +41,18 @@ def read(text: str) -> dict[str, Any]:
     """The input of an execution, or an event's detail; nobody changes it."""
     fields: dict[str, Any] = json.loads(text)
     return fields
+
+
+def posted(submitted: Intent) -> dict[str, Any]:
+    """The transaction as a caller posts it."""
+    payment = payment_of(submitted)
+    notes = {"source": payment.source, "reference": payment.reference, "metadata": dict(payment.metadata)}
+    return transaction(submitted) | {name: value for name, value in notes.items() if value}
+
+
+def by_hand(submitted: Intent) -> dict[str, Any]:
+    """The input of an execution that brings the transaction along."""
+    return {"transaction": posted(submitted), "transactionId": submitted.id, "hash": submitted.hash}
 
 
 class Letter(NamedTuple):
@@ -130,12 +144,12 @@ class Traffic:
 
     def workflow(self, region: str, fields: dict[str, Any], tries: int = TRIES) -> None:
         """One execution: the task up to three times, then the next Region, then the dead letters."""
-        payment, mine = task.read_input(fields, ACCOUNT)
+        wanted = task.read_input(fields, ACCOUNT)
 
         def hear(outcome: Outcome | None) -> None:
             try:
                 if outcome:
-                    task.conclude(payment, mine, outcome)
+                    task.conclude(wanted, outcome)
                     return
             except (task.IdTaken, task.InvalidTransaction) as error:
                 self.letters.append(Letter(fields, type(error).__name__))
@@ -147,7 +161,7 @@ class Traffic:
             else:
                 fail_over(self.world, self.letters, region, fields)
 
-        flow = flows.pursue(self.world.context(region), payment, mine)
+        flow = flows.pursue(self.world.context(region), wanted.payment, wanted.intent)
         self.network.spawn(self.name("workflow", region), region, flow, hear)
 
     def route_events(self) -> None:

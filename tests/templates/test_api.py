@@ -10,7 +10,7 @@ from troposphere import Template
 from builder import api
 from builder.lint.evaluate import Resolved, resolve
 from builder.regional_template import regional_template
-from builder.settings import Settings
+from builder.settings import Accounts, Settings
 
 SETTINGS = Settings(environment="dev", home="us-east-1", regions=("us-east-1", "eu-west-1", "ap-southeast-1"))
 
@@ -129,6 +129,47 @@ def test_changed_api_really_redeploys(monkeypatch: pytest.MonkeyPatch) -> None:
     assert deployment_of(regional_template(SETTINGS)) == before
     monkeypatch.setitem(api.PAYMENT, "required", ["transaction", "more"])
     assert deployment_of(regional_template(SETTINGS)) != before
+
+
+SHOP, MARKET = "arn:aws:iam::111122223333:role/a/shop", "arn:aws:iam::444455556666:root"
+OPERATOR = "arn:aws:iam::111122223333:role/Ops"
+
+
+def with_merchants(*arns: str) -> Settings:
+    return SETTINGS._replace(merchants={"shop": arns, "later": ()}, accounts=Accounts(operators=(OPERATOR,)))
+
+
+def test_without_merchants_there_is_no_resource_policy(stack: Resolved) -> None:
+    (rest_api,) = stack.of_type("AWS::ApiGateway::RestApi").values()
+    assert "Policy" not in rest_api
+
+
+def test_with_merchants_they_and_operators_are_let_in_and_nobody_else() -> None:
+    policy = regional_template(with_merchants(SHOP, MARKET)).resources["Api"].properties["Policy"]
+    health, roles, accounts, deny = policy["Statement"]
+    assert health == {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "execute-api:Invoke",
+        "Resource": ["execute-api:/prod/GET/health"],
+    }
+    callers = {"aws:PrincipalArn": [OPERATOR, SHOP], "aws:PrincipalAccount": ["444455556666"]}
+    assert roles["Condition"] == {"StringEquals": {"aws:PrincipalArn": [OPERATOR, SHOP]}}
+    assert accounts["Condition"] == {"StringEquals": {"aws:PrincipalAccount": ["444455556666"]}}
+    assert (deny["Effect"], deny["Condition"]) == ("Deny", {"StringNotEquals": callers})
+    payments = ["execute-api:/prod/POST/payments", "execute-api:/prod/GET/payments/*"]
+    assert [each["Resource"] for each in (roles, accounts, deny)] == [payments] * 3
+    nobody = regional_template(SETTINGS._replace(merchants={"later": ()})).resources["Api"].properties["Policy"]
+    assert [(each["Effect"], "Condition" in each) for each in nobody["Statement"]] == [
+        ("Allow", False),
+        ("Deny", False),
+    ]
+
+
+def test_another_caller_makes_another_deployment() -> None:
+    """An API keeps to the policy of its last deployment."""
+    names = {deployment_of(regional_template(with_merchants(*arns))) for arns in ((), (SHOP,), (SHOP, MARKET))}
+    assert len(names | {deployment_of(regional_template(SETTINGS))}) == 4
 
 
 def test_health_checks_leave_no_traces(stack: Resolved, bootstrap: dict[str, Resolved]) -> None:

@@ -9,6 +9,9 @@ from builder.settings import Settings, SettingsError, load
 REGIONS = 'regions = ["us-east-1", "eu-west-1", "ap-southeast-1"]\n'
 
 
+ROLE = "arn:aws:iam::111122223333:role/a/pays"
+
+
 def loaded(folder: Path, text: str, **environ: str) -> Settings:
     file = folder / "deployment.toml"
     file.write_text(text)
@@ -31,7 +34,7 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
     [
         (
             "nonsense = 1",
-            "unknown setting 'nonsense'; known are accounts, domain, endpoint, limits, options, processor, ",
+            "unknown setting 'nonsense'; known are accounts, domain, endpoint, limits, merchants, options, processor, ",
         ),
         ("limits = 3", "[limits] must be a table"),
         ("[options]\nprotekt = true", "unknown setting options.protekt; known are protect, alert_email, log_execution"),
@@ -46,6 +49,25 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ("[tags]\nteam = 1", "tags.team must be str, not int"),
         ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates; choose another key"),
         ('[processor]\nurl = "http://example.com"', "processor.url must begin with https://"),
+        ("merchants = 1", "[merchants] must be a table"),
+        ("[merchants]\nShop = []", "merchants.Shop: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4 digits"),
+        ("[merchants]\nm41111 = []", "merchants.m41111: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4"),
+        ("[merchants]\nshop = 1", "merchants.shop must be list, not int"),
+        ("[merchants]\nshop = [1]", "merchants.shop: 1 is not the ARN of a role, or of an account (...:root)"),
+        ('[merchants]\nshop = ["*"]', "merchants.shop: '*' is not the ARN of a role, or of an account (...:root)"),
+        (
+            '[merchants]\nshop = ["arn:aws:iam::111122223333:role/*"]',
+            "merchants.shop: 'arn:aws:iam::111122223333:role/*' is",
+        ),
+        ('[accounts]\noperators = ["me"]', "accounts.operators: 'me' is not the ARN of a role, or of an account"),
+        (
+            f'[merchants]\nshop = ["{ROLE}"]\nmarket = ["{ROLE.replace("/a/", "/b/")}"]',
+            f"merchants.market: {ROLE.replace('/a/', '/b/')} may not belong to another caller too",
+        ),
+        (
+            f'[accounts]\noperators = ["{ROLE}"]\n[merchants]\nshop = ["{ROLE}"]',
+            f"accounts.operators: {ROLE} may not belong to another caller too",
+        ),
     ],
 )
 def test_message_names_file_key_and_what_is_allowed(tmp_path: Path, text: str, message: str) -> None:

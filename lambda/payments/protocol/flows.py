@@ -15,7 +15,7 @@ from payments.protocol.idempotency import (
     take_over,
 )
 from payments.protocol.ports import LEDGER, LOST, Cell, Context, Flow, PutEvent, ReadRecord, StartWorkflow, Update
-from payments.protocol.record import read_record, transaction
+from payments.protocol.record import read_record
 from payments.protocol.settlement import PARKED, Outcome, State, ended, finish, late, settle, torn, waits, written
 from payments.protocol.values import (
     IN_DOUBT,
@@ -107,22 +107,19 @@ def later(ctx: Context, intent: Intent, outcome: Outcome) -> Flow[Reply]:
     if outcome.state is State.ELSEWHERE and outcome.value:
         (sent,) = yield (hand_over(ctx, intent, outcome.value.region, [ctx.region], "decided there"),)
     if sent is LOST:
-        fields = {"transaction": transaction(intent), "account": payment_of(intent).account, "hash": intent.hash}
-        yield (StartWorkflow(key(intent), canonical(fields)),)
+        yield (StartWorkflow(key(intent), canonical({"transactionId": intent.id, "hash": intent.hash})),)
     status = IN_DOUBT if outcome.state in PARKED else PENDING
     return Reply(202, intent, status=status, outcome=outcome)
 
 
 def hand_over(ctx: Context, intent: Intent, target: str, tried: Sequence[str], reason: str) -> PutEvent:
-    """The event that makes another Region's workflow take the payment."""
+    """The event that makes another Region's workflow take the payment, which the registers hold."""
     fields = {
         "region": ctx.region,
         "failover": "true",
         "next": target,
         "tried": list(tried),
-        "transaction": transaction(intent),
         "transactionId": intent.id,
-        "account": payment_of(intent).account,
         "hash": intent.hash,
         "reason": reason,
     }

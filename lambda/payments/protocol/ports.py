@@ -88,13 +88,17 @@ class WriteReceipt(NamedTuple):
 
 
 class Charge(NamedTuple):
-    """Take the money, once for each key -> Verdict, Refusal, NOT_SENT or LOST. `amount` in minor units."""
+    """Take the money, once for each key -> Verdict, Refusal, NOT_SENT or LOST. `amount` in minor units; `source`,
+    `reference` and `metadata` as the caller gave them."""
 
     rail: str
     key: str
     id: str
     amount: int
     currency: str
+    source: str = ""
+    reference: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()
 
 
 class Lookup(NamedTuple):

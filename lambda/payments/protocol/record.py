@@ -21,9 +21,9 @@ from payments.protocol.values import (
     Payment,
     Result,
     canonical,
-    intent_of,
     payment_of,
     read_result,
+    text_of,
 )
 
 MESSAGES: Final = {
@@ -43,8 +43,11 @@ PUBLISH: Final = Action(
 )
 
 
+DETAILED: Final = Action("PUBLISH", f"{PUBLISH.update}, Details = :details", PUBLISH.condition)
+
+
 def publish(intent: Intent, result: Result) -> Publish:
-    """The write of the public record, where there is none yet."""
+    """The write of the public record, where there is none yet. Of the source it keeps the end."""
     payment = payment_of(intent)
     values: dict[str, Plain] = {
         "amount": payment.decimal,
@@ -54,27 +57,34 @@ def publish(intent: Intent, result: Result) -> Publish:
         "region": result.region,
         "result": result.text,
     }
-    return Publish(payment.id, PUBLISH, values)
+    if not payment.details:
+        return Publish(payment.id, PUBLISH, values)
+    return Publish(payment.id, DETAILED, {**values, "details": canonical(payment.details)})
 
 
 def read_record(cell: Cell) -> tuple[Intent, Result]:
-    """The intent and result of a public record, from the record alone."""
+    """The intent and result of a public record, from the record alone. The hash is the result's: what the record keeps
+    of a source is not enough to compute it."""
     result = read_result(str(cell["Content"]))
     currency = str(cell["Currency"])
+    details = json.loads(str(cell.get("Details", "{}")))
     payment = Payment(
         id=str(cell["TransactionId"]),
         amount=int(Decimal(cell["Amount"]).scaleb(UNITS[currency])),
         currency=currency,
         timestamp=int(Decimal(cell["Timestamp"]).scaleb(6)),
         account=result.account,
+        **details | {"metadata": tuple(details.get("metadata", {}).items())},
     )
-    return intent_of(payment), result
+    return Intent(payment.id, result.hash, text_of(payment)), result
 
 
 def receipt(intent: Intent, result: Result) -> WriteReceipt:
     """The receipt of a settled payment: one key, the same bytes whoever writes it."""
     fields = {**body(intent, result.status), **json.loads(result.text)}
     del fields["message"]
+    if merchant := payment_of(intent).merchant:
+        fields["merchant"] = merchant
     return WriteReceipt(f"receipts/{intent.id}.json", canonical(fields))
 
 
@@ -82,7 +92,7 @@ def transaction(intent: Intent) -> dict[str, Any]:
     """The transaction as a caller would post it."""
     payment = payment_of(intent)
     return {
-        "id": payment.id,
+        "id": payment.own_id,
         "amount": str(payment.decimal),
         "currency": payment.currency,
         "timestamp": payment.iso,
@@ -91,8 +101,10 @@ def transaction(intent: Intent) -> dict[str, Any]:
 
 def body(intent: Intent, status: str, result: Result | None = None) -> dict[str, Any]:
     """The JSON members of an answer to a caller."""
-    members = {"message": MESSAGES[status], "transactionId": intent.id, "status": status, **transaction(intent)}
-    del members["id"]
+    members = {"message": MESSAGES[status], "status": status, **transaction(intent)}
+    members["transactionId"] = members.pop("id")
+    if details := payment_of(intent).details:
+        members["details"] = details
     if result:
         members |= {"region": result.region, "decidedAt": result.at}
         if result.reference:

@@ -102,7 +102,8 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
     if objection:
         return objection
     payment = payment_of(intent)
-    (verdict,) = yield (Charge(value.rail, key(intent), intent.id, payment.amount, payment.currency),)
+    given = payment.source, payment.reference, payment.metadata
+    (verdict,) = yield (Charge(value.rail, key(intent), intent.id, payment.amount, payment.currency, *given),)
     if isinstance(verdict, Verdict):
         return charged(intent, value, verdict)
     if isinstance(verdict, Refusal):

@@ -15,6 +15,7 @@ from payments.protocol.values import EPOCH, Payment
 BODY_BYTES: Final = 16 * 1024
 MEMBERS: Final = 64
 ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
+KEPT: Final = re.compile(r"([a-z][a-z0-9-]{0,31}:)?[A-Za-z0-9_-]{1,64}", re.ASCII)
 AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
 LARGEST: Final = Decimal(10) ** 12
 MOMENT: Final = re.compile(
@@ -26,6 +27,14 @@ MICROS_OF_LAST: Final = (LAST - EPOCH) // timedelta(microseconds=1)
 ORDINARY: Final = range(10**15, 22 * 10**14)
 DIGITS: Final = 28  # the decimal context has as many
 FIELDS: Final = ("id", "amount", "currency", "timestamp")
+OPTIONAL: Final = ("source", "reference", "metadata")
+SOURCE: Final = re.compile(r"[A-Za-z0-9_.:-]{8,128}", re.ASCII)
+REFERENCE: Final = re.compile(r"[A-Za-z0-9 _.,:#/+-]{1,64}", re.ASCII)
+NOTES: Final = 5
+NOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
+NOTED: Final = 100
+REFERENCES: Final = "1 to 64 of A-Z, a-z, 0-9, space and _ . , : # / + -"
+NOTES_ALLOWED: Final = f"must name 1 to 32 of A-Z, a-z, 0-9, _ - each with 1 to {NOTED} printable characters"
 Read = TypeVar("Read")
 CARD: Final = "must not hold card data"
 
@@ -38,8 +47,9 @@ class InvalidTransactionError(ValueError):
         super().__init__("; ".join(f"{field or 'body'} {fault}" for field, fault in faults))
 
 
-def read_request(text: str, account: str) -> Payment:
-    """The payment that a request body asks for. Raises InvalidTransactionError with every fault."""
+def read_request(text: str, account: str, merchant: str = "") -> Payment:
+    """The payment that a request body asks for; `merchant` is who asks. Raises InvalidTransactionError with every
+    fault."""
     if len(text.encode("utf-8", "surrogatepass")) > BODY_BYTES:
         raise InvalidTransactionError(("", f"must be at most {BODY_BYTES} bytes"))
     body = read_json(text)
@@ -47,7 +57,7 @@ def read_request(text: str, account: str) -> Payment:
         raise InvalidTransactionError(("", "must be a JSON object with the member `transaction`"))
     faults = unknown(body, ("transaction",))
     try:
-        payment = read_transaction(body.get("transaction"), account)
+        payment = read_transaction(body.get("transaction"), account, merchant)
     except InvalidTransactionError as error:
         raise InvalidTransactionError(*faults, *error.faults) from None
     if faults:
@@ -73,12 +83,12 @@ def read_json(text: str) -> Any:
         raise InvalidTransactionError(("", "must be JSON")) from None
 
 
-def read_transaction(members: Any, account: str) -> Payment:
+def read_transaction(members: Any, account: str, merchant: str = "") -> Payment:
     """The payment that a transaction asks for. Raises InvalidTransactionError with every fault."""
     if not isinstance(members, dict):
         raise InvalidTransactionError(("transaction", "must be an object"))
     faults = [(name, "is missing") for name in FIELDS if name not in members]
-    faults += unknown(members, FIELDS)
+    faults += unknown(members, FIELDS + OPTIONAL)
 
     def read(name: str, reader: Callable[[Any], Read]) -> Read | None:
         try:
@@ -87,13 +97,16 @@ def read_transaction(members: Any, account: str) -> Payment:
             faults.extend(error.faults)
             return None
 
-    key = read("id", _id)
+    key = read("id", lambda value: _id(value, merchant))
     currency = read("currency", _currency)
     amount = read("amount", lambda value: _amount(value, currency))
     timestamp = read("timestamp", _timestamp)
+    source = read("source", lambda value: _matching("source", SOURCE, "8 to 128 of A-Z, a-z, 0-9, _ . : -", value))
+    reference = read("reference", lambda value: _matching("reference", REFERENCE, REFERENCES, value))
+    metadata = read("metadata", _metadata)
     if faults or key is None or currency is None or amount is None or timestamp is None:
         raise InvalidTransactionError(*faults)
-    return Payment(key, amount, currency, timestamp, account)
+    return Payment(key, amount, currency, timestamp, account, source or "", reference or "", metadata or ())
 
 
 def unknown(members: Mapping[str, Any], known: tuple[str, ...]) -> list[tuple[str, str]]:
@@ -107,17 +120,27 @@ def unknown(members: Mapping[str, Any], known: tuple[str, ...]) -> list[tuple[st
     return faults
 
 
-def _id(value: Any) -> str:
+def _id(value: Any, merchant: str) -> str:
     if not isinstance(value, str) or not ID.fullmatch(value):
         raise InvalidTransactionError(("id", "must be 1 to 64 of A-Z, a-z, 0-9, _ and -"))
-    if not is_id(value):
+    kept = kept_id(value, merchant)
+    if kept is None:
         raise InvalidTransactionError(("id", CARD))
-    return value
+    return kept
 
 
-def is_id(text: object) -> bool:
-    """Whether it may be the id of a payment. What may not is never looked up, stored, logged or echoed."""
-    return isinstance(text, str) and bool(ID.fullmatch(text)) and not cards.in_text(text)
+def kept_id(text: object, merchant: str = "") -> str | None:
+    """The id under which a caller's payment is kept: no other merchant's is like it. None where it may be the id of no
+    payment: that is never looked up, stored, logged or echoed."""
+    if not isinstance(text, str) or not ID.fullmatch(text):
+        return None
+    kept = f"{merchant}:{text}" if merchant else text
+    return None if cards.in_text(kept) else kept
+
+
+def is_kept_id(text: object) -> bool:
+    """Whether a payment may be kept under this id, whoever's it is."""
+    return isinstance(text, str) and bool(KEPT.fullmatch(text)) and not cards.in_text(text)
 
 
 def _currency(value: Any) -> str:
@@ -176,6 +199,31 @@ def _moment(value: Any) -> datetime | None:
     if micros != micros.to_integral_value() or micros >= MICROS_OF_LAST:
         return None
     return EPOCH + timedelta(microseconds=int(micros))
+
+
+def _matching(field: str, pattern: re.Pattern[str], allowed: str, value: Any) -> str:
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidTransactionError((field, CARD if cards.inside(value) else f"must be {allowed}"))
+    if cards.in_text(value):
+        raise InvalidTransactionError((field, CARD))
+    return value
+
+
+def _metadata(value: Any) -> tuple[tuple[str, str], ...]:
+    """Pairs of short texts, in the order of their names."""
+    if not isinstance(value, dict) or not 1 <= len(value) <= NOTES:
+        raise InvalidTransactionError(("metadata", CARD if cards.inside(value) else f"must have 1 to {NOTES} members"))
+    for name, text in value.items():
+        if cards.in_name(name) or cards.in_text(name) or cards.inside(text):
+            raise InvalidTransactionError(("metadata", CARD))
+        if (
+            not NOTE.fullmatch(name)
+            or not isinstance(text, str)
+            or not 1 <= len(text) <= NOTED
+            or not text.isprintable()
+        ):
+            raise InvalidTransactionError(("metadata", NOTES_ALLOWED))
+    return tuple(sorted(value.items()))
 
 
 def _exact(number: int | Decimal) -> bool:

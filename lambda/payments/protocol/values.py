@@ -27,13 +27,38 @@ ENCODE: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Payment(NamedTuple):
-    """What an intent says: `amount` in minor units, `timestamp` in microseconds since 1970, `account` the caller's."""
+    """What an intent says: `amount` in minor units, `timestamp` in microseconds since 1970, `account` the caller's.
+    `id` is the one under which it is kept: a merchant's begins with the merchant's name and a colon. `source` is the
+    processor's token of what is charged; `reference` and `metadata`, sorted pairs, are the caller's own notes."""
 
     id: str
     amount: int
     currency: str
     timestamp: int
     account: str
+    source: str = ""
+    reference: str = ""
+    metadata: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def merchant(self) -> str:
+        """Whose payment it is; "" where it is no merchant's."""
+        return self.id.rpartition(":")[0]
+
+    @property
+    def own_id(self) -> str:
+        """The id that the caller gave it."""
+        return self.id.rpartition(":")[2]
+
+    @property
+    def shown_source(self) -> str:
+        """The end of the source: what is shown and kept of it once it has served; "" without one."""
+        return f"****{self.source[-4:]}" if self.source else ""
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """What was given beside the necessary, as it is shown."""
+        return {**_given(self._replace(source=self.shown_source))}
 
     @property
     def decimal(self) -> Decimal:
@@ -81,16 +106,28 @@ def canonical(fields: Mapping[str, Any]) -> str:
     return ENCODE(fields)
 
 
+def text_of(payment: Payment) -> str:
+    """The canonical form: what is not given is not in it."""
+    necessary = dict(zip(Payment._fields[:5], payment, strict=False))
+    return canonical({**necessary, **_given(payment)})
+
+
+def _given(payment: Payment) -> dict[str, Any]:
+    given = {"source": payment.source, "reference": payment.reference, "metadata": dict(payment.metadata)}
+    return {name: value for name, value in given.items() if value}
+
+
 def intent_of(payment: Payment) -> Intent:
     """The canonical form that is hashed, held and compared."""
-    text = canonical(payment._asdict())
+    text = text_of(payment)
     return Intent(payment.id, hashlib.sha256(text.encode()).hexdigest(), text)
 
 
 @lru_cache(maxsize=256)
 def payment_of(intent: Intent) -> Payment:
     """What the canonical form says."""
-    return Payment(**json.loads(intent.text))
+    fields = json.loads(intent.text)
+    return Payment(**fields | {"metadata": tuple(fields.get("metadata", {}).items())})
 
 
 def key(intent: Intent) -> str:

@@ -1,0 +1,94 @@
+"""Merchants in settings: what is refused, what fits, and what commands make of names."""
+
+import json
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from payments.merchants import parse
+
+from builder import merchants as built
+from builder.settings import Accounts, Settings
+from payctl.environment import Survey
+from payctl.payments import merchants
+from payctl.payments.merchants import is_of, kept, require
+from stacksets.errors import ToolError
+
+REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
+SHOP, MARKET = "arn:aws:iam::111122223333:role/path/shop", "arn:aws:iam::444455556666:root"
+NAMES = {"shop": (SHOP,), "market": (MARKET,), "later": ()}
+
+
+def settings(names: dict[str, Any], *operators: str) -> Settings:
+    return Settings("dev", REGIONS[0], REGIONS, accounts=Accounts(operators=operators), merchants=names)
+
+
+def deployed(names: dict[str, Any], *operators: str) -> Survey:
+    variables = {"MERCHANTS": text} if (text := built.variable(settings(names, *operators))) else {}
+    processor = {"Properties": {"Environment": {"Variables": variables}}}
+    stack_set = SimpleNamespace(template=json.dumps({"Resources": {"Processor": processor}}))
+    return cast(Survey, SimpleNamespace(stack_set=stack_set, instances={"us-east-1": None}))
+
+
+@pytest.mark.parametrize(
+    ("names", "complaint"),
+    [
+        ({}, "the environment's merchants are later, market, shop, not none"),
+        ({**NAMES, "more": ()}, "not later, market, more, shop"),
+        ({"shop": (SHOP,), "market": (MARKET,)}, "not market, shop"),
+        ({**NAMES, "shop": (MARKET,), "market": ()}, "444455556666 is moved from market to shop"),
+        ({**NAMES, "shop": (), "later": (SHOP,)}, "111122223333/shop is moved from shop to later"),
+        ({**NAMES, "shop": ()}, "111122223333/shop is moved from shop to the operators"),
+    ],
+)
+def test_what_would_make_a_repeat_another_payment_is_refused(names: dict[str, Any], complaint: str) -> None:
+    operators = (SHOP,) if "operators" in complaint else ()
+    with pytest.raises(ToolError) as raised:
+        merchants.refuse_changed(deployed(NAMES), settings(names, *operators))
+    assert complaint in raised.value.message
+    assert raised.value.message.startswith("nothing was changed: ")
+
+
+def test_an_environment_without_merchants_gets_none() -> None:
+    with pytest.raises(ToolError, match="merchants are none, not later, market, shop"):
+        merchants.refuse_changed(deployed({}), settings(NAMES))
+
+
+def test_arns_may_change() -> None:
+    other = {
+        **NAMES,
+        "shop": ("arn:aws:iam::111122223333:role/another",),
+        "later": ("arn:aws:iam::1" + "0" * 11 + ":root",),
+    }
+    merchants.refuse_changed(deployed(NAMES), settings(other, SHOP[:-4] + "ops"))
+    merchants.refuse_changed(deployed(NAMES), settings({**NAMES, "market": ()}))
+    fresh = cast(Survey, SimpleNamespace(stack_set=None, instances={}))
+    merchants.refuse_changed(fresh, settings(NAMES))
+
+
+def test_more_than_fit_are_refused() -> None:
+    def arns(count: int, kind: str) -> tuple[str, ...]:
+        return tuple(f"arn:aws:iam::111122223333:{kind}".format(number) for number in range(count))
+
+    assert not list(merchants.too_many(settings({"shop": arns(50, "role/payments-of-shop-{:03}")})))
+    (policy,) = merchants.too_many(settings({"shop": arns(80, "role/payments-of-shop-{:03}")}))
+    assert "resource policy takes" in policy[0]
+    (variable,) = merchants.too_many(settings({f"merchant-with-a-long-name-{'x' * each}": () for each in range(80)}))
+    assert "of the function's variables" in variable[0]
+
+
+def test_what_the_function_is_told_is_what_it_reads() -> None:
+    text = built.variable(settings(NAMES, "arn:aws:iam::999900001111:role/aws-reserved/sso/Ops"))
+    assert parse(text) == {"111122223333/shop": "shop", "444455556666": "market", "999900001111/Ops": ""}
+
+
+def test_commands_know_the_settings_merchants() -> None:
+    require(settings(NAMES), "")
+    require(settings(NAMES), "shop")
+    with pytest.raises(ToolError, match="store is no merchant of the settings"):
+        require(settings(NAMES), "store")
+    assert (kept("T1", "shop"), kept("T1", "")) == ("shop:T1", "T1")
+    assert is_of("shop:T1", "shop")
+    assert is_of("shop:T1", "")
+    assert not is_of("shopping:T1", "shop")
+    assert not is_of("", "shop")
