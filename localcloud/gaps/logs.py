@@ -91,12 +91,14 @@ async def _xray(_method: str, path: str, _headers: Any, body: bytes, _query: Any
         seen = {segment["trace_id"]: segment for segment in _own() if segment["start_time"] >= asked["StartTime"]}
         answer = {"TraceSummaries": [_summary(segment) for segment in seen.values()]}
     elif path == "/Traces":
-        wanted = {trace: [each for each in _own() if each["trace_id"] == trace] for trace in asked["TraceIds"]}
+        found: dict[str, list[Segment]] = {}
+        for segment in _own():
+            found.setdefault(segment["trace_id"], []).append(segment)
         answer = {
             "Traces": [
-                {"Id": trace, "Segments": [{"Id": each["id"], "Document": json.dumps(each)} for each in segments]}
-                for trace, segments in wanted.items()
-                if segments
+                {"Id": name, "Segments": [{"Id": each["id"], "Document": json.dumps(each)} for each in found[name]]}
+                for name in asked["TraceIds"]
+                if name in found
             ]
         }
     else:
@@ -106,7 +108,8 @@ async def _xray(_method: str, path: str, _headers: Any, body: bytes, _query: Any
 
 def _own() -> list[Segment]:
     here = (get_account_id(), get_region())
-    return [segment for account, region, segment in _segments if (account, region) == here]
+    kept = list(_segments)  # at once: functions end on threads of their own
+    return [segment for account, region, segment in kept if (account, region) == here]
 
 
 def _summary(segment: Segment) -> dict[str, Any]:
