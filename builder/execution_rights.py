@@ -54,7 +54,10 @@ def stacks() -> list[Statement]:
             "stack/StackSet-payments-*",
         ),
         allow(actions("cloudformation", "BatchDescribeTypeConfigurations DescribeStackDriftDetectionStatus"), "*"),
-        allow("s3:GetObject", Sub("arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}/*")),
+        allow(
+            actions("s3", "GetObject GetObjectVersion"),
+            Sub("arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}/*"),
+        ),
     ]
 
 

@@ -21,6 +21,7 @@ from builder import waivers
 from builder.intrinsics import arn, tags
 from builder.merchants import variable
 from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
+from builder.parameters import of_rank
 from builder.policies import (
     act_on_registers,
     document,
@@ -158,7 +159,11 @@ class Functions:
                 title,
                 FunctionName=Sub(name),
                 Architectures=["arm64"],
-                Code=Code(S3Bucket=Sub(ARTIFACTS), S3Key=Sub("code/${CodeHash}.zip")),
+                Code=Code(
+                    S3Bucket=Sub(ARTIFACTS),
+                    S3Key=Sub("code/${CodeHash}.zip"),
+                    S3ObjectVersion=of_rank("CodeVersions", "Rank"),
+                ),
                 Environment=Environment(Variables=self._variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),

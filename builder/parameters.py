@@ -34,6 +34,13 @@ def add_regional(template: Template, settings: Settings) -> None:
         "SHA-256 of the function code, its object key in the artifact bucket",
         pattern="[0-9a-f]{64}",
     )
+    _text(
+        template,
+        "CodeVersions",
+        "Versions of that object in rank order, comma between; there are none of the default",
+        default="none,none,none",
+        pattern="[^,]+,[^,]+,[^,]+",
+    )
     _number(template, "ReservedConcurrency", "Concurrent processor executions; 0 is unreserved", 2, least=0)
     _number(template, "LogRetentionDays", "Days that logs are kept", 7, allowed=[*RETENTION_DAYS])
     _text(template, "LogExecutionData", "Put payment data into the workflow's log", default="false", allowed=TRUE_FALSE)

@@ -81,6 +81,17 @@ class Stacks:
             # boto3 parses JSON templates.
             return body if isinstance(body, str) else json.dumps(body)
 
+    def resources(self, name: str, kind: str) -> dict[str, str]:
+        """The physical ids of the stack's resources of a type, by logical id. Read only."""
+        with self.doing("list the resources of", name):
+            pages = self.api.get_paginator("list_stack_resources").paginate(StackName=name)
+            return {
+                each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
+                for page in pages
+                for each in page["StackResourceSummaries"]
+                if each["ResourceType"] == kind and each["ResourceStatus"] != "DELETE_COMPLETE"
+            }
+
     def events(self, name: str) -> Iterator[Event]:
         """The stack's history, the newest first; nothing where there is none. Read only."""
         with self.doing("read the events of", name):

@@ -223,6 +223,10 @@ def _publish(metrics: Metrics, content: dict[str, Any]) -> None:
 
 def _complete(rights: Rights, physical_id: str, properties: Properties, _old: Properties) -> None:
     function = lambda_svc._functions[physical_id]
+    code = properties.get("Code") or {}
+    if "S3Key" in code and (code.get("S3ObjectVersion") == "" or not function["code_zip"]):
+        # The emulator makes a function without code, and takes an empty version for the newest.
+        raise ValueError("Error occurred while GetObject. S3 Error Code: NoSuchVersion.")
     role, target = properties.get("Role", ""), (properties.get("DeadLetterConfig") or {}).get("TargetArn", "")
     try:
         rights.require_trust(role, SERVICE, by="AWS::Lambda::Function")

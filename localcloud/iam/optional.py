@@ -144,8 +144,6 @@ NEVER: Final = {
     "s3:PutBucketReplication",
     # Objects are never CloudFormation's to delete: `payctl destroy` empties the bucket with the operator's rights.
     "s3:DeleteObject",
-    # A function's code is named by its hash, never by an object version.
-    "s3:GetObjectVersion",
     # DynamoDB retires its grants by itself; the key of a table is never changed.
     "kms:RevokeGrant",
 }

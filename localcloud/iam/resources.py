@@ -52,9 +52,10 @@ class Resource:
             return [(path, {}) for path in _api_paths(self, action, operation)]
         if action == "cloudwatch:DescribeAlarms":
             return [(self.arn("cloudwatch", "alarm:*"), {})]
-        if action == "s3:GetObject":
+        if action in ("s3:GetObject", "s3:GetObjectVersion"):
             code = self.new.get("Code") or {}
-            return [(f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {})] if "S3Bucket" in code else []
+            asked = "S3Bucket" in code and (action == "s3:GetObject" or "S3ObjectVersion" in code)
+            return [(f"arn:aws:s3:::{code['S3Bucket']}/{code['S3Key']}", {})] if asked else []
         if action.startswith("iam:") and self.kind == "AWS::IAM::Policy":
             return [(f"arn:aws:iam::{self.account}:role/{role}", {}) for role in self.new.get("Roles", ())]
         if action == "iam:CreateServiceLinkedRole":

@@ -5,8 +5,9 @@ import re
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
+from ministack.services import s3
 from ministack.services.cloudformation import helpers
 from ministack.services.cloudformation.engine import _parse_template
 
@@ -37,10 +38,24 @@ class Templates:
         address = parameters.get(url_key, [""])[0]
         if address in self.by_address:
             return self.by_address[address], None
+        if version := parse_qs(urlsplit(address).query).get("versionId"):
+            return _of_version(address, version[0])
         if address and (host := VIRTUAL_HOST.fullmatch(urlsplit(address).hostname or "")):
             path = f"https://s3.amazonaws.com/{host['bucket']}/{unquote(urlsplit(address).path).lstrip('/')}"
             parameters = parameters | {url_key: [path]}
         return resolve(parameters, body_key, url_key, label)
+
+
+def _of_version(address: str, version: str) -> tuple[str | None, Any]:
+    """The template in one version of an object, which the emulator takes no notice of."""
+    place = urlsplit(address)
+    host = VIRTUAL_HOST.fullmatch(place.hostname or "")
+    path = unquote(place.path).lstrip("/")
+    bucket, key = (host["bucket"], path) if host else path.split("/", 1)
+    content = s3._get_object_data(bucket, key, version_id=version)
+    if content is None:
+        return None, helpers._error("ValidationError", "S3 error: The specified version does not exist.")
+    return content.decode(), None
 
 
 def fetch(request: dict[str, Any]) -> str:

@@ -1,23 +1,31 @@
 """Checks of updates, previews, drift and restored tables."""
 
+import io
+import json
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
-from builder.names import PROCESSOR
+from builder.names import HEALTH
 from payctl.acceptance.alarms import PARKED, state
 from payctl.acceptance.check import Checks, Group, RefutedError, require
 from payctl.acceptance.deploying import require_none_refused
 from payctl.acceptance.site import Site, Told
 from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
-from payctl.environments import deploy, drift, plan
-from payctl.payments import pay
+from payctl.environments import deploy, drift, health, package, plan, templates
+from payctl.environments.templates import Template
+from payctl.names import artifact_bucket
+from stacksets.client import StackSetClient
 from stacksets.errors import ToolError
+from stacksets.model import Definition
+from stacksets.stack import same_template
 
 CHECKS: Final = Checks(Group.OPERATE)
 check = CHECKS.check
+WAIT_HANDLE: Final = "AWS::CloudFormation::WaitConditionHandle"
 PROBE: Final = "payment-probe-{environment}"
 
 
@@ -155,6 +163,62 @@ def drift_in_sync(site: Site) -> None:
     require_none_refused(site)
 
 
+def with_comment(content: bytes) -> bytes:
+    """A zip of the same files that has other bytes."""
+    buffer = io.BytesIO(content)
+    with zipfile.ZipFile(buffer, "a") as archive:
+        archive.comment = b"other bytes"
+    return buffer.getvalue()
+
+
+@check(
+    "other-code",
+    source="API reference, FunctionConfiguration: that it is so for a package in S3 is not said.",
+    minutes=1,
+)
+def code_that_was_updated(site: Site) -> None:
+    """Lambda's CodeSha256 is the SHA-256 of the zip in the bucket, so `payctl status` names a function that somebody
+    updated directly, and no other."""
+    environment, region = site.environment, site.farthest
+    name, stacks = environment.names.of(HEALTH, region), environment.survey().stacks
+    require(not health.other_code(environment, stacks), "a function that nobody touched is said to run other code")
+    built, functions = package.build(), environment.cloud.functions(region)
+    functions.update_function_code(FunctionName=name, ZipFile=with_comment(built.content))
+    try:
+        found = health.other_code(environment, stacks)
+        site.show(*(f"{each.region}: {each.function}: {each.reason}" for each in found))
+        require([each.function for each in found] == [name], f"{len(found)} functions are named")
+    finally:
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+        functions.update_function_code(FunctionName=name, ZipFile=built.content)
+        functions.get_waiter("function_updated_v2").wait(FunctionName=name)
+    require(not health.other_code(environment, stacks), "the same zip has another CodeSha256")
+
+
+@check(
+    "template-version",
+    source="User guide and its history (24 August 2015), of stacks; of StackSets it is not said.",
+)
+def template_of_a_version(site: Site) -> None:
+    """A StackSet takes the version of its template that the address names, not the newest one."""
+    cloud, name = site.environment.cloud, f"{site.environment.names.stack_set}-version"
+    s3, bucket = cloud.administrator_client("s3", site.home), artifact_bucket(site.home, cloud.administrator)
+    stack_set, resources = StackSetClient(cloud.stack_sets, name), {"Wait": {"Type": WAIT_HANDLE}}
+    first, second = ({"Resources": resources, "Metadata": {"Padding": x * templates.BODY_LIMIT}} for x in "ab")
+    wanted = Template(name=name, text=json.dumps(first), document=first)
+    try:
+        address = package.upload_template(cloud, wanted, region=site.home, administrator=True)
+        s3.put_object(Bucket=bucket, Key=wanted.key, Body=json.dumps(second).encode())
+        stack_set.create(Definition(url=address), **cloud.stack_set_roles)
+        found = stack_set.describe()
+        site.show(address)
+        require(found and same_template(found.template, wanted.text), "it took another version")
+    finally:
+        stack_set.delete()
+        for version in s3.list_object_versions(Bucket=bucket, Prefix=wanted.key).get("Versions", []):
+            s3.delete_object(Bucket=bucket, Key=wanted.key, VersionId=version["VersionId"])
+
+
 @check(
     "restored-table-id",
     source='API reference, TableId: "unique identifier"; a register that was restored is found by it.',
@@ -190,30 +254,6 @@ def delete_table(site: Site, table: str) -> None:
     with suppress(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
-
-
-@check(
-    "addresses-untraced",
-    source="API Gateway's segment holds the address, so its stage is not traced; that Lambda's segments of such a "
-    "request hold none is read, not seen.",
-    minutes=3,
-)
-def addresses_untraced(site: Site) -> None:
-    """X-Ray keeps the address of no request to the API, though the function is traced."""
-    api, began, payment = site.client("xray"), time.time() - 1, site.new_payment()
-    function = site.environment.names.of(PROCESSOR, site.home)
-    site.post(payment)
-    pay.look(site.environment, payment, (site.home,))
-
-    def traces() -> list[dict[str, Any]]:
-        summaries = api.get_trace_summaries(StartTime=began, EndTime=time.time())["TraceSummaries"]
-        names = [str(service.get("Name")) for each in summaries for service in each.get("ServiceIds", [])]
-        return summaries if function in names else []
-
-    seen = site.until(traces, aws=120, local=5, seen=f"no trace of {function}")
-    kept = [each for each in seen if payment in each.get("Http", {}).get("HttpURL", "")]
-    site.show(f"{len(seen)} traces, {len(kept)} with the address of a request")
-    require(not kept, f"{len(kept)} traces hold the address of a request")
 
 
 @check(

@@ -96,12 +96,12 @@ def run_deploy(
 def run_status(run: Run) -> None:
     """Show stacks by Region and what needs you: alarms, dead letters, open and parked payments. Read only.
 
-    Exit code 1 unless all is deployed. Example: `payctl status --json`
+    Exit code 1 unless all is deployed and every function runs the code that was. Example: `payctl status --json`
     """
     with run.open() as environment:
         state = status.status(environment)
     run.answer(state, render.status)
-    if not state.deployed:
+    if not state.deployed or state.other_code:
         raise typer.Exit(1)
 
 

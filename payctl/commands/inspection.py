@@ -25,7 +25,7 @@ def run_why(
 
 @app.command("drift", cls=Command, rich_help_panel=OPERATIONS)
 def run_drift(run: Run) -> None:
-    """Find what was changed behind CloudFormation's back, property by property. Exit code 2 on drift.
+    """Find what was changed behind CloudFormation's back, by property, and functions' code. Exit code 2 on drift.
 
     Example: `payctl drift --json`
     """

@@ -13,6 +13,7 @@ from rich.table import Table
 from payctl.drills.verdict import Verdict
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
+from payctl.environments.health import REMEDY
 from payctl.environments.plan import Plan
 from payctl.environments.preflight import Check
 from payctl.environments.status import Attention, Status
@@ -88,6 +89,10 @@ def status(state_of: Status) -> None:
         out.print(f"no answer from {regions}: two of three Regions take payments; do not deploy")
     else:
         out.print("deployed" if state_of.deployed else "not fully deployed: `payctl deploy` resumes where it stopped")
+    for each in state_of.other_code:
+        out.print(
+            Words(f"{each.region}: {each.function} is not what was deployed: {each.reason}; {REMEDY}", "bold red")
+        )
     _attention(state_of.regions)
 
 

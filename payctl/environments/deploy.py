@@ -6,7 +6,7 @@ from functools import partial
 
 from payctl.environment import Environment, Survey
 from payctl.environments import contents, health, lint, package, preflight, templates
-from payctl.environments.package import Package
+from payctl.environments.package import Package, Placed
 from payctl.environments.templates import Template
 from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
@@ -14,6 +14,8 @@ from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition
 from stacksets.stack import differences, same_template
+
+NOT_UPLOADED = "none,none,none"  # the versions of code, in a plan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,7 @@ class Deployment:
         merchants.require_template(self.regional.document, self.settings)
         self.package: Package = package.build()
         self.steps: list[str] = []
+        self._code_versions = ""  # once it is uploaded
 
     def run(self) -> Deployed:
         environment, report = self.environment, self.environment.report
@@ -73,6 +76,9 @@ class Deployment:
             report.phase("Lint the templates")
             lint.lint(self.regional, self.world, self.settings.regions)
             lint.cfn_lint((self.regional, self.world), self.settings.regions, note=report.note)
+        if planned:
+            report.phase("Try the functions' code")
+            lint.code(self.package, self.regional, note=report.note)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
@@ -88,7 +94,9 @@ class Deployment:
                 self._enrol()
             self._global()
             self._link()
+            self._require_built()
         report.phase("Verify")
+        health.require_built(environment, environment.survey().stacks, self.package.hash)
         return Deployed(steps=tuple(self.steps), health=health.health(environment))
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
@@ -139,9 +147,11 @@ class Deployment:
         """What the StackSet shall be: with the Regions' keys once they are linked. While a Region is lost, with those
         they are linked by: without them, the others would lose what serves their callers."""
         whole = link or (survey.linked and survey.complete)
+        present = survey.stack_set.parameters if survey.stack_set else {}
         parameters = templates.regional_parameters(
             self.settings,
             code_hash=self.package.hash,
+            code_versions=self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
             key_arns=survey.key_arns() if whole else survey.linked_keys,
             test_faults=self.options.test_faults,
         )
@@ -194,12 +204,16 @@ class Deployment:
     def _upload(self) -> None:
         report = self.environment.report
         report.phase(f"Upload the code ({self.package.files} files, {self.package.hash[:12]})")
-        fresh = package.upload_code(self.environment.cloud, self.package)
-        for region in self.settings.regions:
-            report.line(region, "COMPLETE", "" if region in fresh else "already there")
-        self._url = package.upload_template(
-            self.environment.cloud, self.regional, region=self.environment.home, administrator=True
-        )
+        for region, placed in self._place().items():
+            report.line(region, "COMPLETE", "" if placed.fresh else "already there")
+
+    def _place(self) -> dict[str, Placed]:
+        """Upload code and template, or compare what lies there: again before each use, which then names the version."""
+        cloud = self.environment.cloud
+        code_objects = package.upload_code(cloud, self.package)
+        self._code_versions = ",".join(code_objects[region].version for region in self.settings.regions)
+        self._url = package.upload_template(cloud, self.regional, region=self.environment.home, administrator=True)
+        return code_objects
 
     def _regional(self, survey: Survey) -> None:
         """Phase 1: one operation that creates all Regions, or one that updates them."""
@@ -213,6 +227,7 @@ class Deployment:
             # Without instances there is nothing to keep, and nothing that an update could fail on.
             environment.stack_set.delete()
         if survey.stack_set is None or not survey.instances:
+            self._place()
             environment.stack_set.create(
                 self.regional_definition(survey, self._url), **environment.cloud.stack_set_roles
             )
@@ -234,6 +249,7 @@ class Deployment:
         parallel = (link and not survey.linked) or self.options.parallel
 
         def start(token: str) -> None:
+            self._place()
             environment.stack_set.update(
                 self.regional_definition(survey, self._url, link=link),
                 token=token,
@@ -285,6 +301,14 @@ class Deployment:
         stack = stacks.apply(name, definition, partial(environment.report.line, home))
         if stack.status.failed:
             raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))
+
+    def _require_built(self) -> None:
+        """What CloudFormation has read must be what was built, whatever it makes of a version in an address."""
+        survey, names = self.environment.survey(), self.environment.names
+        differs = [names.stack_set] if self._changed(survey) else []
+        differs += [names.global_stack] if self._global_differs(survey) else []
+        if differs:
+            raise ToolError(f"{differs[0]} is not what was built", remedy="see `payctl plan`, then deploy again")
 
     def _link(self) -> None:
         """Phase 3, once in a Region's life: tell every Region the keys of the others."""

@@ -1,10 +1,11 @@
 """What was changed behind CloudFormation's back, property by property, by Region."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from payctl.environment import GLOBAL, Environment
+from payctl.environments.health import FUNCTION, other_code
 from stacksets.errors import ToolError
 from stacksets.model import Stack
 from stacksets.stack import Stacks
@@ -35,7 +36,8 @@ class Drift:
 
 
 def drift(environment: Environment) -> tuple[Drift, ...]:
-    """Have CloudFormation compare every stack with what is there: StackSet drift, and the global stack's.
+    """Have CloudFormation compare every stack with what is there: StackSet drift, and the global stack's; and compare
+    the functions' code.
 
     Edits that somebody made by CloudFormation on an instance's stack are no drift (docs/aws.md, "Drift of a StackSet"):
     `payctl plan` shows them.
@@ -57,7 +59,24 @@ def drift(environment: Environment) -> tuple[Drift, ...]:
     if not survey.global_stack.status.absent:
         environment.report.phase("Compare the global stack with its template")
         drifts += _global(environment, survey.global_stack)
+    drifts += _code(environment, survey.stacks)
     return tuple(drifts)
+
+
+def _code(environment: Environment, stacks: Mapping[str, Stack]) -> Iterator[Drift]:
+    """The code of functions, which CloudFormation does not compare; that one is gone, it says itself."""
+    environment.report.phase("Compare the code of the functions")
+    for each in other_code(environment, stacks):
+        if each.actual:
+            difference = Difference(path="/Code", expected=each.expected, actual=each.actual, kind="NOT_EQUAL")
+            yield Drift(
+                place=each.region,
+                resource=each.resource,
+                kind=FUNCTION,
+                physical_id=each.function,
+                status="MODIFIED",
+                differences=(difference,),
+            )
 
 
 def _global(environment: Environment, stack: Stack) -> Iterator[Drift]:

@@ -11,6 +11,7 @@ from payctl import signed_http
 from payctl.advice import explain
 from payctl.environment import Environment, Survey
 from payctl.environments import health
+from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
 from payctl.payments.registers import Registers
 from payctl.payments.tables import due_payments
@@ -94,6 +95,7 @@ class Status:
     global_stack: GlobalStack
     deployed: bool
     regions: tuple[Attention, ...] = ()
+    other_code: tuple[OtherCode, ...] = ()
 
 
 def status(environment: Environment) -> Status:
@@ -123,6 +125,7 @@ def status(environment: Environment) -> Status:
         ),
         deployed=deployed,
         regions=attention(environment) if deployed or silent else (),
+        other_code=health.other_code(environment, survey.stacks, tolerant=True),
     )
 
 

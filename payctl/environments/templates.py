@@ -62,7 +62,12 @@ def definition(template: Template, url: str, parameters: Mapping[str, str], tags
 
 
 def regional_parameters(
-    settings: Settings, *, code_hash: str, key_arns: Sequence[str] = (), test_faults: bool = False
+    settings: Settings,
+    *,
+    code_hash: str,
+    code_versions: str = "",
+    key_arns: Sequence[str] = (),
+    test_faults: bool = False,
 ) -> dict[str, str]:
     """The parameters of regional.json; without key ARNs the Regions are not linked."""
     limits, options, processor, domain = settings.limits, settings.options, settings.processor, settings.domain
@@ -71,6 +76,7 @@ def regional_parameters(
         "HomeRegion": settings.home,
         "Protect": _flag(settings.protect),
         "CodeHash": code_hash,
+        "CodeVersions": code_versions,
         "ReservedConcurrency": str(limits.reserved_concurrency),
         "LogRetentionDays": str(limits.log_retention_days),
         "LogExecutionData": _flag(options.log_execution_data),

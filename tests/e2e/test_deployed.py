@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from localcloud.client import ACCOUNT
-from tests.e2e.support import REGIONS, Environment, eventually
+from payctl.environments import package
+from tests.e2e.support import REGIONS, ROOT, Environment, eventually
 
 TAGS = {"Environment": "dev", "Application": "multi-region-payment-processing", "CostCenter": "finance"}
 each_region = pytest.mark.parametrize("region", REGIONS)
@@ -44,6 +45,7 @@ def test_b05_the_processor_is_configured_as_specified(dev: Environment, region: 
     assert configuration["TracingConfig"] == {"Mode": "Active"}
     assert function["Concurrency"] == {"ReservedConcurrentExecutions": 2}
     assert "AWS_REGION" not in configuration["Environment"]["Variables"]
+    assert configuration["CodeSha256"] == package.build(ROOT / "lambda").sha256
     assert configuration["KMSKeyArn"] == key_of(dev, region)["Arn"]
     assert TAGS.items() <= function["Tags"].items()
     (group,) = dev.client("logs", region).describe_log_groups(

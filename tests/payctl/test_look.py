@@ -56,11 +56,12 @@ def test_preflight_finds_a_missing_artifact_bucket(project: Project, aws: Aws) -
     s3, bucket = aws("s3", THIRD), artifact_bucket(THIRD, project.environment().cloud.account)
     for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
         s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
-    location = {"LocationConstraint": THIRD}
-    with changed(
-        lambda: s3.delete_bucket(Bucket=bucket),
-        lambda: s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=location),
-    ):
+
+    def make() -> None:
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": THIRD})
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+
+    with changed(lambda: s3.delete_bucket(Bucket=bucket), make):
         assert failed(project.environment()) == [(THIRD, "artifacts")]
 
 

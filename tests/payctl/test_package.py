@@ -58,15 +58,58 @@ def test_code_is_uploaded_to_every_region_once(project: Project, aws: Callable[[
     cloud = project.environment().cloud
     project.code(f"print('{project.suffix}')")
     built = package.build()
-    assert package.upload_code(cloud, built) == REGIONS
-    assert package.upload_code(cloud, built) == ()
+    first, second = package.upload_code(cloud, built), package.upload_code(cloud, built)
+    assert [placed.fresh for placed in first.values()] == [True] * 3
+    assert [placed.fresh for placed in second.values()] == [False] * 3
     for region in REGIONS:
-        found = aws("s3", region).get_object(Bucket=artifact_bucket(region, cloud.account), Key=built.key)
+        assert first[region].version == second[region].version
+        found = aws("s3", region).get_object(
+            Bucket=artifact_bucket(region, cloud.account), Key=built.key, ChecksumMode="ENABLED"
+        )
         assert found["Body"].read() == built.content
+        assert (found["ChecksumSHA256"], found["VersionId"]) == (built.sha256, first[region].version)
 
 
 def test_account_without_buckets_is_told_to_bootstrap(project: Project) -> None:
     built = package.build()
     s3 = project.environment().cloud.s3(REGIONS[0])
     with pytest.raises(ToolError, match="run `payctl bootstrap`"):
-        package.put_once(s3, "payment-artifacts-none", built.key, built.content, region=REGIONS[0], owner="0" * 12)
+        package.place(s3, "payment-artifacts-none", built.key, built.content, region=REGIONS[0], owner="0" * 12)
+
+
+@pytest.mark.parametrize("content", [b"built", b"other"])  # of one length
+def test_object_without_that_checksum_is_compared_by_its_bytes(
+    project: Project, aws: Callable[[str, str], Any], content: bytes
+) -> None:
+    """As earlier versions uploaded it."""
+    cloud, key = project.environment().cloud, f"code/{project.suffix}.zip"
+    bucket, s3 = artifact_bucket(REGIONS[0], cloud.account), cloud.s3(REGIONS[0])
+    version = aws("s3", REGIONS[0]).put_object(Bucket=bucket, Key=key, Body=content)["VersionId"]
+    if content == b"built":
+        assert package.place(s3, bucket, key, b"built", region=REGIONS[0], owner=cloud.account).version == version
+    else:
+        with pytest.raises(ToolError, match=f"{key}, version {version}, is not what was built"):
+            package.place(s3, bucket, key, b"built", region=REGIONS[0], owner=cloud.account)
+
+
+def test_who_uploads_at_the_same_moment_is_compared_and_never_overwritten(
+    project: Project, aws: Callable[[str, str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cloud, key = project.environment().cloud, f"code/{project.suffix}.zip"
+    bucket, s3, put = artifact_bucket(REGIONS[0], cloud.account), cloud.s3(REGIONS[0]), cloud.s3(REGIONS[0]).put_object
+
+    def be_late(**arguments: Any) -> Any:
+        aws("s3", REGIONS[0]).put_object(Bucket=bucket, Key=key, Body=b"other")
+        return put(**arguments)
+
+    monkeypatch.setattr(s3, "put_object", be_late)
+    with pytest.raises(ToolError, match="is not what was built"):
+        package.place(s3, bucket, key, b"built", region=REGIONS[0], owner=cloud.account)
+
+
+def test_bucket_without_versions_is_refused(project: Project, aws: Callable[[str, str], Any]) -> None:
+    """Nothing in it can be pinned."""
+    cloud, bucket = project.environment().cloud, f"payment-artifacts-{project.suffix}"
+    aws("s3", REGIONS[0]).create_bucket(Bucket=bucket)
+    with pytest.raises(ToolError, match=f"bucket {bucket} keeps no versions.*`payctl bootstrap`"):
+        package.place(cloud.s3(REGIONS[0]), bucket, "key", b"built", region=REGIONS[0], owner=cloud.account)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = load(ROOT / "deployment.toml", {})
 REGIONS = SETTINGS.regions
 KEY_ARNS = ",".join(f"arn:aws:kms:{region}:{ACCOUNT}:key/Key-{region}" for region in REGIONS)
-GIVEN: dict[str, str | int] = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64}
+GIVEN: dict[str, str | int] = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64, "CodeVersions": "first,second,third"}
 
 
 def regional(templates: Mapping[str, Any], **parameters: str | int) -> dict[str, Resolved]:

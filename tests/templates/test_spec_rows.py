@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from builder.lint.evaluate import Resolved, resolve
+from tests.templates.conftest import REGIONS
 
 
 def only(stack: Resolved, kind: str) -> dict[str, Any]:
@@ -90,7 +91,11 @@ class TestFunctions:
             "Timeout": 900,
             "ReservedConcurrentExecutions": 2,
             "TracingConfig": {"Mode": "Active"},
-            "Code": {"S3Bucket": f"payment-artifacts-{stack.region}-123456789012", "S3Key": f"code/{'0' * 64}.zip"},
+            "Code": {
+                "S3Bucket": f"payment-artifacts-{stack.region}-123456789012",
+                "S3Key": f"code/{'0' * 64}.zip",
+                "S3ObjectVersion": ["first", "second", "third"][REGIONS.index(stack.region)],
+            },
         }
         assert {key: processor[key] for key in wanted} == wanted
         assert processor["Runtime"].startswith("python3.")
