@@ -44,7 +44,6 @@ ACCESS_LOG_FORMAT = json.dumps(
         "responseType": "$context.error.responseType",
         "integrationStatus": "$context.integration.status",
         "latency": "$context.responseLatency",
-        "trace": "$context.xrayTraceId",
     }
 )
 
@@ -218,9 +217,9 @@ def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -
                 ThrottlingRateLimit=50,
             ),
         ],
-        TracingEnabled=True,
+        TracingEnabled=False,
         DependsOn=[access.title, execution.title],
-        Metadata=waivers.skip(waivers.NO_CACHE),
+        Metadata=waivers.skip(waivers.NO_CACHE, waivers.NO_TRACE),
         Tags=tags(API),
     )
 

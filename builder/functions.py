@@ -7,7 +7,6 @@ from awacs.aws import Statement
 from troposphere import GetAtt, If, NoValue, Ref, Sub, Template
 from troposphere.awslambda import (
     Code,
-    DeadLetterConfig,
     Environment,
     EventInvokeConfig,
     Function,
@@ -17,7 +16,6 @@ from troposphere.awslambda import (
 from troposphere.iam import PolicyType
 from troposphere.kms import Key
 from troposphere.logs import LogGroup
-from troposphere.sqs import Queue
 
 from builder import waivers
 from builder.intrinsics import arn, tags
@@ -34,7 +32,6 @@ from builder.policies import (
     read_register,
     read_secret,
     role,
-    send_to,
     start_workflow,
     store_receipt,
     trace,
@@ -49,13 +46,16 @@ RUNTIME = "python3.13"
 
 
 class Functions:
-    """Adds the functions of one template; they share code, settings, key and dead-letter queue."""
+    """Adds the functions of one template; they share code, settings and key.
 
-    def __init__(self, template: Template, settings: Settings, *, key: Key, dead_letters: Queue, register: Any) -> None:
+    None has a dead-letter queue: that would keep whole events, which nothing has judged. Only the schedule calls one of
+    them asynchronously, the janitor, and the next minute is its retry.
+    """
+
+    def __init__(self, template: Template, settings: Settings, *, key: Key, register: Any) -> None:
         self.template = template
         self.settings = settings
         self.key = key
-        self.dead_letters = dead_letters
         self.register = register
 
     def add_processor(self) -> Function:
@@ -64,7 +64,7 @@ class Functions:
             "Processor",
             PROCESSOR,
             "payments.function.handler",
-            *self._settle("sqs"),
+            *self._settle(),
             put_events(arn("events", f"event-bus/{BUS}")),
             start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
             memory=3072,
@@ -81,18 +81,15 @@ class Functions:
             HEALTH,
             "payments.health.handler",
             read_register(self.register),
-            use_key(self.key, "dynamodb", "lambda", "sqs"),
+            use_key(self.key, "dynamodb", "lambda"),
             memory=256,
             timeout=10,
             traced=False,
-            Metadata=waivers.skip(waivers.NO_VPC, waivers.HEALTH_UNCAPPED),
+            Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS, waivers.HEALTH_UNCAPPED),
         )
 
     def add_janitor(self) -> Function:
-        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins.
-
-        A run that fails holds no payment, and the next minute is its retry: no letter of it waits for a person.
-        """
+        """Takes overdue payments one step further; one run at a time, which ends before the next minute begins."""
         janitor = self._add(
             "Janitor",
             JANITOR,
@@ -102,8 +99,6 @@ class Functions:
             identify(self.register),
             memory=1024,
             timeout=55,
-            letters=False,
-            Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS),
             ReservedConcurrentExecutions=If("Reserved", 1, NoValue),
         )
         self._add_secret_policy("Janitor")
@@ -118,13 +113,13 @@ class Functions:
         )
         return janitor
 
-    def _settle(self, *services: str) -> list[Statement]:
-        """Rights to settle a payment, for the processor and the janitor; `services` use the key for one of them."""
+    def _settle(self) -> list[Statement]:
+        """Rights to settle a payment, for the processor and the janitor."""
         return [
             act_on_registers(self.register),
             publish_record(),
             store_receipt(BUCKET),
-            use_key(self.key, "dynamodb", "lambda", "s3", *services),
+            use_key(self.key, "dynamodb", "lambda", "s3"),
             *use_peer_keys("dynamodb"),
         ]
 
@@ -136,7 +131,6 @@ class Functions:
         *statements: Statement,
         memory: int,
         timeout: int,
-        letters: bool = True,
         traced: bool = True,
         **options: Any,
     ) -> Function:
@@ -156,11 +150,10 @@ class Functions:
                 trust("lambda"),
                 write_logs(f"/aws/lambda/{name}"),
                 *([trace()] if traced else []),
-                *([send_to(self.dead_letters)] if letters else []),
                 *statements,
             )
         )
-        options.setdefault("Metadata", waivers.skip(waivers.NO_VPC))
+        options.setdefault("Metadata", waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS))
         return self.template.add_resource(
             Function(
                 title,
@@ -171,7 +164,6 @@ class Functions:
                     S3Key=Sub("code/${CodeHash}.zip"),
                     S3ObjectVersion=of_rank("CodeVersions", "Rank"),
                 ),
-                DeadLetterConfig=(DeadLetterConfig(TargetArn=GetAtt(self.dead_letters, "Arn")) if letters else NoValue),
                 Environment=Environment(Variables=self._variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),

@@ -16,7 +16,7 @@ KEPT = 14 * 24 * 3600  # seconds; the longest that SQS keeps a message
 
 
 def add_dead_letters(template: Template, key: Key) -> Queue:
-    """Payments, events and invocations that failed for good; `payctl redrive` puts them back."""
+    """Workflows and events that failed for good; `payctl redrive` starts them again."""
     queue = template.add_resource(
         Queue(
             "DeadLetterQueue",

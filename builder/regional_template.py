@@ -21,7 +21,7 @@ def regional_template(settings: Settings) -> Template:
     dead_letters = queues.add_dead_letters(template, key)
     topic = alerts.add_topic(template, key)
 
-    functions = Functions(template, settings, key=key, dead_letters=dead_letters, register=register)
+    functions = Functions(template, settings, key=key, register=register)
     processor = functions.add_processor()
     health = functions.add_health()
     janitor = functions.add_janitor()

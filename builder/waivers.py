@@ -5,7 +5,14 @@ NO_VPC = (
     "Not in a VPC: neither FSBP nor PCI DSS 4.0.1 asks for it, and it would cut the register off its peers",
 )
 HEALTH_UNCAPPED = ("CKV_AWS_115", "Not capped: a throttled health check would take a healthy Region out of DNS")
-NO_LETTERS = ("CKV_AWS_116", "No dead letters: a run that fails holds no payment, and the next minute is its retry")
+NO_LETTERS = (
+    "CKV_AWS_116",
+    "No dead letters: they would keep whole events, unjudged; only the janitor is called asynchronously, every minute",
+)
+NO_TRACE = (
+    "CKV_AWS_73",
+    "Not traced: a trace keeps the address of a request before anything can judge the id in it",
+)
 NO_CACHE = ("CKV_AWS_120", "No cache: a payment must never be answered from one")
 RECOVERY_UNSEEN = (
     "CKV_AWS_165",

@@ -35,33 +35,68 @@ from builder.policies import (
     use_key,
 )
 
-# The input of an execution may be anything that a caller sends; what is no object is wrapped as `input`.
-INPUT = """$input := $states.context.Execution.Input;
-  $payment := $type($input) = 'object' ? $input : {'input': $input};
-  $tried := [$payment.tried, '${Region}'];"""
+# The input of an execution may be anything that a caller sends. Of who has tried, only names of Regions are believed.
+TRIED = """$input := $states.context.Execution.Input;
+  $others := ['${First}', '${Second}'];
+  $before := $others[$ in $input.tried];
+  $tried := [$before, '${Region}'];"""
 
-# The next Region in rank order that has not tried yet; "" when all have.
+# What the workflow itself can tell of an input that no function has judged: every member has the form that it has in a
+# payment, and no thirteen digits are close enough together for a card number. The function knows better, and lets more
+# through; this is for handing on what no function here could look at. Without `and` before what may raise an error.
+HARMLESS = r"""$payment := $type($input) = 'object' ? $input : {};
+  $paid := $payment.transaction;
+  $close := /[0-9](?:[^0-9A-Za-z]*(?:[A-Za-z][^0-9A-Za-z]*)?[0-9]){12}/;
+  $is := function($value, $form) { $type($value) = 'string' ? $contains($value, $form) : false };
+  $number := function($value, $form) { $type($value) = 'number' ? $contains($string($value), $form) : false };
+  $safe := function($value, $form) { $is($value, $form) ? $not($contains($value, $close)) : false };
+  $id := /^([a-z][a-z0-9-]{0,31}:)?[A-Za-z0-9_-]{1,64}$/;
+  $hash := function($value) { $is($value, /^[0-9a-f]{64}$/) ? $not($contains($value, /[0-9]{13}/)) : false };
+  $text := /^[A-Za-z0-9 _.,:#\/+-]{1,128}$/;
+  $amount := /^[0-9]{1,9}([.][0-9]{1,3})?$/;
+  $date := /^20[0-3][0-9](-[0-9]{2}){2}[T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:?[0-9]{2})$/;
+  $only := function($object, $names) { $count($keys($object)[$not($ in $names)]) = 0 };
+  $harmless := $only($payment, ['transaction', 'transactionId', 'account', 'hash', 'region', 'failover', 'next',
+      'tried', 'reason', 'error'])
+    and ($exists($paid) or $exists($payment.transactionId))
+    and ($exists($payment.transactionId) ? $safe($payment.transactionId, $id) : true)
+    and ($exists($payment.account) ? $is($payment.account, /^[0-9]{12}$/) : true)
+    and ($exists($payment.hash) ? $hash($payment.hash) : true)
+    and ($exists($paid) ? $type($paid) = 'object' and $only($paid, ['id', 'amount', 'currency', 'timestamp', 'source',
+      'reference']) and $safe($paid.id, $id)
+      and ($exists($paid.source) ? $safe($paid.source, $text) : true)
+      and ($exists($paid.reference) ? $safe($paid.reference, $text) : true) and $is($paid.currency, /^[A-Z]{3}$/)
+      and ($is($paid.amount, $amount) or $number($paid.amount, $amount))
+      and ($is($paid.timestamp, $date) or $number($paid.timestamp, /^1[0-9]{9}([.][0-9]{1,2})?$/)) : true);"""
+
+# The next Region in rank order that has not tried yet; "" when all have, or when the input must stay where it is.
 HAND_OVER = (
     "{% (\n  "
-    + INPUT
+    + TRIED
+    + "\n  "
+    + HARMLESS
     + """
-  $left := ['${First}', '${Second}'][$not($ in $tried)];
-  $merge([$payment, {
-    'region': '${Region}', 'failover': 'true', 'tried': $tried,
-    'next': $exists($left) ? $left[0] : '',
-    'reason': $states.input.reason, 'error': $states.input.error
-  }])
+  $left := $others[$not($ in $tried)];
+  $goes := $exists($left) ? $states.input.reason = 'NotSettled' or $harmless : false;
+  $merge($goes ? [
+    $sift($payment, function($value, $name) { $name in ['transaction', 'transactionId', 'account', 'hash'] }),
+    {'region': '${Region}', 'failover': 'true', 'tried': $tried, 'next': $left[0], 'reason': $states.input.reason}
+  ] : [
+    {'next': '', 'reason': $exists($left) ? 'NotJudged' : 'NoRegionLeft',
+     'error': $states.input.reason & ': ' & $states.input.error}
+  ])
 ) %}"""
 )
 
+# Nothing of the input: whoever may, finds that in the history of the execution.
 DEAD_LETTER = (
     "{% (\n  "
-    + INPUT
+    + TRIED
     + """
-  $string($merge([$payment, {
+  $string({
     'reason': $states.input.reason, 'error': $states.input.error,
     'tried': $tried, 'execution': $states.context.Execution.Id
-  }]))
+  })
 ) %}"""
 )
 
@@ -90,15 +125,7 @@ def definition() -> dict[str, Any]:
             "RegionLeft": {
                 "Type": "Choice",
                 "Choices": [{"Condition": "{% $states.input.next != '' %}", "Next": "FailOver"}],
-                "Default": "NoRegionLeft",
-            },
-            "NoRegionLeft": {
-                "Type": "Pass",
-                "Output": {
-                    "reason": "NoRegionLeft",
-                    "error": "{% $states.input.reason & ': ' & $states.input.error %}",
-                },
-                "Next": "DeadLetter",
+                "Default": "DeadLetter",
             },
             "FailOver": fail_over(),
             "HandedOver": {"Type": "Succeed"},
@@ -106,7 +133,7 @@ def definition() -> dict[str, Any]:
             "Failed": {
                 "Type": "Fail",
                 "Error": "{% $states.input.reason %}",
-                "Cause": "The payment is in the dead-letter queue",
+                "Cause": "A dead letter names this execution",
             },
         },
     }
@@ -171,7 +198,7 @@ def fail_over() -> dict[str, Any]:
 
 
 def dead_letter() -> dict[str, Any]:
-    """Send the whole payment to the dead-letter queue with the reason; the execution ends FAILED."""
+    """Send the reason and the execution to the dead-letter queue; the execution ends FAILED."""
     return {
         "Type": "Task",
         "Resource": "arn:aws:states:::sqs:sendMessage",

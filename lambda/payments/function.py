@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from payments import api, merchants, metrics, runtime, task
-from payments.log import log, payment_tag
+from payments.log import log
 from payments.merchants import Caller
 from payments.protocol.flows import Reply, get, pursue, submit
 from payments.protocol.transactions import InvalidTransactionError, kept_id, read_request
@@ -35,7 +35,7 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]
         return api.problem(503)
     log(
         "answered",
-        payment=payment_tag(payment),
+        payment=runtime.tag(payment),
         code=reply.code,
         status=reply.status if reply.intent else "",
         state=reply.outcome.state.value if reply.outcome else "",
@@ -74,10 +74,22 @@ def do_get(wanted: str, caller: Caller, path: str) -> tuple[api.Response, Reply,
 
 
 def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
-    """Take the payment of an execution one step further. Raises InvalidTransaction, IdTaken or NotSettled."""
-    wanted = task.read_input(workflow.get("input"), runtime.settings().account)
-    outcome = run(pursue(runtime.context(), wanted.payment, wanted.intent), TASK_SECONDS)
-    log("task", payment=payment_tag(wanted.payment), state=outcome.state.value, execution=workflow.get("execution", ""))
+    """Take the payment of an execution one step further. Raises InvalidTransaction, IdTaken or NotSettled, whose texts
+    get into the workflow's history and its dead letters: they hold nothing of the input but its keyed hash."""
+    brought, execution = workflow.get("input"), workflow.get("execution", "")
+    try:
+        wanted = task.read_input(brought, runtime.settings().account)
+    except task.InvalidTransaction as error:
+        runtime.learn_log_key(API_SECONDS)
+        seen = runtime.tag(task.text_of(brought))
+        log("refused", payment=seen, execution=execution)
+        raise task.InvalidTransaction(f"{error} (hash {seen or 'unknown'})") from None
+    try:
+        outcome = run(pursue(runtime.context(), wanted.payment, wanted.intent), TASK_SECONDS)
+    except Exception as error:  # noqa: BLE001 - its text may hold what callers sent
+        log_failure(error)
+        raise task.NotSettled(type(error).__name__) from None
+    log("task", payment=runtime.tag(wanted.payment), state=outcome.state.value, execution=execution)
     return task.conclude(wanted, outcome)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from payments import metrics, runtime
 from payments.aws import AwsError
 from payments.health import SWITCH
-from payments.log import log, payment_tag
+from payments.log import log
 from payments.protocol.ports import LOST, Flow, Read
 from payments.protocol.rejoining import withdraw
 from payments.protocol.settlement import State
@@ -68,9 +68,9 @@ def take_further(payments: Iterable[str], until: float) -> dict[str, Swept]:
         try:
             swept = runtime.driver().run(sweep(runtime.context(), payment), SWEEP_SECONDS)
         except Exception as error:  # noqa: BLE001 - one payment that cannot be read must not hold up the others
-            log("failed", payment=payment_tag(payment), error=type(error).__name__)
+            log("failed", payment=runtime.tag(payment), error=type(error).__name__)
             return payment, Swept(State.UNFINISHED)
-        log("swept", payment=payment_tag(payment), state=swept.state.value)
+        log("swept", payment=runtime.tag(payment), state=swept.state.value)
         return payment, swept
 
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -1,10 +1,11 @@
 """Log lines: JSON with an allow-list of fields, and nothing that callers sent.
 
-A payment is named by the beginning of the SHA-256 of its id, never by the id, the amount or the caller's text. As a
-second layer, any value that still looks like a card number is withheld.
+A payment is named by the beginning of the HMAC of its id, with a key of the environment (docs/decisions/log-key.md):
+never by the id, the amount or the caller's text. As a second layer, any value that still looks like a card number is
+withheld.
 """
 
-import hashlib
+import hmac
 import json
 import sys
 import time
@@ -30,9 +31,10 @@ FIELDS: Final = frozenset(
 )
 
 
-def payment_tag(payment: str) -> str:
-    """The name of a payment in logs: enough to find it by, nothing of what it contains."""
-    return hashlib.sha256(payment.encode()).hexdigest()[:16]
+def tag_of(text: str, key: str) -> str:
+    """The name of a payment in logs: enough to find it by, nothing of what it contains. "" without a key: a plain hash
+    of something short says what it is to anybody who tries them all."""
+    return hmac.digest(bytes.fromhex(key), text.encode(), "sha256").hex()[:16] if text and key else ""
 
 
 def log(what: str, **fields: object) -> None:

@@ -29,6 +29,8 @@ class Members:
         self._served: Mapping[str, float] = {}
         """When each register last said that it serves."""
         self._lost: frozenset[str] = frozenset()
+        self.log_key = ""
+        """For the names of payments in logs, in hex; "" before any register has answered."""
         self._look_at = self._look_patiently_at = 0.0
 
     @property
@@ -52,6 +54,7 @@ class Members:
     def learn(self, answers: Mapping[str, Cell]) -> None:
         """Take note of what the registers that answered say about themselves."""
         now = time.monotonic()
+        self.log_key = next((str(cell["log_key"]) for cell in answers.values() if "log_key" in cell), self.log_key)
         serving = {region for region, cell in answers.items() if cell.get("serves") == region}
         silent = {region: moment for region, moment in self._served.items() if region not in answers}
         self._served = silent | dict.fromkeys(serving, now)

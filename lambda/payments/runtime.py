@@ -5,8 +5,8 @@ import time
 from functools import cache
 
 from payments.aws import Aws, Credentials
-from payments.log import log
-from payments.protocol.ports import Context
+from payments.log import log, tag_of
+from payments.protocol.ports import Context, Flow
 from payments.settings import Settings, read
 from payments.store import Driver
 
@@ -21,6 +21,20 @@ def settings() -> Settings:
 def driver() -> Driver:
     """The one driver of this process; its connections outlive an invocation."""
     return Driver(settings(), Aws(Credentials.of_function(), settings().endpoint), log)
+
+
+def tag(text: str) -> str:
+    """What stands for an id or an input in logs and dead letters."""
+    return tag_of(text, driver().members.log_key)
+
+
+def learn_log_key(seconds: float) -> None:
+    """Have `tag` work before anything was asked of a register: running a flow looks at them first."""
+    driver().run(_nothing(), seconds)
+
+
+def _nothing() -> Flow[None]:
+    yield from ()
 
 
 @cache

@@ -1,5 +1,6 @@
 """The workflow's task: its input and output as Step Functions has them. The workflow knows the errors by name."""
 
+import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -90,6 +91,14 @@ def bounded(value: Any) -> bool:
         if len(values) > MEMBERS:
             return False
     return sum(map(len, texts)) <= TEXT
+
+
+def text_of(value: Any) -> str:
+    """An input as text, to make its hash of; "" where it is nested too deeply for that."""
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        return ""
 
 
 def conclude(wanted: Wanted, outcome: Outcome) -> dict[str, Any]:

@@ -185,6 +185,12 @@ def _record(metrics: Metrics, called: tuple[str, str, str], method: str, answer:
     metrics.count("AWS/ApiGateway", "4XXError", dimensions, float(400 <= status < 500))
     metrics.count("AWS/ApiGateway", "5XXError", dimensions, float(status >= 500))
     metrics.count("AWS/ApiGateway", "Latency", dimensions, latency, "Milliseconds")
+    if stage.get("tracingEnabled"):
+        address = f"https://{api_id}.execute-api.{get_region()}.amazonaws.com/{stage_name}{path}"
+        request = {"url": address, "method": method, "client_ip": get_request_client_ip()}
+        name = f"{api.get('name', '')}/{stage_name}"
+        http = {"request": request, "response": {"status": status}}
+        logs.trace("AWS::ApiGateway::Stage", name, latency / 1000, http=http)
     settings = stage.get("accessLogSettings") or {}
     if not settings.get("destinationArn"):
         return
@@ -193,7 +199,7 @@ def _record(metrics: Metrics, called: tuple[str, str, str], method: str, answer:
         "requestTime": datetime.now(UTC).strftime("%d/%b/%Y:%H:%M:%S +0000"),
         "identity.sourceIp": get_request_client_ip(),
         "httpMethod": method,
-        "resourcePath": path,
+        "resourcePath": _resource(api_id, path),
         "path": path,
         "stage": stage_name,
         "status": str(status),
@@ -201,6 +207,12 @@ def _record(metrics: Metrics, called: tuple[str, str, str], method: str, answer:
     }
     line = CONTEXT_VARIABLE.sub(lambda match: variables.get(match[1], "-"), settings.get("format", ""))
     logs.write(settings["destinationArn"], LOG_STREAM, line)
+
+
+def _resource(api_id: str, path: str) -> str:
+    """The resource that a path belongs to, as the API defines it: `/payments/{id}`; "-" where there is none."""
+    resource, _ = apigateway_v1._match_resource_tree(api_id, [*filter(None, path.split("/"))])
+    return str(resource["path"]) if resource else "-"
 
 
 # --- CloudFormation
@@ -234,6 +246,7 @@ def _complete_request_validator(physical_id: str, properties: Properties, _old: 
 def _complete_stage(_physical_id: str, properties: Properties, _old: Properties) -> None:
     log = properties.get("AccessLogSetting") or {}
     stage = apigateway_v1._stages_v1[properties["RestApiId"]][properties["StageName"]]
+    stage["tracingEnabled"] = is_true(properties.get("TracingEnabled"))
     stage["accessLogSettings"] = (
         {"destinationArn": log["DestinationArn"], "format": log.get("Format", "")} if log else {}
     )

@@ -17,7 +17,7 @@ from ministack.core.responses import get_region
 from ministack.services import lambda_svc
 
 from localcloud.cloud import Cloud, Metrics
-from localcloud.gaps import patching
+from localcloud.gaps import logs, patching
 from localcloud.gaps.patching import Properties
 from localcloud.iam.rights import DeniedError, Rights
 from localcloud.network import Network
@@ -137,6 +137,10 @@ def _dispatch(
     cloud.metrics.count("AWS/Lambda", "Duration", dimensions, elapsed, "Milliseconds")
     if failed and raised.error_type and isinstance(result.get("body"), dict):
         result["body"]["errorType"] = raised.error_type
+    if (config.get("TracingConfig") or {}).get("Mode") == "Active":
+        body = result["body"] if failed and isinstance(result.get("body"), dict) else {}
+        named, says = str(body.get("errorType", "")), str(body.get("errorMessage", ""))
+        logs.trace("AWS::Lambda::Function", dimensions["FunctionName"], elapsed / 1000, error=named, message=says)
     for line in _embedded_metrics(result.get("log") or ""):
         _publish(cloud.metrics, line)
     return result

@@ -1,8 +1,19 @@
-"""CloudWatch Logs: lines that AWS services write and the emulator does not; log groups need their key's policy."""
+"""What AWS services write down and the emulator does not: lines in CloudWatch Logs, traces in X-Ray. And log groups
+need their key's policy.
 
+Every request is traced, where AWS traces some. A segment holds what X-Ray's developer guide lists ("AWS X-Ray segment
+documents"): of API Gateway the whole address of the request, of Lambda and Step Functions the text of an error.
+"""
+
+import json
+import secrets
 import time
+from collections import deque
 from functools import partial
+from typing import Any, Final
 
+from ministack import app
+from ministack.core import router
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudwatch_logs
 
@@ -12,9 +23,16 @@ from localcloud.gaps.patching import Properties
 from localcloud.iam import documents
 from localcloud.iam.rights import LOG_GROUP, DeniedError, Rights
 
+Segment = dict[str, Any]
+KEPT: Final = 20_000
+"""Segments of all Regions; the oldest go first."""
+_segments: deque[tuple[str, str, Segment]] = deque(maxlen=KEPT)
+
 
 def install(cloud: Cloud) -> None:
-    """Check the key of each log group that CloudFormation makes."""
+    """Check the key of each log group that CloudFormation makes, and answer what is asked of X-Ray."""
+    app.SERVICE_HANDLERS["xray"] = _xray
+    router.SERVICE_PATTERNS["xray"] = {}
     patching.wrap_resource("AWS::Logs::LogGroup", partial(_check_key, cloud.rights))
 
 
@@ -41,3 +59,62 @@ def write(group_arn: str, stream: str, line: str) -> None:
         cloudwatch_logs._create_log_stream(place)
     event = {"timestamp": int(time.time() * 1000), "message": line}
     cloudwatch_logs._put_log_events({**place, "logEvents": [event]})
+
+
+# --- X-Ray
+
+
+def trace(origin: str, name: str, seconds: float = 0.0, *, error: str = "", message: str = "", **more: Any) -> None:
+    """Keep the segment of a service of the current Region; `error` and `message` are those of what failed in it."""
+    ended = time.time()
+    segment = {
+        "trace_id": f"1-{int(ended):08x}-{secrets.token_hex(12)}",
+        "id": secrets.token_hex(8),
+        "name": name,
+        "origin": origin,
+        "start_time": ended - seconds,
+        "end_time": ended,
+        **more,
+    }
+    if error:
+        segment |= {"fault": True, "cause": {"exceptions": [{"type": error, "message": message}]}}
+    _segments.append((get_account_id(), get_region(), segment))
+
+
+async def _xray(_method: str, path: str, _headers: Any, body: bytes, _query: Any) -> tuple[int, dict[str, str], bytes]:
+    asked: dict[str, Any] = json.loads(body or b"{}")
+    if path == "/TraceSegments":
+        for document in asked["TraceSegmentDocuments"]:
+            _segments.append((get_account_id(), get_region(), json.loads(document)))
+        answer: dict[str, Any] = {"UnprocessedTraceSegments": []}
+    elif path == "/TraceSummaries":
+        seen = {segment["trace_id"]: segment for segment in _own() if segment["start_time"] >= asked["StartTime"]}
+        answer = {"TraceSummaries": [_summary(segment) for segment in seen.values()]}
+    elif path == "/Traces":
+        found: dict[str, list[Segment]] = {}
+        for segment in _own():
+            found.setdefault(segment["trace_id"], []).append(segment)
+        answer = {
+            "Traces": [
+                {"Id": name, "Segments": [{"Id": each["id"], "Document": json.dumps(each)} for each in found[name]]}
+                for name in asked["TraceIds"]
+                if name in found
+            ]
+        }
+    else:
+        return 400, {"Content-Type": "application/json"}, b'{"__type": "InvalidRequestException"}'
+    return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+
+
+def _own() -> list[Segment]:
+    here = (get_account_id(), get_region())
+    kept = list(_segments)  # at once: functions end on threads of their own
+    return [segment for account, region, segment in kept if (account, region) == here]
+
+
+def _summary(segment: Segment) -> dict[str, Any]:
+    """What a list of traces shows."""
+    request = segment.get("http", {}).get("request", {})
+    http = {"HttpURL": request.get("url"), "HttpMethod": request.get("method")} if request else {}
+    services = [{"Name": segment.get("name", ""), "Type": segment.get("origin", "")}]
+    return {"Id": segment["trace_id"], "HasFault": bool(segment.get("fault")), "Http": http, "ServiceIds": services}

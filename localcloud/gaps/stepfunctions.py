@@ -110,7 +110,21 @@ def _invoke(rights: Rights, invoke: Any, resource: str, arguments: Any) -> Any:
 def _count_and_emit(metrics: Metrics, emit: Any, execution: dict[str, Any]) -> None:
     if name := METRICS.get(execution.get("status", "")):
         metrics.count("AWS/States", name, {"StateMachineArn": execution["stateMachineArn"]})
+    _trace(execution)
     emit(execution)
+
+
+def _trace(execution: dict[str, Any]) -> None:
+    """Of an execution that has ended: its name, and what went wrong."""
+    machine = stepfunctions._state_machines.get(execution["stateMachineArn"]) or {}
+    if execution.get("status") != "RUNNING" and (machine.get("tracingConfiguration") or {}).get("enabled"):
+        logs.trace(
+            "AWS::StepFunctions::StateMachine",
+            machine.get("name", ""),
+            error=execution.get("error", ""),
+            message=execution.get("cause", ""),
+            aws={"execution_arn": execution["executionArn"]},
+        )
 
 
 def _add_and_log(

@@ -1,11 +1,12 @@
-"""Checks of workflows, of health, and of a Region that is lost."""
+"""Checks of workflows, of traces, of health, and of a Region that is lost."""
 
 import json
+import time
 import uuid
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from builder.names import WORKFLOW_LOGS
+from builder.names import PROCESSOR, WORKFLOW_LOGS
 from payctl.acceptance.check import Checks, Group, require
 from payctl.acceptance.deploying import domain
 from payctl.acceptance.site import Site
@@ -103,6 +104,30 @@ def workflow_under_key(site: Site) -> None:
     events = api.get_execution_history(executionArn=execution)["events"]
     site.show(f"{len(events)} events in the history")
     require(events[0]["type"] == "ExecutionStarted", f"the history begins with {events[0]['type']}")
+
+
+@check(
+    "addresses-untraced",
+    source="API Gateway's segment holds the address, so its stage is not traced; that Lambda's segments of such a "
+    "request hold none is read, not seen.",
+    minutes=3,
+)
+def addresses_untraced(site: Site) -> None:
+    """X-Ray keeps the address of no request to the API, though the function is traced."""
+    api, began, payment = site.client("xray"), time.time() - 1, site.new_payment()
+    function = site.environment.names.of(PROCESSOR, site.home)
+    site.post(payment)
+    pay.look(site.environment, payment, (site.home,))
+
+    def traces() -> list[dict[str, Any]]:
+        summaries = api.get_trace_summaries(StartTime=began, EndTime=time.time())["TraceSummaries"]
+        names = [str(service.get("Name")) for each in summaries for service in each.get("ServiceIds", [])]
+        return summaries if function in names else []
+
+    seen = site.until(traces, aws=120, local=5, seen=f"no trace of {function}")
+    kept = [each for each in seen if payment in each.get("Http", {}).get("HttpURL", "")]
+    site.show(f"{len(seen)} traces, {len(kept)} with the address of a request")
+    require(not kept, f"{len(kept)} traces hold the address of a request")
 
 
 @check(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from builder import settings as settings_file
+from payctl import card_numbers
 from payctl.acceptance import report as page
 from payctl.acceptance import run as acceptance
 from payctl.acceptance.check import Verdict
@@ -52,6 +53,7 @@ def run_accept(
     is false. Example: `payctl accept --only pay --skip idle-connections`
     """
     with _place(run.options) as (endpoint, folder), progress.reporter() as shown:
+        card_numbers.refuse_in_settings(run.options.settings)
         settings = settings_file.load(run.options.settings)
         trace, cloud = Trace(), Cloud.of(settings, local=run.options.local, endpoint=endpoint)
         trace.listen(cloud)

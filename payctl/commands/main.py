@@ -7,6 +7,7 @@ import traceback
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.settings import SettingsError
+from payctl import card_numbers
 from payctl.advice import explain
 from payctl.commands import render
 from payctl.commands.app import app
@@ -17,6 +18,7 @@ from stacksets.progress import Terminal
 def main() -> None:
     """Run payctl. Every failure is one line on stderr and exit code 1; --debug shows its traceback."""
     try:
+        card_numbers.refuse_in_arguments(sys.argv[1:])
         app()
     except KeyboardInterrupt:
         _end(ToolError("interrupted", remedy="repeat the command to go on"), code=130)

@@ -13,6 +13,7 @@ from typer.core import TyperCommand
 from typer.main import get_command
 
 from builder import settings as settings_file
+from payctl import card_numbers
 from payctl.cloud import Cloud
 from payctl.commands import render
 from payctl.environment import Environment
@@ -68,6 +69,7 @@ class Run(typer.Context):
     def open(self) -> Iterator[Environment]:
         """The environment that the options name; its progress shows while the block runs."""
         options = self.options
+        card_numbers.refuse_in_settings(options.settings)
         cloud = Cloud.of(settings_file.load(options.settings), local=options.local, endpoint=options.endpoint)
         with progress.reporter() as report:
             yield Environment(cloud, report, Pace())

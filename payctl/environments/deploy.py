@@ -8,7 +8,7 @@ from payctl.environment import Environment, Survey
 from payctl.environments import contents, health, lint, package, preflight, templates
 from payctl.environments.package import Package, Placed
 from payctl.environments.templates import Template
-from payctl.payments import membership, merchants
+from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
@@ -192,6 +192,7 @@ class Deployment:
     def _enrol(self) -> None:
         """Put a new environment's registers into use; note one that is not. Raises ToolError where two are not."""
         idle = membership.enrol_new(self.environment)
+        log_key.share(self.environment)
         if len(idle) > 1:
             raise ToolError(
                 "no payment can be taken: " + "; ".join(f"{region}: {reason}" for region, reason in idle.items()),

@@ -1,4 +1,8 @@
-"""Dead letters: workflows that no Region could finish, and events that no target took."""
+"""Dead letters: workflows that no Region could finish, and events that no target took.
+
+A workflow's letter names its execution, whose history holds the input. What is found is judged as the function judges
+it, and nothing is shown or started again that it would refuse.
+"""
 
 import itertools
 import json
@@ -7,11 +11,18 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from botocore.exceptions import ClientError
+from payments import task
+from payments.protocol import cards
+
+from payctl.advice import failure
 from payctl.environment import Environment
+from stacksets.errors import code_of
 
 HIDDEN_SECONDS: Final = 300  # of a letter that is read; one that is not deleted then appears again
 KEYS: Final = ("transaction", "transactionId", "account", "hash")
 """What a workflow is started with; not "tried": a new start is free to try every Region again."""
+EXECUTION: Final = "execution"
 
 
 class State(StrEnum):
@@ -19,13 +30,14 @@ class State(StrEnum):
 
     SEEN = "seen"
     REDRIVEN = "redriven"
-    KEPT = "kept: holds no payment; repair it with --transaction, or remove it with --discard"
-    DISCARDED = "removed: it held no payment"
+    KEPT = "kept: holds no valid payment; repair it with --transaction, or remove it with --discard"
+    DISCARDED = "removed: it held no valid payment"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Letter:
-    """One dead letter: `input` is what its workflow would be started with, None where it holds no payment."""
+    """One dead letter: `input` is what its workflow would be started with, None where it holds no valid payment.
+    `execution`: the ARN of the one that failed."""
 
     region: str
     message_id: str
@@ -33,6 +45,7 @@ class Letter:
     payment: str
     input: dict[str, Any] | None
     handle: str
+    execution: str = ""
     state: State = State.SEEN
 
 
@@ -71,21 +84,20 @@ def show_again(environment: Environment, letter: Letter) -> None:
     )
 
 
-def parse(body: str) -> tuple[dict[str, Any] | None, str]:
-    """(workflow input, reason) of a letter: of the workflow itself, or an event that no target took. The input is None
-    where it names no payment."""
+def parse(body: str) -> tuple[dict[str, Any], str]:
+    """(what it says, reason) of a letter: of a workflow, or an event that no target took. What it says is the input of
+    an execution, or names one; {} where it is no JSON object."""
     try:
         message = json.loads(body)
-    except ValueError:
-        return None, "not JSON"
+    except (ValueError, RecursionError):
+        return {}, "not JSON"
     if not isinstance(message, dict):
-        return None, "not an object"
+        return {}, "not an object"
     reason = str(message.get("reason") or message.get("error") or "event not delivered")
     detail = message.get("detail")
-    source = detail if isinstance(detail, dict) else message
-    if not (source.get("transaction") or source.get("transactionId")):
-        return None, reason
-    return {key: source[key] for key in KEYS if source.get(key) is not None}, reason
+    own = {name: message[name] for name in (*KEYS, EXECUTION) if name in message}
+    says = detail if isinstance(detail, dict) else own
+    return says, "(withheld)" if cards.in_text(reason) else reason
 
 
 def _read(environment: Environment, region: str) -> Iterator[Letter]:
@@ -103,18 +115,35 @@ def _read(environment: Environment, region: str) -> Iterator[Letter]:
             return
         for message in fresh:
             seen.add(message["MessageId"])
-            yield _letter(region, message)
+            yield _letter(environment, region, message)
 
 
-def _letter(region: str, message: Mapping[str, Any]) -> Letter:
-    content, reason = parse(message["Body"])
-    transaction = (content or {}).get("transaction")
-    payment = (content or {}).get("transactionId") or (transaction.get("id") if isinstance(transaction, dict) else "")
+def _letter(environment: Environment, region: str, message: Mapping[str, Any]) -> Letter:
+    says, reason = parse(message["Body"])
+    execution = str(says.pop(EXECUTION, ""))
+    brought = says or _input_of(environment, region, execution)
+    try:
+        payment = task.read_input(brought, environment.cloud.account).payment
+    except task.InvalidTransaction:
+        payment = ""
     return Letter(
         region=region,
         message_id=message["MessageId"],
         reason=reason,
-        payment=str(payment or ""),
-        input=content,
+        payment=payment,
+        input={key: brought[key] for key in KEYS if brought.get(key) is not None} if payment else None,
         handle=message["ReceiptHandle"],
+        execution=execution,
     )
+
+
+def _input_of(environment: Environment, region: str, execution: str) -> Any:
+    """What an execution of the Region's workflow was started with; None where there is none. Raises ToolError."""
+    if not execution.startswith(environment.names.state_machine(region).replace(":stateMachine:", ":execution:") + ":"):
+        return None
+    try:
+        return json.loads(environment.cloud.stepfunctions(region).describe_execution(executionArn=execution)["input"])
+    except ClientError as error:
+        if code_of(error) in ("ExecutionDoesNotExist", "InvalidArn"):
+            return None
+        raise failure("look at", f"an execution in {region}", error) from error

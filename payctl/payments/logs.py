@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
+from payments.log import tag_of
 
 from builder.names import JANITOR_LOGS, PROCESSOR_LOGS, WORKFLOW_LOGS
 from payctl.environment import Environment
+from payctl.payments import log_key
 from stacksets.errors import code_of
 
 EXECUTION = re.compile(r'"execution": ?"[^"]+:([^":]+)"')
@@ -25,10 +27,10 @@ class Line:
     text: str
 
 
-def marks(payment: str, digest: str) -> dict[str, str]:
-    """The text that marks a payment in each log group: for functions the hash of its id, for workflows that of id and
-    payload; "" where the payload's hash is not known."""
-    tag = hashlib.sha256(payment.encode()).hexdigest()[:16]
+def marks(payment: str, digest: str, key: str) -> dict[str, str]:
+    """The text that marks a payment in each log group: for functions the hash of its id by the environment's key, for
+    workflows the name of the execution, which is that of id and payload; "" where that or the key is not known."""
+    tag = tag_of(payment, key)
     name = hashlib.sha256(f"{payment}|{digest}".encode()).hexdigest() if digest else ""
     return {"processor": tag, "janitor": tag, "workflow": name}
 
@@ -38,7 +40,7 @@ def of(environment: Environment, payment: str, digest: str, *, since: float) -> 
 
     Executions that were started by hand have names of their own, which the function's lines mention.
     """
-    texts = marks(payment, digest)
+    texts = marks(payment, digest, log_key.find(environment))
     lines = read(environment, texts, since=since)
     others = {name for line in lines for name in EXECUTION.findall(line.text)} - {texts["workflow"]}
     for name in sorted(others):

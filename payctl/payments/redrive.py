@@ -1,4 +1,5 @@
-"""Puts dead letters back: starts the workflow again with what they hold. The register makes that harmless."""
+"""Puts dead letters back: starts the workflow again with what their executions were started with. The register makes
+that harmless."""
 
 import json
 import uuid
@@ -6,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from payments import task
 
 from payctl.environment import Environment
 from payctl.payments.dead_letters import Letter, State, queue, read, show_again
@@ -22,9 +25,11 @@ def redrive(
 ) -> list[Letter]:
     """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
 
-    `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds, for the same
-    account. With `discard`, letters that hold no payment are removed, and the others are left alone.
+    `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
+    letters that hold no valid payment are removed, and the others are left alone.
     """
+    if repaired is not None:
+        require_valid(repaired, environment.cloud.account)
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
         content = content_of(letter, repaired)
@@ -46,11 +51,10 @@ def redrive(
 
 
 def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """What a workflow is started with again. Another payload has another hash, but the account stays."""
+    """What a workflow is started with again: by hand, for the own account and no merchant, where it is repaired."""
     if repaired is None:
         return letter.input
-    account = {name: value for name, value in (letter.input or {}).items() if name == "account"}
-    return {"transaction": dict(repaired), **account}
+    return {"transaction": dict(repaired)}
 
 
 def transaction_in(file: Path) -> dict[str, Any]:
@@ -63,6 +67,14 @@ def transaction_in(file: Path) -> dict[str, Any]:
     if not isinstance(transaction, dict):
         raise ToolError(f"{file}: holds no transaction")
     return transaction
+
+
+def require_valid(transaction: Mapping[str, Any], account: str) -> None:
+    """Raises ToolError for a transaction that the function would refuse: what holds a card number goes no further."""
+    try:
+        task.read_input({"transaction": dict(transaction)}, account)
+    except task.InvalidTransaction as error:
+        raise ToolError(f"the repaired transaction is not valid: {error}") from None
 
 
 def _delete(environment: Environment, letter: Letter) -> None:

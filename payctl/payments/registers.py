@@ -22,6 +22,7 @@ from payctl.advice import failure
 from payctl.cloud import together
 from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
+from payctl.payments import log_key
 from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError
 
@@ -185,6 +186,7 @@ class Registers:
             self.environment.report.line(region, "RUNNING", f"{known + taught} of {payments} payments")
         if not refused:
             self.enrol(region)
+            log_key.share(self.environment)
             self.unbar(region)
             self.environment.report.line(region, "COMPLETE", f"{known + taught} payments")
         return Rejoined(taught=taught, known=known, refused=refused)

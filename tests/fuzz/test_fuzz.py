@@ -36,7 +36,9 @@ FAULTS = re.compile(
     r"|must be (the id of an accepted payment|64 hexadecimal digits)"
     r"|must be an object of at most 64 members and 65536 characters"
 )
+KEY = "5a" * 32
 METRICS = {"Heartbeat", "PeerUnanswered", "Unchecked", "OldestOverdueSeconds", "Parked", "ResultConflict"}
+HASH = re.compile(r"([0-9a-f]{16}|unknown)\)")
 NAME = re.compile(r"[A-Za-z_]{1,32}|\(a member\)")
 
 
@@ -46,7 +48,7 @@ class Desk:
     def __init__(self) -> None:
         self.world = World()
         self.strays: list[tuple[int, str]] = []
-        self.members = SimpleNamespace(forget=lambda: None)
+        self.members = SimpleNamespace(forget=lambda: None, log_key=KEY)
 
     def run(self, flow: Flow[Any], _seconds: float, _die_after: str = "") -> Any:
         return self.world.run(self.world.context(), flow)
@@ -151,7 +153,7 @@ def test_requests(sent: tuple[dict[str, Any], str]) -> None:
     if code in (400, 404):
         (line,) = lines(said)
         assert set(line) == ANSWERED
-        assert code == 404 or line["payment"] == "e3b0c44298fc1c14", "that of no id"
+        assert code == 404 or not line["payment"]
         assert not any(
             part for region in (*desk.world.cells.values(), *desk.world.replicas.values()) for part in region
         )
@@ -168,14 +170,18 @@ def test_tasks(sent: tuple[Any, str], execution: str) -> None:
         with redirect_stdout(said):
             output = function.handler({"workflow": {"input": given_, "execution": execution}})
     except InvalidTransaction as error:
-        told = str(error)
+        told, _, tail = str(error).partition(" (hash ")
+        assert not tail or HASH.fullmatch(tail)
         for fault in told.split("; ") if "no such payment" not in told else ():
             name, _, detail = fault.partition(" ") if not fault.startswith("(a member) ") else ("", "", fault[11:])
             assert name in FIELDS | {"body"} or NAME.fullmatch(name)
             assert FAULTS.fullmatch(detail), fault
         assert not any(cells for cells in desk.world.cells.values())
         assert "no such payment" in told or not desk.world.asked
-        assert not lines(said) or "no such payment" in told
+        if "no such payment" not in told:
+            (line,) = lines(said)
+            assert set(line) == {"time", "what", "payment", "execution"}
+            assert (line["what"], line["payment"]) == ("refused", tail.strip(")").replace("unknown", ""))
     except IdTaken:
         pytest.fail("nobody else has it")
     else:
@@ -197,5 +203,5 @@ def test_the_janitor(event: Any, context: Any, found: list[tuple[str, str]], key
     assert counts["due"] == counts["swept"] == len(set(plain))
     assert not any(any(cells) for cells in desk.world.cells.values())
     for line in lines(said):
-        assert re.fullmatch(r"[0-9a-f]{16}", line.get("payment", "0" * 16))
+        assert re.fullmatch(r"([0-9a-f]{16})?", line.get("payment", ""))
         assert set(line) <= {"time", "what", "payment", "state", "count", "_aws", "Environment", "Region", *METRICS}

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+from payments.protocol.settlement import State
 from payments.protocol.values import Intent, payment_of
 
 from tests.handlers.fleet import Ended, Fleet
@@ -18,6 +19,8 @@ GATEWAY = 29.0
 """Seconds after which the gateway answers by itself."""
 RETRIES = (2, 4, 8)
 """Seconds between the tries of the workflow's task (builder/workflow.py)."""
+STATES = {state.value for state in State}
+"""What NotSettled says, unless it hides an error that nobody expected."""
 
 
 class Clients:
@@ -115,7 +118,7 @@ class Clients:
             if error in ("IdTaken", "InvalidTransaction"):
                 self.busy -= 1
                 self.letters.append(Letter(fields, error))
-            elif ended.raised and error != "NotSettled":
+            elif ended.raised and (error != "NotSettled" or str(ended.raised) not in STATES):
                 self.busy -= 1
                 self.judge.accuse("crashed", str(fields.get("transactionId", "")), f"the task raised {ended.raised!r}")
             elif pauses:

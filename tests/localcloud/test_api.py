@@ -82,7 +82,10 @@ def stack_template(name: str, *, timeout: int = 10, reserved: int = 1, validated
         "Failed": answer("DEFAULT_5XX", "503", **{"Retry-After": "2"}),
     }
     settings = {"ResourcePath": "/slow", "HttpMethod": "GET", "ThrottlingRateLimit": 1, "ThrottlingBurstLimit": 1}
-    log = {"DestinationArn": {"Fn::GetAtt": ["Log", "Arn"]}, "Format": '{"status": "$context.status"}'}
+    log = {
+        "DestinationArn": {"Fn::GetAtt": ["Log", "Arn"]},
+        "Format": '{"status": "$context.status", "resource": "$context.resourcePath"}',
+    }
     resources = {
         "Role": {
             "Type": "AWS::IAM::Role",
@@ -148,6 +151,7 @@ def stack_template(name: str, *, timeout: int = 10, reserved: int = 1, validated
                 "DeploymentId": {"Ref": "Deployment"},
                 "MethodSettings": [settings],
                 "AccessLogSetting": log,
+                "TracingEnabled": True,
             },
         },
     }
@@ -265,7 +269,28 @@ def test_calls_are_counted_and_logged(api: Api, client: Clients) -> None:
     api.call("POST", "/things", {}, signed=False)
     assert statistics(client, "AWS/ApiGateway", "4XXError", ApiName=api.name, Stage="prod") == before + 1
     events = client("logs", REGION).filter_log_events(logGroupName=f"/access/{api.name}")["events"]
-    assert '{"status": "403"}' in [event["message"] for event in events]
+    assert '{"status": "403", "resource": "/things"}' in [event["message"] for event in events]
+
+
+def test_a_traced_stage_keeps_the_address_of_each_request(api: Api, client: Clients) -> None:
+    began = time.time() - 1
+    api.call("GET", "/open?card=4111111111111111", signed=False)
+    xray = client("xray", REGION)
+    summaries = xray.get_trace_summaries(StartTime=began, EndTime=time.time())["TraceSummaries"]
+    (seen,) = [each for each in summaries if each["Http"].get("HttpURL", "").endswith("/prod/open")]
+    assert api.id in seen["Http"]["HttpURL"]
+    (trace,) = xray.batch_get_traces(TraceIds=[seen["Id"]])["Traces"]
+    document = json.loads(trace["Segments"][0]["Document"])
+    assert document["http"]["request"]["url"] == seen["Http"]["HttpURL"]
+    assert xray.batch_get_traces(TraceIds=["1-00000000-000000000000000000000000"])["Traces"] == []
+    own: dict[str, Any] = {
+        "trace_id": "1-00000000-0000000000000000000000aa",
+        "id": "0" * 16,
+        "name": "own",
+        "start_time": began + 1,
+    }
+    xray.put_trace_segments(TraceSegmentDocuments=[json.dumps(own)])
+    assert str(own["trace_id"]) in str(xray.get_trace_summaries(StartTime=began, EndTime=time.time()))
 
 
 def test_metrics_embedded_in_the_log_are_published(api: Api, client: Clients) -> None:

@@ -9,7 +9,7 @@ from payments.protocol.flows import submit
 
 from payctl.environment import Environment
 from payctl.environments.deploy import Options, deploy
-from payctl.payments import membership
+from payctl.payments import log_key, membership
 from payctl.payments.registers import Registers
 from payctl.payments.rejoin import rejoin
 from stacksets.errors import ToolError
@@ -57,8 +57,42 @@ def pay(environment: Environment) -> None:
     assert registers.run(submit(registers.context(), intent)).code == 201
 
 
+def keys(environment: Environment, aws: Aws) -> list[str]:
+    """The key for names in logs, as each register has it."""
+    reads = {
+        region: aws("dynamodb", region).get_item(
+            TableName=environment.names.register(region), Key={"TransactionId": {"S": ":register"}}
+        )
+        for region in REGIONS
+    }
+    return [answer["Item"].get("log_key", {}).get("S", "") for answer in reads.values()]
+
+
 def test_a_new_environment_uses_its_registers(environment: Environment) -> None:
     assert membership.idle(environment) == {}
+
+
+def test_the_key_for_logs_is_made_once_and_the_same_everywhere(
+    environment: Environment, project: Project, aws: Aws
+) -> None:
+    first, *others = keys(environment, aws)
+    assert len(bytes.fromhex(first)) == 32
+    assert others == [first, first]
+    empty(environment, aws, SECOND)
+    project.deploy()
+    assert keys(environment, aws) == [first] * 3
+    assert log_key.find(environment) == first
+    for region in REGIONS:  # as of a version that had none
+        aws("dynamodb", region).update_item(
+            TableName=environment.names.register(region),
+            Key={"TransactionId": {"S": ":register"}},
+            UpdateExpression="REMOVE log_key",
+        )
+    assert log_key.find(environment) == ""
+    project.deploy()
+    made = keys(environment, aws)
+    assert made[0] not in ("", first)
+    assert made == [made[0]] * 3
 
 
 def test_without_any_payment_a_recreated_register_is_used(environment: Environment, project: Project, aws: Aws) -> None:

@@ -118,18 +118,45 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
 
 
 def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Project, aws: Aws) -> None:
-    url = live.environment().outputs()[SECOND]["DeadLetterQueueUrl"]
-    poison = {"reason": "InvalidTransaction", "transaction": {"id": "POISON", "amount": -1, "currency": "EUR"}}
-    aws("sqs", SECOND).send_message(QueueUrl=url, MessageBody=json.dumps(poison))
-    (letter,) = dead_letters.look(live.environment(), REGIONS)
-    assert (letter.region, letter.payment, letter.reason) == (SECOND, "POISON", "InvalidTransaction")
+    poison = {"transaction": {"id": "POISON", "amount": -1, "currency": "EUR"}}
+    arn = start(live, aws, poison)
+    (letter,) = eventually(lambda: dead_letters.look(live.environment(), REGIONS))
+    assert (letter.region, letter.payment, letter.reason) == (SECOND, "", "InvalidTransaction")
+    assert (letter.input, letter.execution) == (None, arn)
+    (kept,) = redrive.redrive(live.environment(), REGIONS)
+    assert kept.state.startswith("kept"), "the function would refuse it again"
     books = reconcile.reconcile(live.environment())
     assert [(f.kind, f.region) for f in books.findings if f.kind == "dead letter"] == [("dead letter", SECOND)]
 
     repaired = {"id": "POISON", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
     (done,) = redrive.redrive(live.environment(), REGIONS, only=letter.message_id, repaired=repaired)
     assert done.state == "redriven"
-    eventually(lambda: status(live, "POISON", SECOND) == "SETTLED")
+    eventually(lambda: Registers(live.environment()).inspect("POISON").status == "SETTLED")
+    assert dead_letters.look(live.environment(), REGIONS) == []
+
+
+def start(project: Project, aws: Aws, given: Any) -> str:
+    """Start the second Region's workflow by hand; the execution's ARN."""
+    machine = project.environment().names.state_machine(SECOND)
+    arn: str = aws("stepfunctions", SECOND).start_execution(stateMachineArn=machine, input=json.dumps(given))[
+        "executionArn"
+    ]
+    return arn
+
+
+def test_a_letter_is_redriven_with_what_its_execution_was_started_with(live: Project, aws: Aws) -> None:
+    given = {"transaction": {"id": "AGAIN", "amount": 2.5, "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}}
+    arn, url = start(live, aws, given), live.environment().outputs()[SECOND]["DeadLetterQueueUrl"]
+    for execution in (arn, f"{arn}-another", arn.replace(SECOND, THIRD), "4111111111111111"):
+        letter = {"reason": "NoRegionLeft", "error": "", "tried": [SECOND], "execution": execution}
+        aws("sqs", SECOND).send_message(QueueUrl=url, MessageBody=json.dumps(letter))
+    done = redrive.redrive(live.environment(), REGIONS)
+    assert sorted((letter.payment, letter.state.split(":")[0]) for letter in done) == [
+        *[("", "kept")] * 3,
+        ("AGAIN", "redriven"),
+    ]
+    assert next(letter.input for letter in done if letter.payment) == given
+    redrive.redrive(live.environment(), REGIONS, discard=True)
     assert dead_letters.look(live.environment(), REGIONS) == []
 
 

@@ -1,8 +1,16 @@
 """What a workflow is started with again."""
 
-from payctl.payments.dead_letters import Letter
-from payctl.payments.redrive import content_of
+import json
+from pathlib import Path
 
+import pytest
+
+from payctl import card_numbers
+from payctl.payments.dead_letters import Letter
+from payctl.payments.redrive import content_of, require_valid
+from stacksets.errors import ToolError
+
+CARD = "4111111111111111"
 REPAIRED = {"id": "T1", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
 
 
@@ -10,12 +18,69 @@ def letter(**fields: object) -> Letter:
     return Letter(region="eu-west-1", message_id="m", reason="", payment="T1", input=fields or None, handle="h")
 
 
-def test_a_repaired_transaction_stays_the_payment_of_its_account() -> None:
-    broken = letter(transaction={"id": "T1", "amount": -1}, account="111122223333", hash="of the broken one")
-    assert content_of(broken, REPAIRED) == {"transaction": REPAIRED, "account": "111122223333"}
+def test_a_repaired_transaction_takes_the_place_of_all_that_was_there() -> None:
+    assert content_of(letter(transactionId="T2", hash="h"), REPAIRED) == {"transaction": REPAIRED}
     assert content_of(letter(), REPAIRED) == {"transaction": REPAIRED}
 
 
 def test_what_is_not_repaired_is_put_back_as_it_was() -> None:
-    whole = letter(transactionId="T1", account="111122223333", hash="h")
+    whole = letter(transactionId="T1", hash="h")
     assert content_of(whole, None) == whole.input
+
+
+def test_a_repaired_transaction_is_judged_before_anything_is_started() -> None:
+    require_valid(REPAIRED, "111122223333")
+    for wrong in (REPAIRED | {"id": CARD}, REPAIRED | {CARD: "x"}, REPAIRED | {"amount": -1}):
+        with pytest.raises(ToolError, match="not valid") as refused:
+            require_valid(wrong, "111122223333")
+        assert CARD not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("resolve", "T1", "--settled", CARD), "--settled"),
+        (("resolve", "T1", "--not-charged", "--reason", f"card {CARD}"), "--reason"),
+        (("pay", f"--id={CARD}"), "--id"),
+        (("logs", CARD), "an argument"),
+        (("logs", f"--{CARD}"), "an argument"),
+        ((CARD,), "an argument"),
+    ],
+)
+def test_an_argument_with_a_card_number_is_refused_by_its_name(arguments: tuple[str, ...], named: str) -> None:
+    with pytest.raises(ToolError) as refused:
+        card_numbers.refuse_in_arguments(arguments)
+    assert str(refused.value) == f"{named} holds what looks like a card number; leave it out: it is never kept"
+
+
+def test_other_arguments_pass() -> None:
+    card_numbers.refuse_in_arguments(("pay", "--id", "6ba7b810-9dad-41d1-80b4-00c04fd430c8", "--amount", "123456.78"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'[options]\nalert_email = "{CARD}@example.com"',
+        f"[tags]\nx = {json.dumps(CARD)} # more",
+        f'[tags]\n"{CARD}" = "x"',
+        f"# {CARD}",
+        'x = """\n4111\n1111\n1111\n1111\n"""',
+        f"not TOML {CARD}",
+    ],
+)
+def test_settings_with_a_card_number_are_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "deployment.toml"
+    file.write_text(text)
+    with pytest.raises(ToolError, match="looks like a card number") as refused:
+        card_numbers.refuse_in_settings(file, {})
+    assert CARD not in str(refused.value)
+
+
+def test_settings_without_and_names_of_what_exists_pass(tmp_path: Path) -> None:
+    file = tmp_path / "deployment.toml"
+    file.write_text(f'[domain]\ncertificate_arns = ["arn:aws:acm:us-east-1:111122223333:certificate/{CARD}"]\n')
+    card_numbers.refuse_in_settings(file, {"ENVIRONMENT_SUFFIX": "dev"})
+    card_numbers.refuse_in_settings(Path("deployment.toml"), {})
+    card_numbers.refuse_in_settings(tmp_path / "missing.toml", {})
+    with pytest.raises(ToolError, match="ENVIRONMENT_SUFFIX"):
+        card_numbers.refuse_in_settings(file, {"ENVIRONMENT_SUFFIX": "x378282246310005"})

@@ -26,6 +26,9 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
         yield running
 
 
+LOG_KEY = "5a" * 32
+
+
 class Site:
     """One environment's tables and buckets in three Regions, created by hand as the templates create them."""
 
@@ -64,7 +67,8 @@ class Site:
 
     def enrol(self, region: str) -> None:
         """Have the register be one that is in use, as `payctl deploy` does."""
-        about = {"TransactionId": REGISTER, "serves": region, "table_id": self.driver(region).table_id()}
+        table = self.driver(region).table_id()
+        about = {"TransactionId": REGISTER, "serves": region, "table_id": table, "log_key": LOG_KEY}
         item = {name: {"S": value} for name, value in about.items()}
         self.client("dynamodb", region).put_item(TableName=self.settings(region).register(region), Item=item)
 

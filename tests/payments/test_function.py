@@ -1,6 +1,7 @@
 """The handlers as Lambda calls them: HTTP answers, the workflow's task, the janitor, health, and what they log."""
 
 import base64
+import hmac
 import json
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from payments.protocol.sweep import Swept
 from payments.store import Driver
 from payments.task import IdTaken, InvalidTransaction, NotSettled
 
-from tests.payments.conftest import Site
+from tests.payments.conftest import LOG_KEY, Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
 from tests.payments.test_transactions import PANS, disguised
 
@@ -195,6 +196,53 @@ def test_poison_is_told_apart_and_not_echoed(given: Any) -> None:
     with pytest.raises(InvalidTransaction) as raised:
         task(given)
     assert PANS[0] not in str(raised.value)
+
+
+def test_refused_input_leaves_its_faults_and_its_keyed_hash(here: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    assert here
+    given = {"transaction": transaction(id=PANS[0], amount=1), "account": "x"}
+    with pytest.raises(InvalidTransaction) as raised:
+        task(given)
+    (line,) = map(json.loads, capsys.readouterr().out.splitlines())
+    same = json.dumps(given, sort_keys=True, separators=(",", ":"))
+    digest = hmac.digest(bytes.fromhex(LOG_KEY), same.encode(), "sha256").hex()[:16]
+    assert str(raised.value) == f"account must be 12 digits; id must not hold card data (hash {digest})"
+    assert (line["what"], line["payment"], line["execution"]) == ("refused", digest, "arn:execution")
+
+
+@pytest.mark.usefixtures("here")
+def test_input_too_deep_for_a_hash_is_refused_without() -> None:
+    deep: Any = 1
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InvalidTransaction, match=r"\(hash unknown\)"):
+        task({"transaction": deep})
+
+
+@pytest.mark.usefixtures("here")
+def test_what_an_unexpected_error_says_does_not_leave_the_task(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: Any) -> None:
+        raise LookupError(PANS[0])
+
+    monkeypatch.setattr(function, "pursue", fail)
+    with pytest.raises(NotSettled) as raised:
+        task({"transaction": transaction()})
+    assert (str(raised.value), raised.value.__suppress_context__) == ("LookupError", True)
+    assert PANS[0] not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("here")
+def test_payments_have_names_in_logs_that_need_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    given = transaction()
+    ask(event(given))
+    task({"transactionId": given["id"]})
+    digest = hmac.digest(bytes.fromhex(LOG_KEY), given["id"].encode(), "sha256").hex()[:16]
+    named = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "payment" in line]
+    assert [line["payment"] for line in named] == [digest, digest]
+    runtime.driver().members.log_key = ""
+    assert runtime.tag(given["id"]) == ""
 
 
 @pytest.mark.usefixtures("here")

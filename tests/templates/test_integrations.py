@@ -62,15 +62,9 @@ def every_function(name: str) -> list[tuple[str, tuple[str, ...], str]]:
     ]
 
 
-DEAD_LETTERS = (
-    "sqs:SendMessage",
-    ("sqs:{own}:payment-dead-letters-{own}-dev",),
-    LAMBDA + "invocation-async-retain-records.html",
-)
 FUNCTIONS = {
     "ProcessorRole": [
         *every_function("processor"),
-        DEAD_LETTERS,
         *SETTLE,
         ("events:PutEvents", ("events:{own}:event-bus/payment-events-{own}-dev",), EVENTS + "eb-putevents.html"),
         (
@@ -81,7 +75,6 @@ FUNCTIONS = {
     ],
     "HealthRole": [
         *every_function("health"),
-        DEAD_LETTERS,
         ("dynamodb:GetItem", ("dynamodb:{own}:table/payment-register-{own}-dev",), DYNAMODB + "API_GetItem.html"),
     ],
     "JanitorRole": [
@@ -222,7 +215,7 @@ def test_function_code_calls_what_the_table_says() -> None:
     }
     if "self.aws.putting(" in source:
         called.add("s3:PutObject")
-    by_lambda_itself = {row[0] for row in (*every_function(""), DEAD_LETTERS)}
+    by_lambda_itself = {row[0] for row in every_function("")}
     assert called == {row.action for row in TABLE if row.trusted == "lambda"} - by_lambda_itself
 
 

@@ -106,7 +106,6 @@ def test_health_may_read_its_own_register_and_nothing_else_of_payments(linked: d
         "dynamodb:GetItem",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
-        "sqs:SendMessage",
     }
 
 

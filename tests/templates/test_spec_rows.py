@@ -117,17 +117,12 @@ class TestFunctions:
             assert group["KmsKeyId"].startswith(f"arn:aws:kms:{stack.region}:")
             assert properties["KmsKeyArn"] == group["KmsKeyId"]
 
-    def test_what_may_hold_a_payment_has_dead_letters_and_the_janitor_has_none(self, stack: Resolved) -> None:
-        letters = {
-            properties["Handler"]: properties.get("DeadLetterConfig", {}).get("TargetArn", "").split(":")[-1]
-            for properties in stack.of_type("AWS::Lambda::Function").values()
-        }
-        queue = f"payment-dead-letters-{stack.region}-dev"
-        assert letters == {
-            "payments.function.handler": queue,
-            "payments.health.handler": queue,
-            "payments.janitor.handler": "",
-        }
+    def test_no_function_keeps_what_it_failed_on(self, stack: Resolved) -> None:
+        """A dead letter of Lambda is the whole event."""
+        for properties in stack.of_type("AWS::Lambda::Function").values():
+            assert "DeadLetterConfig" not in properties
+        for properties in stack.of_type("AWS::Lambda::EventInvokeConfig").values():
+            assert "DestinationConfig" not in properties
 
     def test_the_cap_is_a_parameter_and_spares_the_health_check(self, templates: dict[str, Any]) -> None:
         capped = _reserved(templates, 7)

@@ -15,7 +15,7 @@ LEDGER: Final = "ledger"
 REGISTER: Final = ":register"
 """The item of a register about itself, with a key no payment can have. `serves`: the Region whose cells it holds,
 written when the environment was created, or once it had been taught every payment; without it, the register may have
-lost its memory and is not asked. `lost`: a peer that must not be asked either."""
+lost its memory and is not asked. `lost`: a peer that must not be asked either. `log_key`: for hashes in logs."""
 
 Plain = str | int | Decimal
 Cell = Mapping[str, Plain]

@@ -307,6 +307,20 @@ def queue_left(site: Site) -> Iterator[None]:
 
 
 @contextmanager
+def stage_traced(site: Site) -> Iterator[None]:
+    api, stage = site.client("apigateway"), {"restApiId": site.facts["apis"][site.home], "stageName": "prod"}
+
+    def trace(value: str) -> None:
+        api.update_stage(**stage, patchOperations=[{"op": "replace", "path": "/tracingEnabled", "value": value}])
+
+    trace("true")
+    try:
+        yield
+    finally:
+        trace("false")
+
+
+@contextmanager
 def log_group_left(site: Site) -> Iterator[None]:
     api, name = site.client("logs"), f"API-Gateway-Execution-Logs_{site.facts['apis'][site.home]}/prod"
     api.create_log_group(logGroupName=name)
@@ -359,6 +373,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "alarm-stops-update": alarm_gone,
     "tags-everywhere": role_not_trusted,
     "drift-in-sync": retention_changed,
+    "addresses-untraced": stage_traced,
     "other-code": janitor_updated,
     "template-version": refuses("cloudformation", "CreateStackSet"),
     "restored-table-id": refuses("dynamodb", "RestoreTableToPointInTime"),
