@@ -19,7 +19,6 @@ from troposphere.s3 import (
     ServerSideEncryptionRule,
     VersioningConfiguration,
 )
-from troposphere.xray import SamplingRule, SamplingRuleProperty
 
 from builder import boundary, parameters, stackset_roles
 from builder.names import ACCESS_LOGS, ARTIFACTS, FIXED_TAGS
@@ -35,7 +34,6 @@ def bootstrap_template(settings: Settings) -> Template:
     logs = add_access_logs(template)
     artifacts = add_artifacts(template, logs)
     add_api_gateway_account(template)
-    add_sampling_rule(template)
     boundary.add_boundary(template)
     stackset_roles.add_roles(template)
     template.add_output(Output("AccessLogBucket", Value=logs.ref()))
@@ -91,32 +89,6 @@ def add_parameters(template: Template, settings: Settings) -> None:
     template.add_condition("MakesExecutionRole", And(Condition("IsHome"), Condition("NamesNoExecutionRole")))
     template.add_condition("MakesDomainRights", And(Condition("MakesExecutionRole"), Condition("NamesZones")))
     template.add_condition("MakesApiGatewayRole", Equals(Ref("ExistingApiGatewayLogRole"), "false"))
-
-
-def add_sampling_rule(template: Template) -> None:
-    """No trace of health checks: Route 53 makes one a second or more, and each trace costs.
-
-    A stage is traced as a whole; a rule is the account's, and an account has 25 in a Region.
-    """
-    template.add_resource(
-        SamplingRule(
-            "HealthSampling",
-            SamplingRule=SamplingRuleProperty(
-                RuleName="payment-health",
-                Priority=100,
-                FixedRate=0,
-                ReservoirSize=0,
-                ServiceName="payment-api-*",
-                ServiceType="AWS::ApiGateway::Stage",
-                Host="*",
-                HTTPMethod="GET",
-                URLPath="*/health",
-                ResourceARN="*",
-                Version=1,
-            ),
-            Tags=Tags(**FIXED_TAGS),
-        )
-    )
 
 
 def add_access_logs(template: Template) -> Bucket:

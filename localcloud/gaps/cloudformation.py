@@ -65,14 +65,11 @@ REPLACING: Final[dict[str, tuple[str, ...]]] = {
 POLL_SECONDS: Final = 0.1
 CERTIFICATE: Final = "AWS::CertificateManager::Certificate"
 PENDING: Final = "PENDING_VALIDATION"
-INERT: Final = ("AWS::XRay::SamplingRule",)  # not known to the emulator; there are no traces to sample
 
 
 def install(network: Network) -> None:
     """Wrap the evaluation of conditions, the comparison of templates and the creation of certificates; complete the
     tables of replacements and of resource types."""
-    for kind in INERT:
-        provisioners._RESOURCE_HANDLERS[kind] = {"create": _create, "update": _update, "delete": _delete}
     patching.wrap(engine, "_evaluate_conditions", _evaluate_conditions)
     patching.wrap(changesets, "_resolve_props_for_diff", _leave_out_what_is_off)
     for kind, properties in REPLACING.items():
@@ -115,18 +112,6 @@ def _leave_out_what_is_off(
         if conditions.get(resource.get("Condition"), True)
     }
     return {**resolved, "Resources": present}
-
-
-def _create(logical_id: str, _properties: Properties, stack_name: str) -> tuple[str, Properties]:
-    return f"{stack_name}-{logical_id}", {}
-
-
-def _update(physical_id: str, _old: Properties, _new: Properties, *_more: Any) -> tuple[str, Properties]:
-    return physical_id, {}
-
-
-def _delete(_physical_id: str, *_more: Any) -> None:
-    """There is nothing to delete."""
 
 
 # --- DNS, certificates and health checks
