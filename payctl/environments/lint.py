@@ -2,11 +2,12 @@
 functions' code can be imported."""
 
 import importlib.util
+import io
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 from builder.lint import public, templates
@@ -15,26 +16,25 @@ from payctl.environments.templates import FOLDER, Template
 from stacksets.errors import ToolError
 
 IMPORTS: Final = """
-import importlib, sys, traceback, zipfile
-archive, *handlers = sys.argv[1:]
-sys.path.insert(0, archive)
+import importlib, pathlib, sys, traceback
+folder, *handlers = sys.argv[1:]
+sys.path.insert(0, folder)
 where = "the package"
 try:
-    files = zipfile.ZipFile(archive)
-    for name in sorted(each for each in files.namelist() if each.endswith(".py")):
-        compile(files.read(name), name, "exec", dont_inherit=True)
+    for file in sorted(pathlib.Path(folder).rglob("*.py")):
+        compile(file.read_bytes(), str(file.relative_to(folder)), "exec", dont_inherit=True)
     for where in handlers:
         module, _, function = where.rpartition(".")
         if not callable(getattr(importlib.import_module(module), function)):
             raise TypeError("is no function")
 except SyntaxError as error:
-    sys.exit(f"{error.filename}, line {error.lineno}: {error.msg}")
+    sys.exit(f"{error.filename.removeprefix(folder + '/')}, line {error.lineno}: {error.msg}")
 except BaseException as error:
     last = traceback.extract_tb(error.__traceback__)[-1]
-    at = f", {last.filename.removeprefix(archive + '/')}, line {last.lineno}" if archive in last.filename else ""
+    at = f", {last.filename.removeprefix(folder + '/')}, line {last.lineno}" if folder in last.filename else ""
     sys.exit(f"{where}{at}: {type(error).__name__}: {error}")
 """
-"""Run by an interpreter of its own: compiles every file of the zip, then imports every handler from it."""
+"""Run by an interpreter of its own: compiles every file of the package, then imports every handler from it."""
 IMPORT_SECONDS: Final = 60
 
 
@@ -71,9 +71,8 @@ def code(package: Package, regional: Template, *, note: Callable[[str], None]) -
         if python != runtime:
             note(f"{runtime} is not installed: the code is tried by Python {sys.version.split()[0]} alone")
         with tempfile.TemporaryDirectory() as folder:
-            archive = Path(folder) / "code.zip"
-            archive.write_bytes(package.content)
-            tried = _run(python, IMPORTS, str(archive), *handlers)
+            zipfile.ZipFile(io.BytesIO(package.content)).extractall(folder)
+            tried = _run(python, IMPORTS, folder, *handlers)
         if tried.returncode:
             said = (tried.stderr.strip().splitlines() or ["the import ends the interpreter"])[-1]
             raise ToolError(f"nothing was changed: the functions' code does not work: {said}", remedy="correct lambda/")

@@ -256,7 +256,11 @@ def test_roles_from_before_the_boundary_are_bound_by_bootstrap_before_anything_i
 
 def test_a_processors_secret_must_be_known_to_bootstrap(project: Project) -> None:
     text = (project.folder / "deployment.toml").read_text()
-    project.settings(text.replace('secret_name = ""', 'secret_name = "psp"').replace('url = ""', 'url = "https://x"'))
+    project.settings(
+        text.replace('secret_name = ""', 'secret_name = "psp"').replace(
+            'url = ""', f'url = "{project.endpoint}/_localcloud/processor"'
+        )
+    )
     with pytest.raises(RegionsFailedError, match=r"nothing was changed: .*secret:psp-\?+, which the settings name"):
         project.deploy()
     bootstrap.bootstrap(project.environment())

@@ -39,8 +39,13 @@ def swappable(project: Project, aws: Aws) -> Project:
     except aws("iam", HOME).exceptions.EntityAlreadyExistsException:
         pass
     project.write(regional=long_template(project))
-    project.code(f"print('{uuid.uuid4()}')")
+    project.code(code())
     return project
+
+
+def code() -> str:
+    """A function's, different each time."""
+    return f"def handler(event, context):\n    return '{uuid.uuid4()}'\n"
 
 
 def long_template(project: Project, **properties: Any) -> dict[str, Any]:
@@ -54,7 +59,7 @@ def long_template(project: Project, **properties: Any) -> dict[str, Any]:
         "Properties": {
             "FunctionName": {small.SUB: "payment-processor-${AWS::Region}-${EnvironmentSuffix}"},
             "Code": function["Properties"]["Code"],
-            "Handler": "payments.handler",
+            "Handler": "payments.handler.handler",
             "Runtime": "python3.13",
             "Role": f"arn:aws:iam::{ACCOUNT}:role/{ROLE}",
             **properties,
@@ -173,7 +178,7 @@ def test_template_that_cloudformation_took_in_another_version_is_named_afterward
 ) -> None:
     """Should it not heed the version in an address of a StackSet's template, which is not documented."""
     swappable.deploy()
-    swappable.code(f"print('{uuid.uuid4()}')")
+    swappable.code(code())
     built, update = templates.read("regional"), StackSetClient.update
 
     def update_from_the_newest(client: StackSetClient, definition: Definition, **options: Any) -> None:
