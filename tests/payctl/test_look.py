@@ -79,7 +79,7 @@ def test_preflight_finds_too_little_concurrency(
 def test_preflight_finds_missing_roles(project: Project) -> None:
     text = (project.folder / "deployment.toml").read_text()
     project.settings(text.replace('execution_role_name = ""', 'execution_role_name = "none"'))
-    assert ("IAM", "execution role") in failed(project.environment())
+    assert failed(project.environment()) == [("IAM", "execution role"), ("IAM", "boundary")], "bootstrap knows neither"
 
 
 @pytest.mark.parametrize(
