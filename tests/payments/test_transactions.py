@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
@@ -335,8 +335,8 @@ def test_a_payment_survives_being_told_posted_recorded_and_read_again(
     id: str, amount: int, currency: str, timestamp: int
 ) -> None:
     payment = Payment(id, amount, currency, timestamp, ACCOUNT)
-    if cards.inside(str(payment.decimal)):
-        return
+    kept = (str(payment.decimal), str(timestamp), str(timestamp).rstrip("0"))
+    assume(not any(map(cards.inside, kept)))  # a moment far from today may be refused by its digits
     intent = intent_of(payment)
     assert read_transaction(transaction(intent), ACCOUNT) == payment
     result = conclude(intent, propose(World().context(), HOME, intent.hash), "SETTLED")
