@@ -62,6 +62,7 @@ def test_fault_05_no_time_is_left_once_the_charge_is_claimed(
     assert ("attempt" in world.cells[HOME]["TXN005"]) is not released or ends is State.FINAL
 
 
+@pytest.mark.evidence
 def test_fault_07_one_region_s_dynamodb_throttles_and_fails(site: Site) -> None:
     code, told = site.drill("brownout", *SMALL)
     assert passed(told), told["verdict"]["failures"]

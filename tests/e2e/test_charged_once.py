@@ -72,6 +72,7 @@ def died(psp: Environment) -> dict[str, str]:
     return made
 
 
+@pytest.mark.evidence
 @pytest.mark.parametrize("step", STEPS)
 def test_fault_04_a_payment_whose_function_died_is_settled_once_and_shown_everywhere(
     psp: Environment, died: dict[str, str], step: str

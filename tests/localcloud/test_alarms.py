@@ -92,6 +92,7 @@ def test_an_alarm_of_metric_math(client: Clients, name: str) -> None:
     eventually(lambda: state(client, name) == "ALARM")
 
 
+@pytest.mark.evidence
 def test_missing_data_is_what_the_alarm_says(client: Clients, name: str) -> None:
     """A silent heartbeat alarms when missing data is breaching, but not before its periods are over."""
     treated = {"late": "breaching", "calm": "notBreaching", "mute": "missing"}

@@ -27,6 +27,7 @@ def down(cloud: localcloud.LocalCloud, *regions: str) -> Iterator[None]:
             cloud.admin("DELETE", f"/faults/{fault}")
 
 
+@pytest.mark.evidence
 def test_another_region_than_home_is_named(project: Project, cloud: localcloud.LocalCloud) -> None:
     project.deploy()
     with down(cloud, SECOND):

@@ -29,6 +29,7 @@ def test_hypothesis_finds_no_fault(numbers: bytes) -> None:
     assert not judge.violations, judge.violations
 
 
+@pytest.mark.evidence
 def test_hypothesis_shrinks_what_it_finds() -> None:
     """For a mutant it finds a run and shrinks it to a trace that a person can read."""
     mutant = next(mutant for mutant in MUTANTS if mutant.name == "impure_content")
