@@ -270,6 +270,10 @@ def test_a_void_of_an_earlier_version_closes_the_own_cell() -> None:
 # --- GET
 
 
+def entry(ballot: int) -> Cell:
+    return cell(value=LEDGER_VALUE, ballot=ballot)
+
+
 @pytest.mark.parametrize(
     ("shown", "account", "reply"),
     [
@@ -281,6 +285,10 @@ def test_a_void_of_an_earlier_version_closes_the_own_cell() -> None:
         ((MINE, MINE, {}), ACCOUNT, Reply(200, INTENT)),
         ((MINE, MINE, {}), "0", Reply(404)),
         (({}, {}, {}), ACCOUNT, Reply(404)),
+        ((entry(7), entry(7), MINE), ACCOUNT, Reply(200, INTENT, LEDGER_YES, "SETTLED")),
+        ((entry(7), entry(8), MINE), ACCOUNT, Reply(503)),  # read before and after a ballot that repeats a decision
+        ((entry(7), MINE, MINE), ACCOUNT, Reply(200, INTENT)),
+        ((cell(), cell(ballot=8), MINE), ACCOUNT, Reply(200, INTENT)),
     ],
 )
 def test_what_get_tells(shown: Any, account: str, reply: Reply) -> None:

@@ -210,13 +210,15 @@ def get(ctx: Context, payment: str, account: str) -> Flow[Reply]:
 
 def perhaps_ended(ctx: Context, cells: Mapping[str, Cell]) -> bool:
     """Whether a client may have been told an end that these cells do not prove: the cell that does not answer could
-    complete what one of them shows."""
-    if len(cells) == len(ctx.regions) or torn(cells.values()):
+    complete what one of them shows. Where all answer, two that accepted the same in different ballots: a later ballot
+    repeats what is decided, and one cell may have been read before, the other after it."""
+    if torn(cells.values()):
         return False
-    return any(
-        "result" in cell or ("accepted" in cell and read_value(str(cell["accepted"])).rail == LEDGER)
-        for cell in cells.values()
-    )
+    accepted = [str(cell["accepted"]) for cell in cells.values() if "accepted" in cell]
+    entries = [text for text in accepted if read_value(text).rail == LEDGER]
+    if len(cells) == len(ctx.regions):
+        return len(set(entries)) < len(entries)
+    return bool(entries) or any("result" in cell for cell in cells.values())
 
 
 def owner_only(account: str, intent: Intent, result: Result) -> Reply:
