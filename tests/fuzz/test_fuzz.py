@@ -38,7 +38,7 @@ FAULTS = re.compile(
 )
 KEY = "5a" * 32
 METRICS = {"Heartbeat", "PeerUnanswered", "Unchecked", "OldestOverdueSeconds", "Parked", "ResultConflict"}
-HASH = re.compile(r"([0-9a-f]{16}|unknown)\)")
+HASH = re.compile(r"([a-p]{16}|unknown)\)")
 NAME = re.compile(r"[A-Za-z_]{1,32}|\(a member\)")
 
 
@@ -203,5 +203,5 @@ def test_the_janitor(event: Any, context: Any, found: list[tuple[str, str]], key
     assert counts["due"] == counts["swept"] == len(set(plain))
     assert not any(any(cells) for cells in desk.world.cells.values())
     for line in lines(said):
-        assert re.fullmatch(r"([0-9a-f]{16})?", line.get("payment", ""))
+        assert re.fullmatch(r"([a-p]{16})?", line.get("payment", ""))
         assert set(line) <= {"time", "what", "payment", "state", "count", "_aws", "Environment", "Region", *METRICS}
