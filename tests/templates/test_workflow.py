@@ -197,8 +197,9 @@ def test_no_card_number_is_handed_over_by_a_workflow_alone(machine: dict[str, An
 @pytest.mark.evidence
 @pytest.mark.parametrize("how", IN_IDS)
 def test_none_of_a_thousand_is_handed_over_by_a_workflow_alone(machine: dict[str, Any], how: str) -> None:
+    """A tenth of them in each disguise, another tenth in the next."""
     dice = random.Random(7)
-    for pan in CARDS:
+    for pan in CARDS[[*IN_IDS].index(how) % 10 :: 10]:
         hidden = IN_IDS[how](pan, dice)
         assert hand_over(machine, {"transactionId": hidden}, "States.Timeout")["next"] == "", hidden
 
