@@ -55,7 +55,7 @@ def cold_tls(site: Site) -> None:
 def problem_json(site: Site) -> None:
     """A refusal by the gateway itself has the content type application/problem+json, once."""
     for region in site.regions:
-        answer = site.unsigned("POST", "/payments", region)
+        answer = site.unsigned("POST", "/payments", region, body={})
         kind = answer.headers.get("Content-Type", "")
         site.show(f"{region}: {answer.status} {kind}")
         require(answer.status == 403, f"{region}: an unsigned request is answered {answer.status}")

@@ -155,10 +155,11 @@ class Site:
         self.show(f"POST {payment} in {reply.region}: {reply.status} in {time.monotonic() - began:.2f} s")
         return reply
 
-    def unsigned(self, method: str, path: str, region: str) -> signed_http.Answer:
+    def unsigned(self, method: str, path: str, region: str, *, body: Any = None) -> signed_http.Answer:
         """A request to a Region's API without a signature."""
         outputs = self.environment.api_outputs[region]
-        answer = signed_http.send(method, signed_http.address(self.environment.cloud, region, outputs) + path)
+        url = signed_http.address(self.environment.cloud, region, outputs) + path
+        answer = signed_http.send(method, url, body=body)
         request = answer.headers.get("x-amzn-RequestId", "")
         self.trace.add("execute-api", f"{method} {path}", region, answer.status, request)
         return answer
