@@ -46,6 +46,11 @@ class Names:
         """The ARN of a Region's workflow."""
         return f"arn:aws:states:{region}:{self.account}:stateMachine:{self.of(names.WORKFLOW, region)}"
 
+    @property
+    def boundary(self) -> str:
+        """The ARN of the permissions boundary of every role."""
+        return f"arn:aws:iam::{self.account}:policy/{names.BOUNDARY}"
+
     def alarm_suffix(self, region: str) -> str:
         """How the name of every alarm of the environment in a Region ends."""
         return self.of(names.ALARM_SUFFIX, region)

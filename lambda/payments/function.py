@@ -113,8 +113,7 @@ def fault_of(event: Mapping[str, Any]) -> str:
     """The name after which to die; "" unless this environment is for tests."""
     if not runtime.settings().test_faults:
         return ""
-    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-    fault = headers.get(FAULT_HEADER, "")
+    fault = merchants.header(event, FAULT_HEADER)
     return fault.removeprefix(FAULT_PREFIX) if fault.startswith(FAULT_PREFIX) else ""
 
 

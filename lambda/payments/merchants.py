@@ -29,8 +29,7 @@ def caller_of(event: Mapping[str, Any], own_account: str, merchants: Mapping[str
     whichever account, it is the same one.
     """
     identity = (event.get("requestContext") or {}).get("identity") or {}
-    headers = {name.lower(): str(value) for name, value in (event.get("headers") or {}).items()}
-    wanted = headers.get(HEADER, "")
+    wanted = header(event, HEADER)
     if not merchants:
         return None if wanted else Caller(identity.get("accountId") or own_account)
     account, role = principal_of(str(identity.get("userArn") or ""))
@@ -38,6 +37,12 @@ def caller_of(event: Mapping[str, Any], own_account: str, merchants: Mapping[str
     if name == OPERATOR and wanted in merchants.values():
         return Caller(own_account, wanted)
     return None if name is None or wanted not in ("", name) else Caller(own_account, name)
+
+
+def header(event: Mapping[str, Any], name: str) -> str:
+    """A header of a request of the API, by its name in lower case; "" where it has none."""
+    headers = {each.lower(): str(value) for each, value in (event.get("headers") or {}).items()}
+    return headers.get(name, "")
 
 
 def principal_of(arn: str) -> tuple[str, str]:

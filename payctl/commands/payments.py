@@ -4,6 +4,7 @@ import time
 from typing import Annotated
 
 import typer
+from payments.protocol.values import kept_as
 
 from payctl.commands import render
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
@@ -64,7 +65,7 @@ def run_pay(
         )
         if status:
             replies = pay.look(environment, status, asked, merchant)
-            pay.note_ruling(environment, merchants.kept(status, merchant))
+            pay.note_ruling(environment, kept_as(status, merchant))
         elif domain:
             replies = pay.pay_at_domain(environment, transaction, merchant)
         else:
@@ -100,7 +101,7 @@ def run_logs(
     """
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
-        payment = merchants.kept(payment, merchant)
+        payment = kept_as(payment, merchant)
         intent = Registers(environment).inspect(payment).intent
         now, count = time.time(), 0
         digest = intent.hash if intent else ""

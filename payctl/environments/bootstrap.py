@@ -85,9 +85,8 @@ def unbound(environment: Environment) -> tuple[str, ...]:
 def _bind_roles(environment: Environment) -> None:
     """Give them theirs, so that no update of a stack depends on what CloudFormation does first."""
     iam = environment.cloud.target_client("iam", environment.home)
-    boundary = f"arn:aws:iam::{environment.cloud.account}:policy/{BOUNDARY}"
     for name in unbound(environment):
-        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=boundary)
+        iam.put_role_permissions_boundary(RoleName=name, PermissionsBoundary=environment.names.boundary)
         environment.report.note(f"role {name} has the boundary {BOUNDARY} now")
 
 

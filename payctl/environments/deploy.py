@@ -94,9 +94,11 @@ class Deployment:
                 self._enrol()
             self._global()
             self._link()
-            self._require_built()
         report.phase("Verify")
-        health.require_built(environment, environment.survey().stacks, self.package.hash)
+        survey = environment.survey()
+        if planned:
+            self._require_built(survey)
+        health.require_built(environment, survey.stacks, self.package.hash)
         return Deployed(steps=tuple(self.steps), health=health.health(environment))
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
@@ -302,9 +304,9 @@ class Deployment:
         if stack.status.failed:
             raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))
 
-    def _require_built(self) -> None:
+    def _require_built(self, survey: Survey) -> None:
         """What CloudFormation has read must be what was built, whatever it makes of a version in an address."""
-        survey, names = self.environment.survey(), self.environment.names
+        names = self.environment.names
         differs = [names.stack_set] if self._changed(survey) else []
         differs += [names.global_stack] if self._global_differs(survey) else []
         if differs:

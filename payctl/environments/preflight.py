@@ -127,7 +127,7 @@ def boundary(environment: Environment, survey: Survey, region: str) -> Checks:
     """What limits every role of the templates, and what of the settings bootstrap must have been told."""
     iam = environment.cloud.target_client("iam", region)
     try:
-        iam.get_policy(PolicyArn=f"arn:aws:iam::{environment.cloud.account}:policy/{BOUNDARY}")
+        iam.get_policy(PolicyArn=environment.names.boundary)
     except ClientError as error:
         if code_of(error) not in ABSENT:
             raise

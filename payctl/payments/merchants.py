@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from payments.merchants import OPERATOR, parse
+from payments.protocol.values import kept_as
 
 from builder import merchants
 from builder.settings import Settings
@@ -29,14 +30,9 @@ def require(settings: Settings, merchant: str) -> None:
         raise ToolError(f"{merchant} is no merchant of the settings", remedy=f"[merchants] names {known}")
 
 
-def kept(payment: str, merchant: str) -> str:
-    """The id under which a merchant's payment is kept."""
-    return f"{merchant}:{payment}" if merchant else payment
-
-
 def is_of(payment: str, merchant: str) -> bool:
     """Whether it is this merchant's, by the id that is kept; everything is where no merchant is asked for."""
-    return not merchant or payment.startswith(f"{merchant}:")
+    return not merchant or payment.startswith(kept_as("", merchant))
 
 
 def require_template(regional: Mapping[str, Any], settings: Settings) -> None:

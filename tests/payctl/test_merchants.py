@@ -6,12 +6,13 @@ from typing import Any, cast
 
 import pytest
 from payments.merchants import parse
+from payments.protocol.values import kept_as
 
 from builder import merchants as built
 from builder.settings import Accounts, Settings
 from payctl.environment import Survey
 from payctl.payments import merchants
-from payctl.payments.merchants import is_of, kept, require
+from payctl.payments.merchants import is_of, require
 from stacksets.errors import ToolError
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
@@ -87,7 +88,7 @@ def test_commands_know_the_settings_merchants() -> None:
     require(settings(NAMES), "shop")
     with pytest.raises(ToolError, match="store is no merchant of the settings"):
         require(settings(NAMES), "store")
-    assert (kept("T1", "shop"), kept("T1", "")) == ("shop:T1", "T1")
+    assert (kept_as("T1", "shop"), kept_as("T1", "")) == ("shop:T1", "T1")
     assert is_of("shop:T1", "shop")
     assert is_of("shop:T1", "")
     assert not is_of("shopping:T1", "shop")

@@ -18,9 +18,9 @@ from payments.protocol.values import (
     SETTLED,
     VOID,
     Intent,
-    Payment,
     Result,
     canonical,
+    payment_from,
     payment_of,
     read_result,
     text_of,
@@ -57,9 +57,9 @@ def publish(intent: Intent, result: Result) -> Publish:
         "region": result.region,
         "result": result.text,
     }
-    if not payment.details:
-        return Publish(payment.id, PUBLISH, values)
-    return Publish(payment.id, DETAILED, {**values, "details": canonical(payment.details)})
+    if details := payment.details:
+        return Publish(payment.id, DETAILED, {**values, "details": canonical(details)})
+    return Publish(payment.id, PUBLISH, values)
 
 
 def read_record(cell: Cell) -> tuple[Intent, Result]:
@@ -67,14 +67,15 @@ def read_record(cell: Cell) -> tuple[Intent, Result]:
     of a source is not enough to compute it."""
     result = read_result(str(cell["Content"]))
     currency = str(cell["Currency"])
-    details = json.loads(str(cell.get("Details", "{}")))
-    payment = Payment(
-        id=str(cell["TransactionId"]),
-        amount=int(Decimal(cell["Amount"]).scaleb(UNITS[currency])),
-        currency=currency,
-        timestamp=int(Decimal(cell["Timestamp"]).scaleb(6)),
-        account=result.account,
-        **details | {"metadata": tuple(details.get("metadata", {}).items())},
+    payment = payment_from(
+        {
+            "id": str(cell["TransactionId"]),
+            "amount": int(Decimal(cell["Amount"]).scaleb(UNITS[currency])),
+            "currency": currency,
+            "timestamp": int(Decimal(cell["Timestamp"]).scaleb(6)),
+            "account": result.account,
+            **json.loads(str(cell.get("Details", "{}"))),
+        }
     )
     return Intent(payment.id, result.hash, text_of(payment)), result
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn, TypeVar
 
 from payments.protocol import cards
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.values import EPOCH, Payment
+from payments.protocol.values import EPOCH, Payment, kept_as
 
 BODY_BYTES: Final = 16 * 1024
 MEMBERS: Final = 64
@@ -130,11 +130,11 @@ def _id(value: Any, merchant: str) -> str:
 
 
 def kept_id(text: object, merchant: str = "") -> str | None:
-    """The id under which a caller's payment is kept: no other merchant's is like it. None where it may be the id of no
-    payment: that is never looked up, stored, logged or echoed."""
+    """The id under which a caller's payment is kept. None where it may be the id of no payment: that is never looked
+    up, stored, logged or echoed."""
     if not isinstance(text, str) or not ID.fullmatch(text):
         return None
-    kept = f"{merchant}:{text}" if merchant else text
+    kept = kept_as(text, merchant)
     return None if cards.in_text(kept) else kept
 
 
@@ -202,10 +202,10 @@ def _moment(value: Any) -> datetime | None:
 
 
 def _matching(field: str, pattern: re.Pattern[str], allowed: str, value: Any) -> str:
-    if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise InvalidTransactionError((field, CARD if cards.inside(value) else f"must be {allowed}"))
-    if cards.in_text(value):
+    if cards.inside(value):
         raise InvalidTransactionError((field, CARD))
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise InvalidTransactionError((field, f"must be {allowed}"))
     return value
 
 

@@ -58,7 +58,7 @@ class Payment(NamedTuple):
     @property
     def details(self) -> dict[str, Any]:
         """What was given beside the necessary, as it is shown."""
-        return {**_given(self._replace(source=self.shown_source))}
+        return _given(self._replace(source=self.shown_source))
 
     @property
     def decimal(self) -> Decimal:
@@ -126,8 +126,17 @@ def intent_of(payment: Payment) -> Intent:
 @lru_cache(maxsize=256)
 def payment_of(intent: Intent) -> Payment:
     """What the canonical form says."""
-    fields = json.loads(intent.text)
-    return Payment(**fields | {"metadata": tuple(fields.get("metadata", {}).items())})
+    return payment_from(json.loads(intent.text))
+
+
+def payment_from(fields: Mapping[str, Any]) -> Payment:
+    """A payment from its members, those that were not given left out."""
+    return Payment(**{**fields, "metadata": tuple(fields.get("metadata", {}).items())})
+
+
+def kept_as(own_id: str, merchant: str) -> str:
+    """The id under which a merchant's payment is kept, no other merchant's is like it; the own id without merchant."""
+    return f"{merchant}:{own_id}" if merchant else own_id
 
 
 def key(intent: Intent) -> str:
