@@ -25,7 +25,7 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-test: setup check $(VENV)-moto/.done $(VENV)-model/.done ## Lint and run every test
+test: setup check $(VENV)-moto/.done $(VENV)-model/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
