@@ -40,6 +40,7 @@ ROLES = (PROCESSOR, HEALTH, JANITOR, WORKFLOW, FAILOVER_IN, FAILOVER_OUT, REPLIC
 # Once per account, or per account and Region: no environment in the name.
 BOOTSTRAP_STACK = "payment-bootstrap"
 ARTIFACTS = "payment-artifacts-${AWS::Region}-${AWS::AccountId}"
+ARTIFACTS_KEY = "alias/payment-artifacts"
 ACCESS_LOGS = "payment-access-logs-${AWS::Region}-${AWS::AccountId}"
 ADMINISTRATION_ROLE = "payment-stackset-administration"
 EXECUTION_ROLE = "payment-stackset-execution"
@@ -73,6 +74,7 @@ LIMITS = {
     REPLICATION: 64,
     DASHBOARD: 255,  # CloudWatch PutDashboard, DashboardName
     ARTIFACTS: 63,
+    ARTIFACTS_KEY: 256,
     ACCESS_LOGS: 63,
 }
 

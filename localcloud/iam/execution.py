@@ -18,7 +18,7 @@ from ministack.services.cloudformation import drift, provisioners
 from localcloud.iam import documents
 from localcloud.iam.optional import NEVER, NOT_THEN, OPTIONAL, UNNAMED
 from localcloud.iam.resources import NO_TYPE, Resource, passed_roles, target
-from localcloud.iam.rights import DeniedError, Rights, encryption_context
+from localcloud.iam.rights import TOUCHES, DeniedError, Rights, encryption_context
 
 Properties = dict[str, Any]
 HANDLERS: Final[Mapping[str, Mapping[str, str]]] = json.loads(Path(__file__).with_name("handlers.json").read_text())
@@ -104,6 +104,8 @@ class Guard:
             for action in actions(kind, operation, new, old or {}):
                 for arn, context in self.asked(action, operation, resource):
                     self.rights.require(role, action, arn, context, by=f"{kind} {operation}", session=session)
+                    if action in TOUCHES:
+                        self.rights.require_key_of(role, arn, action=action, by=f"{kind} {operation}", session=session)
         except DeniedError as error:
             raise ValueError(
                 f'Resource handler returned message: "{error.message}" (HandlerErrorCode: AccessDenied)'

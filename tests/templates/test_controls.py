@@ -10,7 +10,8 @@ from builder.lint.statements import listed, principals
 from tests.templates.conftest import REGIONS
 
 PRIVATE: Final = {"BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"}
-RECEIPTS: Final = "ReceiptsBucket"
+ACCESS_LOGS: Final = "AccessLogBucket"
+"""S3 delivers to no bucket that encrypts with KMS."""
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +36,8 @@ def test_buckets_are_private_owned_logged_versioned_encrypted_and_tidied(stacks:
         assert any(rule["Status"] == "Enabled" and "AbortIncompleteMultipartUpload" in rule for rule in rules), name
         (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         algorithm = encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
-        assert algorithm == ("aws:kms" if name == RECEIPTS else "AES256"), name
-        assert name != RECEIPTS or encryption["BucketKeyEnabled"] is True
+        assert algorithm == ("AES256" if name == ACCESS_LOGS else "aws:kms"), name
+        assert name == ACCESS_LOGS or encryption["BucketKeyEnabled"] is True
 
 
 def test_no_policy_of_a_resource_admits_the_world(stacks: list[Resolved]) -> None:

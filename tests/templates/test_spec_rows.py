@@ -533,7 +533,7 @@ class TestDeleting:
                 if body["Type"] in self.STATEFUL:
                     found += 1
                     assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Delete", "Retain"), name
-        assert found == 6
+        assert found == 7
 
     @pytest.mark.parametrize(("protect", "guarded"), [("true", True), ("false", False)])
     def test_protect_guards_tables(self, templates: dict[str, Any], protect: str, guarded: bool) -> None:
