@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from payments.aws import AwsError
-from payments.processor import ANSWERS, SILENCES, TROUBLES, Meaning, Processor, Secret, Trouble
+from payments.processors.common import ANSWERS, SILENCES, TROUBLES, Meaning, Secret, Trouble
+from payments.processors.http import Processor
 from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Cancel, Charge, Lookup, Refusal, Verdict
 
 import localcloud

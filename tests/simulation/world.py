@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from payments.protocol.ports import (
     LEDGER,
     Action,
+    Announce,
     Answer,
     Cancel,
     Charge,
@@ -117,6 +118,7 @@ class World:
                 now=lambda: int(self.time + self.skew[region]),
                 draw=self._draw,
                 token=self._token,
+                announces=self.rail.announces,
             )
         return context
 
@@ -201,6 +203,9 @@ class World:
 
     # --- the processor, the workflow's service, the bus
 
+    def _announce(self, _: str, request: Announce) -> Any:
+        return self.rail.announce(request.charge)
+
     def _charge(self, _: str, request: Charge) -> Any:
         return self.rail.charge(request, self.time)
 
@@ -227,6 +232,7 @@ DOES: Mapping[type, Callable[[World, str, Any], Any]] = {
     Publish: World._publish,
     ReadRecord: World._read_record,
     WriteReceipt: World._write_receipt,
+    Announce: World._announce,
     Charge: World._charge,
     Lookup: World._lookup,
     Cancel: World._cancel,
