@@ -207,6 +207,8 @@ class World:
         return self.rail.announce(request.charge)
 
     def _charge(self, _: str, request: Charge) -> Any:
+        if request.handle and not any(cells.get(request.id, {}).get("handle") for cells in self.cells.values()):
+            raise AssertionError(f"{request.id}: no cell keeps {request.handle}")
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:
