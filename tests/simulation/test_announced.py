@@ -1,4 +1,4 @@
-"""A processor that names a charge before it is made: no money moves before a cell keeps the name, whatever goes wrong."""
+"""A processor that names a charge before it is made: no money moves before a cell keeps the name."""
 
 import pytest
 
