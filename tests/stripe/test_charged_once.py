@@ -128,8 +128,10 @@ def test_without_keys_the_cells_hold_it_to_one_name(proxy: Proxy) -> None:
     proxy.behave(keys=False, double_share=1)
     shop = Shop(proxy)
     intent = paid(3)
+    shop.lose = lambda _region, request: "after" if isinstance(request, Charge) else ""
     for region in REGIONS:
         shop.run(shop.here(region), submit(shop.here(region), intent))
+    shop.lose = lambda *_: ""
     drive(shop, [intent], deduplicates=True)
     named = [each for each in proxy.all("payment_intents") if each["metadata"]["payment_id"] == intent.id]
     assert len(named) > 1
