@@ -1,4 +1,4 @@
-"""A whole environment that charges at localstripe, under the drill `processor-outage`, with answers lost and doubled."""
+"""An environment that charges at localstripe, under the drill `processor-outage`, with answers lost and doubled."""
 
 import json
 from pathlib import Path
