@@ -98,7 +98,7 @@ NOTES: Final = (
     Note(
         id="stripe-itself",
         group=Group.PAY,
-        claim="Stripe answers as its documentation says: the adapter is tested against localstripe, which keeps no keys. "
+        claim="Stripe answers as its documentation says; the tests ask localstripe, which keeps no keys. "
         "A PaymentIntent that was cancelled keeps its latest_charge or last_payment_error; a key is kept for 24 hours; "
         "a list by creation time shows at once what was created.",
         why="it takes an account at Stripe",
