@@ -21,6 +21,6 @@ ANNOUNCED = Options(rail="processor", announces=True, clash=0.2)
 )
 def test_nothing_is_charged_twice_or_lost(options: Options) -> None:
     """The simulated processor refuses to charge under a name that is not the one it gave."""
-    part = runs(range(40), options)
+    part = runs(range(20), options)
     assert part.failures == []
-    assert part.counts["payments"] >= 80
+    assert part.counts["payments"] >= 40
