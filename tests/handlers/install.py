@@ -23,6 +23,7 @@ import payments.log
 import payments.members
 import payments.metrics
 import payments.processors.common
+import payments.processors.http  # before any mutant is applied: it keeps the names that it imports
 import payments.replies
 import payments.runtime
 import payments.store
