@@ -25,12 +25,17 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-test: setup check $(VENV)-moto/.done $(VENV)-model/.done ## Lint and run every test but the longest, which `make evidence` runs
+test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
 	$(PYTHON) -m venv $(VENV)-moto
 	$(VENV)-moto/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.txt
+	@touch $@
+
+$(VENV)-stripe/.done: requirements/stripe.txt
+	$(PYTHON) -m venv $(VENV)-stripe
+	$(VENV)-stripe/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stripe.txt
 	@touch $@
 
 drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
@@ -156,6 +161,7 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group supply --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/supply.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
+	uv pip compile --group stripe --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/stripe.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
 clean: ## Remove what was built here

@@ -190,6 +190,7 @@ class Functions:
             "ENVIRONMENT": Ref("EnvironmentSuffix"),
             "PROCESSOR_DEDUPLICATES": Ref("ProcessorDeduplicates"),
             "PROCESSOR_KEY_HOURS": Ref("ProcessorKeyLifetimeHours"),
+            "PROCESSOR_KIND": Ref("ProcessorKind"),
             "PROCESSOR_SECRET": Ref("ProcessorCredentialName"),
             "RAIL": If("HasProcessor", Ref("ProcessorUrl"), "ledger"),
             "REGIONS": ",".join(self.settings.regions),

@@ -15,6 +15,8 @@ ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)", re.ASCII)
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
+PROCESSOR_KINDS = ("http", "stripe")
+STRIPE_KEY_HOURS = 24  # docs/processor.md, "Stripe"
 
 # The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
 # fmt: off
@@ -56,8 +58,9 @@ class Options(NamedTuple):
 
 
 class Processor(NamedTuple):
-    """The external payment processor; url "" settles by ledger entry."""
+    """The external payment processor; url "" settles by ledger entry; `kind` is what it speaks."""
 
+    kind: str = "http"
     url: str = ""
     secret_name: str = ""
     deduplicates: bool = False
@@ -224,6 +227,15 @@ def _check(settings: Settings) -> None:
         ),
         (bool(processor.url) or not processor.deduplicates, "processor.deduplicates needs processor.url"),
         (processor.key_lifetime_hours > 0, "processor.key_lifetime_hours must be above 0"),
+        (processor.kind in PROCESSOR_KINDS, f"processor.kind must be one of {', '.join(PROCESSOR_KINDS)}"),
+        (
+            processor.kind == "http" or processor.url,
+            'processor.kind needs processor.url, which is "https://api.stripe.com" for "stripe"',
+        ),
+        (
+            processor.kind != "stripe" or processor.key_lifetime_hours <= STRIPE_KEY_HOURS,
+            f"processor.key_lifetime_hours must be at most {STRIPE_KEY_HOURS}: Stripe keeps a key no longer",
+        ),
         (bool(domain.name) == bool(domain.hosted_zone_id), "domain.name and domain.hosted_zone_id go together"),
         (
             len(domain.certificate_arns) in (0, len(settings.regions)),

@@ -96,6 +96,16 @@ NOTES: Final = (
         by_hand="CloudTrail's KMS events by dynamodb.amazonaws.com, with the roles as callers",
     ),
     Note(
+        id="stripe-itself",
+        group=Group.PAY,
+        claim="Stripe answers as its documentation says; the tests ask localstripe, which keeps no keys. "
+        "A PaymentIntent that was cancelled keeps its latest_charge or last_payment_error; a key is kept for 24 hours; "
+        "a list by creation time shows at once what was created.",
+        why="it takes an account at Stripe",
+        by_hand="run `payctl processor-check` with a key of the test mode, again a day later, and cancel a declined "
+        "PaymentIntent: its payment must still look declined",
+    ),
+    Note(
         id="merchants-policy",
         group=Group.PAY,
         claim="Once there are merchants, the API denies every other principal, those of its own account included, by "

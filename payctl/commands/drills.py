@@ -29,6 +29,7 @@ def run_drill(
     window: Annotated[str, typer.Option(help="How long the fault lasts, in the middle.", metavar="TIME")] = "20s",
     seed: Annotated[int, typer.Option(help="Of the random amounts, faults and impatient clients.")] = 0,
     impatient: Annotated[float, typer.Option(help="Share of clients that post to two Regions.", min=0, max=1)] = 0.1,
+    source: Annotated[str, typer.Option(help="What is charged, where the processor needs one.", metavar="TOKEN")] = "",
     wait: Annotated[str, typer.Option(help="How long to wait for quiet afterwards.", metavar="TIME")] = "5m",
     hurry: Annotated[bool, typer.Option("--hurry", help="Call the janitors; do not wait for their minute.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.", metavar="FILE")] = None,
@@ -48,6 +49,7 @@ def run_drill(
             impatient=impatient,
             patience=PATIENCE_SECONDS,
             seed=seed,
+            source=source,
         )
         options = drill.Options(
             name=name, plan=plan, window=seconds_of(window), limit=seconds_of(wait), hurry=hurry, consent=consent

@@ -47,7 +47,7 @@ def run_pay(
     if rate and merchant:
         raise ToolError("--rate pays for no merchant", remedy="leave out --merchant")
     if rate:
-        _pay_at_rate(run, rate, seconds_of(lasting), regions)
+        _pay_at_rate(run, rate, seconds_of(lasting), regions, source)
         return
     if bool(amount) == bool(status):
         raise ToolError("give --amount to pay, or --status ID to look at a payment")
@@ -75,11 +75,11 @@ def run_pay(
         raise typer.Exit(1)
 
 
-def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str) -> None:
+def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str, source: str) -> None:
     """Payments at a rate, each until its end is known. Exit code 1 unless each is final."""
     with run.open() as environment:
         near = environment.regions if regions == "all" else pay.chosen(environment, regions.split(","))
-        log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near)
+        log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near, source=source)
     summary = log.summary()
     run.answer(summary | {"log": log.answers}, lambda _: render.figures(summary))
     if any(payment.state not in FINAL for payment in log.payments.values()):

@@ -69,7 +69,8 @@ class Routes(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """`payments` at `rate` a second, their clients spread over the Regions `near`. `impatient` is the share of payments
-    that their client posts to two Regions at once; `patience` how long a client repeats after its first request."""
+    that their client posts to two Regions at once; `patience` how long a client repeats after its first request;
+    `source` what is charged, where the processor needs one."""
 
     payments: int
     rate: float
@@ -78,6 +79,7 @@ class Plan:
     impatient: float = 0.0
     patience: float = 60.0
     seed: int = 0
+    source: str = ""
 
     @property
     def seconds(self) -> float:
@@ -88,6 +90,7 @@ class Plan:
         """The payments, the same for the same seed."""
         dice = random.Random(self.seed)
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        given = {"source": self.source} if self.source else {}
         return [
             Payment(
                 id=f"{self.prefix}-{number:06d}",
@@ -98,6 +101,7 @@ class Plan:
                     "amount": f"{dice.randrange(100, 50_000) / 100:.2f}",
                     "currency": "USD",
                     "timestamp": now,
+                    **given,
                 },
             )
             for number in range(self.payments)
@@ -236,11 +240,14 @@ def started(environment: Environment, plan: Plan) -> Iterator[Load]:
         yield load
 
 
-def pay_at_rate(environment: Environment, *, rate: float, seconds: float, near: Sequence[str]) -> ClientLog:
+def pay_at_rate(
+    environment: Environment, *, rate: float, seconds: float, near: Sequence[str], source: str = ""
+) -> ClientLog:
     """Make payments for some seconds, by clients spread over the Regions `near`, and follow each until its client is
     done. Raises ToolError where the rate makes none."""
     payments = round(rate * seconds)
     if payments < 1:
         raise ToolError(f"{rate:g} payments a second for {seconds:g} s is no payment")
-    with started(environment, Plan(payments=payments, rate=rate, near=tuple(near), prefix=new_prefix("L"))) as load:
+    plan = Plan(payments=payments, rate=rate, near=tuple(near), prefix=new_prefix("L"), source=source)
+    with started(environment, plan) as load:
         return load.join()

@@ -84,6 +84,7 @@ def regional_parameters(
         "ApiRate": str(limits.api_rate),
         "ApiBurst": str(limits.api_burst),
         "ProcessorUrl": processor.url,
+        "ProcessorKind": processor.kind,
         "ProcessorCredentialName": processor.secret_name,
         "ProcessorDeduplicates": _flag(processor.deduplicates),
         "ProcessorKeyLifetimeHours": str(processor.key_lifetime_hours),

@@ -72,6 +72,7 @@ class Registers:
             state_machine=names.state_machine(region),
             endpoint=environment.cloud.endpoint,
             test_faults=False,
+            kind=parameters.get("ProcessorKind") or "http",
         )
 
     def context(self, region: str = "") -> Context:

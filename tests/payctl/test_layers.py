@@ -12,6 +12,7 @@ PAYCTL = ROOT / "payctl"
 ABOVE = {
     "": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
     "payments": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "processors": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
     "environments": ("payctl.drills", "payctl.acceptance", "payctl.commands"),
     "drills": ("payctl.acceptance", "payctl.commands"),
     "acceptance": ("payctl.commands",),

@@ -49,6 +49,15 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ("[tags]\nteam = 1", "tags.team must be str, not int"),
         ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates; choose another key"),
         ('[processor]\nurl = "http://example.com"', "processor.url must begin with https://"),
+        (
+            '[processor]\nkind = "cash"\nurl = "https://example.com"',
+            "processor.kind must be one of http, stripe",
+        ),
+        ('[processor]\nkind = "stripe"', "processor.kind needs processor.url"),
+        (
+            '[processor]\nkind = "stripe"\nurl = "https://example.com"\nkey_lifetime_hours = 25',
+            "processor.key_lifetime_hours must be at most 24: Stripe keeps a key no longer",
+        ),
         ("merchants = 1", "[merchants] must be a table"),
         ("[merchants]\nShop = []", "merchants.Shop: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4 digits"),
         ("[merchants]\nm41111 = []", "merchants.m41111: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4"),

@@ -138,6 +138,7 @@ class TestFunctions:
             "ENVIRONMENT": "dev",
             "PROCESSOR_DEDUPLICATES": "false",
             "PROCESSOR_KEY_HOURS": 24,
+            "PROCESSOR_KIND": "http",
             "PROCESSOR_SECRET": "processor-key",
             "RAIL": "https://processor.example",
             "REGIONS": ",".join(regions),
