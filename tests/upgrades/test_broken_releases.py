@@ -1,0 +1,63 @@
+"""Code that fails only when it runs: the first Region's stack goes back, and no other Region gets it."""
+
+from pathlib import Path
+
+import pytest
+
+from localcloud.client import LocalCloud
+from tests.e2e.support import REGIONS, Environment
+from tests.upgrades.releases import change
+
+pytestmark = pytest.mark.evidence
+FIRST, *REST = "eu-west-1", "ap-southeast-1", "us-east-1"
+"""In the order of updates: home comes last."""
+
+
+def code(environment: Environment) -> dict[str, set[str]]:
+    """What the functions of each Region run."""
+    names = ("processor", "health", "janitor")
+    return {
+        region: {
+            environment.client("lambda", region).get_function_configuration(
+                FunctionName=f"payment-{name}-{region}-{environment.name}"
+            )["CodeSha256"]
+            for name in names
+        }
+        for region in REGIONS
+    }
+
+
+def status(environment: Environment, region: str) -> str:
+    pages = environment.client("cloudformation", region).describe_stacks()["Stacks"]
+    (found,) = [each for each in pages if each["StackName"].startswith(f"StackSet-payments-{environment.name}-")]
+    return str(found["StackStatus"])
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "old", "new", "function"),
+    [
+        ("request", "function", "    path = str(", "    raise LookupError\n    path = str(", "payment-processor"),
+        ("health", "health", "    state = look()\n", "    state = look().out\n", "payment-health"),
+        ("janitor", "janitor", "    due = find_due()\n", "    due = find_due(1)\n", "payment-janitor"),
+        # Nothing is raised, and nothing can be found.
+        ("table", "settings", 'f"payment-register-{region}', 'f"payment-registers-{region}', "payment-"),
+    ],
+)
+def test_a_release_that_fails_when_it_runs_stops_in_the_first_region(
+    cloud: LocalCloud, folder: Path, name: str, file: str, old: str, new: str, function: str
+) -> None:
+    environment = Environment(cloud, name, folder / "deployment.toml", folder)
+    environment.payctl("deploy", "--yes")
+    good = code(environment)
+    change(folder, f"lambda/payments/{file}.py", old, new)
+    refused = environment.payctl("deploy", "--yes", check=False)
+    said = refused.stdout + refused.stderr
+    assert refused.returncode == 1, said
+    assert function in said and FIRST in said, said
+    assert code(environment) == good
+    assert status(environment, FIRST) == "UPDATE_ROLLBACK_COMPLETE"
+    for region in REST:
+        assert status(environment, region) == "UPDATE_COMPLETE"  # of the link
+    for number, region in enumerate(REGIONS):
+        assert environment.pay(f"TXN-{name}-{number}", region=region).status == 201
+        assert environment.call("GET", "/health", region=region, sign_as=None).status == 200
