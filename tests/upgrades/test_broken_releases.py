@@ -6,7 +6,7 @@ import pytest
 
 from localcloud.client import LocalCloud
 from tests.e2e.support import REGIONS, Environment
-from tests.upgrades.releases import change
+from tests.upgrades.releases import change, project
 
 pytestmark = pytest.mark.evidence
 FIRST, *REST = "eu-west-1", "ap-southeast-1", "us-east-1"
@@ -33,6 +33,15 @@ def status(environment: Environment, region: str) -> str:
     return str(found["StackStatus"])
 
 
+@pytest.fixture(scope="module")
+def good(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment that runs the working tree."""
+    folder = project(tmp_path_factory.mktemp("good") / "project")
+    environment = Environment(cloud, "good", folder / "deployment.toml", folder)
+    environment.payctl("deploy", "--yes")
+    return environment
+
+
 @pytest.mark.parametrize(
     ("name", "file", "old", "new", "function"),
     [
@@ -44,20 +53,20 @@ def status(environment: Environment, region: str) -> str:
     ],
 )
 def test_a_release_that_fails_when_it_runs_stops_in_the_first_region(
-    cloud: LocalCloud, folder: Path, name: str, file: str, old: str, new: str, function: str
+    good: Environment, tmp_path: Path, name: str, file: str, old: str, new: str, function: str
 ) -> None:
-    environment = Environment(cloud, name, folder / "deployment.toml", folder)
-    environment.payctl("deploy", "--yes")
-    good = code(environment)
-    change(folder, f"lambda/payments/{file}.py", old, new)
+    broken = project(tmp_path / "project")
+    change(broken, f"lambda/payments/{file}.py", old, new)
+    before = code(good)
+    environment = Environment(good.cloud, good.name, broken / "deployment.toml", broken)
     refused = environment.payctl("deploy", "--yes", check=False)
     said = refused.stdout + refused.stderr
     assert refused.returncode == 1, said
     assert function in said and FIRST in said, said
-    assert code(environment) == good
-    assert status(environment, FIRST) == "UPDATE_ROLLBACK_COMPLETE"
+    assert code(good) == before
+    assert status(good, FIRST) == "UPDATE_ROLLBACK_COMPLETE"
     for region in REST:
-        assert status(environment, region) == "UPDATE_COMPLETE"  # of the link
+        assert status(good, region) == "UPDATE_COMPLETE"  # of the link
     for number, region in enumerate(REGIONS):
-        assert environment.pay(f"TXN-{name}-{number}", region=region).status == 201
-        assert environment.call("GET", "/health", region=region, sign_as=None).status == 200
+        assert good.pay(f"TXN-{name}-{number}", region=region).status == 201
+        assert good.call("GET", "/health", region=region, sign_as=None).status == 200
