@@ -133,9 +133,9 @@ class Records:
             self.environment.cloud,
             json.dumps({self._stack_set(): [asdict(each) for each in releases[-KEPT:]]}),
         )
-        with doing("write to", f"bucket {self._bucket}"):
+        with doing("write to", f"bucket {self.bucket}"):
             cloud.s3(self.environment.home).put_object(
-                Bucket=self._bucket, Key=self._key, Body=text.encode(), ExpectedBucketOwner=cloud.account
+                Bucket=self.bucket, Key=self._key, Body=text.encode(), ExpectedBucketOwner=cloud.account
             )
 
     def _store(self, package: Package, regional: Template, world: Template) -> tuple[Stored, Stored, Stored]:
@@ -149,7 +149,7 @@ class Records:
         code, first, second = (
             Stored(
                 key=key,
-                version=place(cloud.s3(home), self._bucket, key, content, region=home, owner=cloud.account).version,
+                version=place(cloud.s3(home), self.bucket, key, content, region=home, owner=cloud.account).version,
             )
             for key, content in contents.items()
         )
@@ -173,12 +173,12 @@ class Records:
 
     def _fetch(self, stored: Stored) -> bytes:
         cloud = self.environment.cloud
-        with doing("read", f"{self._bucket}/{stored.key}"):
+        with doing("read", f"{self.bucket}/{stored.key}"):
             try:
                 return (
                     cloud.s3(self.environment.home)
                     .get_object(
-                        Bucket=self._bucket, Key=stored.key, VersionId=stored.version, ExpectedBucketOwner=cloud.account
+                        Bucket=self.bucket, Key=stored.key, VersionId=stored.version, ExpectedBucketOwner=cloud.account
                     )["Body"]
                     .read()
                 )
@@ -186,23 +186,23 @@ class Records:
                 if code_of(error) not in MISSING | {"NoSuchVersion"}:
                     raise
         raise ToolError(
-            f"{self._bucket}/{stored.key}, version {stored.version}, is gone",
+            f"{self.bucket}/{stored.key}, version {stored.version}, is gone",
             remedy="name another release with --to, or deploy from a checkout",
         )
 
     def _other(self, stored: Stored) -> ToolError:
         return ToolError(
-            f"{self._bucket}/{stored.key}, version {stored.version}, is not what was deployed",
+            f"{self.bucket}/{stored.key}, version {stored.version}, is not what was deployed",
             remedy="find out who wrote it (CloudTrail, PutObject), and deploy from a checkout",
         )
 
     def _read(self) -> dict[str, list[dict[str, object]]]:
         cloud = self.environment.cloud
-        with doing("read", f"{self._bucket}/{self._key}"):
+        with doing("read", f"{self.bucket}/{self._key}"):
             try:
                 body = (
                     cloud.s3(self.environment.home)
-                    .get_object(Bucket=self._bucket, Key=self._key, ExpectedBucketOwner=cloud.account)["Body"]
+                    .get_object(Bucket=self.bucket, Key=self._key, ExpectedBucketOwner=cloud.account)["Body"]
                     .read()
                 )
             except ClientError as error:
@@ -218,7 +218,8 @@ class Records:
         return found.arn if found else ""
 
     @property
-    def _bucket(self) -> str:
+    def bucket(self) -> str:
+        """Where everything is kept."""
         return artifact_bucket(self.environment.home, self.environment.cloud.account)
 
     @property

@@ -12,7 +12,7 @@ from tests.upgrades.freeze import unpack
 from tests.upgrades.releases import change, project
 from tests.upgrades.support import Site, failures
 
-pytestmark = [pytest.mark.evidence, pytest.mark.xdist_group("upgrades")]
+pytestmark = pytest.mark.evidence
 SECONDS = 100.0
 
 
