@@ -39,7 +39,7 @@ def run_rollback(
 
         def confirm(release: Release, preview: Plan) -> bool:
             changes = [f"{each.place}: {each.symbol} {each.resource}" for each in preview.changes]
-            steps = [f"deploy {release.name} again, {_title(release)}", *changes, *preview.steps]
+            steps = [f"deploy {release.name} again: {_title(release)}", *changes, *preview.steps]
             return confirmer(environment, "rollback", yes=yes)(steps)
 
         wish = rollback.Wish(name=to, quiet_seconds=quiet_seconds, confirm=confirm)
@@ -58,7 +58,7 @@ def run_rollback(
 
 
 def _show_plan(release: Release, preview: Plan) -> None:
-    render.say(f"would deploy {release.name} again, {_title(release)}")
+    render.say(f"would deploy {release.name} again: {_title(release)}")
     rows = [(each.place, each.symbol, each.resource, each.kind) for each in preview.changes]
     render.table("", ("place", "", "resource", "type"), rows)
     for line in (*preview.steps, *(f"note: {note}" for note in preview.notes)):
@@ -66,14 +66,14 @@ def _show_plan(release: Release, preview: Plan) -> None:
 
 
 def _show(done: rollback.RolledBack) -> None:
-    render.say(f"deployed {done.release.name} again, {_title(done.release)}")
+    render.say(f"deployed {done.release.name} again: {_title(done.release)}")
     if done.unfinished:
         rows = [(each.payment, each.state) for each in done.unfinished]
         render.table("payments that are not finished: see `payctl parked`", ("payment", "state"), rows)
 
 
 def _title(release: Release) -> str:
-    return f"code {release.code_hash[:12]}, deployed {release.at}"
+    return f"code {release.code_hash[:12]} of {release.at}"
 
 
 def _told(release: Release) -> dict[str, object]:

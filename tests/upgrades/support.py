@@ -64,12 +64,12 @@ class Site:
     def deploy(self, folder: Path) -> None:
         From(self.environment(), folder).run()
 
-    def payctl(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """In the folder without code and templates."""
+    def payctl(self, *arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
+        """In the folder without code and templates, if no other is named."""
         environ = os.environ | {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
         command = [program("payctl"), *arguments, "--local", "--endpoint", self.cloud.endpoint]
         return subprocess.run(
-            command, env=environ, cwd=self.folder, capture_output=True, text=True, check=False, timeout=200
+            command, env=environ, cwd=folder or self.folder, capture_output=True, text=True, check=False, timeout=200
         )
 
     def under_load(self, change: Callable[[], None], *, seconds: float) -> Verdict:

@@ -27,7 +27,7 @@ def site(cloud: LocalCloud, kept: Path, tmp_path_factory: pytest.TempPathFactory
     folder = tmp_path_factory.mktemp("site")
     support.settings(cloud, "upgrade", folder)
     made = Site(cloud, "upgrade", folder)
-    done = made.payctl("bootstrap", "--yes")
+    done = made.payctl("bootstrap", "--yes", "--settings", str(folder / "deployment.toml"), folder=ROOT)
     assert done.returncode == 0, done.stderr
     made.deploy(kept)
     made.payctl("pay", "--rate", "6", "--for", "5s")
