@@ -1,5 +1,8 @@
-"""What an environment was deployed from, kept in the home Region's artifact bucket: what a rollback deploys again
-(docs/design.md, "Releases")."""
+"""What an environment was deployed from, which a rollback deploys again (docs/design.md, "Releases").
+
+Code and templates lie in the home Region's artifact bucket. What they were, and with which parameters, is an item of
+the home Region's register table: whoever may write to the bucket cannot choose what is deployed next.
+"""
 
 import ast
 import hashlib
@@ -7,8 +10,10 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -20,6 +25,8 @@ from payctl.names import artifact_bucket
 from stacksets.errors import ToolError, code_of
 
 KEPT = 20
+KEY: Final = {"TransactionId": {"S": ":releases"}}
+"""No payment's id begins so."""
 PASSING = {"AbsentReplica", "CodeVersions", "KeyArns"}
 """Parameters that tell the state of an environment, not what it was deployed from."""
 DECLARATION = "payments/release.py"
@@ -82,14 +89,19 @@ def numbers(package: Package) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class Records:
-    """The records of one environment, the oldest first; those of a StackSet that is gone do not count."""
+    """The records of one environment, the oldest first."""
 
     environment: Environment
 
     def all(self) -> tuple[Release, ...]:
-        """Read only."""
-        kept = self._read()
-        return tuple(_release(each) for each in kept.get(self._stack_set(), ()))
+        """() where there is no register. Read only."""
+        api = self.environment.cloud.dynamodb(self.environment.home)
+        with doing("read", f"table {self._table}"):
+            try:
+                item = api.get_item(TableName=self._table, Key=KEY, ConsistentRead=True).get("Item", {})
+            except api.exceptions.ResourceNotFoundException:
+                return ()
+        return tuple(_release(each) for each in json.loads(item.get("releases", {"S": "[]"})["S"]))
 
     def record(
         self,
@@ -128,14 +140,15 @@ class Records:
         self.write([*others, replace(release, code=code, regional=first, world=second, good=good)])
 
     def write(self, releases: Sequence[Release]) -> None:
-        """Replace all of them."""
-        cloud, text = (
-            self.environment.cloud,
-            json.dumps({self._stack_set(): [asdict(each) for each in releases[-KEPT:]]}),
-        )
-        with doing("write to", f"bucket {self.bucket}"):
-            cloud.s3(self.environment.home).put_object(
-                Bucket=self.bucket, Key=self._key, Body=text.encode(), ExpectedBucketOwner=cloud.account
+        """Replace all of them. While the register is lost, none is kept."""
+        text = json.dumps([asdict(each) for each in releases[-KEPT:]])
+        api = self.environment.cloud.dynamodb(self.environment.home)
+        with doing("write to", f"table {self._table}"), suppress(api.exceptions.ResourceNotFoundException):
+            api.update_item(
+                TableName=self._table,
+                Key=KEY,
+                UpdateExpression="SET releases = :releases",
+                ExpressionAttributeValues={":releases": {"S": text}},
             )
 
     def _store(self, package: Package, regional: Template, world: Template) -> tuple[Stored, Stored, Stored]:
@@ -159,23 +172,18 @@ class Records:
         """Its code. Raises ToolError where that is not what it was."""
         content = self._fetch(release.code)
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            package = Package(content=content, files=len(archive.namelist()))
-        if package.key != release.code.key:
-            raise self._other(release.code)
-        return package
+            return Package(content=content, files=len(archive.namelist()))
 
     def template(self, name: str, stored: Stored) -> Template:
         """Its template. Raises ToolError where that is not what it was."""
-        template = parse(name, self._fetch(stored).decode())
-        if template.key != stored.key:
-            raise self._other(stored)
-        return template
+        return parse(name, self._fetch(stored).decode())
 
     def _fetch(self, stored: Stored) -> bytes:
         cloud = self.environment.cloud
+        content = b""
         with doing("read", f"{self.bucket}/{stored.key}"):
             try:
-                return (
+                content = (
                     cloud.s3(self.environment.home)
                     .get_object(
                         Bucket=self.bucket, Key=stored.key, VersionId=stored.version, ExpectedBucketOwner=cloud.account
@@ -185,37 +193,17 @@ class Records:
             except ClientError as error:
                 if code_of(error) not in MISSING | {"NoSuchVersion"}:
                     raise
-        raise ToolError(
-            f"{self.bucket}/{stored.key}, version {stored.version}, is gone",
-            remedy="name another release with --to, or deploy from a checkout",
-        )
-
-    def _other(self, stored: Stored) -> ToolError:
-        return ToolError(
-            f"{self.bucket}/{stored.key}, version {stored.version}, is not what was deployed",
-            remedy="find out who wrote it (CloudTrail, PutObject), and deploy from a checkout",
-        )
-
-    def _read(self) -> dict[str, list[dict[str, object]]]:
-        cloud = self.environment.cloud
-        with doing("read", f"{self.bucket}/{self._key}"):
-            try:
-                body = (
-                    cloud.s3(self.environment.home)
-                    .get_object(Bucket=self.bucket, Key=self._key, ExpectedBucketOwner=cloud.account)["Body"]
-                    .read()
-                )
-            except ClientError as error:
-                if code_of(error) in MISSING:
-                    return {}
-                raise
-        found: dict[str, list[dict[str, object]]] = json.loads(body)
-        return found
-
-    def _stack_set(self) -> str:
-        """Two environments of one name, one after the other, share no record."""
-        found = self.environment.stack_set.describe()
-        return found.arn if found else ""
+        if not content:
+            raise ToolError(
+                f"{self.bucket}/{stored.key}, version {stored.version}, is gone",
+                remedy="name another release with --to, or deploy from a checkout",
+            )
+        if hashlib.sha256(content).hexdigest() not in stored.key:
+            raise ToolError(
+                f"{self.bucket}/{stored.key}, version {stored.version}, is not what was deployed",
+                remedy="find out who wrote it (CloudTrail, PutObject), and deploy from a checkout",
+            )
+        return content
 
     @property
     def bucket(self) -> str:
@@ -223,14 +211,14 @@ class Records:
         return artifact_bucket(self.environment.home, self.environment.cloud.account)
 
     @property
-    def _key(self) -> str:
-        return f"releases/{self.environment.settings.environment}.json"
+    def _table(self) -> str:
+        return self.environment.names.register(self.environment.home)
 
 
 def _lasting(parameters: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in parameters.items() if name not in PASSING}
 
 
-def _release(fields: Mapping[str, object]) -> Release:
-    stored = {part: Stored(**fields[part]) for part in ("code", "regional", "world")}  # type: ignore[arg-type]
-    return Release(**{**fields, **stored})  # type: ignore[arg-type]
+def _release(fields: Mapping[str, Any]) -> Release:
+    stored = {part: Stored(**fields[part]) for part in ("code", "regional", "world")}
+    return Release(**{**fields, **stored})
