@@ -26,7 +26,7 @@ from stacksets.waiting import Pace
 from tests.e2e.support import REGIONS, program
 
 RATE = 5.0
-QUIET = 150.0
+QUIET = 120.0
 
 
 class From(Deployment):
