@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import localcloud
 from localcloud.client import ACCOUNT
 from tests.localcloud.conftest import REGIONS, Clients, eventually
 from tests.localcloud.test_iam import roles
@@ -129,8 +130,9 @@ def test_a_rollback_sends_the_earlier_properties_and_retained_means_never_delete
 
 @pytest.mark.parametrize("allowed", [True, False], ids=["with the right", "without"])
 def test_the_function_is_called_with_the_rights_of_the_stacks_role(
-    client: Clients, name: str, log: Path, allowed: bool
+    cloud: localcloud.LocalCloud, client: Clients, name: str, log: Path, allowed: bool
 ) -> None:
+    cloud.admin("PUT", "/lags", {"roles": 0})
     cloudformation = client("cloudformation")
     calls = ("lambda:InvokeFunction",) if allowed else ()
     made = ("cloudformation:*", "iam:*", "lambda:CreateFunction", "lambda:GetFunction", "lambda:DeleteFunction", *calls)
