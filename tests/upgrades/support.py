@@ -56,9 +56,9 @@ class Site:
     folder: Path
 
     def environment(self) -> Environment:
-        environ = {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0], "AWS_ACCESS_KEY_ID": "test"}
+        environ = {"ENVIRONMENT_SUFFIX": self.name, "AWS_REGION": REGIONS[0]}
         loaded = settings_file.load(self.folder / "deployment.toml", environ)
-        cloud = Cloud.of(loaded, endpoint=self.cloud.endpoint, environ=environ)
+        cloud = Cloud.of(loaded, local=True, endpoint=self.cloud.endpoint, environ=environ)
         return Environment(cloud, Silent(), Pace(first=0.1, longest=1.0))
 
     def deploy(self, folder: Path) -> None:
