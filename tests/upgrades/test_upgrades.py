@@ -13,7 +13,7 @@ from tests.upgrades.releases import change, project
 from tests.upgrades.support import Site, failures
 
 pytestmark = pytest.mark.evidence
-SECONDS = 120.0
+SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
