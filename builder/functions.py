@@ -1,5 +1,5 @@
-"""The three functions of a Region: processor, health and janitor, each with its own role and log group (docs/design.md,
-"Functions")."""
+"""The three functions of a Region that run the code: processor, health and janitor, each with its own role and log
+group (docs/design.md, "Functions")."""
 
 from typing import Any
 
@@ -43,6 +43,19 @@ from builder.policies import (
 from builder.settings import Settings
 
 RUNTIME = "python3.13"
+
+
+def add_log_group(template: Template, title: str, name: str, key: Key) -> LogGroup:
+    """The log group of a function."""
+    return template.add_resource(
+        LogGroup(
+            f"{title}Logs",
+            LogGroupName=Sub(f"/aws/lambda/{name}"),
+            KmsKeyId=GetAtt(key, "Arn"),
+            RetentionInDays=Ref("LogRetentionDays"),
+            Tags=tags(f"/aws/lambda/{name}"),
+        )
+    )
 
 
 class Functions:
@@ -134,15 +147,7 @@ class Functions:
         traced: bool = True,
         **options: Any,
     ) -> Function:
-        group = self.template.add_resource(
-            LogGroup(
-                f"{title}Logs",
-                LogGroupName=Sub(f"/aws/lambda/{name}"),
-                KmsKeyId=GetAtt(self.key, "Arn"),
-                RetentionInDays=Ref("LogRetentionDays"),
-                Tags=tags(f"/aws/lambda/{name}"),
-            )
-        )
+        group = add_log_group(self.template, title, name, self.key)
         execution_role = self.template.add_resource(
             role(
                 f"{title}Role",
@@ -164,7 +169,7 @@ class Functions:
                     S3Key=Sub("code/${CodeHash}.zip"),
                     S3ObjectVersion=of_rank("CodeVersions", "Rank"),
                 ),
-                Environment=Environment(Variables=self._variables()),
+                Environment=Environment(Variables=self.variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),
                 LoggingConfig=LoggingConfig(LogGroup=group.ref()),
@@ -179,7 +184,7 @@ class Functions:
             )
         )
 
-    def _variables(self) -> dict[str, Any]:
+    def variables(self) -> dict[str, Any]:
         """AWS_REGION is not among them: Lambda sets it and refuses another value."""
         merchants = {"MERCHANTS": variable(self.settings)} if self.settings.merchants else {}
         return {

@@ -4,7 +4,20 @@ from typing import Any
 
 from troposphere import GetAtt, Output, Sub, Template
 
-from builder import alarms, alerts, api, dns, encryption, events, parameters, queues, storage, tables, workflow
+from builder import (
+    alarms,
+    alerts,
+    api,
+    dns,
+    encryption,
+    events,
+    parameters,
+    queues,
+    release_check,
+    storage,
+    tables,
+    workflow,
+)
 from builder.functions import Functions
 from builder.settings import Settings
 
@@ -25,6 +38,7 @@ def regional_template(settings: Settings) -> Template:
     processor = functions.add_processor()
     health = functions.add_health()
     janitor = functions.add_janitor()
+    release_check.add_check(template, functions, processor=processor, health=health, janitor=janitor)
 
     bus = events.add_bus(template, key, dead_letters)
     machine = workflow.add_workflow(template, key=key, processor=processor, bus=bus, dead_letters=dead_letters)

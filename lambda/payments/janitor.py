@@ -23,11 +23,15 @@ AT_ONCE: Final = 4
 SHARDS: Final = "0123456789abcdef"
 
 
-def handler(_event: Any = None, _context: object = None) -> dict[str, int]:
-    """One run. Raises when this Region's own register does not answer: no heartbeat, and so an alarm."""
-    until = time.monotonic() + RUN_SECONDS
+def handler(event: Any = None, _context: object = None) -> dict[str, int]:
+    """One run. Raises when this Region's own register does not answer: no heartbeat, and so an alarm.
+
+    `seconds` in the event makes it a shorter one: below SWEEP_SECONDS it looks at everything and takes nothing further.
+    """
+    seconds = min(RUN_SECONDS, float((event or {}).get("seconds", RUN_SECONDS)))
+    until = time.monotonic() + seconds
     unchecked = not check_own()
-    silent = runtime.driver().run(silent_peers(), RUN_SECONDS)
+    silent = runtime.driver().run(silent_peers(), seconds)
     due = find_due()
     swept = take_further(due, until)
     report(due, swept, silent=silent, unchecked=unchecked)

@@ -78,6 +78,16 @@ NOTES: Final = (
         by_hand="deploy the version before, run this version's `payctl bootstrap`, deploy, and look at the roles",
     ),
     Note(
+        id="custom-resource-rights",
+        group=Group.DEPLOY,
+        claim="CloudFormation calls the function of a custom resource with the rights of the execution role. A "
+        "rollback of an update sends the earlier properties while the stack's status says ROLLBACK, and one that is "
+        "retained is never asked to delete.",
+        why="the first half is shown by first-deployment; the rest takes a release that is broken on purpose",
+        by_hand="in a test environment, deploy code whose handler raises: the first Region must end as "
+        "UPDATE_ROLLBACK_COMPLETE within minutes, with the answer as its reason, and no other Region begin",
+    ),
+    Note(
         id="tags-of-others",
         group=Group.DEPLOY,
         claim="A key that exists, an API and a domain name cannot be given the environment's tag by the execution "

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import acceptance, deployment, drills, inspection, payments, processors, registers, render
+from payctl.commands import acceptance, deployment, drills, inspection, payments, processors, registers, releases, render
 from payctl.version import version
 
 app = typer.Typer(
@@ -14,7 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (deployment, inspection, payments, processors, registers, drills, acceptance):
+for module in (deployment, releases, inspection, payments, processors, registers, drills, acceptance):
     app.add_typer(module.app)
 
 

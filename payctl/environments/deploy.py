@@ -10,6 +10,7 @@ from payctl.environments.package import Package, Placed
 from payctl.environments.templates import Template
 from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
+from payctl.releases.records import Records
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition
@@ -52,12 +53,15 @@ class Deployment:
         self.environment = environment
         self.options = options
         self.settings = environment.settings
-        self.regional: Template = templates.read("regional")
-        self.world: Template = templates.read("global")
-        merchants.require_template(self.regional.document, self.settings)
-        self.package: Package = package.build()
+        self.regional, self.world, self.package = self.load()
         self.steps: list[str] = []
         self._code_versions = ""  # once it is uploaded
+
+    def load(self) -> tuple[Template, Template, Package]:
+        """The templates, of a Region and of what spans Regions, and the code."""
+        regional, world = templates.read("regional"), templates.read("global")
+        merchants.require_template(regional.document, self.settings)
+        return regional, world, package.build()
 
     def run(self) -> Deployed:
         environment, report = self.environment, self.environment.report
@@ -85,6 +89,8 @@ class Deployment:
         if planned:
             if not self.options.confirm(planned):
                 raise ToolError("nothing was changed")
+            if survey.stack_set:
+                self._record(good=False)
             self._upload()
             self._bar_recreated(survey)
             self._regional(survey)
@@ -99,7 +105,21 @@ class Deployment:
         if planned:
             self._require_built(survey)
         health.require_built(environment, survey.stacks, self.package.hash)
-        return Deployed(steps=tuple(self.steps), health=health.health(environment))
+        healthy = health.health(environment)
+        self._record(good=True)
+        return Deployed(steps=tuple(self.steps), health=healthy)
+
+    def _record(self, *, good: bool) -> None:
+        """For rollbacks: what writes payments from now on, and in the end that it is well."""
+        Records(self.environment).record(
+            package=self.package,
+            regional=self.regional,
+            world=self.world,
+            regional_parameters=self.regional_parameters(NOT_UPLOADED, ()),
+            global_parameters=self.global_parameters(()),
+            tags=self.tags(),
+            good=good,
+        )
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
         """What a deployment would do, as sentences; () where nothing. Read only."""
@@ -150,14 +170,29 @@ class Deployment:
         they are linked by: without them, the others would lose what serves their callers."""
         whole = link or (survey.linked and survey.complete)
         present = survey.stack_set.parameters if survey.stack_set else {}
-        parameters = templates.regional_parameters(
+        parameters = self.regional_parameters(
+            self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
+            survey.key_arns() if whole else survey.linked_keys,
+        )
+        return templates.definition(self.regional, url, parameters, self.tags())
+
+    def regional_parameters(self, code_versions: str, key_arns: Sequence[str]) -> dict[str, str]:
+        """What the StackSet is given, with what only the environment knows."""
+        return templates.regional_parameters(
             self.settings,
             code_hash=self.package.hash,
-            code_versions=self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
-            key_arns=survey.key_arns() if whole else survey.linked_keys,
+            code_versions=code_versions,
+            key_arns=key_arns,
             test_faults=self.options.test_faults,
         )
-        return templates.definition(self.regional, url, parameters, templates.tags(self.settings))
+
+    def global_parameters(self, key_arns: Sequence[str], *, absent: str = "") -> dict[str, str]:
+        """The same for the global stack."""
+        return templates.global_parameters(self.settings, key_arns, absent=absent)
+
+    def tags(self) -> dict[str, str]:
+        """Of everything."""
+        return templates.tags(self.settings)
 
     def _refuse_lost_regions(self, survey: Survey) -> None:
         """A Region's stack that is gone took its register along: a new, empty one would forget who may charge."""
@@ -266,8 +301,7 @@ class Deployment:
 
     def global_definition(self, key_arns: Sequence[str], url: str, *, absent: str = "") -> Definition:
         """What the global stack shall be; `absent` is the Region whose replica is dropped."""
-        parameters = templates.global_parameters(self.settings, key_arns, absent=absent)
-        return templates.definition(self.world, url, parameters, templates.tags(self.settings))
+        return templates.definition(self.world, url, self.global_parameters(key_arns, absent=absent), self.tags())
 
     def _global_differs(self, survey: Survey) -> bool:
         home = self.environment.stacks(self.environment.home)

@@ -8,7 +8,7 @@ from typing import Any
 from builder.lint import evaluate
 from payctl.cloud import together
 from payctl.environment import GLOBAL, Environment, Survey
-from payctl.environments import package, templates
+from payctl.environments import package
 from payctl.environments.deploy import Deployment, Options
 from stacksets.change_sets import Change, preview
 from stacksets.errors import ToolError
@@ -44,9 +44,9 @@ def plan(environment: Environment) -> Plan:
 class Planning:
     """One run of `plan`."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, deployment: Deployment | None = None) -> None:
         self.environment = environment
-        self.deployment = Deployment(environment, Options())
+        self.deployment = deployment or Deployment(environment, Options())
         self.notes: list[str] = []
         self._keys_to_come = [f"arn:aws:kms:{region}" for region in environment.regions]
 
@@ -89,7 +89,7 @@ class Planning:
         template, environment = self.deployment.world, self.environment
         stack = survey.global_stack
         if stack.status.absent or stack.status.unusable:
-            parameters = templates.global_parameters(environment.settings, self._keys_to_come)
+            parameters = self.deployment.global_parameters(self._keys_to_come)
             return tuple(creations(template.document, parameters, environment.home, GLOBAL))
         present = environment.stacks(environment.home).template(stack.name)
         if not survey.complete:

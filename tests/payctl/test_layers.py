@@ -11,9 +11,10 @@ PAYCTL = ROOT / "payctl"
 # The folder and what it must not import: what stands above it.
 ABOVE = {
     "": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "payments": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "payments": ("payctl.environments", "payctl.releases", "payctl.drills", "payctl.acceptance", "payctl.commands"),
     "processors": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
     "environments": ("payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "releases": ("payctl.drills", "payctl.acceptance", "payctl.commands"),
     "drills": ("payctl.acceptance", "payctl.commands"),
     "acceptance": ("payctl.commands",),
 }

@@ -296,8 +296,10 @@ def test_the_janitor_finishes_what_is_overdue(
     site.use(monkeypatch, SECOND)
     later = runtime.context()._replace(now=lambda: int(time.time()) + 400)
     monkeypatch.setattr(runtime, "context", lambda: later)
-    capsys.readouterr()
-    assert janitor.handler()["due"] >= 1
+    short = janitor.handler({"seconds": 5})  # the check of a release: it beats, and takes nothing further
+    assert (short["due"] >= 1, short["swept"]) == (True, 0)
+    assert metrics_in(capsys.readouterr().out)["Heartbeat"] == 1
+    assert janitor.handler({"time": "2026-11-28T18:00:00Z"})["due"] >= 1  # what the schedule sends
     metrics = metrics_in(capsys.readouterr().out)
     quiet = {"PeerUnanswered": 0, "Unchecked": 0, "OldestOverdueSeconds": 0, "Parked": 0, "ResultConflict": 0}
     assert metrics == {"Heartbeat": 1, **quiet}

@@ -10,7 +10,7 @@ from unittest import mock
 
 from builder.lint.evaluate import ACCOUNT
 from localcloud.iam import context, documents
-from localcloud.iam.execution import Guard, actions
+from localcloud.iam.execution import CALL, Guard, actions
 from localcloud.iam.optional import REFUSED
 from localcloud.iam.resources import Resource
 from localcloud.iam.rights import KEY_USE, Rights
@@ -37,6 +37,9 @@ def computed_decisions() -> Iterator[Decision]:
             stack = stacks()["regional", region]
             for name, body in stack.resources.items():
                 properties = body["Properties"]
+                if body["Type"].startswith("Custom::"):
+                    yield _decision(CALL, str(properties["ServiceToken"]), {}, "a custom resource")
+                    continue
                 if body["Type"] == "AWS::SQS::QueuePolicy":  # names the queue by its address, which ends in its name
                     queues = (stack.resources[queue.removesuffix(f"-{region}")] for queue in properties["Queues"])
                     properties = properties | {"Queues": [queue["Properties"]["QueueName"] for queue in queues]}

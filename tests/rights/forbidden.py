@@ -150,6 +150,14 @@ ROLES: dict[str, list[tuple[Any, ...]]] = {
         ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json"),
         ("events:PutEvents", BUS),
     ],
+    f"payment-check-{HERE}-dev": [
+        ("lambda:InvokeFunction", PEER_PROCESSOR),
+        ("lambda:InvokeFunction", PROCESSOR.replace("-dev", "-prod")),
+        ("lambda:UpdateFunctionCode", PROCESSOR),
+        ("cloudformation:DescribeStacks", f"cloudformation:{HERE}:{ACCOUNT}:stack/StackSet-payments-prod-0/0"),
+        ("cloudformation:UpdateStack", f"cloudformation:{HERE}:{ACCOUNT}:stack/StackSet-payments-dev-0/0"),
+        ("dynamodb:GetItem", REGISTER),
+    ],
     f"payment-workflow-{HERE}-dev": [
         ("lambda:InvokeFunction", PEER_PROCESSOR),
         ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:payment-janitor-{HERE}-dev"),
