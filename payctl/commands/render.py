@@ -23,6 +23,8 @@ from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
+from payctl.regions.service import Service
+from payctl.regions.switch import TakenOut
 from stacksets.change_sets import Change
 from stacksets.progress import Terminal, Words, harmless, lines
 
@@ -93,6 +95,7 @@ def status(state_of: Status) -> None:
         out.print(
             Words(f"{each.region}: {each.function} is not what was deployed: {each.reason}; {REMEDY}", "bold red")
         )
+    taken_out(state_of.out)
     _attention(state_of.regions)
 
 
@@ -207,6 +210,21 @@ def _attention(regions: Sequence[Attention]) -> None:
         for each in regions
     ]
     table("", ("Region", "alarms", "dead letters", "open", "parked", ""), rows)
+
+
+def service(of: Service) -> None:
+    """`payctl region` for people."""
+    already = "" if of.changed else ", as before"
+    say(f"{of.taken_out or f'{of.region} is in service'}{already}")
+    say(f"GET /health: {', '.join(f'{region} {told}' for region, told in of.health.items())}")
+    say(f"DNS: {of.dns}")
+    say(f"still to finish there: {of.open} payments, {of.executions} workflow executions")
+
+
+def taken_out(regions: Sequence[TakenOut]) -> None:
+    """The Regions that an operator took out of service, as `payctl status` tells them."""
+    for each in regions:
+        console().print(Words(f"{each}; back by `payctl region in {each.region}`", "yellow"))
 
 
 def replies(answers: Sequence[Reply]) -> None:

@@ -10,8 +10,16 @@ from tests.payctl.conftest import ROOT
 PAYCTL = ROOT / "payctl"
 # The folder and what it must not import: what stands above it.
 ABOVE = {
-    "": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "payments": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "": (
+        "payctl.environments",
+        "payctl.regions",
+        "payctl.payments",
+        "payctl.drills",
+        "payctl.acceptance",
+        "payctl.commands",
+    ),
+    "payments": ("payctl.environments", "payctl.regions", "payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "regions": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
     "environments": ("payctl.drills", "payctl.acceptance", "payctl.commands"),
     "drills": ("payctl.acceptance", "payctl.commands"),
     "acceptance": ("payctl.commands",),
