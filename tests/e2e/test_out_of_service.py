@@ -6,29 +6,20 @@ from typing import Any
 
 import pytest
 
-from builder import settings as settings_file
-from payctl.cloud import Cloud
 from payctl.environment import Environment as Opened
 from payctl.environments import health as deployed
 from payctl.regions import checkers, service, switch
 from stacksets.errors import ToolError
-from stacksets.progress import Silent
-from stacksets.waiting import Pace
 from tests.e2e.support import REGIONS, Environment, region_down
 
 HOME, SECOND, THIRD = REGIONS
 
 
-@pytest.fixture
-def opened(dev: Environment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
-    """The environment as payctl opens it; all Regions are in service afterwards."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    settings = settings_file.load(dev.settings, {"ENVIRONMENT_SUFFIX": dev.name})
-    environment = Opened(Cloud.of(settings, local=True, endpoint=dev.cloud.endpoint), Silent(), Pace(first=0.02))
-    yield environment
+@pytest.fixture(autouse=True)
+def _in_service_again(opened: Opened) -> Iterator[None]:
+    yield
     for region in REGIONS:
-        switch.put_in(environment, region)
+        switch.put_in(opened, region)
 
 
 def health(dev: Environment, region: str) -> tuple[int, str]:
@@ -41,7 +32,6 @@ def told(dev: Environment, *arguments: str) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.usefixtures("opened")
 def test_a_region_goes_out_and_comes_back_and_is_asked_twice_each_time(dev: Environment, payment: str) -> None:
     out = ("region", "out", SECOND, "--yes", "--reason")
     first = told(dev, *out, "restoring a backup")
