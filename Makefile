@@ -25,7 +25,7 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done ## Lint and run every test but the longest, which `make evidence` runs
+test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done $(VENV)-contract/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
@@ -36,6 +36,11 @@ $(VENV)-moto/.done: requirements/moto.txt
 $(VENV)-stripe/.done: requirements/stripe.txt
 	$(PYTHON) -m venv $(VENV)-stripe
 	$(VENV)-stripe/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stripe.txt
+	@touch $@
+
+$(VENV)-contract/.done: requirements/contract.txt
+	$(PYTHON) -m venv $(VENV)-contract
+	$(VENV)-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/contract.txt
 	@touch $@
 
 drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
@@ -74,7 +79,7 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
+evidence: model $(VENV)-contract/.done ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(MAKE) --no-print-directory fuzz INPUTS=20000
@@ -85,10 +90,11 @@ evidence: model ## What takes longer than a test run: model, search, campaigns, 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/commands.md, docs/unverified.md and docs/licences.md from what they tell of
+docs: setup ## Write docs/{commands,unverified,licences}.md and docs/openapi.json from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
 	$(BIN)/python docs/licences.py docs/licences.md
+	$(BIN)/python docs/openapi.py docs/openapi.json
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
 	$(BIN)/python docs/record.py
@@ -101,6 +107,8 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/licences.py build/licences.md
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
+	@$(BIN)/python docs/openapi.py build/openapi.json
+	@cmp build/openapi.json docs/openapi.json || (echo 'docs/openapi.json is not what the rules say: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet
@@ -162,6 +170,7 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
 	uv pip compile --group stripe --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/stripe.txt -q
+	uv pip compile --group contract --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/contract.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
 clean: ## Remove what was built here

@@ -149,6 +149,14 @@ NOTES: Final = (
         by_hand='docs/operations.md, "A Region is lost", in a test environment, at once and a day later',
     ),
     Note(
+        id="health-checkers",
+        group=Group.FAILOVER,
+        claim="What GetHealthCheckStatus tells of each checker begins with Success or Failure, and turns within a "
+        "minute after `payctl region out` and `in`.",
+        why="only an environment with a domain has health checks, and the domain's check takes none out",
+        by_hand="`payctl region out REGION --reason test` with a domain, and read what it says of DNS; then `in`",
+    ),
+    Note(
         id="drill-with-600-receipts",
         group=Group.FAILOVER,
         claim="A receipt's ETag differs by Region where each encrypts with its own key, so a drill on AWS "

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import acceptance, deployment, drills, inspection, payments, processors, registers, releases, render
+from payctl.commands import (
+    acceptance,
+    deployment,
+    drills,
+    inspection,
+    payments,
+    processors,
+    registers,
+    releases,
+    render,
+)
 from payctl.version import version
 
 app = typer.Typer(

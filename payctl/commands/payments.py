@@ -1,7 +1,10 @@
 """Commands that make, follow and close payments."""
 
+import sys
 import time
-from typing import Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from payments.protocol.values import kept_as
@@ -12,9 +15,12 @@ from payctl.drills import load
 from payctl.drills.client_log import FINAL
 from payctl.payments import logs, merchants, parked, pay
 from payctl.payments.registers import Registers
+from payctl.views import export, listing, timeline
 from stacksets.errors import ToolError
 
 app = typer.Typer()
+views = typer.Typer(help="Look at payments: list, show, export.", no_args_is_help=True)
+app.add_typer(views, name="payments", rich_help_panel=PAYMENTS)
 Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID where there are merchants.", metavar="ID")]
 
 
@@ -180,4 +186,97 @@ def run_resolve(
     run.answer(
         {"payment": payment, "status": ruling.status, "by": ruling.by, "says": done.says},
         lambda _: render.say(f"{payment}: {done.says} by {ruling.by}"),
+    )
+
+
+STATUSES: Final = (*listing.FINAL, *listing.OPEN)
+Since = Annotated[str, typer.Option(help="Not before: 2026-11-28, 2026-11-28T10:30Z, 2h or 7d ago.", metavar="TIME")]
+Until = Annotated[str, typer.Option(help="Before this moment, written likewise.", metavar="TIME")]
+Statuses = Annotated[list[str] | None, typer.Option("--status", help=f"One of {', '.join(STATUSES)}.")]
+Currency = Annotated[str, typer.Option(help="ISO 4217 code.")]
+Least = Annotated[str, typer.Option("--min", help="The smallest amount, in the currency's units.", metavar="AMOUNT")]
+Most = Annotated[str, typer.Option("--max", help="The largest amount.", metavar="AMOUNT")]
+
+
+@views.command("list", cls=Command)
+def run_list(
+    run: Run,
+    *,
+    since: Since = "",
+    until: Until = "",
+    status: Statuses = None,
+    currency: Currency = "",
+    least: Least = "",
+    most: Most = "",
+    merchant: OfMerchant = "",
+    limit: Annotated[int, typer.Option(help="How many to show, the newest first.", min=1)] = 50,
+) -> None:
+    """List payments by their own time, status, amount and merchant, the newest first. Read only.
+
+    Reads the whole public record of one Region, which DynamoDB charges for: rarely for millions of payments.
+    Example: `payctl payments list --since 7d --status DECLINED --min 100 --currency EUR`
+    """
+    wanted = _wanted(since, until, status, currency, least, most, merchant)
+    with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        found = listing.listing(environment, wanted, limit=limit)
+    run.answer(found, render.listing)
+
+
+@views.command("show", cls=Command)
+def run_show(run: Run, payment: Payment, *, merchant: OfMerchant = "") -> None:
+    """Show a payment as a whole: what each Region holds, and all that happened, also by the logs, in order. Read only.
+
+    Example: `payctl payments show TXN001`
+    """
+    with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        whole = timeline.whole(environment, kept_as(payment, merchant))
+    run.answer(whole, render.whole)
+
+
+@views.command("export", cls=Command)
+def run_export(
+    run: Run,
+    *,
+    output: Annotated[Path | None, typer.Option(help="The file; standard output if not given.", metavar="FILE")] = None,
+    since: Since = "",
+    until: Until = "",
+    status: Statuses = None,
+    currency: Currency = "",
+    least: Least = "",
+    most: Most = "",
+    merchant: OfMerchant = "",
+) -> None:
+    """Export final payments as CSV, in no order. Read only.
+
+    Example: `payctl payments export --since 2026-11-01 --until 2026-12-01 --output november.csv`
+    """
+    if run.as_json and output is None:
+        raise ToolError("--json tells what was written, and CSV goes to standard output", remedy="add --output FILE")
+    wanted = _wanted(since, until, status, currency, least, most, merchant)
+    with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        rows = listing.finals(environment, wanted)
+        count = export.save(rows, output) if output else export.write(rows, sys.stdout)
+    if output:
+        run.answer({"file": str(output), "payments": count}, lambda _: render.say(f"{output}: {count} payments"))
+
+
+def _wanted(  # noqa: PLR0917 - the options, in their order
+    since: str, until: str, statuses: list[str] | None, currency: str, least: str, most: str, merchant: str
+) -> listing.Wanted:
+    """What the options name. Raises ToolError."""
+    for each in statuses or ():
+        if each not in STATUSES:
+            raise ToolError(f"{each} is no status", remedy=f"use one of {', '.join(STATUSES)}")
+    now, all_of = datetime.now(UTC), listing.Wanted()
+    return listing.Wanted(
+        since=listing.seconds_at(since, now) if since else all_of.since,
+        until=listing.seconds_at(until, now) if until else all_of.until,
+        statuses=tuple(statuses or ()),
+        currency=currency,
+        least=listing.decimal("--min", least) if least else all_of.least,
+        most=listing.decimal("--max", most) if most else all_of.most,
+        merchant=merchant,
     )

@@ -15,6 +15,8 @@ from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
 from payctl.payments.registers import Registers
 from payctl.payments.tables import due_payments
+from payctl.regions import switch
+from payctl.regions.switch import TakenOut
 from stacksets.errors import ToolError
 from stacksets.model import StackStatus
 
@@ -82,7 +84,8 @@ class Attention:
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """What is there. `deployed`: every Region and the global stack are current; `silent`: the Regions that do not
-    answer; `stack_set` is "" where there is no environment; `regions` is () unless something can wait for somebody."""
+    answer; `stack_set` is "" where there is no environment; `regions` is () unless something can wait for somebody;
+    `out`: the Regions that an operator took out of service."""
 
     environment: str
     account: str
@@ -96,6 +99,7 @@ class Status:
     deployed: bool
     regions: tuple[Attention, ...] = ()
     other_code: tuple[OtherCode, ...] = ()
+    out: tuple[TakenOut, ...] = ()
 
 
 def status(environment: Environment) -> Status:
@@ -126,6 +130,7 @@ def status(environment: Environment) -> Status:
         deployed=deployed,
         regions=attention(environment) if deployed or silent else (),
         other_code=health.other_code(environment, survey.stacks, tolerant=True),
+        out=switch.known(environment) if survey.stack_set or not known else (),
     )
 
 

@@ -26,6 +26,7 @@ import localcloud
 from localcloud.client import ACCOUNT, LocalCloud
 from payctl.drills.client_log import Answer
 from payctl.drills.history import payload_of, shown
+from tests.contract import answers as contract
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,8 @@ class Environment:
                     **(shown(told) if status in (200, 201, 202) else {}),
                 )
             )
+        wrong = contract.fault(method, path, answer.status_code, answer.headers, told)
+        assert not wrong, wrong
         return Reply(answer.status_code, dict(answer.headers), told)
 
     def brought_otherwise(self, payment: str) -> None:
