@@ -10,10 +10,18 @@ from tests.payctl.conftest import ROOT
 PAYCTL = ROOT / "payctl"
 # The folder and what it must not import: what stands above it.
 ABOVE = {
-    "": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "payments": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "environments": ("payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "drills": ("payctl.acceptance", "payctl.commands"),
+    "": (
+        "payctl.environments",
+        "payctl.payments",
+        "payctl.drills",
+        "payctl.acceptance",
+        "payctl.tour",
+        "payctl.commands",
+    ),
+    "payments": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.tour", "payctl.commands"),
+    "environments": ("payctl.drills", "payctl.acceptance", "payctl.tour", "payctl.commands"),
+    "drills": ("payctl.acceptance", "payctl.tour", "payctl.commands"),
+    "tour": ("payctl.acceptance", "payctl.commands"),
     "acceptance": ("payctl.commands",),
 }
 
