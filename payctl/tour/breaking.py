@@ -25,7 +25,7 @@ class Span:
     @property
     def what(self) -> str:
         """The fault in words."""
-        return f"{self.regions[0]} down" if self.kind == "region-down" else " and ".join(self.regions) + " cut off"
+        return f"{'/'.join(self.regions)} {'down' if self.kind == 'region-down' else 'cut'}"
 
 
 class Faults:

@@ -4,9 +4,12 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Any
+from typing import Any, Final
 
 from payctl.drills.client_log import OUTCOMES, ClientLog, outcome
+
+MEAN: Final = 3
+"""Over how many seconds acceptances are averaged: a few a second, in three Regions, are no line yet."""
 
 
 @dataclass
@@ -30,8 +33,8 @@ class Figures:
         self.errors = 0
 
     def series(self, now: float, seconds: int) -> dict[str, Any]:
-        """The last whole seconds as columns of equal length: `at`, `accepted` by Region, `outcomes` by name, and the
-        `median` and the `slowest` POST in milliseconds, None where none was answered."""
+        """The last whole seconds as columns of equal length: `at`, `accepted` by Region (the mean of MEAN seconds),
+        `outcomes` by name, and the `median` and the `slowest` POST in milliseconds, None where none was answered."""
         with self._lock:
             self._take_in()
             ats = range(max(0, int(now) - seconds), int(now))
@@ -39,11 +42,16 @@ class Figures:
         posts = [second.posts for second in shown]
         return {
             "at": list(ats),
-            "accepted": {region: [second.accepted[region] for second in shown] for region in self._log.regions},
+            "accepted": {region: [self._accepted_in(region, at) for at in ats] for region in self._log.regions},
             "outcomes": {name: [second.outcomes[name] for second in shown] for name in OUTCOMES},
             "median": [round(median(each) * 1000) if each else None for each in posts],
             "slowest": [round(max(each) * 1000) if each else None for each in posts],
         }
+
+    def _accepted_in(self, region: str, at: int) -> float:
+        seconds = range(max(0, at - MEAN + 1), at + 1)
+        counts = [self._seconds[each].accepted[region] for each in seconds if each in self._seconds]
+        return round(sum(counts) / len(seconds), 1)
 
     def _take_in(self) -> None:
         answers = self._log.answers[self._read :]

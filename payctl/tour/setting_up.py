@@ -5,16 +5,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import boto3
 
-import localcloud
 from builder import settings as settings_file
+from localcloud import client as local_cloud
 from payctl.cloud import Cloud
-from payctl.drills.client_log import Payment
 from payctl.drills.load import ApiClient, Plan, new_prefix
 from payctl.environment import Environment
 from stacksets.errors import ToolError
@@ -28,8 +28,8 @@ SECRET: Final = "sandbox-secret"  # noqa: S105 - localcloud/processor.py names i
 SETTINGS: Final = {"reserved_concurrency": "4", "deduplicates": "false", "secret_name": f'"payment-psp-{NAME}"'}
 
 
-WARM_SECONDS: Final = 0.5  # that a payment takes at most where the functions have started
-WARM_PAYMENTS: Final = 30
+WARM_SECONDS: Final = 1.0  # that payments at once take at most where the functions have started
+WARM_ROUNDS: Final = 10
 
 
 @contextmanager
@@ -40,21 +40,18 @@ def deployed(folder: Path, out: Terminal) -> Iterator[Environment]:
     than the registers did that.
     """
     out.print("Three Regions on this machine: starting", style="bold")
-    with localcloud.running() as cloud:
+    with local_cloud.running() as cloud:
         settings = _settings(folder, f"{cloud.admin_url}/processor")
         for region in settings_file.load(settings).regions:
             make: Any = boto3.client  # its overloads want the service's name as a literal
-            secrets = make("secretsmanager", region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
+            secrets = make("secretsmanager", region_name=region, endpoint_url=cloud.endpoint, **local_cloud.ROOT)
             secrets.create_secret(Name=f"payment-psp-{NAME}", SecretString=SECRET)
         cloud.admin("PUT", "/processor/admin", {"honour_keys": False})
         where = ("--local", "--endpoint", cloud.endpoint, "--settings", str(settings))
         for command, words in (("bootstrap", ()), ("deploy", ("--no-lint",))):
             out.print(f"payctl {command}", style="bold")
             _payctl(command, "--yes", *words, *where)
-        found = environment(settings, cloud.endpoint)
-        out.print("The functions start", style="bold")
-        warm_up(found)
-        yield found
+        yield environment(settings, cloud.endpoint)
 
 
 def environment(settings: Path, endpoint: str, name: str = NAME) -> Environment:
@@ -64,22 +61,24 @@ def environment(settings: Path, endpoint: str, name: str = NAME) -> Environment:
     return Environment(cloud, Silent(), Pace())
 
 
-def warm_up(environment: Environment) -> None:
-    """Make payments in all Regions, one after the other, until they are quick: the functions start with the first."""
-    client = ApiClient(environment, connections=len(environment.regions))
-    plan = Plan(payments=WARM_PAYMENTS, rate=1.0, near=environment.regions, prefix=new_prefix("W"))
-    quick = dict.fromkeys(environment.regions, 0)
+def warm_up(environment: Environment) -> float:
+    """Start the functions, as minutes of traffic would have: as many payments at once in each Region as it may run
+    functions, again and again until they are quick. How many payments the machine then makes in a second."""
+    at_once = environment.settings.limits.reserved_concurrency
+    client = ApiClient(environment, connections=at_once)
+    seconds = dict.fromkeys(environment.regions, WARM_SECONDS)
 
-    def pay(payment: Payment) -> None:
+    def pay(transaction: dict[str, Any]) -> float:
         began = time.monotonic()
-        answer = client.call("POST", payment.near, "/payments", {"transaction": payment.transaction})
-        if answer.status in (200, 201, 202) and time.monotonic() - began < WARM_SECONDS:
-            quick[payment.near] += 1
+        client.call("POST", region, "/payments", {"transaction": transaction})
+        return time.monotonic() - began
 
-    for payment in plan.draw():
-        pay(payment)
-        if min(quick.values()) >= 2:
-            return
+    for _ in range(WARM_ROUNDS):
+        for region in [each for each in environment.regions if seconds[each] >= WARM_SECONDS]:
+            plan = Plan(payments=at_once, rate=1.0, near=(region,), prefix=new_prefix("W"))
+            with ThreadPoolExecutor(at_once) as threads:
+                seconds[region] = max(threads.map(pay, [payment.transaction for payment in plan.draw()]))
+    return at_once / max(seconds.values())
 
 
 def _settings(folder: Path, processor: str) -> Path:

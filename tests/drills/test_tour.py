@@ -71,7 +71,7 @@ def visit(environment: Environment, tmp_path_factory: pytest.TempPathFactory) ->
     setting_up.warm_up(environment)
     folder = tmp_path_factory.mktemp("tour")
     with (
-        started(environment, rate=6) as tour,
+        started(environment, rate=2) as tour,
         serving(tour) as server,
         driven.opened(CHROMIUM, folder) as page,
     ):
@@ -92,7 +92,7 @@ def test_payments_flow_and_the_books_are_counted(visit: Visit) -> None:
     visit.page.wait("Number(document.querySelector('[data-score=settled]').textContent) > 5")
     visit.page.wait("document.querySelector('#accepted .legend').textContent.match(/[1-9]/) !== null")
     assert [visit.page.text(f"[data-score={name}]") for name in ("lost", "charged_twice")] == ["0", "0"]
-    assert visit.page.text("#events").startswith("0:006 payments a second begin")
+    assert visit.page.text("#events").endswith("0:002 payments a second begin, a third of them near each Region")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -110,7 +110,7 @@ def test_it_is_readable(visit: Visit, scheme: str, width: int) -> None:
 
 def test_everything_has_a_name_for_those_who_do_not_see_it(visit: Visit) -> None:
     nodes = visit.page.call("Accessibility.getFullAXTree")["nodes"]
-    found = {(n["role"]["value"], n["name"]["value"]) for n in nodes if not n["ignored"] and "name" in n}
+    found = [(n["role"]["value"], n["name"]["value"]) for n in nodes if not n["ignored"] and "name" in n]
     for role, count in (("button", 8), ("image", 3), ("heading", 10), ("log", 1), ("group", 1)):
         names = [name for each, name in found if each == role]
         assert role in ("log",) or all(names), (role, names)
@@ -184,7 +184,7 @@ def test_whoever_follows_the_guide_loses_a_region_and_a_link_and_no_payment(
     for region in REGIONS:
         records = items(environment, region, environment.names.table, sorted(charges))
         settled = {payment for payment, item in records.items() if item["Status"] == "SETTLED"}
-        assert 100 < shown["settled"] <= len(settled)
+        assert 50 < shown["settled"] <= len(settled)
     score = visit.state()["score"]
     nothing = ("lost", "charged_twice", "differing", "contradicted")
     assert {name: score[name] for name in nothing} == dict.fromkeys(nothing, 0)

@@ -186,7 +186,7 @@ def test_faults_are_those_of_the_local_cloud_whoever_set_them(local: LocalCloud)
     assert (faults.down, faults.cut) == (frozenset(), frozenset())
     assert [(s.what, s.start, s.end) for s in faults.spans] == [
         (f"{SECOND} down", 0.0, 3.0),
-        (f"{HOME} and {THIRD} cut off", 2.0, 3.0),
+        (f"{HOME}/{THIRD} cut", 2.0, 3.0),
     ]
     faults.begin("cut", [HOME, SECOND])
     faults.heal()

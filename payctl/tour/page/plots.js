@@ -28,8 +28,6 @@ function shading(plot) {
         for (const span of plot.spans) {
           const { left, width } = place(u, span);
           if (width <= 0) continue;
-          row = left < until ? row + 1 : 0;
-          until = Math.max(until, left + width);
           u.ctx.save();
           u.ctx.beginPath();
           u.ctx.rect(u.bbox.left, u.bbox.top, u.bbox.width, u.bbox.height);
@@ -37,8 +35,12 @@ function shading(plot) {
           u.ctx.font = `600 ${size}px system-ui, sans-serif`;
           u.ctx.fillStyle = color("--fault");
           u.ctx.textBaseline = "top";
-          const room = u.bbox.left + u.bbox.width - u.ctx.measureText(span.what).width - size / 3;
-          u.ctx.fillText(span.what, Math.min(left + size / 3, room), u.bbox.top + size / 3 + row * size * 1.3);
+          u.ctx.textAlign = "left";
+          const long = u.ctx.measureText(span.what).width + size / 3;
+          const at = Math.max(u.bbox.left, Math.min(left + size / 3, u.bbox.left + u.bbox.width - long));
+          row = at < until ? (row + 1) % 4 : 0;
+          until = at + long;
+          u.ctx.fillText(span.what, at, u.bbox.top + size / 3 + row * size * 1.3);
           u.ctx.restore();
         }
       },
@@ -86,7 +88,7 @@ class Plot {
         height: 170,
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, y: false, points: { show: !bars } },
-        scales: { x: { time: false }, y },
+        scales: { x: { time: false, range: (u, low, high) => [low ?? 0, Math.max(high ?? 0, (low ?? 0) + 60)] }, y },
         axes: [
           { ...axis, size: 28, grid: { show: false }, values: (u, splits) => splits.map(clock) },
           {
@@ -95,7 +97,7 @@ class Plot {
             grid: { ...axis.grid, filter },
             ticks: { ...axis.ticks, filter },
             filter,
-            values: (u, splits) => splits.map((value) => (whole(value) ? this.tick(value) : "")),
+            values: (u, splits) => splits.map((value) => (value !== null && whole(value) ? this.tick(value) : "")),
           },
         ],
         series: [{}, ...lines.map((line, number) => this.series(line, number))],

@@ -23,7 +23,7 @@ const STEPS = [
     text: ([home]) =>
       `For about two seconds clients of ${home} get no answer, and repeat with the same id in the next Region. Then health ` +
       `checks take it out of DNS, and the other two take over its third. What it had accepted is finished by them within ` +
-      `two minutes. Watch "lost" and "charged twice" stay 0; the others are out of sync with nobody.`,
+      `two minutes. Watch "lost" and "charged twice" stay 0.`,
     button: ([home]) => `Bring ${home} back`,
     act: ([home]) => ["heal", { kind: "region-down", regions: [home] }],
   },
@@ -122,7 +122,7 @@ function setUp() {
   plots = {
     accepted: new Plot(element("accepted"), {
       lines: names.map((name, number) => ({ name, color: `--region-${number + 1}` })),
-      describe: "Line plot: payments accepted each second, a line for each Region",
+      describe: "Line plot: payments accepted a second, a line for each Region",
     }),
     outcomes: new Plot(element("outcomes"), {
       lines: outcomes.map((name, number) => ({ name, color: colors[number] })),
