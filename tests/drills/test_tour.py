@@ -1,7 +1,16 @@
 """The tour in a real browser, on the drills' environment: its buttons do what they say, and anybody can use it."""
 
+import http.client
 import json
+import re
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,12 +23,11 @@ from payctl.tour import setting_up
 from payctl.tour.server import serving
 from payctl.tour.tour import Tour, started
 from tests.drills import browser, driven
-from tests.drills.support import REGIONS, Site
+from tests.drills.support import REGIONS, ROOT, Site
 from tests.e2e.support import eventually
 
 CHROMIUM = browser.found()
 HOME, SECOND, THIRD = REGIONS
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 
 # Texts that the page shows whose contrast to what lies behind them is below what WCAG 2.2 asks for (AA, 1.4.3).
 FAINT = """(() => {
@@ -67,8 +75,8 @@ def environment(site: Site) -> Environment:
 
 @pytest.fixture(scope="module")
 def visit(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
-    assert CHROMIUM
-    setting_up.warm_up(environment)
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
     folder = tmp_path_factory.mktemp("tour")
     with (
         started(environment, rate=2) as tour,
@@ -188,3 +196,46 @@ def test_whoever_follows_the_guide_loses_a_region_and_a_link_and_no_payment(
     score = visit.state()["score"]
     nothing = ("lost", "charged_twice", "differing", "contradicted")
     assert {name: score[name] for name in nothing} == dict.fromkeys(nothing, 0)
+
+
+@pytest.mark.evidence
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_tour_and_all_that_it_started(number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "payctl.tour", "--no-open", "--rate", "1"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr
+        (address,) = islice((line.strip() for line in process.stderr if "http://" in line), 1)
+        time.sleep(3)  # a few payments
+        started_by_it = descendants(process.pid)
+        assert len(started_by_it) > 3, "a local cloud and its functions"
+        page = urlsplit(address)
+        connection = http.client.HTTPConnection(page.netloc, timeout=5)
+        connection.request("GET", f"{page.path}state")
+        assert json.loads(connection.getresponse().read())["score"]["lost"] == 0
+        process.send_signal(number)
+        *_, last = process.stderr.read().splitlines()
+        assert process.wait(30) == 0
+    assert re.fullmatch(r"\d+ payments accepted, \d+ settled, \d+ on their way: 0 lost, 0 charged twice", last)
+    assert [pid for pid in started_by_it if Path(f"/proc/{pid}").exists()] == []
+    with pytest.raises(ConnectionRefusedError):
+        http.client.HTTPConnection(page.netloc, timeout=5).connect()
+
+
+def descendants(pid: int) -> list[int]:
+    """The processes that a process started, and those that they started."""
+    parents = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended
+            parents[int(file.parent.name)] = int(file.read_text().rpartition(")")[2].split()[1])
+    found = [pid]
+    for each in found:
+        found += [child for child, parent in parents.items() if parent == each]
+    return found[1:]
+
+
+@pytest.mark.parametrize("options", [["--port", "70000"], ["--port", "-1"], ["--rate", "0"], ["--rate", "fast"]])
+def test_what_makes_no_tour_is_refused_at_once(options: list[str]) -> None:
+    command = [sys.executable, "-m", "payctl.tour", *options]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[-1].startswith("python -m payctl.tour: error: ")

@@ -2,15 +2,19 @@
 
 import http.client
 import json
+import re
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import pytest
 
-from payctl.tour.server import HEADERS, LARGEST, TYPES, Server, serving
+from payctl.tour.server import HEADERS, LARGEST, PAGE, TYPES, Server, serving
 from payctl.tour.tour import Tour
 from stacksets.errors import ToolError
+
+UPLOT = "19c8d4c6ad88929a"  # of the package uplot 1.6.32
 
 
 class Told:
@@ -145,6 +149,14 @@ def test_what_no_button_sends_is_refused(
 @pytest.mark.parametrize("name", ["../server.py", "uplot/../../server.py", "%2e%2e/server.py", "tour.py", "uplot/"])
 def test_no_other_file_is_served(server: Server, name: str) -> None:
     assert ask(server, "GET", name)[0] == 404
+
+
+def test_no_file_leads_to_another_machine_and_the_library_is_as_npm_has_it() -> None:
+    addresses = {
+        address for name in TYPES for address in re.findall(r"(?:https?:)?//[\w.-]+\.\w+", (PAGE / name).read_text())
+    }
+    assert addresses == {"https://github.com", "http://www.w3.org"}, "its authors, and the namespace of SVG"
+    assert sha256((PAGE / "uplot/uPlot.iife.min.js").read_bytes()).hexdigest().startswith(UPLOT)
 
 
 def test_a_port_that_is_taken_is_named(server: Server, tour: Told) -> None:
