@@ -15,21 +15,21 @@ from payctl.drills.load import Plan, new_prefix
 from payctl.drills.report import STYLE
 from payctl.environment import Environment
 from payctl.tour import setting_up
+from payctl.tour.__main__ import paced
 from payctl.tour.server import serving
 from payctl.tour.tour import started
 from stacksets.progress import Terminal
 from tests.drills import browser, driven
 
 PICTURES: Final = Path(__file__).parents[2] / "docs" / "pictures"
-RATE: Final = 6.0
-PAYMENTS: Final = 360
+LOAD_SECONDS: Final = 60.0
 WINDOW: Final = 20.0
 # The recording: a picture every so many seconds, each shown for so long.
-EVERY: Final = 1.5
-SHOWN: Final = 0.8
-WIDTH, HEIGHT = 900, 940
+EVERY: Final = 2.5
+SHOWN: Final = 1.0
+WIDTH, HEIGHT = 1200, 870
 # Pictures of each step of the guide, before its button is pressed.
-STEPS: Final = (5, 9, 8, 7, 3)
+STEPS: Final = (3, 6, 5, 5, 2)
 
 
 def main() -> int:
@@ -40,18 +40,19 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
         with setting_up.deployed(Path(folder), out) as environment:
-            setting_up.warm_up(environment)
-            done = drilled(environment)
+            rate = paced(setting_up.warm_up(environment))
+            done = drilled(environment, rate)
             save("drill.svg", plotted(done))
-            record(environment, chromium, Path(folder))
+            record(environment, chromium, Path(folder), rate)
         if not done.verdict.passed:
             out.print(f"the drill failed: {done.verdict.failures}", style="red")
     return int(not done.verdict.passed)
 
 
-def drilled(environment: Environment) -> Drill:
+def drilled(environment: Environment, rate: float) -> Drill:
     """A Region lost in the middle of a load."""
-    plan = Plan(payments=PAYMENTS, rate=RATE, near=environment.regions, prefix=new_prefix("D"), impatient=0.1)
+    payments = round(rate * LOAD_SECONDS)
+    plan = Plan(payments=payments, rate=rate, near=environment.regions, prefix=new_prefix("D"), impatient=0.1)
     return drill.run(environment, Options(name="region-loss", plan=plan, window=WINDOW, limit=300.0, hurry=True))
 
 
@@ -70,6 +71,10 @@ def plotted(done: Drill) -> str:
             },
         }
     )
+    for lane in spec["vconcat"]:
+        marks = lane["layer"][1]
+        marks["mark"]["clip"] = True  # a client that gives up late would make the rest small
+        marks["encoding"]["x"]["scale"]["domain"] = [0, done.options.plan.seconds]
     spec["title"] = {
         "text": f"{verdict.accepted} payments accepted while {outage.regions[0]} is lost for {WINDOW:g} s: "
         f"{verdict.lost} lost, {verdict.charged_twice} charged twice",
@@ -81,10 +86,10 @@ def plotted(done: Drill) -> str:
     return re.sub(r"(<svg[^>]*>)", rf"\1<style>{colors}</style>{back}", charts.draw("drill", spec), count=1)
 
 
-def record(environment: Environment, chromium: str, folder: Path) -> None:
+def record(environment: Environment, chromium: str, folder: Path, rate: float) -> None:
     """Follow the guide, and write what one sees: moving, and two pictures that stand still."""
     with (
-        started(environment, rate=RATE) as tour,
+        started(environment, rate=rate) as tour,
         serving(tour) as server,
         driven.opened(chromium, folder) as page,
     ):
@@ -94,11 +99,11 @@ def record(environment: Environment, chromium: str, folder: Path) -> None:
         page.wait("document.querySelectorAll('.region').length === 3")
         time.sleep(25.0)  # so that the plots have something to show
         save("tour.svg", moving(list(followed(page))))
-        page.size(1280, 1500)
+        page.size(1280, 1000)
         time.sleep(2.0)
         save("tour-wide.webp", page.picture(format="webp", quality=80))
         page.prefer("dark")
-        page.size(400, 1500)
+        page.size(400, 1700)
         time.sleep(2.0)
         save("tour-narrow.webp", page.picture(format="webp", quality=80))
 
@@ -108,7 +113,7 @@ def followed(page: driven.Page) -> Iterator[bytes]:
     page.press("Tab")
     for pictures in STEPS:
         for _ in range(pictures):
-            yield page.picture(format="webp", quality=50)
+            yield page.picture(format="webp", quality=40)
             time.sleep(EVERY)
         page.press("Enter")
         time.sleep(1.2)  # until the page shows it

@@ -1,5 +1,7 @@
 """The plots of the tour show what the clients' log says."""
 
+from dataclasses import replace
+
 import pytest
 
 from payctl.drills.client_log import OUTCOMES
@@ -11,6 +13,8 @@ from tests.drills.examples import REGIONS
 
 def test_series_are_the_log_second_by_second() -> None:
     log = examples.log()
+    again = replace(log.answers[0], method="GET", at=4.0, seconds=0.9, status=200)  # the same payment, looked at
+    log.answers.append(again)
     later = [answer for answer in log.answers if answer.at >= 5]
     log.answers = [answer for answer in log.answers if answer.at < 5]
     figures = Figures(log)
@@ -19,7 +23,7 @@ def test_series_are_the_log_second_by_second() -> None:
     series = figures.series(10.0, 60)
     assert series["at"] == list(range(10))
     good, accepted, repeat, silent = OUTCOMES
-    assert series["outcomes"][good] == [1] * 10
+    assert series["outcomes"][good] == [1, 1, 1, 1, 2, 1, 1, 1, 1, 1]
     assert series["outcomes"][silent] == [0, 0, 0, 1, *[0] * 6]
     assert series["outcomes"][accepted] == series["outcomes"][repeat] == [0] * 10
     assert figures.errors == 1

@@ -16,6 +16,8 @@ from stacksets.errors import ToolError
 
 UPLOT = "19c8d4c6ad88929a"  # of the package uplot 1.6.32
 
+CUT = b'{"kind": "cut", "regions": ["eu-west-1", "us-east-1"]}'
+
 
 class Told:
     """A tour, as far as its server knows it."""
@@ -117,11 +119,11 @@ def test_each_tour_has_a_token_of_its_own(server: Server, tour: Told) -> None:
 def test_its_own_page_is_answered(server: Server, tour: Told) -> None:
     origin = server.address.rpartition(server.token)[0].removesuffix("/")
     own = {"Origin": origin, "Sec_Fetch_Site": "same-origin"}
-    cut = {"kind": "cut", "regions": ["eu-west-1", "us-east-1"]}
     for name in ("break", "heal"):
-        assert ask(server, "POST", name, json.dumps(cut).encode(), **own)[0] == 200
+        assert ask(server, "POST", name, CUT, **own)[0] == 200
     assert ask(server, "POST", "heal", b"{}", **own)[0] == 200
-    assert tour.asked == [("begin", "cut", cut["regions"]), ("end", "cut", cut["regions"]), "heal"]
+    cut = ("cut", json.loads(CUT)["regions"])
+    assert tour.asked == [("begin", *cut), ("end", *cut), "heal"]
 
 
 @pytest.mark.parametrize(
@@ -130,8 +132,8 @@ def test_its_own_page_is_answered(server: Server, tour: Told) -> None:
         ("break", b'{"kind": "region-down"}', {}),  # what the tour itself refuses
         ("break", b"{", {}),
         ("break", b"[]", {}),
-        ("break", b"{}", {"Content_Type": "text/plain"}),
-        ("break", b" " * (LARGEST + 1), {}),
+        ("break", CUT, {"Content_Type": "text/plain"}),
+        ("break", CUT + b" " * LARGEST, {}),
         ("break", b"{}", {"Content_Length": "-1"}),
         ("state", b"{}", {}),
         ("", b"{}", {}),

@@ -4,6 +4,7 @@
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const clock = (second) => `${Math.floor(second / 60)}:${String(Math.floor(second) % 60).padStart(2, "0")}`;
 const whole = (value) => Math.abs(value - Math.round(value)) < 1e-9;
+const HEIGHT = 150;
 const DASHES = [[], [8, 4], [2, 3]];
 
 /** Shade what was broken, and say what it was. */
@@ -79,13 +80,13 @@ class Plot {
       font: "12px system-ui, sans-serif",
     };
     const y = logarithmic
-      ? { distr: 3, range: (u, low, high) => [10, Math.max(high ?? 1000, 1000) * 3] }
-      : { range: (u, low, high) => [0, Math.max(4, (high ?? 0) * 1.3)] };
+      ? { distr: 3, range: (u, low, high) => [10, Math.max(high ?? 1000, 1000) * 20] }
+      : { range: (u, low, high) => [0, Math.max(4, (high ?? 0) * 1.7)] };
     const filter = (u, splits) => splits.map((value) => (logarithmic && !whole(Math.log10(value)) ? null : value));
     this.u = new uPlot(
       {
         width: Math.max(200, element.clientWidth),
-        height: 170,
+        height: HEIGHT,
         legend: { show: false },
         cursor: { drag: { x: false, y: false }, y: false, points: { show: !bars } },
         scales: { x: { time: false, range: (u, low, high) => [low ?? 0, Math.max(high ?? 0, (low ?? 0) + 60)] }, y },
@@ -93,7 +94,7 @@ class Plot {
           { ...axis, size: 28, grid: { show: false }, values: (u, splits) => splits.map(clock) },
           {
             ...axis,
-            size: 52,
+            size: 64,
             grid: { ...axis.grid, filter },
             ticks: { ...axis.ticks, filter },
             filter,
@@ -167,7 +168,7 @@ class Plot {
 
   resize() {
     const width = Math.floor(this.element.clientWidth);
-    if (width && width !== this.u.width) this.u.setSize({ width, height: 170 });
+    if (width && width !== this.u.width) this.u.setSize({ width, height: HEIGHT });
   }
 }
 

@@ -6,6 +6,18 @@ const element = (id) => document.getElementById(id);
 const words = (node, text) => {
   if (node.textContent !== String(text)) node.textContent = text;
 };
+/** A text in which no name is broken at its hyphens. */
+const named = (node, text) => {
+  if (node.textContent === text) return;
+  const parts = text.split(/(\S+-\S+)/).map((part) => {
+    if (!part.includes("-")) return part;
+    const whole = document.createElement("span");
+    whole.className = "whole";
+    whole.textContent = part;
+    return whole;
+  });
+  node.replaceChildren(...parts);
+};
 let plots = null;
 let state = null;
 
@@ -153,13 +165,14 @@ function showRegions() {
     card.classList.toggle("down", region.down);
     const recent = series.accepted[region.name].slice(-5);
     const rate = recent.reduce((sum, each) => sum + each, 0) / Math.max(1, recent.length);
-    const serving = region.in_dns ? `serves ${rate.toFixed(1)} a second` : "back, and not in DNS yet";
-    const dead = region.in_dns ? "down; still in DNS" : "down, and out of DNS";
+    const serving = region.in_dns ? `serves ${rate.toFixed(1)} a second` : "up, not in DNS yet";
+    const dead = region.in_dns ? "down, still in DNS" : "down, out of DNS";
     words(card.querySelector(".state"), region.down ? dead : serving);
     const control = card.querySelector("button");
     control.dataset.broken = region.down ? "yes" : "";
     control.classList.toggle("broken", region.down);
-    words(control, region.down ? `Bring ${region.name} back` : `Take ${region.name} down`);
+    words(control, region.down ? "Bring back" : "Take down");
+    control.setAttribute("aria-label", `${control.textContent} ${region.name}`);
     const shelf = score.shelves[region.name];
     const cells = document.querySelectorAll(`#books tr[data-region="${region.name}"] td`);
     const shown = shelf ? [shelf.records, shelf.receipts, shelf.readable ? shelf.lacking : "cannot be read"] : ["–", "–", "–"];
@@ -170,7 +183,7 @@ function showRegions() {
     control.dataset.broken = link.cut ? "yes" : "";
     control.classList.toggle("broken", link.cut);
     const [one, two] = link.regions;
-    words(control, link.cut ? `Join ${one} and ${two}` : `Cut ${one} from ${two}`);
+    named(control, link.cut ? `Join ${one} and ${two}` : `Cut ${one} from ${two}`);
   });
 }
 
@@ -195,8 +208,8 @@ function showGuide() {
   const step = STEPS[number];
   words(element("guide-step"), `Step ${number + 1} of ${STEPS.length}`);
   words(element("guide-title"), step.title);
-  words(element("guide-text"), step.text(names));
-  words(element("next"), step.button(names));
+  named(element("guide-text"), step.text(names));
+  named(element("next"), step.button(names));
 }
 
 function showEvents() {
