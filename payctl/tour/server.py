@@ -3,6 +3,7 @@
 import hmac
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,11 @@ class Server(ThreadingHTTPServer):
         self.tour = tour
         self.token = secrets.token_urlsafe(24)
         self.hosts = tuple(f"{name}:{self.server_port}" for name in ("127.0.0.1", "localhost"))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing is said of a browser that went away before its answer."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     @property
     def address(self) -> str:

@@ -25,8 +25,11 @@ class Told:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.faults = self
+        self.wrong: type[Exception] | None = None
 
     def state(self) -> dict[str, Any]:
+        if self.wrong:
+            raise self.wrong
         return {"now": 1.5}
 
     def begin(self, kind: Any, regions: Any) -> None:
@@ -159,6 +162,19 @@ def test_no_file_leads_to_another_machine_and_the_library_is_as_npm_has_it() -> 
     }
     assert addresses == {"https://github.com", "http://www.w3.org"}, "its authors, and the namespace of SVG"
     assert sha256((PAGE / "uplot/uPlot.iife.min.js").read_bytes()).hexdigest().startswith(UPLOT)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [(BrokenPipeError, False), (ConnectionResetError, False), (TimeoutError, False), (ValueError, True)],
+)
+def test_nothing_is_said_of_a_browser_that_went_away(
+    tour: Told, capfd: pytest.CaptureFixture[str], wrong: type[Exception], said: bool
+) -> None:
+    tour.wrong = wrong
+    with serving(cast("Tour", tour)) as server, pytest.raises(http.client.RemoteDisconnected):
+        ask(server, "GET", "state")
+    assert bool(capfd.readouterr().err) == said
 
 
 def test_a_port_that_is_taken_is_named(server: Server, tour: Told) -> None:
