@@ -24,10 +24,9 @@ from stacksets.waiting import Pace
 ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "tour"
 SECRET: Final = "sandbox-secret"  # noqa: S105 - localcloud/processor.py names it
-# More functions at once than the load needs, in any two Regions; and not so many that their start fills the machine.
-SETTINGS: Final = {"reserved_concurrency": "4", "deduplicates": "false", "secret_name": f'"payment-psp-{NAME}"'}
-
-
+# As many functions as the clients have requests under way: a Region that is cut off makes each request wait.
+SETTINGS: Final = {"reserved_concurrency": "12", "deduplicates": "false", "secret_name": f'"payment-psp-{NAME}"'}
+AT_ONCE: Final = 4  # functions that are started beforehand, in each Region
 WARM_SECONDS: Final = 1.0  # that payments at once take at most where the functions have started
 WARM_ROUNDS: Final = 10
 
@@ -62,10 +61,9 @@ def environment(settings: Path, endpoint: str, name: str = NAME) -> Environment:
 
 
 def warm_up(environment: Environment) -> float:
-    """Start the functions, as minutes of traffic would have: as many payments at once in each Region as it may run
-    functions, again and again until they are quick. How many payments the machine then makes in a second."""
-    at_once = environment.settings.limits.reserved_concurrency
-    client = ApiClient(environment, connections=at_once)
+    """Start the functions, as minutes of traffic would have: AT_ONCE payments in each Region, again and again until
+    they are quick. How many payments the machine then makes in a second."""
+    client = ApiClient(environment, connections=AT_ONCE)
     seconds = dict.fromkeys(environment.regions, WARM_SECONDS)
 
     def pay(transaction: dict[str, Any]) -> float:
@@ -75,10 +73,10 @@ def warm_up(environment: Environment) -> float:
 
     for _ in range(WARM_ROUNDS):
         for region in [each for each in environment.regions if seconds[each] >= WARM_SECONDS]:
-            plan = Plan(payments=at_once, rate=1.0, near=(region,), prefix=new_prefix("W"))
-            with ThreadPoolExecutor(at_once) as threads:
+            plan = Plan(payments=AT_ONCE, rate=1.0, near=(region,), prefix=new_prefix("W"))
+            with ThreadPoolExecutor(AT_ONCE) as threads:
                 seconds[region] = max(threads.map(pay, [payment.transaction for payment in plan.draw()]))
-    return at_once / max(seconds.values())
+    return AT_ONCE / max(seconds.values())
 
 
 def _settings(folder: Path, processor: str) -> Path:

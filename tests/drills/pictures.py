@@ -27,7 +27,8 @@ WINDOW: Final = 20.0
 # The recording: a picture every so many seconds, each shown for so long.
 EVERY: Final = 2.5
 SHOWN: Final = 1.0
-WIDTH, HEIGHT = 1200, 870
+WIDTH, HEIGHT = 1200, 890
+CLIP: Final = {"x": 0, "y": 0, "width": WIDTH, "height": HEIGHT, "scale": 0.8}  # as wide as GitHub shows it
 # Pictures of each step of the guide, before its button is pressed.
 STEPS: Final = (3, 6, 5, 5, 2)
 
@@ -113,7 +114,7 @@ def followed(page: driven.Page) -> Iterator[bytes]:
     page.press("Tab")
     for pictures in STEPS:
         for _ in range(pictures):
-            yield page.picture(format="webp", quality=40)
+            yield page.picture(format="webp", quality=45, clip=CLIP)
             time.sleep(EVERY)
         page.press("Enter")
         time.sleep(1.2)  # until the page shows it

@@ -80,7 +80,7 @@ class Plot {
       font: "12px system-ui, sans-serif",
     };
     const y = logarithmic
-      ? { distr: 3, range: (u, low, high) => [10, Math.max(high ?? 1000, 1000) * 20] }
+      ? { distr: 3, range: (u, low, high) => [10, Math.max(high ?? 1000, 1000) * 8] }
       : { range: (u, low, high) => [0, Math.max(4, (high ?? 0) * 1.7)] };
     const filter = (u, splits) => splits.map((value) => (logarithmic && !whole(Math.log10(value)) ? null : value));
     this.u = new uPlot(
