@@ -114,6 +114,35 @@ def test_a_region_that_is_down_cannot_be_read_and_lacks_what_it_missed(books: Bo
     assert books.settled().shelves[THIRD].lacking == 0
 
 
+def test_a_region_that_does_not_answer_is_not_taken_for_one_without_payments(books: Books, local: LocalCloud) -> None:
+    books.accept()
+    books.settled()
+    books.accept(pay=False)
+    for region in (SECOND, THIRD):
+        local.set_fault({"kind": "service-down", "region": region, "service": "dynamodb"})
+    score = books.look()
+    assert {region: shelf.readable for region, shelf in score.shelves.items()} == {
+        HOME: True,
+        SECOND: False,
+        THIRD: False,
+    }
+    assert (score.settled, score.lost, score.judged) == (1, 0, False)
+
+
+def test_a_receipt_that_is_not_there_is_lacking(books: Books, local: LocalCloud, environment: Environment) -> None:
+    payment = books.accept()
+    books.settled()
+    bucket = environment.names.receipts(THIRD)
+    environment.cloud.s3(THIRD).delete_object(Bucket=bucket, Key=f"receipts/{payment.id}.json")
+    score = Counting(environment, books.log, books.prefix, local).look(())
+    assert {region: (shelf.receipts, shelf.lacking) for region, shelf in score.shelves.items()} == {
+        HOME: (1, 0),
+        SECOND: (1, 0),
+        THIRD: (0, 1),
+    }
+    assert score.oldest is not None
+
+
 def test_a_second_charge_is_seen(books: Books, site: Site) -> None:
     payment = books.accept()
     assert books.settled().charged_twice == 0
@@ -175,6 +204,7 @@ def test_faults_are_those_of_the_local_cloud_whoever_set_them(local: LocalCloud)
     faults = Faults(local, REGIONS, lambda: now[0])
     faults.begin("region-down", [SECOND])
     faults.begin("region-down", [SECOND])  # already so
+    assert len(local.faults()["faults"]) == 1
     other = local.set_fault({"kind": "cut", "regions": [THIRD, HOME]})
     local.set_fault({"kind": "lag", "seconds": 0})  # no visitor's business
     now[0] = 2.0
@@ -198,6 +228,7 @@ def test_faults_are_those_of_the_local_cloud_whoever_set_them(local: LocalCloud)
     [
         ("region-down", ["eu-west-9"]),
         ("region-down", [HOME, SECOND]),
+        ("region-down", [HOME, HOME]),
         ("region-down", []),
         ("region-down", HOME),
         ("region-down", None),
