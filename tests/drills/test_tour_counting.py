@@ -214,6 +214,8 @@ def test_faults_are_those_of_the_local_cloud_whoever_set_them(local: LocalCloud)
     now[0] = 3.0
     faults.end("region-down", [SECOND])
     assert (faults.down, faults.cut) == (frozenset(), frozenset())
+    now[0] = 5.0
+    faults.look()
     assert [(s.what, s.start, s.end) for s in faults.spans] == [
         (f"{SECOND} down", 0.0, 3.0),
         (f"{HOME}/{THIRD} cut", 2.0, 3.0),
