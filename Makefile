@@ -8,7 +8,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill anew soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
+
+PORT ?= 0
+tour: setup ## A live page of three Regions here: take one down, cut a link, heal (PORT=8000 for the page; Ctrl-C ends it)
+	@$(BIN)/python -m payctl.tour --port $(PORT)
 
 test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done $(VENV)-contract/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
@@ -96,8 +100,9 @@ docs: setup ## Write docs/{commands,unverified,licences}.md and docs/openapi.jso
 	$(BIN)/python docs/licences.py docs/licences.md
 	$(BIN)/python docs/openapi.py docs/openapi.json
 
-pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
+pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
 	$(BIN)/python docs/record.py
+	$(BIN)/python -m tests.drills.pictures
 
 check: setup lint ## Lint, and fail when templates/*.json or a page that `make docs` writes is stale
 	$(BIN)/python -m builder --check

@@ -135,6 +135,7 @@ class Load:
         self._steps: list[Step] = []
         self._numbers = 0
         self._busy = 0
+        self._stopped = False
         self._changed = threading.Condition()
         self._due: SimpleQueue[Step | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name="client", daemon=True) for _ in range(THREADS)]
@@ -152,6 +153,13 @@ class Load:
         for thread in self._threads:
             thread.start()
 
+    def stop(self) -> None:
+        """Begin no request any more."""
+        with self._changed:
+            self._stopped = True
+            self._steps.clear()
+            self._changed.notify()
+
     def join(self) -> ClientLog:
         """Wait until every client knows the outcome of its payment or has given up."""
         for thread in self._threads:
@@ -164,6 +172,8 @@ class Load:
         return time.monotonic() - self._began
 
     def _plan(self, payment: Payment, at: float, method: str, *, detour: int = 0) -> None:
+        if self._stopped:
+            return
         self._numbers += 1
         heapq.heappush(self._steps, Step(at, self._numbers, payment, method, detour))
 
@@ -190,7 +200,7 @@ class Load:
 
     def _ask(self, step: Step) -> Answer | None:
         payment = step.payment
-        if payment.over and not step.detour:
+        if self._stopped or (payment.over and not step.detour):
             return None
         order = self._routes.order(payment.near)
         region = order[(payment.errors + step.detour) % len(order)]
