@@ -52,6 +52,8 @@ class Calls:
         if service == API:
             self.counts.add(region, "api", "request", "apigateway.request")
             return self._counted(region, "api", "response", "transfer.internet", send)
+        if source:
+            self.counts.add(source, cause, f"call to {region}", "measured.call")
         if source is None or source == region:
             return send
         sent = _size(scope["headers"]) + _length(scope["headers"])

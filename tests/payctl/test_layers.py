@@ -10,10 +10,18 @@ from tests.payctl.conftest import ROOT
 PAYCTL = ROOT / "payctl"
 # The folder and what it must not import: what stands above it.
 ABOVE = {
-    "": ("payctl.environments", "payctl.payments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "payments": ("payctl.environments", "payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "environments": ("payctl.drills", "payctl.acceptance", "payctl.commands"),
-    "drills": ("payctl.acceptance", "payctl.commands"),
+    "": (
+        "payctl.environments",
+        "payctl.payments",
+        "payctl.costs",
+        "payctl.drills",
+        "payctl.acceptance",
+        "payctl.commands",
+    ),
+    "payments": ("payctl.environments", "payctl.costs", "payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "environments": ("payctl.costs", "payctl.drills", "payctl.acceptance", "payctl.commands"),
+    "costs": ("payctl.environments", "payctl.payments", "payctl.acceptance", "payctl.commands"),
+    "drills": ("payctl.costs", "payctl.acceptance", "payctl.commands"),
     "acceptance": ("payctl.commands",),
 }
 
