@@ -22,10 +22,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from payments.janitor import AT_ONCE
+
 import localcloud
 from localcloud.client import ACCOUNT, LocalCloud
 from payctl.costs.profile import FILE
-from payments.janitor import AT_ONCE
 from tests.e2e.support import REGIONS, Environment, deploy, eventually, with_processor
 
 LATENCY: Final = {(REGIONS[0], REGIONS[1]): 0.07, (REGIONS[1], REGIONS[2]): 0.09, (REGIONS[0], REGIONS[2]): 0.2}
