@@ -205,6 +205,7 @@ def _idle(settings: Settings, profile: Profile) -> Iterator[tuple[str, Use]]:
             yield IDLE, Use(use.region, "health check", use.operation, use.item, amount)
         for region in profile.regions:
             yield IDLE, Use(region, "health check", "", "route53.health-check", 1.0)
+            yield IDLE, Use(region, "health check", "HTTPS, fast", "route53.health-check-option", 2.0)
 
 
 def as_dict(made: Estimate, prices: PriceList) -> dict[str, Any]:

@@ -17,7 +17,8 @@ GIGABYTE: Final = 2**30
 
 @dataclass(frozen=True)
 class Item:
-    """What is sold: `service` and `usage` are how the Price List names it, without the prefix of a Region."""
+    """What is sold: `service` and `usage`, a regular expression, are how the Price List names it, without the prefix of
+    a Region."""
 
     name: str
     what: str

@@ -18,7 +18,8 @@ GLOBAL: Final = frozenset({"AmazonRoute53"})
 """Services whose prices name no Region."""
 GLOBAL_ITEMS: Final = frozenset({"cloudwatch.dashboard"})
 TRANSFER: Final = "AWSDataTransfer"
-PREFIX: Final = r"(?:[A-Z]{2,4}\d?-|[a-z]{2}(?:-[a-z]+)+-\d-)?"
+PREFIX: Final = r"(?:EU-|CPT-|[A-Z]{2,4}\d-|[a-z]{2}(?:-[a-z]+)+-\d-)?"
+"""Of a Region; `IA-`, for instance, is none."""
 Product = dict[str, Any]
 
 
@@ -66,7 +67,7 @@ def _filter(field: str, value: str) -> dict[str, str]:
 def _price(item: Item, products: Sequence[Product], regions: Sequence[str]) -> Price | None:
     """The price of an item among a Region's products. Several that match (transfer to each other Region) count by the
     dearest."""
-    usage = re.compile(f"{'.*-' if item.name == 'transfer.region' else PREFIX}{re.escape(item.usage)}")
+    usage = re.compile(f"{'.*-' if item.name == 'transfer.region' else PREFIX}{item.usage}")
     offers: list[Price] = []
     for product in products:
         attributes = product["product"]["attributes"]
