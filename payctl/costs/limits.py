@@ -25,6 +25,8 @@ SHARDS: Final = 16
 """Of the index `due` (docs/design.md, "The register table")."""
 JANITOR_SECONDS: Final = 35.0
 """Of each minute, in which a janitor's run begins with payments; one run at a time in each Region."""
+JANITOR_CELLS: Final = SHARDS * 100
+"""That a run finds at most: a page of each shard."""
 
 
 @dataclass(frozen=True)
@@ -136,11 +138,22 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     yield worst("throttle of the API", share, limits.api_rate, "requests/s", "limits.api_rate and api_burst")
     yield worst("requests of the account", share, API_REQUESTS, "requests/s", "quota API Gateway, Throttle rate")
     yield worst(
-        "janitor, one run a minute",
+        "seconds that a janitor works a minute",
         {region: seconds * 60 for region, seconds in janitor.items()},
         JANITOR_SECONDS,
-        "s a minute",
-        "docs/scale.md, Janitor",
+        "s",
+        'docs/scale.md, "The janitor"',
+    )
+    cells = sum(
+        profile.payments[name].swept * part / profile.payments[name].number
+        for name, part in demand.shares(settings).items()
+    )
+    yield worst(
+        "cells that a janitor finds a minute",
+        dict.fromkeys(settings.regions, cells / regions * 60),
+        JANITOR_CELLS,
+        "cells",
+        'docs/scale.md, "The janitor"',
     )
     yield worst(
         "writes of a new register table",
@@ -161,14 +174,14 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
         {region: units / SHARDS for region, units in writes("/due").items()},
         PARTITION_WRITES,
         "units/s",
-        "more shards (docs/scale.md, Shards)",
+        "more shards of the index",
     )
     yield worst(
         "hot key: TimestampIndex, equal seconds",
         writes("/TimestampIndex"),
         PARTITION_WRITES,
         "units/s",
-        "timestamps with fractions, or spread over seconds (docs/scale.md)",
+        "clients that spread timestamps, with fractions of a second",
     )
     yield worst(
         "hot prefix: receipts/ of a bucket",

@@ -23,9 +23,11 @@ class Use:
 
 @dataclass(frozen=True)
 class Kind:
-    """What `number` payments of a kind used in all, and the bytes that they leave stored."""
+    """What `number` payments of a kind used in all, with the bytes that they leave stored, and how many cells of them
+    the janitors had to take a step further."""
 
     number: int
+    swept: int
     uses: tuple[Use, ...]
     stored: tuple[Use, ...]
 
@@ -68,7 +70,7 @@ def load(file: Path = FILE) -> Profile:
 
 def _kind(data: Mapping[str, Any]) -> Kind:
     stored = tuple(Use(row["region"], "stored", row["what"], row["item"], row["bytes"]) for row in data["stored"])
-    return Kind(data["number"], _uses(data["lines"]), stored)
+    return Kind(data["number"], data["swept"], _uses(data["lines"]), stored)
 
 
 def _uses(rows: list[dict[str, Any]]) -> tuple[Use, ...]:

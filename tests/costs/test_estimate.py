@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from payments import janitor
 
 from builder import settings as settings_file
 from builder.settings import Settings
-from payctl.costs import page, prices, profile
+from payctl.costs import limits, page, prices, profile
 from payctl.costs.estimate import IDLE, PAYMENTS, SECONDS, STORED, Demand, estimate, of_run
 from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
@@ -179,6 +180,19 @@ def test_the_first_limit_is_the_lowest_and_each_says_what_it_carries(settings: S
 def test_equal_seconds_are_a_hot_key_of_a_thousand_payments(settings: Settings) -> None:
     found = {each.name: each.rate for each in capacity(Demand(1.0), settings, PROFILE).limits}
     assert found["hot key: TimestampIndex, equal seconds"] == pytest.approx(1000)
+
+
+def test_the_limits_of_the_janitor_are_those_of_its_code() -> None:
+    assert len(janitor.SHARDS) == limits.SHARDS
+    assert len(janitor.SHARDS) * 100 == limits.JANITOR_CELLS
+    assert limits.JANITOR_SECONDS == janitor.RUN_SECONDS - janitor.SWEEP_SECONDS
+
+
+def test_two_of_three_cells_of_a_payment_wait_for_a_janitor(settings: Settings) -> None:
+    found = {each.name: each for each in capacity(Demand(40.0), settings, PROFILE).limits}
+    cells = found["cells that a janitor finds a minute"]
+    assert cells.need == pytest.approx(40 * 60 * 2 / 3)
+    assert cells.rate == pytest.approx(40)
 
 
 # --- memory
