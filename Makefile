@@ -8,7 +8,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill anew soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,12 +77,17 @@ evidence: model ## What takes longer than a test run: model, search, campaigns, 
 	@$(BIN)/pytest -m evidence
 	@$(MAKE) --no-print-directory accept
 
+profile: setup ## Count anew what payments use of AWS, on a local cloud, for `payctl estimate`
+	$(BIN)/python -m tests.costs.count
+	$(BIN)/python -m payctl.costs.page docs/cost.md
+
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/commands.md, docs/unverified.md and docs/licences.md from what they tell of
+docs: setup ## Write docs/commands.md, unverified.md, cost.md and licences.md from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
+	$(BIN)/python -m payctl.costs.page docs/cost.md
 	$(BIN)/python docs/licences.py docs/licences.md
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
@@ -94,6 +99,8 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
 	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
 	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
+	@$(BIN)/python -m payctl.costs.page build/cost.md
+	@cmp build/cost.md docs/cost.md || (echo 'docs/cost.md is not what profile and prices say: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/licences.py build/licences.md
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 

@@ -21,7 +21,7 @@ from payctl.costs.estimate import IDLE, PAYMENTS, STORED, Demand, Estimate, as_d
 from payctl.costs.limits import Capacity, capacity
 from payctl.costs.memory import Memory
 from payctl.costs.prices import PriceList
-from payctl.costs.words import amount, lacking, money
+from payctl.costs.words import amount, lacking, money, priced
 from stacksets.errors import ToolError
 from stacksets.progress import Words
 
@@ -52,6 +52,8 @@ def run_estimate(
         raise ToolError("--declined and --failover are more than all payments", remedy="let them be at most 1 together")
     card_numbers.refuse_in_settings(run.options.settings)
     settings, profile = settings_file.load(run.options.settings), profiles.load()
+    if report and not report.parent.is_dir():
+        raise ToolError(f"{report}: there is no folder {report.parent}", remedy="make it, or name another file")
     listed = _read(prices)
     if refresh:
         listed = _refreshed(run, listed, settings, prices)
@@ -165,7 +167,7 @@ def _by_service(made: Estimate, settings: Settings) -> None:
             if line.usd is None:
                 lacks.add((line.service, column))
     rows = [
-        (service, *(money(row[column]) + (" +?" if (service, column) in lacks else "") for column in regions))
+        (service, *(priced(row[column], lacking=(service, column) in lacks) for column in regions))
         for service, row in sorted(sums.items(), key=lambda pair: -pair[1][""])
     ]
     render.table("by service and Region, USD a month", ("", *settings.regions, "in all"), rows)

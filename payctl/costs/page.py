@@ -16,7 +16,7 @@ from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import PriceList
 from payctl.costs.profile import Profile
-from payctl.costs.words import amount, money, sentence_of_lacking
+from payctl.costs.words import amount, money, priced, sentence_of_lacking
 
 RATES: Final = (1.0, 100.0, 1000.0)
 STORED_PAYMENTS: Final = 100_000_000
@@ -34,7 +34,7 @@ def page(settings: Settings, profile: Profile, prices: PriceList) -> str:
             f"{newest}, for the settings in `deployment.toml`. `payctl estimate --rate 100 --stored 1e8` says the same "
             f"for other figures, and `--refresh` asks AWS for today's prices. How it is counted and computed, and what "
             f"is left out, is in [scale.md](scale.md#how-it-is-counted). All sums are USD of what has a price; what "
-            f"has none is named with each. No free tier and no discount is taken off."
+            f"has none is named, and marked by `+?`. No free tier and no discount is taken off."
         ),
         "## A month\n",
         _text(f"With {amount(STORED_PAYMENTS)} payments stored, made in equal shares in the three Regions."),
@@ -80,20 +80,33 @@ def _breakdowns(months: Sequence[Estimate]) -> str:
     tables = []
     for name, of in ways:
         sums = [month.by(of) for month in months]
-        rows = [(key, *(money(each.get(key, 0.0)) for each in sums)) for key in sums[-1]]
+        lacks = [{of(line) for line in month.lines if line.usd is None} for month in months]
+        rows = [
+            (key, *(priced(each.get(key, 0.0), lacking=key in lack) for each, lack in zip(sums, lacks, strict=True)))
+            for key in sums[-1]
+        ]
         tables.append(_table((f"by {name}", *(f"{rate:g} a second" for rate in RATES)), rows))
     return "\n".join(tables)
 
 
 def _kinds(profile: Profile, prices: PriceList) -> str:
     sums: dict[str, dict[str, float]] = defaultdict(dict)
+    lacks: set[tuple[str, str]] = set()
     for name, kind in profile.payments.items():
         for line in of_run(kind.uses, prices):
-            sums[line.item][name] = sums[line.item].get(name, 0.0) + (line.usd or 0.0) / kind.number * MILLION
+            for row in (line.item, ""):
+                sums[row][name] = sums[row].get(name, 0.0) + (line.usd or 0.0) / kind.number * MILLION
+                if line.usd is None:
+                    lacks.add((row, name))
     names = list(profile.payments)
-    rows = [(prices.items[item].what, *(money(sums[item].get(name, 0.0)) for name in names)) for item in sorted(sums)]
-    total = ("**in all**", *(f"**{money(sum(each.get(name, 0.0) for each in sums.values()))}**" for name in names))
-    return _table(("USD", *names), [*rows, total])
+    rows = [
+        (
+            prices.items[item].what if item else "**in all**",
+            *(priced(sums[item].get(name, 0.0), lacking=(item, name) in lacks) for name in names),
+        )
+        for item in sorted(sums, key=lambda item: (not item, item))
+    ]
+    return _table(("USD", *names), rows)
 
 
 def _stored(settings: Settings, profile: Profile) -> str:

@@ -9,6 +9,11 @@ def money(usd: float) -> str:
     return f"{usd:,.0f}" if abs(usd) >= 1000 else f"{usd:,.2f}"
 
 
+def priced(usd: float, *, lacking: bool) -> str:
+    """The same, with a mark where something in it has no price."""
+    return f"{money(usd)} +?" if lacking else money(usd)
+
+
 def amount(number: float) -> str:
     """A number of things: `262.8 million`."""
     for size, word in ((1e9, " billion"), (1e6, " million")):
