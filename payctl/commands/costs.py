@@ -45,8 +45,9 @@ def run_estimate(
 ) -> None:
     """Say what a month costs, by Region, service and cause, and what the rate needs. Read only; asks AWS nothing.
 
-    Uses were counted on the local cloud; a price that is not known is named. Example:
-    `payctl estimate --rate 100 --stored 1e8 --report estimate.html`
+    Uses were counted on the local cloud; a price that is not known is named.
+
+    Example: `payctl estimate --rate 100 --stored 1e8 --report estimate.html`
     """
     if declined + failover > 1:
         raise ToolError("--declined and --failover are more than all payments", remedy="let them be at most 1 together")

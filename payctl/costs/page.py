@@ -3,7 +3,7 @@
 import sys
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -72,7 +72,7 @@ def page(settings: Settings, profile: Profile, prices: PriceList) -> str:
 
 
 def _breakdowns(months: Sequence[Estimate]) -> str:
-    ways = (
+    ways: tuple[tuple[str, Callable[[Line], str]], ...] = (
         ("Region", lambda line: line.region),
         ("service", lambda line: line.service),
         ("cause", lambda line: line.cause),
