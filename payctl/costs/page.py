@@ -16,7 +16,7 @@ from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import PriceList
 from payctl.costs.profile import Profile
-from payctl.costs.words import amount, money, priced, sentence_of_lacking
+from payctl.costs.words import amount, money, priced, sentence_of_lacking, unit_price
 
 RATES: Final = (1.0, 100.0, 1000.0)
 STORED_PAYMENTS: Final = 100_000_000
@@ -171,7 +171,7 @@ def _run(profile: Profile, prices: PriceList) -> str:
         total += usd
         unit = prices.items[item].unit
         rows.append(
-            (region, item, f"{used:.6g} {unit}", f"{price.tiers[0][1]:.10g}" if price else "unknown", f"{usd:.9f}")
+            (region, item, f"{used:.6g} {unit}", unit_price(price.tiers[0][1]) if price else "unknown", f"{usd:.9f}")
         )
     made = sum(kind.number for kind in profile.payments.values())
     intro = _text(f"{made} payments of all kinds, with the janitors' part, as they were counted, times the prices:")
@@ -191,7 +191,9 @@ def _prices(profile: Profile, prices: PriceList) -> str:
         cells = []
         for region in profile.regions:
             price = prices.find(region, item.name)
-            cells.append(f"{price.tiers[0][1]:.10g} [{number[price.date, price.source]}]" if price else "unknown")
+            cells.append(
+                f"{unit_price(price.tiers[0][1])} [{number[price.date, price.source]}]" if price else "unknown"
+            )
         rows.append((f"{item.what}, {item.unit}", *cells))
     notes = "".join(f"{count}. {date}: {source}\n" for (date, source), count in number.items())
     return _table(("USD, first tier", *profile.regions), rows) + "\n" + notes

@@ -1,12 +1,17 @@
 """Amounts and sums as people read them."""
 
-from payctl.costs.estimate import Estimate
+from payctl.costs.estimate import MILLION, Estimate
 from payctl.costs.prices import PriceList
 
 
 def money(usd: float) -> str:
     """USD, with cents where they matter."""
     return f"{usd:,.0f}" if abs(usd) >= 1000 else f"{usd:,.2f}"
+
+
+def unit_price(usd: float) -> str:
+    """USD for a unit, or for a million where one costs next to nothing."""
+    return f"{usd * MILLION:.6g} a million" if usd < 0.001 else f"{usd:.6g}"
 
 
 def priced(usd: float, *, lacking: bool) -> str:
