@@ -8,7 +8,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,12 +91,17 @@ evidence: model $(VENV)-contract/.done ## What takes longer than a test run: mod
 	@$(BIN)/pytest -m evidence
 	@$(MAKE) --no-print-directory accept
 
+profile: setup ## Count anew what payments use of AWS, on a local cloud, for `payctl estimate`
+	$(BIN)/python -m tests.costs.count
+	$(BIN)/python -m payctl.costs.page docs/cost.md
+
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/{commands,unverified,licences}.md and docs/openapi.json from what they tell of
+docs: setup ## Write docs/{commands,unverified,cost,licences}.md and docs/openapi.json from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
+	$(BIN)/python -m payctl.costs.page docs/cost.md
 	$(BIN)/python docs/licences.py docs/licences.md
 	$(BIN)/python docs/openapi.py docs/openapi.json
 
@@ -110,6 +115,8 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
 	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
 	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
+	@$(BIN)/python -m payctl.costs.page build/cost.md
+	@cmp build/cost.md docs/cost.md || (echo 'docs/cost.md is not what profile and prices say: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/licences.py build/licences.md
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/openapi.py build/openapi.json

@@ -1,6 +1,7 @@
 """The ASGI application: the local cloud's own endpoints under `/_localcloud/`, everything else is the emulator's."""
 
 import asyncio
+from collections.abc import Callable
 
 from ministack.app import app as emulator_app
 
@@ -28,6 +29,7 @@ from localcloud.iam.rights import Rights
 from localcloud.network import Network
 from localcloud.processor import Processor
 from localcloud.stacksets import api as stacksets
+from localcloud.usage.usage import Usage
 
 PREFIX = "/_localcloud/"
 # API Gateway's data plane: {prefix}{region}/{api}/{stage}/{path}; see client.api_url.
@@ -39,6 +41,7 @@ def application(token: str) -> Application:
     guard = Guard(token)
     network = Network()
     cloud = Cloud(network, Deliveries(network, asyncio.get_running_loop()), Metrics(), Rights())
+    usage = Usage.install()  # first: what the gaps do is then counted when it arrives
     iam.install(cloud)
     cloudformation.install(network)
     stacksets.install(cloud)
@@ -46,8 +49,12 @@ def application(token: str) -> Application:
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)
-    calls = FaultyCalls(network, faults, emulator_app)
+    calls = FaultyCalls(network, faults, emulator_app, usage.calls)
     processor = Processor()
+    records: dict[str, tuple[Callable[[], None], Callable[[], object]]] = {
+        "decisions": (cloud.rights.decisions.forget, lambda: {"decisions": cloud.rights.decisions.shown()}),
+        "usage": (usage.forget, usage.shown),
+    }
 
     async def serve(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -70,11 +77,11 @@ def application(token: str) -> Application:
         elif own == "quiet":
             waiting = _waiting(cloud.deliveries)
             await respond(send, 200, {"quiet": not any(waiting.values()), **waiting})
-        elif own == "decisions":
-            request = await read(scope, receive)
-            if request.method == "DELETE":
-                cloud.rights.decisions.forget()
-            await respond(send, 200, {"decisions": cloud.rights.decisions.shown()})
+        elif own in records:
+            forget, show = records[own]
+            if (await read(scope, receive)).method == "DELETE":
+                forget()
+            await respond(send, 200, show())
         elif own == "lags":
             await serve_lags(network.lags, await read(scope, receive), send)
         elif own == "faults" or own.startswith("faults/"):

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs
 from localcloud.faults import Faults
 from localcloud.http import Application, Receive, Scope, Send, drop, read, respond
 from localcloud.network import Network, pair
+from localcloud.usage.calls import Calls
 
 CREDENTIAL: Final = re.compile(r"Credential=([^/,]+)/\d+/([^/,]+)/([^/,]+)/aws4_request")
 # A call into a cut network is held this long, in seconds, unless its caller gives up before.
@@ -32,6 +33,8 @@ class Call:
     service: str
     operation: str
     conditional: bool = False
+    key: str = ""
+    """The access key of who signed."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class FaultyCalls:
     network: Network
     faults: Faults
     application: Application
+    metered: Calls
 
     async def serve(self, scope: Scope, receive: Receive, send: Send, api_region: str | None = None) -> None:
         """Carry out one call; a REST API's Region is not in its caller's signature."""
@@ -69,10 +73,12 @@ class FaultyCalls:
             await _refuse("form" if form else call.service, send, throttle=how == "throttle")
             return
 
+        metered = self.metered.metered(call.key, call.source, call.region, call.service, call.operation, scope, send)
+
         async def answer(message: dict[str, Any]) -> None:
             if how == "lose-reply" or not self.network.up(call.region, call.service):
                 raise RegionWentDownError
-            await send(message)
+            await metered(message)
 
         try:
             await self.application(scope, receive, answer)
@@ -85,13 +91,13 @@ class FaultyCalls:
         signed = CREDENTIAL.search(headers.get(b"authorization", "")) or _presigned(scope)
         source = self.network.callers.get(signed[1]) if signed else None
         if api_region:
-            return Call(source, api_region, "execute-api", "")
+            return Call(source, api_region, "execute-api", "", key=signed[1] if signed else "")
         if not signed:
             return None
         service, operation = signed[3], headers.get(b"x-amz-target", "").rpartition(".")[2]
         if service == "s3":
             operation = _S3_OPERATIONS.get(scope["method"], "") if scope["path"].count("/") > 1 else ""
-        return Call(source, signed[2], service, operation, b"if-none-match" in headers)
+        return Call(source, signed[2], service, operation, b"if-none-match" in headers, signed[1])
 
 
 async def _action(scope: Scope, receive: Receive) -> tuple[str, Receive]:

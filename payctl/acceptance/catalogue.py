@@ -228,4 +228,21 @@ NOTES: Final = (
         why="it is the role that the workflow is given",
         by_hand="the credentials step of the jobs deploy and accept",
     ),
+    Note(
+        id="prices",
+        group=Group.OPERATE,
+        claim="The prices of `payctl/costs/prices.json` are AWS's of today, and `payctl estimate --refresh` finds each "
+        "item by its usage type. They come from dated copies of the price list; some are missing.",
+        why="the price list was not reachable, and the local cloud sells nothing",
+        by_hand="`payctl estimate --refresh --prices build/prices.json`, and read what was not found",
+    ),
+    Note(
+        id="bill",
+        group=Group.OPERATE,
+        claim="A payment is billed what the local cloud counts, and takes as long as with 70, 90 and 200 ms between "
+        "the Regions and 5 ms within one. Between eu-west-1 and ap-southeast-1 it may well be twice the 90.",
+        why="only a bill says so",
+        by_hand="make 10,000 payments in an account that does nothing else, and compare Cost Explorer by usage type, "
+        "and the functions' metric Duration, with `payctl estimate --json`",
+    ),
 )

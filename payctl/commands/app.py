@@ -6,6 +6,7 @@ import typer
 
 from payctl.commands import (
     acceptance,
+    costs,
     deployment,
     drills,
     inspection,
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (deployment, releases, inspection, payments, processors, registers, drills, acceptance):
+for module in (deployment, releases, inspection, payments, processors, registers, drills, costs, acceptance):
     app.add_typer(module.app)
 
 

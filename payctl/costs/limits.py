@@ -1,0 +1,212 @@
+"""What a rate needs and what stops it first: concurrency, quotas by name, keys that become hot.
+
+Each limit is what it allows in payments a second in all, with the setting or quota that raises it. `docs/scale.md` has
+them one by one, with what to do when one is reached.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from builder.settings import Settings
+from payctl.costs.estimate import Demand, with_memory
+from payctl.costs.profile import Profile, Use
+
+HEADROOM: Final = 1.3
+"""For bursts and for calls that are slow for once: what is proposed is this much above the need."""
+ACCOUNT_CONCURRENCY: Final = 1000
+API_REQUESTS: Final = 10_000
+TABLE_UNITS: Final = 40_000
+NEW_TABLE_UNITS: Final = 4_000
+PARTITION_WRITES: Final = 1_000
+PREFIX_PUTS: Final = 3_500
+SHARDS: Final = 16
+"""Of the index `due` (docs/design.md, "The register table")."""
+JANITOR_SECONDS: Final = 35.0
+"""Of each minute, in which a janitor's run begins with payments; one run at a time in each Region."""
+JANITOR_CELLS: Final = SHARDS * 100
+"""That a run finds at most: a page of each shard."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`need` at the rate, and `allowed`, in `unit`, where it is tightest; `rate` is the most payments a second in all
+    that it lets through."""
+
+    name: str
+    where: str
+    need: float
+    allowed: float
+    unit: str
+    rate: float
+    remedy: str
+
+    @property
+    def kept(self) -> bool:
+        return self.need <= self.allowed
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The limits, the tightest first; warnings are sentences about the settings."""
+
+    rate: float
+    limits: tuple[Limit, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def first(self) -> Limit:
+        """The first that a growing rate reaches."""
+        return self.limits[0]
+
+
+def capacity(demand: Demand, settings: Settings, profile: Profile, memory: int = 0) -> Capacity:
+    """What this demand needs of each Region."""
+    found = sorted(_limits(demand, settings, profile, memory), key=lambda limit: (limit.rate, limit.name))
+    return Capacity(demand.rate, tuple(found), tuple(_warnings(demand, settings, profile, memory)))
+
+
+def busy_seconds(
+    demand: Demand, settings: Settings, profile: Profile, memory: int = 0, cause: str = "processor"
+) -> dict[str, float]:
+    """For how long a function of each Region works for one payment of all, on average."""
+
+    def seconds(use: Use) -> bool:
+        return use.cause == cause and use.item == "measured.second"
+
+    if not memory:
+        return _a_payment(demand, settings, profile, seconds)
+    gigabytes = _a_payment(
+        demand,
+        settings,
+        profile,
+        lambda use: use.cause == cause and use.item == "lambda.gb-second",
+        memory if cause == "processor" else 0,
+    )
+    size = memory if cause == "processor" else profile.memory[cause]
+    return {region: amount * 1024 / size for region, amount in gigabytes.items()}
+
+
+def _a_payment(
+    demand: Demand, settings: Settings, profile: Profile, matches: Callable[[Use], bool], memory: int = 0
+) -> dict[str, float]:
+    """What a payment uses of something on average, by Region of the settings, made anywhere."""
+    where = dict(zip(profile.regions, settings.regions, strict=True))
+    sums = dict.fromkeys(settings.regions, 0.0)
+    for name, share in demand.shares(settings).items():
+        kind = profile.payments[name]
+        for use in with_memory(kind.uses, profile, memory):
+            if matches(use):
+                sums[where[use.region]] += use.amount * share / kind.number
+    return sums
+
+
+def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -> Iterator[Limit]:
+    rate, limits, regions = demand.rate, settings.limits, len(settings.regions)
+
+    def worst(name: str, each: dict[str, float], allowed: float, unit: str, remedy: str) -> Limit:
+        region = max(each, key=each.__getitem__)
+        most = allowed / each[region] if each[region] else math.inf
+        return Limit(name, region, rate * each[region], allowed, unit, most, remedy)
+
+    def used(matches: Callable[[Use], bool]) -> dict[str, float]:
+        return _a_payment(demand, settings, profile, matches)
+
+    def writes(to: str) -> dict[str, float]:
+        return used(lambda use: use.item == "dynamodb.write" and use.operation.endswith(to))
+
+    processor = busy_seconds(demand, settings, profile, memory)
+    janitor = busy_seconds(demand, settings, profile, memory, "janitor")
+    needed = math.ceil(rate * max(processor.values()) * HEADROOM)
+    if limits.reserved_concurrency:
+        yield worst(
+            "concurrency of the processor function",
+            processor,
+            limits.reserved_concurrency,
+            "executions",
+            f"limits.reserved_concurrency: {needed} for this rate, with {HEADROOM - 1:.0%} to spare",
+        )
+    yield worst(
+        "concurrency of the account",
+        {region: processor[region] + janitor[region] for region in processor},
+        ACCOUNT_CONCURRENCY,
+        "executions",
+        "quota Lambda, Concurrent executions",
+    )
+    share = dict.fromkeys(settings.regions, 1 / regions)
+    yield worst("throttle of the API", share, limits.api_rate, "requests/s", "limits.api_rate and api_burst")
+    yield worst("requests of the account", share, API_REQUESTS, "requests/s", "quota API Gateway, Throttle rate")
+    yield worst(
+        "seconds that a janitor works a minute",
+        {region: seconds * 60 for region, seconds in janitor.items()},
+        JANITOR_SECONDS,
+        "s",
+        'docs/scale.md, "The janitor"',
+    )
+    cells = sum(
+        profile.payments[name].swept * part / profile.payments[name].number
+        for name, part in demand.shares(settings).items()
+    )
+    yield worst(
+        "cells that a janitor finds a minute",
+        dict.fromkeys(settings.regions, cells / regions * 60),
+        JANITOR_CELLS,
+        "cells",
+        'docs/scale.md, "The janitor"',
+    )
+    yield worst(
+        "writes of a new register table",
+        writes("payment-register"),
+        NEW_TABLE_UNITS,
+        "units/s",
+        "raise the rate over half an hour, or set the table's warm throughput",
+    )
+    yield worst(
+        "writes of the register table",
+        writes("payment-register"),
+        TABLE_UNITS,
+        "units/s",
+        "quota DynamoDB, Table-level write throughput limit",
+    )
+    yield worst(
+        f"hot key: {SHARDS} shards of the index due",
+        {region: units / SHARDS for region, units in writes("/due").items()},
+        PARTITION_WRITES,
+        "units/s",
+        "more shards of the index",
+    )
+    yield worst(
+        "hot key: TimestampIndex, equal seconds",
+        writes("/TimestampIndex"),
+        PARTITION_WRITES,
+        "units/s",
+        "clients that spread timestamps, with fractions of a second",
+    )
+    yield worst(
+        "hot prefix: receipts/ of a bucket",
+        used(lambda use: use.item == "s3.put"),
+        PREFIX_PUTS,
+        "PUT/s",
+        "S3 splits it by itself under load that grows; 503 until then are repeated",
+    )
+
+
+def _warnings(demand: Demand, settings: Settings, profile: Profile, memory: int) -> Iterator[str]:
+    limits = settings.limits
+    if limits.reserved_concurrency:
+        seconds = {
+            region: each * len(settings.regions)
+            for region, each in busy_seconds(demand, settings, profile, memory).items()
+        }
+        slowest = max(seconds, key=seconds.__getitem__)
+        carried = limits.reserved_concurrency / seconds[slowest]
+        if limits.api_rate > carried:
+            enough = math.ceil(limits.api_rate * seconds[slowest] * HEADROOM)
+            yield (
+                f"limits.api_rate = {limits.api_rate} promises more than limits.reserved_concurrency = "
+                f"{limits.reserved_concurrency} can do: {carried:.1f} payments a second in {slowest}; the rest is "
+                f"answered 503. Set reserved_concurrency to {enough}, or api_rate to {max(1, int(carried))}"
+            )
+    if limits.api_burst < limits.api_rate:
+        yield f"limits.api_burst = {limits.api_burst} is less than a second of limits.api_rate = {limits.api_rate}"

@@ -1,0 +1,222 @@
+"""The estimate against arithmetic that is done here anew, from the two files that it reads."""
+
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from payments import janitor
+
+from builder import settings as settings_file
+from builder.settings import Settings
+from payctl.costs import limits, page, prices, profile
+from payctl.costs.estimate import IDLE, PAYMENTS, SECONDS, STORED, Demand, estimate, of_run
+from payctl.costs.limits import capacity
+from payctl.costs.memory import choices, growth
+from payctl.costs.prices import GIGABYTE, Price, PriceList
+from payctl.costs.words import lacking
+
+ROOT = Path(__file__).parents[2]
+PROFILE = profile.load()
+PRICES = prices.load()
+COUNTED = json.loads(profile.FILE.read_text())
+LISTED = json.loads(prices.FILE.read_text())
+BY_GIGABYTE = {"logs.ingested", "transfer.region", "transfer.internet"}
+
+
+@pytest.fixture(scope="module")
+def settings() -> Settings:
+    return settings_file.load(ROOT / "deployment.toml", {})
+
+
+def with_limits(settings: Settings, **limits: int) -> Settings:
+    return settings._replace(limits=settings.limits._replace(**limits))
+
+
+def count_times_prices(kinds: list[str]) -> float:
+    """The sum for the counted runs; small amounts, so the first tier."""
+    total = 0.0
+    for row in (row for kind in kinds for row in COUNTED["payments"][kind]["lines"]):
+        price = LISTED["prices"][row["region"]].get(row["item"])
+        if price:
+            total += row["amount"] / (GIGABYTE if row["item"] in BY_GIGABYTE else 1) * price["tiers"][0][1]
+    return total
+
+
+@pytest.mark.parametrize("kind", COUNTED["payments"])
+def test_a_counted_run_costs_its_count_times_the_prices(kind: str) -> None:
+    lines = of_run(PROFILE.payments[kind].uses, PRICES)
+    assert math.isclose(sum(line.usd or 0.0 for line in lines), count_times_prices([kind]), rel_tol=1e-9)
+
+
+def test_the_page_shows_the_same_total_for_the_run() -> None:
+    text = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    shown = re.search(r"\| \*\*in all\*\* \|  \|  \|  \| \*\*([\d.]+)\*\*", text)
+    assert shown
+    assert float(shown[1]) == pytest.approx(count_times_prices(list(COUNTED["payments"])), abs=1e-9)
+
+
+def test_the_page_is_what_profile_and_prices_say(settings: Settings) -> None:
+    text = (ROOT / "docs" / "cost.md").read_text(encoding="utf-8")
+    assert text == page.page(settings, PROFILE, PRICES), "run `make docs`"
+
+
+def test_a_month_is_the_profile_of_a_payment_times_the_payments(settings: Settings) -> None:
+    made = estimate(Demand(10.0), settings, PROFILE, PRICES)
+    kind = PROFILE.payments["ledger"]
+    for item in ("dynamodb.write", "s3.put", "lambda.request", "apigateway.request"):
+        counted = sum(use.amount for use in kind.uses if use.item == item) / kind.number
+        estimated = sum(line.amount for line in made.lines if line.item == item and line.group == PAYMENTS)
+        assert estimated == pytest.approx(counted * 10.0 * SECONDS)
+
+
+def test_units_of_a_payment_are_those_of_the_protocol() -> None:
+    """docs/protocol.md counts them from the expressions: 21 by ledger, 25 with a processor."""
+    for name, units in (("ledger", 21), ("processor", 25), ("declined", 25), ("failover", 21)):
+        kind = PROFILE.payments[name]
+        assert sum(use.amount for use in kind.uses if use.item == "dynamodb.write") / kind.number == units, name
+
+
+def test_groups_regions_and_causes_are_the_same_sum(settings: Settings) -> None:
+    made = estimate(Demand(100.0, 1e8, declined=0.02, failover=0.01), settings, PROFILE, PRICES)
+    ways: tuple[Callable[[Any], str], ...] = (lambda x: x.region, lambda x: x.service, lambda x: x.cause)
+    for way in ways:
+        assert sum(made.by(way).values()) == pytest.approx(made.usd())
+    assert made.usd(PAYMENTS) + made.usd(IDLE) + made.usd(STORED) == pytest.approx(made.usd())
+    assert set(made.by(lambda x: x.region)) == set(settings.regions)
+
+
+def test_an_unknown_price_is_named_and_no_part_of_the_sum(settings: Settings) -> None:
+    made = estimate(Demand(100.0), settings, PROFILE, PRICES)
+    known = {key: price for key, price in PRICES.prices.items() if key != ("eu-west-1", "s3.put")}
+    less = estimate(Demand(100.0), settings, PROFILE, PriceList(PRICES.items, known))
+    puts = [line for line in made.lines if (line.region, line.item) == ("eu-west-1", "s3.put")]
+    assert made.usd() - less.usd() == pytest.approx(sum(line.usd or 0.0 for line in puts))
+    assert less.unknown()["eu-west-1", "s3.put"] == pytest.approx(sum(line.amount for line in puts))
+    assert ("S3 PUT, LIST, replicated object", "eu-west-1") in {
+        (what, where) for what, _, where in lacking(less, PRICES)
+    }
+
+
+def test_other_regions_without_a_price_cost_nothing_that_is_not_named(settings: Settings) -> None:
+    elsewhere = settings._replace(regions=("eu-central-1", "eu-west-1", "ap-southeast-1"), home="eu-central-1")
+    made = estimate(Demand(1.0), elsewhere, PROFILE, PRICES)
+    lines = [line for line in made.lines if line.region == "eu-central-1"]
+    assert lines
+    assert all(line.usd is None for line in lines)
+    assert {item for region, item in made.unknown() if region == "eu-central-1"} == {line.item for line in lines}
+
+
+def test_tiers_are_graduated() -> None:
+    price = Price(((10.0, 3.0), (100.0, 2.0), (None, 1.0)), "", "")
+    assert [price.cost(amount) for amount in (0, 5, 10, 50, 150)] == [0, 15, 30, 110, 260]
+
+
+def test_stored_payments_cost_the_same_each_month(settings: Settings) -> None:
+    made = estimate(Demand(0.0, 5e8), settings, PROFILE, PRICES)
+    assert made.usd(PAYMENTS) == 0
+    assert made.usd(STORED) == pytest.approx(500 * growth(settings, PROFILE, PRICES))
+
+
+def test_health_checks_cost_only_where_there_is_a_domain(settings: Settings) -> None:
+    def probes(of: Settings) -> float:
+        made = estimate(Demand(0.0), of, PROFILE, PRICES)
+        return sum(line.amount for line in made.lines if line.item == "apigateway.request")
+
+    domain = settings.domain._replace(name="pay.example.com", hosted_zone_id="Z1")
+    assert probes(settings) == 0
+    assert probes(settings._replace(domain=domain)) == pytest.approx(3 * 1.6 * SECONDS)
+
+
+def test_a_processor_in_the_settings_chooses_its_profile(settings: Settings) -> None:
+    other = settings._replace(processor=settings.processor._replace(url="https://psp.example.com"))
+    made = estimate(Demand(1.0), other, PROFILE, PRICES)
+    writes = sum(line.amount for line in made.lines if line.item == "dynamodb.write" and line.group == PAYMENTS)
+    assert writes == pytest.approx(25 * SECONDS)
+
+
+# --- limits
+
+
+def test_a_rate_that_the_concurrency_cannot_do_is_warned_of(settings: Settings) -> None:
+    (warning,) = capacity(Demand(1.0), settings, PROFILE).warnings
+    assert "limits.api_rate = 200 promises more than limits.reserved_concurrency = 2" in warning
+    enough = int(re.findall(r"Set reserved_concurrency to (\d+)", warning)[0])
+    assert capacity(Demand(1.0), with_limits(settings, reserved_concurrency=enough), PROFILE).warnings == ()
+    assert capacity(Demand(1.0), with_limits(settings, reserved_concurrency=0), PROFILE).warnings == ()
+
+
+def test_concurrency_is_the_rate_times_the_time_of_a_payment(settings: Settings) -> None:
+    kind = PROFILE.payments["ledger"]
+    seconds = {
+        region: sum(
+            use.amount
+            for use in kind.uses
+            if (use.region, use.cause, use.item) == (region, "processor", "measured.second")
+        )
+        / kind.number
+        for region in PROFILE.regions
+    }
+    found = {each.name: each for each in capacity(Demand(30.0), settings, PROFILE).limits}
+    limit = found["concurrency of the processor function"]
+    assert limit.need == pytest.approx(30.0 * max(seconds.values()))
+    assert limit.rate == pytest.approx(2 / max(seconds.values()))
+    assert not limit.kept
+    assert str(math.ceil(limit.need * 1.3)) in limit.remedy
+
+
+def test_the_first_limit_is_the_lowest_and_each_says_what_it_carries(settings: Settings) -> None:
+    needs = capacity(Demand(1000.0), settings, PROFILE)
+    assert needs.first.rate == min(each.rate for each in needs.limits)
+    for each in needs.limits:
+        assert each.kept == (each.rate >= 1000.0), each
+        assert each.need / each.allowed == pytest.approx(1000.0 / each.rate), each
+
+
+def test_equal_seconds_are_a_hot_key_of_a_thousand_payments(settings: Settings) -> None:
+    found = {each.name: each.rate for each in capacity(Demand(1.0), settings, PROFILE).limits}
+    assert found["hot key: TimestampIndex, equal seconds"] == pytest.approx(1000)
+
+
+def test_the_limits_of_the_janitor_are_those_of_its_code() -> None:
+    assert len(janitor.SHARDS) == limits.SHARDS
+    assert len(janitor.SHARDS) * 100 == limits.JANITOR_CELLS
+    assert limits.JANITOR_SECONDS == janitor.RUN_SECONDS - janitor.SWEEP_SECONDS
+
+
+def test_two_of_three_cells_of_a_payment_wait_for_a_janitor(settings: Settings) -> None:
+    found = {each.name: each for each in capacity(Demand(40.0), settings, PROFILE).limits}
+    cells = found["cells that a janitor finds a minute"]
+    assert cells.need == pytest.approx(40 * 60 * 2 / 3)
+    assert cells.rate == pytest.approx(40)
+
+
+# --- memory
+
+
+def test_memory_below_a_whole_processor_is_slower_and_above_only_dearer(settings: Settings) -> None:
+    by_size = {each.megabytes: each for each in choices(Demand(1.0), settings, PROFILE, PRICES)}
+    assert by_size[3072].saved == pytest.approx(0)
+    assert by_size[1769].slower == pytest.approx(0)
+    assert by_size[1769].saved > 0
+    assert by_size[512].slower > by_size[1024].slower > 0
+    assert by_size[512].saved > by_size[1024].saved
+
+
+def test_memory_is_in_the_whole_estimate(settings: Settings) -> None:
+    as_is, same, less = (estimate(Demand(1.0), settings, PROFILE, PRICES, size) for size in (0, 3072, 1024))
+    assert same.usd() == pytest.approx(as_is.usd())
+    assert less.usd() < as_is.usd()
+    others = [line for line in less.lines if line.item != "lambda.gb-second"]
+    assert others == [line for line in as_is.lines if line.item != "lambda.gb-second"]
+
+
+def test_a_profile_without_processor_time_says_that_less_memory_is_not_slower(settings: Settings) -> None:
+    """Where the system does not tell it (not Linux), it is 0, and nothing is divided by it."""
+    uses = tuple(use for use in PROFILE.payments["ledger"].uses if use.item != "measured.cpu-second")
+    bare = replace(PROFILE, payments={"ledger": replace(PROFILE.payments["ledger"], uses=uses)})
+    assert [each.slower for each in choices(Demand(1.0), settings, bare, PRICES)] == pytest.approx([0.0] * 5)
