@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import render_environment
 from payctl.commands.options import OPERATIONS, Command, Run
 from payctl.environments import drift, why
 
@@ -20,7 +20,7 @@ def run_why(
     Example: `payctl why`
     """
     with run.open() as environment:
-        run.answer(why.why(environment, operation), render.explanation)
+        run.answer(why.why(environment, operation), render_environment.explanation)
 
 
 @app.command("drift", cls=Command, rich_help_panel=OPERATIONS)
@@ -31,6 +31,6 @@ def run_drift(run: Run) -> None:
     """
     with run.open() as environment:
         drifts = drift.drift(environment)
-    run.answer(drifts, render.drifts)
+    run.answer(drifts, render_environment.drifts)
     if drifts:
         raise typer.Exit(2)

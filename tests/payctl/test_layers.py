@@ -33,7 +33,7 @@ def imports(file: Path) -> set[str]:
 def test_nothing_is_imported_from_above(folder: str) -> None:
     upwards = {
         (file.name, module)
-        for file in (PAYCTL / folder).glob("*.py")
+        for file in (PAYCTL / folder).glob("**/*.py" if folder else "*.py")
         for module in imports(file)
         if module.startswith(ABOVE[folder])
     }
@@ -41,7 +41,7 @@ def test_nothing_is_imported_from_above(folder: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted(file.parent.relative_to(PAYCTL).as_posix() for file in PAYCTL.glob("*/__init__.py"))
+    "folder", sorted(file.parent.relative_to(PAYCTL).as_posix() for file in PAYCTL.glob("**/__init__.py"))
 )
 def test_folder_has_at_most_fourteen_modules(folder: str) -> None:
     assert len(list((PAYCTL / folder).glob("*.py"))) <= 14

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from payctl.environment import Environment
-from payctl.environments import destroy, drift, preflight, why
+from payctl.environments import destroy, drift, plan, preflight, why
 from payctl.names import artifact_bucket
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.payctl import small
@@ -98,8 +98,9 @@ def test_changed_regions_are_refused_with_the_way_round(project: Project, old: s
     project.deploy()
     text = (project.folder / "deployment.toml").read_text()
     project.settings(text.replace(old, new, 1))
-    with pytest.raises(ToolError, match=f"nothing was changed: {words}.*new environment beside this one"):
-        project.deploy()
+    for run in (project.deploy, lambda: plan.plan(project.environment())):
+        with pytest.raises(ToolError, match=f"nothing was changed: {words}.*new environment beside this one"):
+            run()
 
 
 def test_changed_home_is_refused(project: Project) -> None:
