@@ -97,13 +97,13 @@ def run_deploy(
 def run_status(run: Run) -> None:
     """Show stacks by Region and what needs you: alarms, dead letters, open and parked payments. Read only.
 
-    Exit code 1 unless all is deployed and every function runs the code that was. Example: `payctl status --json`
+    Exit code: 0 all is well, 1 not all is deployed, or runs the code that was built, or could be read ("?"), 2 alarms,
+    dead letters, parked payments or an idle register wait for you. Example: `payctl status --json`
     """
     with run.open() as environment:
         state = status.status(environment)
     run.answer(state, render_environment.status)
-    if not state.deployed or state.other_code:
-        raise typer.Exit(1)
+    raise typer.Exit(state.exit_code)
 
 
 @app.command("outputs", cls=Command, rich_help_panel=ENVIRONMENT)

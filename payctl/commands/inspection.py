@@ -15,12 +15,16 @@ app = typer.Typer()
 def run_why(
     run: Run, *, operation: Annotated[str, typer.Option(help="An operation's id; the last one if not given.")] = ""
 ) -> None:
-    """Explain why the last operation failed, or what it waits for, by Region, with the fix if known. Read only.
+    """Explain how the environment stands: what failed, by Region, with the fix if known; what the last operation waits
+    for; why a deployment would be refused; what is missing. Read only; exit code 2 unless all is good.
 
     Example: `payctl why`
     """
     with run.open() as environment:
-        run.answer(why.why(environment, operation), render_environment.explanation)
+        found = why.why(environment, operation)
+    run.answer(found, lambda found: render_environment.explanation(found, operation))
+    if found.subject:
+        raise typer.Exit(2)
 
 
 @app.command("drift", cls=Command, rich_help_panel=OPERATIONS)

@@ -19,6 +19,7 @@ from stacksets.errors import Cause
 from stacksets.progress import Words
 
 STYLES = {"+": "green", ">": "yellow", "-": "red", "±": "bold red", "±?": "bold red"}
+UNREAD: Final = "?"
 COLUMNS: Final = 80  # of a line of `payctl plan`; what is cut off is in --json
 
 
@@ -31,6 +32,8 @@ def status(state_of: Status) -> None:
     out.print(Words(state_of.stack_set, "bold"), f"in account {state_of.account}, home {state_of.home}")
     if operation := state_of.operation:
         out.print(f"last operation {operation.id} {operation.action} ", state(operation.status))
+    elif state_of.home in state_of.silent:
+        out.print(f"last operation {UNREAD}")
     rows = [
         (each.region, state(each.status), state(each.stack_status), each.code, each.reason)
         for each in state_of.instances
@@ -172,18 +175,21 @@ def checks(results: Sequence[Check]) -> None:
             console().print(f"{check.place}: {check.subject}: {check.remedy}", style="red")
 
 
-def explanation(failed: Explanation) -> None:
-    """`payctl why` for people."""
-    if not failed.subject:
-        say("nothing failed: the last operation and the global stack are good")
+def explanation(found: Explanation, operation: str = "") -> None:
+    """`payctl why` for people; of one operation, where one was named."""
+    if not found.subject:
+        whole = "nothing failed: every stack is good and current, and a deployment would begin"
+        say(f"nothing failed in operation {operation}" if operation else whole)
         return
     out = console()
-    out.print(Words(failed.subject, style="bold"))
-    for cause in failed.causes:
-        out.print(Words(f"  {cause.region}: ", style="red").append(f"{cause.resource or 'operation'}", style="bold"))
-        out.print(Words(f"    {cause.reason}"))
-        if cause.remedy:
-            out.print(Words(f"    remedy: {cause.remedy}", style="green"))
+    out.print(Words(found.subject, style="bold"))
+    for remedy, alike in groupby(found.causes, key=lambda cause: cause.remedy):
+        for cause in alike:
+            where = ": ".join(filter(None, (cause.region, cause.resource))) or "environment"
+            out.print(Words(f"  {where}", style="red"))
+            out.print(Words(f"    {cause.reason}"))
+        if remedy:
+            out.print(Words(f"    remedy: {remedy}", style="green"))
 
 
 def destruction(preview: Destruction) -> None:
@@ -219,12 +225,22 @@ def _attention(regions: Sequence[Attention]) -> None:
     rows = [
         (
             each.region,
-            Words(", ".join(each.alarms) or "none", "red" if each.alarms else "green"),
-            Words(str(each.dead_letters), "red" if each.dead_letters else "green"),
-            str(each.open),
-            Words(str(each.parked), "red" if each.parked else "green"),
-            Words(each.trouble or (f"register not in use: {each.register}" if each.register else ""), "red"),
+            _waiting(None if each.alarms is None else ", ".join(each.alarms) or "none"),
+            _waiting(each.dead_letters),
+            Words(UNREAD if each.open is None else str(each.open)),
+            _waiting(each.parked),
+            Words(
+                "; ".join(filter(None, (f"register not in use: {each.register}" * bool(each.register), each.trouble))),
+                "red",
+            ),
         )
         for each in regions
     ]
     table("", ("Region", "alarms", "dead letters", "open", "parked", ""), rows)
+
+
+def _waiting(found: str | int | None) -> Words:
+    """What waits, in red; nothing in green; what could not be read is "?"."""
+    if found is None:
+        return Words(UNREAD, "red")
+    return Words(str(found), "green" if found in (0, "none") else "red")
