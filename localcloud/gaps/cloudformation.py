@@ -1,18 +1,20 @@
 """CloudFormation: pseudo parameters in conditions, what change sets show, certificates and health checks.
 
-The emulator leaves pseudo parameters unresolved in conditions; its change sets list resources that are off, and call a
-replacement of most types merely possible. It has no `AWS::Route53::HealthCheck` and issues every certificate at once;
-here, as on AWS, a certificate is issued once its record is in a hosted zone that the internet can see: a public one, to
-which the parent zone points.
+The emulator leaves pseudo parameters unresolved in conditions; its change sets list resources that are off, call a
+replacement of most types merely possible, and show no values of properties. It has no `AWS::Route53::HealthCheck` and
+issues every certificate at once; here, as on AWS, a certificate is issued once its record is in a hosted zone that the
+internet can see: a public one, to which the parent zone points.
 """
 
+import json
 import time
 from functools import partial
 from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
 from ministack.services import acm, route53
-from ministack.services.cloudformation import _stacks, changesets, engine, provisioners, stacks
+from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
+from ministack.services.cloudformation.helpers import _esc, _p
 
 from localcloud.gaps import patching
 from localcloud.gaps.patching import Properties
@@ -72,6 +74,9 @@ def install(network: Network) -> None:
     tables of replacements and of resource types."""
     patching.wrap(engine, "_evaluate_conditions", _evaluate_conditions)
     patching.wrap(changesets, "_resolve_props_for_diff", _leave_out_what_is_off)
+    patching.wrap(changesets, "_diff_resources", _with_values)
+    describe = handlers._ACTION_HANDLERS["DescribeChangeSet"]
+    handlers._ACTION_HANDLERS["DescribeChangeSet"] = partial(_show_values, describe)
     for kind, properties in REPLACING.items():
         provisioners._REPLACING_PROPERTIES.setdefault(kind, properties)
     patching.wrap(stacks, "_runs_on_worker_thread", lambda runs, kind: kind == CERTIFICATE or runs(kind))
@@ -112,6 +117,45 @@ def _leave_out_what_is_off(
         if conditions.get(resource.get("Condition"), True)
     }
     return {**resolved, "Resources": present}
+
+
+def _with_values(diff: Any, old: Properties, new: Properties, *more: Any, **options: Any) -> list[Properties]:
+    """The changes with the values that CloudFormation shows where it is asked for them (API reference,
+    ResourceTargetDefinition)."""
+    changes: list[Properties] = diff(old, new, *more, **options)
+    for change in changes:
+        resource = change["ResourceChange"]["LogicalResourceId"]
+        before, after = (each.get("Resources", {}).get(resource, {}).get("Properties") or {} for each in (old, new))
+        for target in (detail["Target"] for detail in change["ResourceChange"].get("Details", [])):
+            name = target.get("Name")
+            if name and before.get(name) != after.get(name):
+                target["Path"] = f"/Properties/{name}"
+                target |= {
+                    key: each[name] if isinstance(each[name], str) else json.dumps(each[name])
+                    for key, each in (("BeforeValue", before), ("AfterValue", after))
+                    if name in each
+                }
+    return changes
+
+
+def _show_values(describe: Any, parameters: Properties) -> Any:
+    """The emulator's answer, with the values of each target where they are asked for."""
+    status, headers, body = describe(parameters)
+    _, change_set = changesets._find_change_set(_p(parameters, "ChangeSetName"), _p(parameters, "StackName"))
+    if not change_set or _p(parameters, "IncludePropertyValues") != "true":
+        return status, headers, body
+    targets = [
+        detail["Target"]
+        for change in change_set.get("Changes", [])
+        for detail in change["ResourceChange"].get("Details", [])
+    ]
+    first, *rest = body.split(b"</Target>")
+    for target, text in zip(targets, rest, strict=True):
+        values = "".join(
+            f"<{key}>{_esc(target[key])}</{key}>" for key in ("Path", "BeforeValue", "AfterValue") if key in target
+        )
+        first += values.encode() + b"</Target>" + text
+    return status, headers, first
 
 
 # --- DNS, certificates and health checks

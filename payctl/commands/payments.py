@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 from payments.protocol.values import kept_as
 
-from payctl.commands import render
+from payctl.commands import render, render_views
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
 from payctl.drills import load
 from payctl.drills.client_log import FINAL
@@ -220,7 +220,7 @@ def run_list(
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
         found = listing.listing(environment, wanted, limit=limit)
-    run.answer(found, render.listing)
+    run.answer(found, render_views.listing)
 
 
 @views.command("show", cls=Command)
@@ -232,7 +232,7 @@ def run_show(run: Run, payment: Payment, *, merchant: OfMerchant = "") -> None:
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
         whole = timeline.whole(environment, kept_as(payment, merchant))
-    run.answer(whole, render.whole)
+    run.answer(whole, render_views.whole)
 
 
 @views.command("export", cls=Command)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import render, render_views
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
@@ -64,7 +64,7 @@ def run_region_in(run: Run, region: OfRegion, *, yes: Yes = False) -> None:
 
 
 def _answer(run: Run, done: service.Service) -> None:
-    run.answer(done, render.service)
+    run.answer(done, render_views.service)
     if done.failure:
         raise ToolError(f"{done.region}: {done.failure}", remedy="repeat the command to look again")
 

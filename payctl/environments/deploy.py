@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import contents, health, lint, package, preflight, templates
+from payctl.environments import health, lint, package, preflight, templates
+from payctl.environments.gates import refusals
 from payctl.environments.package import Package, Placed
 from payctl.environments.templates import Template
 from payctl.payments import log_key, membership, merchants
@@ -68,21 +69,11 @@ class Deployment:
         report.phase("Look at what is there")
         environment.runner.settle()
         survey = environment.survey()
-        preflight.refuse_changed_regions(environment, survey)
-        merchants.refuse_changed(survey, self.settings)
-        self._refuse_lost_regions(survey)
-        self._refuse_half_destroyed(survey)
+        refusals.refuse(environment, survey, recreate=self.options.recreate)
         planned = self.planned(survey)
-        if planned:
-            report.phase("Preflight")
-            preflight.require(environment)
-        if planned and self.options.lint:
-            report.phase("Lint the templates")
-            lint.lint(self.regional, self.world, self.settings.regions)
-            lint.cfn_lint((self.regional, self.world), self.settings.regions, note=report.note)
-        if planned:
-            report.phase("Try the functions' code")
-            lint.code(self.package, self.regional, note=report.note)
+        for title, gate in self.gates() if planned else ():
+            report.phase(title)
+            gate()
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
@@ -120,6 +111,15 @@ class Deployment:
             tags=self.tags(),
             good=good,
         )
+
+    def gates(self) -> refusals.Gates:
+        """What a deployment that has something to do looks at first. Read only."""
+        note, both = self.environment.report.note, (self.regional, self.world)
+        yield "Preflight", partial(preflight.require, self.environment)
+        if self.options.lint:
+            yield "Lint the templates", partial(lint.lint, *both, self.settings.regions)
+            yield "Run cfn-lint", partial(lint.cfn_lint, both, self.settings.regions, note=note)
+        yield "Try the functions' code", partial(lint.code, self.package, self.regional, note=note)
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
         """What a deployment would do, as sentences; () where nothing. Read only."""
@@ -193,28 +193,6 @@ class Deployment:
     def tags(self) -> dict[str, str]:
         """Of everything."""
         return templates.tags(self.settings)
-
-    def _refuse_lost_regions(self, survey: Survey) -> None:
-        """A Region's stack that is gone took its register along: a new, empty one would forget who may charge."""
-        if not survey.linked or not survey.usable:
-            return
-        lost = [region for region in (*survey.missing, *survey.broken) if region not in self.options.recreate]
-        if lost:
-            raise ToolError(
-                f"{lost[0]}: its stack is gone from a linked environment, and its payment register with it",
-                remedy=f"finish a `payctl destroy`, or recreate the Region with `payctl deploy --recreate {lost[0]}` "
-                f"and then run `payctl rejoin {lost[0]}`",
-            )
-
-    def _refuse_half_destroyed(self, survey: Survey) -> None:
-        """Destroying turns the intake off first, and later closes the buckets behind CloudFormation's back: a
-        deployment would not open them again."""
-        off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
-        if off and (closed := contents.closed(self.environment)):
-            raise ToolError(
-                f"{closed[0]}: a `payctl destroy` has emptied and closed the receipts bucket",
-                remedy="finish it with `payctl destroy --delete-data`, then deploy again",
-            )
 
     def _bar_recreated(self, survey: Survey) -> None:
         """Nobody may ask an empty register before it has been taught: all must know that before there is one."""

@@ -60,6 +60,12 @@ class Project:
             if template is not None:
                 (self.folder / "templates" / f"{name}.json").write_text(json.dumps(template))
 
+    def real(self) -> None:
+        """The committed templates and functions instead."""
+        for part in ("templates", "lambda"):
+            shutil.copytree(ROOT / part, self.folder / part, dirs_exist_ok=True)
+        (self.folder / "lambda" / "payments" / "handler.py").unlink()
+
     def code(self, text: str) -> None:
         (self.folder / "lambda" / "payments" / "handler.py").write_text(text)
 

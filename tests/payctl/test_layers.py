@@ -53,7 +53,7 @@ def test_every_folder_has_its_place() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", sorted(file.parent.relative_to(PAYCTL).as_posix() for file in PAYCTL.glob("*/__init__.py"))
+    "folder", sorted(file.parent.relative_to(PAYCTL).as_posix() for file in PAYCTL.glob("**/__init__.py"))
 )
 def test_folder_has_at_most_fourteen_modules(folder: str) -> None:
     assert len(list((PAYCTL / folder).glob("*.py"))) <= 14

@@ -1,5 +1,6 @@
 """Commands that look: preflight, why, drift, destroy --plan."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from payctl.environment import Environment
-from payctl.environments import destroy, drift, preflight, why
+from payctl.environments import destroy, drift, plan, preflight, why
 from payctl.names import artifact_bucket
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.payctl import small
@@ -98,8 +99,9 @@ def test_changed_regions_are_refused_with_the_way_round(project: Project, old: s
     project.deploy()
     text = (project.folder / "deployment.toml").read_text()
     project.settings(text.replace(old, new, 1))
-    with pytest.raises(ToolError, match=f"nothing was changed: {words}.*new environment beside this one"):
-        project.deploy()
+    for run in (project.deploy, lambda: plan.plan(project.environment())):
+        with pytest.raises(ToolError, match=f"nothing was changed: {words}.*new environment beside this one"):
+            run()
 
 
 def test_changed_home_is_refused(project: Project) -> None:
@@ -134,6 +136,62 @@ def test_why_explains_the_global_stack_too(project: Project) -> None:
     found = why.why(project.environment())
     assert project.environment().names.global_stack in found.subject
     assert [cause.resource for cause in found.causes] == ["Broken"]
+
+
+def test_why_tells_how_an_environment_stands_though_nothing_failed(project: Project, aws: Aws) -> None:
+    """Missing beside others, good, refused before anything was changed, half deployed."""
+    project.deploy()
+    assert why.why(project.environment()).state == "good"
+
+    there, project.suffix = project.suffix, f"n{project.suffix}"
+    project.environ["ENVIRONMENT_SUFFIX"] = project.suffix
+    ran = project.payctl("why")
+    assert ran.returncode == 2, ran
+    assert f"environment {project.suffix} does not exist in account" in ran.stdout
+    assert there in ran.stdout, "which do exist"
+
+    project.environ["ENVIRONMENT_SUFFIX"] = project.suffix = there
+    text = (project.folder / "deployment.toml").read_text()
+    project.settings(text.replace('execution_role_name = ""', 'execution_role_name = "none"'))
+    found = why.why(project.environment())
+    assert found.state == "refused"
+    assert ("IAM", "execution role") in [(cause.region, cause.resource) for cause in found.causes]
+    project.settings(text)
+
+    name = project.environment().names.global_stack
+    aws("cloudformation", HOME).delete_stack(StackName=name)
+    found = why.why(project.environment())
+    assert found.state == "half deployed"
+    assert [(cause.region, cause.resource) for cause in found.causes] == [(HOME, name)]
+    project.deploy()
+    assert why.why(project.environment()).state == "good"
+
+
+@pytest.mark.evidence  # it prepares an account of its own
+def test_why_tells_an_account_without_any_environment_from_one_without_bootstrap(project: Project) -> None:
+    project.environ["AWS_ACCESS_KEY_ID"] = "444444444444"
+    for step, state, words in (
+        ((), "refused", "was never deployed in account 444444444444"),
+        (("bootstrap", "--yes"), "never deployed", "was never deployed in account 444444444444"),
+    ):
+        if step:
+            assert project.payctl(*step).returncode == 0
+        ran = project.payctl("why", "--json")
+        assert ran.returncode == 2, ran
+        told = json.loads(ran.stdout)
+        assert told["state"] == state, told
+        assert words in told["subject"]
+        assert all(cause["remedy"] for cause in told["causes"])
+
+
+def test_why_of_a_deployment_that_stopped_before_its_link_is_half_deployed(project: Project) -> None:
+    project.deploy(wait=False)
+    environment = project.environment()
+    environment.runner.settle()
+    found = why.why(environment)
+    assert found.state == "half deployed", found
+    reasons = [cause.reason for cause in found.causes]
+    assert reasons == ["does not exist", "the Regions are not linked to each other"]
 
 
 def test_drift_is_found_in_its_region_with_its_property(project: Project, aws: Aws) -> None:
