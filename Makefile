@@ -80,10 +80,11 @@ evidence: model ## What takes longer than a test run: model, search, campaigns, 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/commands.md, docs/unverified.md and docs/licences.md from what they tell of
+docs: setup ## Write docs/{commands,unverified,licences,settings}.md from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
 	$(BIN)/python docs/licences.py docs/licences.md
+	$(BIN)/python docs/settings.py docs/settings.md
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
 	$(BIN)/python docs/record.py
@@ -95,6 +96,8 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
 	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/licences.py build/licences.md
+	@$(BIN)/python docs/settings.py build/settings.md
+	@cmp build/settings.md docs/settings.md || (echo 'docs/settings.md is not what the settings are: run `make docs`' >&2; exit 1)
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
@@ -137,11 +140,14 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-up: setup ## Start the local cloud in the background (three Regions, 127.0.0.1:4566)
-	$(BIN)/python -m localcloud --background
+PORT ?= 4566
+# Builds nothing to stop something: any Python will do.
+LOCAL := $(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m localcloud
+up: setup ## Start the local cloud in the background, unless it runs (three Regions, 127.0.0.1, PORT=4566)
+	@$(BIN)/python -m localcloud --background --port $(PORT)
 
-down: setup ## Stop the local cloud that `make up` started
-	$(BIN)/python -m localcloud --stop
+down: ## Stop the local cloud that `make up PORT=4566` started
+	@$(LOCAL) --stop --port $(PORT)
 
 deploy: setup ## Deploy to AWS with the credentials of the environment
 	$(BIN)/payctl bootstrap --yes
@@ -158,5 +164,6 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
-clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Remove what was built here, unless a local cloud of this folder runs
+	@$(LOCAL) --none
+	rm -rf .run/localcloud-* $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
