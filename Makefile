@@ -80,11 +80,12 @@ evidence: model ## What takes longer than a test run: model, search, campaigns, 
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/{commands,unverified,licences,settings}.md from what they tell of
+docs: setup ## Write docs/{commands,json,unverified,licences,settings}.md and docs/schemas/ from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
 	$(BIN)/python docs/licences.py docs/licences.md
 	$(BIN)/python docs/settings.py docs/settings.md
+	$(BIN)/python docs/schemas.py docs
 
 pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
 	$(BIN)/python docs/record.py
@@ -98,6 +99,8 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@$(BIN)/python docs/licences.py build/licences.md
 	@$(BIN)/python docs/settings.py build/settings.md
 	@cmp build/settings.md docs/settings.md || (echo 'docs/settings.md is not what the settings are: run `make docs`' >&2; exit 1)
+	@rm -rf build/schemas && $(BIN)/python docs/schemas.py build
+	@cmp build/json.md docs/json.md && diff -r build/schemas docs/schemas || (echo 'docs/schemas/ is not what the types say: run `make docs`' >&2; exit 1)
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
