@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import completion, render
 from payctl.commands.options import OPERATIONS, Command, Run
 from payctl.environments import drift, why
 
@@ -13,7 +13,11 @@ app = typer.Typer()
 
 @app.command("why", cls=Command, rich_help_panel=OPERATIONS)
 def run_why(
-    run: Run, *, operation: Annotated[str, typer.Option(help="An operation's id; the last one if not given.")] = ""
+    run: Run,
+    *,
+    operation: Annotated[
+        str, typer.Option(help="An operation's id; the last one if not given.", autocompletion=completion.operations)
+    ] = "",
 ) -> None:
     """Explain why the last operation failed, or what it waits for, by Region, with the fix if known. Read only.
 

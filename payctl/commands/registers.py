@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import completion, render
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
@@ -19,7 +19,9 @@ app = typer.Typer()
 @app.command("rejoin", cls=Command, rich_help_panel=PAYMENTS)
 def run_rejoin(
     run: Run,
-    region: Annotated[str, typer.Argument(help="The Region whose register was lost.")],
+    region: Annotated[
+        str, typer.Argument(help="The Region whose register was lost.", autocompletion=completion.regions)
+    ],
     *,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Only remove a bar that a refused command left in one Region.")
@@ -78,7 +80,9 @@ def run_redrive(
     *,
     yes: Yes = False,
     listing: Annotated[bool, typer.Option("--list", help="Only show the dead letters.")] = False,
-    region: Annotated[list[str] | None, typer.Option(help="Where; every Region if not given.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Where; every Region if not given.", autocompletion=completion.regions)
+    ] = None,
     message: Annotated[str, typer.Option(help="Only the letter with this id.", metavar="ID")] = "",
     transaction: Annotated[
         Path | None, typer.Option(help="A repaired transaction (JSON) to use instead; needs --message.")

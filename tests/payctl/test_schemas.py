@@ -3,8 +3,7 @@
 import contextlib
 import io
 import json
-import subprocess
-import sys
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from tests.payctl.test_harmless import filled
 
 
 def test_pages_are_what_the_types_say(tmp_path: Path) -> None:
-    subprocess.run([sys.executable, ROOT / "docs" / "schemas.py", tmp_path], check=True, cwd=ROOT)
+    runpy.run_path(str(ROOT / "docs" / "schemas.py"))["main"](tmp_path)
     made = {file.name: file.read_text() for file in (tmp_path / "schemas").iterdir()}
     assert made == {file.name: file.read_text() for file in shapes.SCHEMAS.iterdir()}, "run `make docs`"
     assert (tmp_path / "json.md").read_text() == (ROOT / "docs" / "json.md").read_text(), "run `make docs`"
