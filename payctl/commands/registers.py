@@ -49,10 +49,14 @@ def run_rejoin(
     if done.refused:
         payment, reason = next(iter(done.refused.items()))
         more = f" (and {len(done.refused) - 1} more)" if len(done.refused) > 1 else ""
-        raise ToolError(
+        refusal = ToolError(
             f"{region} stays barred: {payment} could not be taught: {reason}{more}",
             remedy=f"repeat `payctl rejoin {region}`",
         )
+        if not run.as_json:
+            raise refusal
+        render.say(f"error: {refusal}", aside=True)  # the answer is one value, and was printed
+        raise typer.Exit(1)
 
 
 @app.command("reconcile", cls=Command, rich_help_panel=OPERATIONS)
