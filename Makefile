@@ -98,12 +98,14 @@ profile: setup ## Count anew what payments use of AWS, on a local cloud, for `pa
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/{commands,unverified,cost,licences}.md and docs/openapi.json from what they tell of
+docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, openapi.json and schemas/ from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
 	$(BIN)/python -m payctl.costs.page docs/cost.md
 	$(BIN)/python docs/licences.py docs/licences.md
 	$(BIN)/python docs/openapi.py docs/openapi.json
+	$(BIN)/python docs/settings.py docs/settings.md
+	$(BIN)/python docs/schemas.py docs
 
 pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
 	$(BIN)/python docs/record.py
@@ -118,6 +120,10 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@$(BIN)/python -m payctl.costs.page build/cost.md
 	@cmp build/cost.md docs/cost.md || (echo 'docs/cost.md is not what profile and prices say: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/licences.py build/licences.md
+	@$(BIN)/python docs/settings.py build/settings.md
+	@cmp build/settings.md docs/settings.md || (echo 'docs/settings.md is not what the settings are: run `make docs`' >&2; exit 1)
+	@rm -rf build/schemas && $(BIN)/python docs/schemas.py build
+	@cmp build/json.md docs/json.md && diff -r build/schemas docs/schemas || (echo 'docs/schemas/ is not what the types say: run `make docs`' >&2; exit 1)
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/openapi.py build/openapi.json
 	@cmp build/openapi.json docs/openapi.json || (echo 'docs/openapi.json is not what the rules say: run `make docs`' >&2; exit 1)
@@ -162,11 +168,14 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-up: setup ## Start the local cloud in the background (three Regions, 127.0.0.1:4566)
-	$(BIN)/python -m localcloud --background
+PORT ?= 4566
+# Builds nothing to stop something: any Python will do.
+LOCAL := $(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m localcloud
+up: setup ## Start the local cloud in the background, unless it runs (three Regions, 127.0.0.1, PORT=4566)
+	@$(BIN)/python -m localcloud --background --port $(PORT)
 
-down: setup ## Stop the local cloud that `make up` started
-	$(BIN)/python -m localcloud --stop
+down: ## Stop the local cloud that `make up PORT=4566` started
+	@$(LOCAL) --stop --port $(PORT)
 
 deploy: setup ## Deploy to AWS with the credentials of the environment
 	$(BIN)/payctl bootstrap --yes
@@ -185,5 +194,6 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group contract --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/contract.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
-clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Remove what was built here, unless a local cloud of this folder runs
+	@$(LOCAL) --none
+	rm -rf .run/localcloud-* $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

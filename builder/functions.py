@@ -40,7 +40,7 @@ from builder.policies import (
     use_peer_keys,
     write_logs,
 )
-from builder.settings import Settings
+from builder.settings import Janitor, Settings
 
 RUNTIME = "python3.13"
 
@@ -80,8 +80,8 @@ class Functions:
             *self._settle(),
             put_events(arn("events", f"event-bus/{BUS}")),
             start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
-            memory=3072,
-            timeout=900,
+            memory=self.settings.functions.processor_memory,
+            timeout=self.settings.functions.processor_timeout,
             ReservedConcurrentExecutions=If("Reserved", Ref("ReservedConcurrency"), NoValue),
         )
         self._add_secret_policy("Processor")
@@ -95,8 +95,8 @@ class Functions:
             "payments.health.handler",
             read_register(self.register),
             use_key(self.key, "dynamodb", "lambda"),
-            memory=256,
-            timeout=10,
+            memory=self.settings.functions.health_memory,
+            timeout=self.settings.functions.health_timeout,
             traced=False,
             Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS, waivers.HEALTH_UNCAPPED),
         )
@@ -110,7 +110,7 @@ class Functions:
             *self._settle(),
             find_due(self.register),
             identify(self.register),
-            memory=1024,
+            memory=self.settings.functions.janitor_memory,
             timeout=55,
             ReservedConcurrentExecutions=If("Reserved", 1, NoValue),
         )
@@ -187,8 +187,10 @@ class Functions:
     def variables(self) -> dict[str, Any]:
         """AWS_REGION is not among them: Lambda sets it and refuses another value."""
         merchants = {"MERCHANTS": variable(self.settings)} if self.settings.merchants else {}
+        at_once = self.settings.janitor.at_once
         return {
             **merchants,
+            **({"JANITOR_AT_ONCE": str(at_once)} if at_once != Janitor().at_once else {}),
             "ACCOUNT": Ref("AWS::AccountId"),
             "BUCKET": Sub(BUCKET),
             "BUS": Sub(BUS),

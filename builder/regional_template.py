@@ -44,12 +44,12 @@ def regional_template(settings: Settings) -> Template:
     machine = workflow.add_workflow(template, key=key, processor=processor, bus=bus, dead_letters=dead_letters)
     events.add_failover_in(template, bus, machine, dead_letters)
     rules_out = events.add_failover_out(template, bus, dead_letters)
-    schedule = events.add_janitor_schedule(template, janitor, dead_letters)
+    schedule = events.add_janitor_schedule(template, janitor, dead_letters, settings.janitor.every_minutes)
 
     rest_api, stage = api.add_api(template, settings, key=key, processor=processor, health=health)
     dns.add_domain(template, rest_api, stage)
 
-    watch = alarms.Alarms(template, topic)
+    watch = alarms.Alarms(template, topic, settings)
     watch.add_function_alarms(processor)
     watch.add_workflow_alarms(machine)
     watch.add_queue_alarm(dead_letters)

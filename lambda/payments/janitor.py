@@ -3,6 +3,7 @@
 It does not run under the payment function's concurrency limit, starts no workflow, and stops in time for the next run.
 """
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,7 @@ from payments.protocol.sweep import Swept, sweep
 
 RUN_SECONDS: Final = 50.0
 SWEEP_SECONDS: Final = 15.0
-AT_ONCE: Final = 4
+AT_ONCE: Final = int(os.environ.get("JANITOR_AT_ONCE") or 4)  # the setting janitor.at_once
 SHARDS: Final = "0123456789abcdef"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from builder.names import BOOTSTRAP_STACK
-from payctl.commands import render, render_environment
+from payctl.commands import completion, render, render_environment
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
 from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
 from stacksets.errors import ToolError
@@ -64,7 +64,10 @@ def run_deploy(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or only start it.")] = True,
     lint: Lint = True,
     recreate: Annotated[
-        list[str] | None, typer.Option(help="Recreate a Region whose stack is lost.", metavar="REGION")
+        list[str] | None,
+        typer.Option(
+            help="Recreate a Region whose stack is lost.", metavar="REGION", autocompletion=completion.regions
+        ),
     ] = None,
     test_faults: Annotated[bool, typer.Option("--test-faults", hidden=True)] = False,
 ) -> None:

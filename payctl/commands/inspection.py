@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render_environment
+from payctl.commands import completion, render_environment
 from payctl.commands.options import OPERATIONS, Command, Run
 from payctl.environments import drift, why
 
@@ -13,7 +13,11 @@ app = typer.Typer()
 
 @app.command("why", cls=Command, rich_help_panel=OPERATIONS)
 def run_why(
-    run: Run, *, operation: Annotated[str, typer.Option(help="An operation's id; the last one if not given.")] = ""
+    run: Run,
+    *,
+    operation: Annotated[
+        str, typer.Option(help="An operation's id; the last one if not given.", autocompletion=completion.operations)
+    ] = "",
 ) -> None:
     """Explain how the environment stands: what failed, by Region, with the fix if known; what the last operation waits
     for; why a deployment would be refused; what is missing. Read only; exit code 2 unless all is good.

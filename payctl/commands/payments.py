@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 from payments.protocol.values import kept_as
 
-from payctl.commands import render, render_views
+from payctl.commands import completion, render, render_views
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
 from payctl.drills import load
 from payctl.drills.client_log import FINAL
@@ -32,7 +32,9 @@ def run_pay(
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     payment_id: Annotated[str, typer.Option("--id", help="The payment's id; a new one if not given.")] = "",
     timestamp: Annotated[str, typer.Option(help="ISO 8601 with zone, or epoch seconds; now if not given.")] = "",
-    region: Annotated[list[str] | None, typer.Option(help="Where; the home Region if not given.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Where; the home Region if not given.", autocompletion=completion.regions)
+    ] = None,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In every Region: it is charged once.")] = False,
     domain: Annotated[
         bool, typer.Option("--domain", help="At the environment's domain name, signed for any Region (SigV4A).")
@@ -41,7 +43,10 @@ def run_pay(
     source: Annotated[str, typer.Option(help="The processor's token of what is charged.", metavar="TOKEN")] = "",
     reference: Annotated[str, typer.Option(help="Your own reference.", metavar="TEXT")] = "",
     metadata: Annotated[list[str] | None, typer.Option(help="A note, kept with it.", metavar="NAME=TEXT")] = None,
-    merchant: Annotated[str, typer.Option(help="For this merchant of the settings.", metavar="NAME")] = "",
+    merchant: Annotated[
+        str,
+        typer.Option(help="For this merchant of the settings.", metavar="NAME", autocompletion=completion.merchants),
+    ] = "",
     rate: Annotated[float, typer.Option(help="Make this many payments a second, of random amounts.", min=0)] = 0.0,
     lasting: Annotated[str, typer.Option("--for", help="With --rate: for how long.", metavar="TIME")] = "10s",
     regions: Annotated[str, typer.Option(help="With --rate: where the clients are, a,b or all.")] = "all",

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render, render_views
+from payctl.commands import completion, render, render_views
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
@@ -72,7 +72,9 @@ def _answer(run: Run, done: service.Service) -> None:
 @app.command("rejoin", cls=Command, rich_help_panel=PAYMENTS)
 def run_rejoin(
     run: Run,
-    region: Annotated[str, typer.Argument(help="The Region whose register was lost.")],
+    region: Annotated[
+        str, typer.Argument(help="The Region whose register was lost.", autocompletion=completion.regions)
+    ],
     *,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Only remove a bar that a refused command left in one Region.")
@@ -100,10 +102,14 @@ def run_rejoin(
     if done.refused:
         payment, reason = next(iter(done.refused.items()))
         more = f" (and {len(done.refused) - 1} more)" if len(done.refused) > 1 else ""
-        raise ToolError(
+        refusal = ToolError(
             f"{region} stays barred: {payment} could not be taught: {reason}{more}",
             remedy=f"repeat `payctl rejoin {region}`",
         )
+        if not run.as_json:
+            raise refusal
+        render.say(f"error: {refusal}", aside=True)  # the answer is one value, and was printed
+        raise typer.Exit(1)
 
 
 @app.command("reconcile", cls=Command, rich_help_panel=OPERATIONS)
@@ -131,7 +137,9 @@ def run_redrive(
     *,
     yes: Yes = False,
     listing: Annotated[bool, typer.Option("--list", help="Only show the dead letters.")] = False,
-    region: Annotated[list[str] | None, typer.Option(help="Where; every Region if not given.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Where; every Region if not given.", autocompletion=completion.regions)
+    ] = None,
     message: Annotated[str, typer.Option(help="Only the letter with this id.", metavar="ID")] = "",
     transaction: Annotated[
         Path | None, typer.Option(help="A repaired transaction (JSON) to use instead; needs --message.")

@@ -1,6 +1,7 @@
 """How answers look: tables for people, JSON for programs. Answers go to stdout, everything else to stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -16,22 +17,47 @@ from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
-from stacksets.progress import Terminal, Words, harmless
+from stacksets.progress import Terminal, Words, broken, harmless, longest_line, longest_word
 
 GOOD = ("CURRENT", "SUCCEEDED", "COMPLETE", "CREATE_COMPLETE", "UPDATE_COMPLETE", "OK", "IN_SYNC", "healthy")
 BAD = ("FAILED", "ROLLBACK", "INOPERABLE", "ALARM", "DRIFTED", "STOPPED")
 PIPE_COLUMNS = 200
+GAP = 2  # between two columns of a table
 
 
-def console() -> Terminal:
-    """Standard output; a pipe gets full lines without colours."""
-    out = Terminal()
-    return out if out.is_terminal else Terminal(width=PIPE_COLUMNS, soft_wrap=True)
+class Answer(Terminal):
+    """Standard output. Lines end between words at the terminal's width, or at COLUMNS where it is set. No word is cut:
+    it may be an id, an address or an ARN to copy. A pipe without COLUMNS gets whole lines; no pipe gets colours."""
+
+    def __init__(self) -> None:
+        super().__init__(soft_wrap=True)
+        self.limited = self.is_terminal or "COLUMNS" in os.environ
+        if not self.limited:
+            self.width = PIPE_COLUMNS
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts, parted by blanks, or anything that rich draws."""
+        if not (self.limited and objects and all(isinstance(each, str | Words) for each in objects)):
+            super().print(*objects, **options)
+            return
+        whole = Words()
+        for number, each in enumerate(objects):
+            whole.append(" " if number else "").append(each)
+        for line in broken(whole, self.width):
+            super().print(line, **options)
+
+
+def console() -> Answer:
+    """Standard output."""
+    return Answer()
 
 
 def say(line: str, *, flush: bool = False, aside: bool = False) -> None:
     """Print one line; `aside`, beside the answer, on standard error."""
-    print(harmless(line), flush=flush, file=sys.stderr if aside else sys.stdout)
+    if aside or flush:
+        print(harmless(line), flush=flush, file=sys.stderr if aside else sys.stdout)
+    else:
+        console().print(line)
 
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
@@ -50,13 +76,37 @@ def state(word: str) -> Words:
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Words]]) -> None:
-    """Print one table."""
+    """Print one table; where its longest words do not fit beside one another, one block a row."""
+    out = console()
+    cells = [*zip(columns, *rows, strict=True)]
+    least = [max(map(longest_word, column)) for column in cells]
+    room = out.width - sum(least) - GAP * (len(least) - 1)
+    if room < 0:
+        _blocks(out, title, columns, rows)
+        return
     drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for column in columns:
-        drawn.add_column(column, overflow="fold")
+    for number, (column, width) in enumerate(zip(columns, least, strict=True)):
+        wanted = max(map(longest_line, cells[number])) - width
+        wish = sum(
+            max(map(longest_line, each)) - word for each, word in zip(cells[number:], least[number:], strict=True)
+        )
+        more = min(wanted, room if wish <= room else room * wanted // wish)
+        room -= more
+        drawn.add_column(column, width=width + more)
     for row in rows:
         drawn.add_row(*row)
-    console().print(drawn)
+    out.print(drawn, soft_wrap=False)
+
+
+def _blocks(out: Answer, title: str, columns: Sequence[str], rows: Sequence[Sequence[str | Words]]) -> None:
+    """The first cell of a row, and what else it has below that, each with the name of its column."""
+    if title:
+        out.print(title, style="bold")
+    for first, *others in rows:
+        out.print(first)
+        for column, cell in zip(columns[1:], others, strict=True):
+            if str(cell):
+                out.print(Words(f"  {column}:" if column else " ", "dim"), cell)
 
 
 def replies(answers: Sequence[Reply]) -> None:
@@ -105,8 +155,9 @@ def parked(payments: Sequence[Waiting]) -> None:
     for each in payments:
         if each.ruling:
             say(f"an operator has ruled about {each.payment}: {each.ruling}")
-    say("ask the processor about the key, then: payctl resolve ID --settled REFERENCE")
-    say("                                   or: payctl resolve ID --not-charged --reason TEXT")
+    say("ask the processor about the key, then one of:")
+    say("  payctl resolve ID --settled REFERENCE")
+    say("  payctl resolve ID --not-charged --reason TEXT")
 
 
 def duration(seconds: int) -> str:

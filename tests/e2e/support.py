@@ -26,6 +26,7 @@ import localcloud
 from localcloud.client import ACCOUNT, LocalCloud
 from payctl.drills.client_log import Answer
 from payctl.drills.history import payload_of, shown
+from tests import shapes
 from tests.contract import answers as contract
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
@@ -82,6 +83,7 @@ class Environment:
         )
         if check:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        shapes.hold(arguments, done.stdout)
         return done
 
     def client(self, service: str, region: str = REGIONS[0], **credentials: str) -> Any:

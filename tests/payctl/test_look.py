@@ -1,18 +1,22 @@
 """Commands that look: preflight, why, drift, destroy --plan."""
 
+import io
 import json
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from payctl import named
 from payctl.environment import Environment
 from payctl.environments import destroy, drift, plan, preflight, why
 from payctl.names import artifact_bucket
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.payctl import small
-from tests.payctl.conftest import REGIONS, Project
+from tests.payctl.conftest import REGIONS, ROOT, Project
 
 HOME, SECOND, THIRD = REGIONS
 Aws = Callable[[str, str], Any]
@@ -51,6 +55,106 @@ def test_preflight_finds_a_taken_name_and_deploy_changes_nothing(project: Projec
     with pytest.raises(RegionsFailedError, match=f"nothing was changed: .*{SECOND}: table {name} exists"):
         project.deploy()
     assert project.environment().stack_set.describe() is None
+
+
+KEYS = {"AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "S"}]}
+TABLE = {**KEYS, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}]}
+MACHINE = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+# How somebody else may have made a thing of that name, by what people call it.
+MAKERS: dict[str, Callable[[Aws, str], Any]] = {
+    "alarm": lambda aws, name: aws("cloudwatch", SECOND).put_metric_alarm(
+        AlarmName=name,
+        Namespace="n",
+        MetricName="m",
+        Period=60,
+        EvaluationPeriods=1,
+        Statistic="Sum",
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    ),
+    "bucket": lambda aws, name: aws("s3", SECOND).create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": SECOND}
+    ),
+    "dashboard": lambda aws, name: aws("cloudwatch", HOME).put_dashboard(
+        DashboardName=name, DashboardBody='{"widgets": []}'
+    ),
+    "event bus": lambda aws, name: aws("events", SECOND).create_event_bus(Name=name),
+    "function": lambda aws, name: aws("lambda", SECOND).create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="x.y",
+        Role=f"arn:aws:iam::000000000000:role/{name}",
+        Code={"ZipFile": _archive()},
+    ),
+    "key alias": lambda aws, name: aws("kms", SECOND).create_alias(
+        AliasName=name, TargetKeyId=aws("kms", SECOND).create_key()["KeyMetadata"]["KeyId"]
+    ),
+    "log group": lambda aws, name: aws("logs", SECOND).create_log_group(logGroupName=name),
+    "queue": lambda aws, name: aws("sqs", SECOND if SECOND in name else HOME).create_queue(QueueName=name),
+    "role": lambda aws, name: aws("iam", SECOND).create_role(
+        RoleName=name, AssumeRolePolicyDocument='{"Statement": []}'
+    ),
+    "rule": lambda aws, name: aws("events", SECOND).put_rule(
+        Name=name,
+        ScheduleExpression="rate(1 day)",
+        EventBusName="default" if "janitor" in name else f"payment-events-{SECOND}-{name.rpartition('-')[2]}",
+    ),
+    "table": lambda aws, name: aws("dynamodb", SECOND).create_table(TableName=name, **TABLE),
+    "topic": lambda aws, name: aws("sns", SECOND).create_topic(Name=name),
+    "workflow": lambda aws, name: aws("stepfunctions", SECOND).create_state_machine(
+        name=name, definition=MACHINE, roleArn=f"arn:aws:iam::000000000000:role/{name.replace('workflow', 'processor')}"
+    ),
+}
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("x.py", "y = print")
+    return content.getvalue()
+
+
+def _names(environment: Environment, name: str, region: str) -> list[tuple[str, str]]:
+    """Each name that holds the environment's in the real template, with what it names, without the names module."""
+    document = json.loads((ROOT / "templates" / f"{name}.json").read_text())
+    peers = document.get("Mappings", {}).get("Peers", {}).get(region, {})
+    found = []
+    for resource in document["Resources"].values():
+        for key, value in resource.get("Properties", {}).items():
+            text = value.get("Fn::Sub", "") if isinstance(value, dict) and key.endswith("Name") else ""
+            peer = peers[text[1]["Peer"]["Fn::FindInMap"][2]] if isinstance(text, list) else ""
+            text = text[0] if peer else text
+            if "${EnvironmentSuffix}" in text and key != "DisplayName":
+                text = text.replace("${Peer}", peer).replace("${AWS::Region}", region)
+                text = text.replace("${AWS::AccountId}", environment.cloud.account)
+                found.append((resource["Type"], text.replace("${EnvironmentSuffix}", environment.settings.environment)))
+    return [each for each in found if each[0] != "AWS::ApiGateway::RestApi"]  # whose names need not differ
+
+
+def test_preflight_finds_every_name_that_is_taken(project: Project, aws: Aws) -> None:
+    """All that has a name in the templates is there already in one Region, and is not this environment's."""
+    for template in ("regional", "global"):
+        shutil.copy(ROOT / "templates" / f"{template}.json", project.folder / "templates")
+    environment = project.environment()
+    assert failed(environment) == []
+    wanted = [
+        (named.KINDS[kind].noun, name)
+        for kind, name in (*_names(environment, "regional", SECOND), *_names(environment, "global", HOME))
+    ]
+    assert len(wanted) > 45
+    order = {"role": 0, "rule": 2}  # rules need their buses, functions their roles
+    for noun, name in sorted(wanted, key=lambda each: order.get(each[0], 1)):
+        MAKERS[noun](aws, name)
+    checks = preflight.preflight(project.environment())
+    said = {check.detail.removesuffix(" exists already and is not of this environment") for check in checks}
+    assert {f"{noun} {name}" for noun, name in wanted} <= said
+
+
+def test_preflight_finds_a_taken_name_of_what_an_update_would_make(project: Project, aws: Aws) -> None:
+    project.deploy()
+    project.write(regional=small.linked())
+    aws("sqs", THIRD).create_queue(QueueName=f"payment-dead-letters-link-{THIRD}-{project.suffix}")
+    assert failed(project.environment()) == [(THIRD, "names")]
 
 
 def test_preflight_finds_a_missing_artifact_bucket(project: Project, aws: Aws) -> None:
