@@ -7,8 +7,8 @@ import typer
 
 from payctl.commands import render
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirmer
+from payctl.environments import rollback
 from payctl.environments.plan import Plan
-from payctl.releases import rollback
 from payctl.releases.records import Release
 
 app = typer.Typer()

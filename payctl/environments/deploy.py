@@ -5,13 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import health, lint, package, preflight, templates
+from payctl.environments import health, lint, preflight
 from payctl.environments.gates import refusals
-from payctl.environments.package import Package, Placed
-from payctl.environments.templates import Template
 from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
+from payctl.releases import package, templates
+from payctl.releases.package import Package, Placed
 from payctl.releases.records import Records
+from payctl.releases.templates import Template
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition

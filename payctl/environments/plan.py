@@ -8,9 +8,9 @@ from typing import Any
 from builder.lint import evaluate
 from payctl.cloud import together
 from payctl.environment import GLOBAL, Environment, Survey
-from payctl.environments import package, templates
 from payctl.environments.deploy import Deployment, Options
 from payctl.environments.gates.refusals import refuse, told
+from payctl.releases import package, templates
 from stacksets.change_sets import Change, Detail, preview
 from stacksets.errors import Cause, ToolError
 from stacksets.model import Definition, Stack

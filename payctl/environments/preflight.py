@@ -12,10 +12,11 @@ from builder.names import BOOTSTRAP_STACK, BOUNDARY
 from payctl import named
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
-from payctl.environments import bootstrap, templates
+from payctl.environments import bootstrap
 from payctl.named import ABSENT, FORBIDDEN
 from payctl.names import artifact_bucket
 from payctl.payments import merchants
+from payctl.releases import templates
 from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError
 
 from payctl.advice import doing
 from payctl.environment import Environment
-from payctl.environments.package import MISSING, Package, place
-from payctl.environments.templates import Template, parse
 from payctl.names import artifact_bucket
+from payctl.releases.package import MISSING, Package, place
+from payctl.releases.templates import Template, parse
 from stacksets.errors import ToolError, code_of
 
 KEPT = 20

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from payments.release import OLDEST_READER, RELEASE
 
-from payctl.environments import package
-from payctl.releases import rollback
+from payctl.environments import rollback
+from payctl.environments.rollback import Wish
+from payctl.releases import package
 from payctl.releases.records import Records, numbers
-from payctl.releases.rollback import Wish
 from stacksets.errors import ToolError
 from tests.payctl import small
 from tests.payctl.conftest import Project

@@ -17,10 +17,10 @@ from payctl.drills.quiescence import Watch
 from payctl.drills.scenarios import Outage
 from payctl.drills.verdict import USUAL_SHARE, Verdict, judge
 from payctl.environment import Environment
-from payctl.environments import package, templates
 from payctl.environments.deploy import Deployment, Options
-from payctl.environments.package import Package
-from payctl.environments.templates import Template
+from payctl.releases import package, templates
+from payctl.releases.package import Package
+from payctl.releases.templates import Template
 from stacksets.progress import Silent
 from stacksets.waiting import Pace
 from tests.e2e.support import REGIONS, program

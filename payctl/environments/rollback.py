@@ -5,12 +5,12 @@ from dataclasses import dataclass, field, replace
 
 from payctl.environment import Environment, Survey
 from payctl.environments.deploy import Deployment, Options
-from payctl.environments.package import Package
 from payctl.environments.plan import Plan, Planning
-from payctl.environments.templates import Template
 from payctl.payments.registers import Registers
 from payctl.payments.tables import due_payments
+from payctl.releases.package import Package
 from payctl.releases.records import Records, Release
+from payctl.releases.templates import Template
 from stacksets.errors import ToolError
 
 
