@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from payctl.commands.shapes import SHAPES, Shape
+from payctl.commands.show.shapes import SHAPES, Shape
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 HEAD: Final = """# Answers as JSON

@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 
-from payctl.commands.shapes import SHAPES
+from payctl.commands.show.shapes import SHAPES
 
 SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
 FAILED = "any that fails"

@@ -16,8 +16,9 @@ from payctl.acceptance.check import Verdict
 from payctl.acceptance.run import Memory
 from payctl.acceptance.site import Trace
 from payctl.cloud import Cloud
-from payctl.commands import completion, render
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Options, Run, Yes, confirmer
+from payctl.commands.show import render
 from payctl.drills.local_cloud import LocalCloud
 from payctl.endpoint import LOCAL_ENDPOINT
 from payctl.environment import Environment

@@ -4,18 +4,8 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import (
-    acceptance,
-    costs,
-    deployment,
-    drills,
-    inspection,
-    payments,
-    processors,
-    registers,
-    releases,
-    render,
-)
+from payctl.commands import acceptance, costs, deployment, drills, inspection, payments, processors, registers, releases
+from payctl.commands.show import render
 from payctl.version import version
 
 app = typer.Typer(

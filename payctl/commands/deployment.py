@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from builder.names import BOOTSTRAP_STACK
-from payctl.commands import completion, render, render_environment
+from payctl.commands import completion
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
+from payctl.commands.show import render, render_environment
 from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
 from stacksets.errors import ToolError
 

@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from payctl.commands import completion, render
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Run, seconds_of
+from payctl.commands.show import render
 from payctl.drills import drill, scenarios
 from payctl.drills.load import Plan, new_prefix
 from payctl.drills.local_cloud import LocalCloud

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import completion, render_environment
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Run
+from payctl.commands.show import render_environment
 from payctl.environments import drift, why
 
 app = typer.Typer()

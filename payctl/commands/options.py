@@ -15,7 +15,8 @@ from typer.main import get_command
 from builder import settings as settings_file
 from payctl import card_numbers
 from payctl.cloud import Cloud
-from payctl.commands import completion, render
+from payctl.commands import completion
+from payctl.commands.show import render
 from payctl.environment import Environment
 from stacksets import progress
 from stacksets.errors import ToolError

@@ -9,8 +9,9 @@ from typing import Annotated, Final
 import typer
 from payments.protocol.values import kept_as
 
-from payctl.commands import completion, render, render_views
+from payctl.commands import completion
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
+from payctl.commands.show import render, render_views
 from payctl.drills import load
 from payctl.drills.client_log import FINAL
 from payctl.payments import logs, merchants, parked, pay

@@ -10,8 +10,8 @@ import typer
 
 from builder import settings as settings_file
 from payctl import card_numbers
-from payctl.commands import render
 from payctl.commands.options import PAYMENTS, Command, Run, Yes
+from payctl.commands.show import render
 from payctl.endpoint import loopback
 from payctl.processors.conformance import Kept, Promise, findings, report
 from stacksets.errors import ToolError

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import completion, render, render_views
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
+from payctl.commands.show import render, render_views
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
 from payctl.payments.pay import chosen

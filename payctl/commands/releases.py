@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirmer
+from payctl.commands.show import render
 from payctl.environments import rollback
 from payctl.environments.plan import Plan
 from payctl.releases.records import Release

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.client import LocalCloud
-from payctl.commands.shapes import SHAPES
+from payctl.commands.show.shapes import SHAPES
 from tests import shapes
 from tests.e2e.support import REGIONS, ROOT, Environment, program, with_processor
 from tests.e2e.test_operator import PENDING_SECONDS, die_after, passes

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from payctl.commands import acceptance, render
+from payctl.commands import acceptance
+from payctl.commands.show import render
 from payctl.environments.status import RegionalStack
 from payctl.payments.dead_letters import Letter
 from payctl.payments.parked import Waiting

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from payctl.acceptance import check as acceptance_check
 from payctl.acceptance import report as acceptance_report
-from payctl.commands import acceptance, main, options, render, render_environment
+from payctl.commands import acceptance, main, options
+from payctl.commands.show import render, render_environment
 from payctl.drills import charts
 from payctl.drills import report as drill_report
 from payctl.drills.verdict import Verdict

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from payments.protocol.operations import Ruling
 
 import localcloud
-from payctl.commands import render_environment
+from payctl.commands.show import render_environment
 from payctl.environments import bootstrap, destroy, status
 from payctl.payments import dead_letters, logs, pay, reconcile, redrive
 from payctl.payments.pay import Reply

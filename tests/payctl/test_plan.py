@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from payctl.commands import render_environment
+from payctl.commands.show import render_environment
 from payctl.environments import plan
 from stacksets.change_sets import Change, Detail
 from tests.payctl import small

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from payctl.commands import render
-from payctl.commands.shapes import SHAPES
+from payctl.commands.show import render
+from payctl.commands.show.shapes import SHAPES
 from tests import shapes
 from tests.payctl.conftest import ROOT
 from tests.payctl.manual import commands

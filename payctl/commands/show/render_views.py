@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 
-from payctl.commands.render import console, say, state, table
+from payctl.commands.show.render import console, say, state, table
 from payctl.regions.service import Service
 from payctl.regions.switch import TakenOut
 from payctl.views.listing import Listing

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, groupby
 from typing import Any, Final
 
-from payctl.commands.render import console, say, state, table
-from payctl.commands.render_views import taken_out
+from payctl.commands.show.render import console, say, state, table
+from payctl.commands.show.render_views import taken_out
 from payctl.environment import GLOBAL
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
