@@ -68,8 +68,9 @@ def test_the_page_is_what_profile_and_prices_say(settings: Settings) -> None:
 def test_a_month_is_the_profile_of_a_payment_times_the_payments(settings: Settings) -> None:
     made = estimate(Demand(10.0), settings, PROFILE, PRICES)
     kind = PROFILE.payments["ledger"]
-    for item in ("dynamodb.write", "s3.put", "lambda.request", "apigateway.request"):
-        counted = sum(use.amount for use in kind.uses if use.item == item) / kind.number
+    for item in ("dynamodb.write", "s3.put", "lambda.request", "apigateway.request", "logs.ingested"):
+        size = GIGABYTE if item in BY_GIGABYTE else 1
+        counted = sum(use.amount for use in kind.uses if use.item == item) / kind.number / size
         estimated = sum(line.amount for line in made.lines if line.item == item and line.group == PAYMENTS)
         assert estimated == pytest.approx(counted * 10.0 * SECONDS)
 
