@@ -1,4 +1,4 @@
-"""What a payment on a deployed environment uses of AWS, as the local cloud counts it; `make evidence` counts the rest."""
+"""What a payment on a deployed environment uses of AWS, as the local cloud counts it (`make evidence` counts more)."""
 
 import pytest
 
