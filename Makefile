@@ -8,7 +8,7 @@ MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,12 +25,26 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-test: setup check $(VENV)-moto/.done $(VENV)-model/.done ## Lint and run every test but the longest, which `make evidence` runs
+PORT ?= 0
+tour: setup ## A live page of three Regions here: take one down, cut a link, heal (PORT=8000 for the page; Ctrl-C ends it)
+	@$(BIN)/python -m payctl.tour --port $(PORT)
+
+test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done $(VENV)-contract/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
 
 $(VENV)-moto/.done: requirements/moto.txt
 	$(PYTHON) -m venv $(VENV)-moto
 	$(VENV)-moto/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.txt
+	@touch $@
+
+$(VENV)-stripe/.done: requirements/stripe.txt
+	$(PYTHON) -m venv $(VENV)-stripe
+	$(VENV)-stripe/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stripe.txt
+	@touch $@
+
+$(VENV)-contract/.done: requirements/contract.txt
+	$(PYTHON) -m venv $(VENV)-contract
+	$(VENV)-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/contract.txt
 	@touch $@
 
 drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
@@ -69,7 +83,7 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
+evidence: model $(VENV)-contract/.done ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(MAKE) --no-print-directory fuzz INPUTS=20000
@@ -84,14 +98,18 @@ profile: setup ## Count anew what payments use of AWS, on a local cloud, for `pa
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
-docs: setup ## Write docs/commands.md, unverified.md, cost.md and licences.md from what they tell of
+docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, openapi.json and schemas/ from what they tell of
 	$(MANUAL) docs/commands.md
 	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
 	$(BIN)/python -m payctl.costs.page docs/cost.md
 	$(BIN)/python docs/licences.py docs/licences.md
+	$(BIN)/python docs/openapi.py docs/openapi.json
+	$(BIN)/python docs/settings.py docs/settings.md
+	$(BIN)/python docs/schemas.py docs
 
-pictures: setup ## Record docs/pictures/{deploy,plan,why}.svg again on a local cloud
+pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
 	$(BIN)/python docs/record.py
+	$(BIN)/python -m tests.drills.pictures
 
 check: setup lint ## Lint, and fail when templates/*.json or a page that `make docs` writes is stale
 	$(BIN)/python -m builder --check
@@ -102,7 +120,13 @@ check: setup lint ## Lint, and fail when templates/*.json or a page that `make d
 	@$(BIN)/python -m payctl.costs.page build/cost.md
 	@cmp build/cost.md docs/cost.md || (echo 'docs/cost.md is not what profile and prices say: run `make docs`' >&2; exit 1)
 	@$(BIN)/python docs/licences.py build/licences.md
+	@$(BIN)/python docs/settings.py build/settings.md
+	@cmp build/settings.md docs/settings.md || (echo 'docs/settings.md is not what the settings are: run `make docs`' >&2; exit 1)
+	@rm -rf build/schemas && $(BIN)/python docs/schemas.py build
+	@cmp build/json.md docs/json.md && diff -r build/schemas docs/schemas || (echo 'docs/schemas/ is not what the types say: run `make docs`' >&2; exit 1)
 	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
+	@$(BIN)/python docs/openapi.py build/openapi.json
+	@cmp build/openapi.json docs/openapi.json || (echo 'docs/openapi.json is not what the rules say: run `make docs`' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet
@@ -144,11 +168,14 @@ format: setup ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-up: setup ## Start the local cloud in the background (three Regions, 127.0.0.1:4566)
-	$(BIN)/python -m localcloud --background
+PORT ?= 4566
+# Builds nothing to stop something: any Python will do.
+LOCAL := $(firstword $(wildcard $(BIN)/python) $(PYTHON)) -m localcloud
+up: setup ## Start the local cloud in the background, unless it runs (three Regions, 127.0.0.1, PORT=4566)
+	@$(BIN)/python -m localcloud --background --port $(PORT)
 
-down: setup ## Stop the local cloud that `make up` started
-	$(BIN)/python -m localcloud --stop
+down: ## Stop the local cloud that `make up PORT=4566` started
+	@$(LOCAL) --stop --port $(PORT)
 
 deploy: setup ## Deploy to AWS with the credentials of the environment
 	$(BIN)/payctl bootstrap --yes
@@ -163,7 +190,10 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group supply --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/supply.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
 	uv pip compile --group moto --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/moto.txt -q
+	uv pip compile --group stripe --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/stripe.txt -q
+	uv pip compile --group contract --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/contract.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
 
-clean: ## Remove what was built here
-	rm -rf $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+clean: ## Remove what was built here, unless a local cloud of this folder runs
+	@$(LOCAL) --none
+	rm -rf .run/localcloud-* $(VENV) $(VENV)-* build .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

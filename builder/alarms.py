@@ -13,6 +13,7 @@ from troposphere.stepfunctions import StateMachine
 
 from builder.intrinsics import PEERS, named_in, peer, tags
 from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, TABLE
+from builder.settings import Settings
 
 FIVE_MINUTES = 300
 ABOVE = "GreaterThanThreshold"
@@ -25,20 +26,22 @@ SEEN_WITHIN = 10
 class Alarms:
     """Adds alarms that publish to one topic, when they fire and when they are over."""
 
-    def __init__(self, template: Template, topic: Topic) -> None:
+    def __init__(self, template: Template, topic: Topic, settings: Settings) -> None:
         self.template = template
         self.topic = topic
+        self.limits = settings.alarms
+        self.every_minutes = settings.janitor.every_minutes
 
     def add_function_alarms(self, processor: Function) -> None:
         """The rate of errors: one among many payments counts, and no payments are no division by zero."""
-        function = {"FunctionName": processor.ref()}
+        function, percent = {"FunctionName": processor.ref()}, self.limits.lambda_error_percent
         self._add(
             "LambdaErrors",
             "payment-lambda-errors",
-            "More than 0.1 % of the processor's invocations fail",
+            f"More than {percent:g} % of the processor's invocations fail",
             ComparisonOperator=ABOVE,
             EvaluationPeriods=2,
-            Threshold=0.1,
+            Threshold=percent,
             Metrics=[
                 _math("rate", "IF(invocations > 0, 100 * errors / invocations, 0)", "Errors in %"),
                 _query("errors", "AWS/Lambda", "Errors", function),
@@ -68,7 +71,7 @@ class Alarms:
             ),
             ComparisonOperator=ABOVE,
             EvaluationPeriods=1,
-            Threshold=0,
+            Threshold=self.limits.dead_letters,
         )
 
     def add_api_alarm(self, stage: Stage) -> None:
@@ -100,10 +103,10 @@ class Alarms:
         self._add(
             "TableReplication",
             "payment-table-replication",
-            "Records reach another Region more than 30 s late",
+            f"Records reach another Region more than {self.limits.table_replication_seconds} s late",
             ComparisonOperator=ABOVE,
             EvaluationPeriods=3,
-            Threshold=30_000,
+            Threshold=self.limits.table_replication_seconds * 1000,
             Metrics=[
                 _math("latency", "MAX(METRICS())", "Milliseconds"),
                 *(
@@ -119,14 +122,14 @@ class Alarms:
                 ),
             ],
         )
-        for title, metric, statistic, threshold, words in (
-            ("ReceiptReplication", "ReplicationLatency", "Maximum", 900, "Receipts arrive more than 15 minutes late"),
+        late, pending = self.limits.receipt_replication_seconds, self.limits.receipts_pending
+        for title, metric, threshold, words in (
+            ("ReceiptReplication", "ReplicationLatency", late, f"Receipts arrive more than {_time(late)} late"),
             (
                 "ReceiptsPending",
                 "OperationsPendingReplication",
-                "Maximum",
-                1000,
-                "More than 1000 receipts wait to arrive",
+                pending,
+                f"More than {pending} receipts wait to arrive",
             ),
         ):
             self._add(
@@ -139,7 +142,7 @@ class Alarms:
                 Threshold=threshold,
                 Metrics=[
                     _math("worst", "MAX(METRICS())", metric),
-                    *(_query(f"from{w}", "AWS/S3", metric, _replication(w), statistic) for w in PEERS),
+                    *(_query(f"from{w}", "AWS/S3", metric, _replication(w), "Maximum") for w in PEERS),
                 ],
             )
         self._add(
@@ -157,21 +160,28 @@ class Alarms:
         )
 
     def add_janitor_alarms(self) -> None:
-        """What the janitor reports each minute, and its silence."""
+        """What the janitor reports at each run, and its silence."""
         own = {"Environment": Ref("EnvironmentSuffix"), "Region": Ref("AWS::Region")}
+        period, overdue = 60 * self.every_minutes, self.limits.overdue_seconds
+        silent, parked = self.limits.janitor_silent_minutes, self.limits.parked_payments
         for title, metric, threshold, words in (
-            ("PaymentsOverdue", "OldestOverdueSeconds", 300, "A payment is overdue for more than 5 minutes"),
-            ("PaymentsParked", "Parked", 0, "Payments are parked: payctl parked"),
+            (
+                "PaymentsOverdue",
+                "OldestOverdueSeconds",
+                overdue,
+                f"A payment is overdue for more than {_time(overdue)}",
+            ),
+            ("PaymentsParked", "Parked", parked, "Payments are parked: payctl parked"),
             ("ResultConflict", "ResultConflict", 0, "Two Regions hold different results of one payment"),
         ):
             self._add(
                 title,
                 f"payment-{_dashed(title)}",
                 words,
-                **_metric("Payments", metric, own, "Maximum", period=60),
+                **_metric("Payments", metric, own, "Maximum", period=period),
                 ComparisonOperator=ABOVE,
                 DatapointsToAlarm=1,
-                EvaluationPeriods=SEEN_WITHIN,
+                EvaluationPeriods=max(2, SEEN_WITHIN // self.every_minutes),
                 Threshold=threshold,
             )
         for title, metric, words in (
@@ -182,7 +192,7 @@ class Alarms:
                 title,
                 f"payment-{_dashed(title)}",
                 words,
-                **_metric("Payments", metric, own, "Maximum", period=60),
+                **_metric("Payments", metric, own, "Maximum", period=period),
                 ComparisonOperator=ABOVE,
                 EvaluationPeriods=3,
                 Threshold=0,
@@ -190,11 +200,11 @@ class Alarms:
         self._add(
             "JanitorSilent",
             "payment-janitor-silent",
-            "The janitor has not run for five minutes",
-            **_metric("Payments", "Heartbeat", own, "Sum", period=60),
+            f"The janitor has not run for {_time(60 * silent)}",
+            **_metric("Payments", "Heartbeat", own, "Sum", period=period),
             ActionsEnabled=If("IntakeOn", True, False),  # its schedule is off with the intake
             ComparisonOperator="LessThanThreshold",
-            EvaluationPeriods=5,
+            EvaluationPeriods=-(-silent // self.every_minutes),
             Threshold=1,
             TreatMissingData="breaching",
         )
@@ -230,6 +240,11 @@ class Alarms:
 
 def _dashed(title: str) -> str:
     return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in title).lstrip("-")
+
+
+def _time(seconds: int) -> str:
+    """The time as people say it: whole minutes where it is some."""
+    return f"{seconds} s" if seconds % 60 else f"{seconds // 60} minutes"
 
 
 def _dimensions(values: dict[str, Any]) -> list[MetricDimension]:

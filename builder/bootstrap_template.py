@@ -6,6 +6,7 @@ from awacs.aws import Principal
 from troposphere import And, Condition, Equals, GetAtt, Not, Or, Output, Parameter, Ref, Sub, Tags, Template
 from troposphere.apigateway import Account
 from troposphere.iam import Role
+from troposphere.kms import Alias, Key
 from troposphere.s3 import (
     AbortIncompleteMultipartUpload,
     Bucket,
@@ -15,16 +16,15 @@ from troposphere.s3 import (
     LifecycleRule,
     LoggingConfiguration,
     NoncurrentVersionExpiration,
-    ServerSideEncryptionByDefault,
-    ServerSideEncryptionRule,
     VersioningConfiguration,
 )
 
 from builder import boundary, parameters, stackset_roles
-from builder.names import ACCESS_LOGS, ARTIFACTS, FIXED_TAGS
-from builder.policies import allow, document, from_account, trust
+from builder.encryption import of_account
+from builder.names import ACCESS_LOGS, ARTIFACTS, ARTIFACTS_KEY, FIXED_TAGS
+from builder.policies import WRITE_WITH_KEY, allow, document, from_account, trust
 from builder.settings import Settings
-from builder.storage import NO_ACLS, NOT_PUBLIC, tls_statements
+from builder.storage import BY_S3, NO_ACLS, NOT_PUBLIC, tls_statements, under
 
 
 def bootstrap_template(settings: Settings) -> Template:
@@ -94,7 +94,7 @@ def add_parameters(template: Template, settings: Settings) -> None:
 def add_access_logs(template: Template) -> Bucket:
     """Where S3 logs access to all other buckets of the Region, and to itself; S3 can write to AES256 only."""
     bucket = template.add_resource(
-        _bucket("AccessLogBucket", ACCESS_LOGS, logs_to=None, expiry={"ExpirationInDays": 400})
+        _bucket("AccessLogBucket", ACCESS_LOGS, encryption=BY_S3, logs_to=None, expiry={"ExpirationInDays": 400})
     )
     template.add_resource(
         BucketPolicy(
@@ -116,8 +116,21 @@ def add_access_logs(template: Template) -> Bucket:
 
 
 def add_artifacts(template: Template, logs: Bucket) -> Bucket:
-    """Templates and function code, under the hash of their content."""
-    bucket = template.add_resource(_bucket("ArtifactBucket", ARTIFACTS, logs_to=logs, expiry={}))
+    """Templates and function code, under the hash of their content and a key of their own."""
+    key = template.add_resource(
+        Key(
+            "ArtifactKey",
+            Description="Templates and function code of payments",
+            EnableKeyRotation=True,
+            PendingWindowInDays=30,
+            KeyPolicy=document(*of_account(WRITE_WITH_KEY, "s3")),
+            DeletionPolicy="Delete",
+            UpdateReplacePolicy="Retain",
+            Tags=bootstrap_tags(ARTIFACTS_KEY.removeprefix("alias/")),
+        )
+    )
+    template.add_resource(Alias("ArtifactKeyAlias", AliasName=ARTIFACTS_KEY, TargetKeyId=key.ref()))
+    bucket = template.add_resource(_bucket("ArtifactBucket", ARTIFACTS, encryption=under(key), logs_to=logs, expiry={}))
     template.add_resource(
         BucketPolicy(
             "ArtifactBucketPolicy",
@@ -163,20 +176,16 @@ def bootstrap_tags(name: str) -> Tags:
     )
 
 
-def _bucket(title: str, name: str, *, logs_to: Bucket | None, expiry: dict[str, int]) -> Bucket:
+def _bucket(
+    title: str, name: str, *, encryption: BucketEncryption, logs_to: Bucket | None, expiry: dict[str, int]
+) -> Bucket:
     logging = LoggingConfiguration(LogFilePrefix=f"{title}/")
     if logs_to is not None:
         logging.DestinationBucketName = logs_to.ref()
     return Bucket(
         title,
         BucketName=Sub(name),
-        BucketEncryption=BucketEncryption(
-            ServerSideEncryptionConfiguration=[
-                ServerSideEncryptionRule(
-                    ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(SSEAlgorithm="AES256")
-                )
-            ]
-        ),
+        BucketEncryption=encryption,
         LifecycleConfiguration=LifecycleConfiguration(
             Rules=[
                 LifecycleRule(

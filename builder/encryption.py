@@ -1,6 +1,6 @@
 """The customer key of a Region, and who may use it for what (docs/design.md, "Keys")."""
 
-from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, StringEquals
+from awacs.aws import ArnLike, AWSPrincipal, PolicyDocument, Principal, Statement, StringEquals
 from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
@@ -34,6 +34,8 @@ ADMINISTER = (
     "kms:UpdateAlias",
     "kms:UpdateKeyDescription",
 )
+USE = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+ROOT = AWSPrincipal(Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root"))
 
 
 def add_key(template: Template) -> Key:
@@ -56,38 +58,34 @@ def add_key(template: Template) -> Key:
 
 def key_policy() -> PolicyDocument:
     """The account administers and delegates use to IAM; each service that acts by itself has a statement of its own."""
-    root = AWSPrincipal(Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root"))
-    through = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in THROUGH]
-    use = ("kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
     deliver = ("kms:Decrypt", "kms:GenerateDataKey*")
     deliver_in_context = ("kms:Decrypt", "kms:GenerateDataKey")
     return document(
-        allow(ADMINISTER, "*", Principal=root, Sid="AccountAdministers"),
-        allow(use, "*", StringEquals("kms:ViaService", through), Principal=root, Sid="AccountDelegatesUse"),
+        *of_account(USE, *THROUGH),
         # A state machine's role and whoever reads its history call KMS themselves, or through Step Functions.
         allow(
             deliver_in_context,
             "*",
             StringEquals("kms:EncryptionContext:aws:states:stateMachineArn", arn("states", f"stateMachine:{WORKFLOW}")),
-            Principal=root,
+            Principal=ROOT,
             Sid="AccountDelegatesWorkflow",
         ),
         allow(
             "kms:GenerateDataKey",
             "*",
             _workflow_logs(),
-            Principal=root,
+            Principal=ROOT,
             Sid="AccountDelegatesWorkflowLogs",
         ),
         allow(
             "kms:CreateGrant",
             "*",
             StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in GRANTED]),
-            Principal=root,
+            Principal=ROOT,
             Sid="ServicesHoldGrants",
         ),
         allow(
-            ("kms:DescribeKey", *use),
+            ("kms:DescribeKey", *USE),
             "*",
             _for_log_groups(),
             Principal=Principal("Service", Sub("logs.${AWS::Region}.amazonaws.com")),
@@ -124,6 +122,15 @@ def key_policy() -> PolicyDocument:
             Sid="EventsOnBus",
         ),
     )
+
+
+def of_account(use: tuple[str, ...], *through: str) -> list[Statement]:
+    """The account administers a key, and delegates its use through these services to IAM."""
+    services = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in through]
+    return [
+        allow(ADMINISTER, "*", Principal=ROOT, Sid="AccountAdministers"),
+        allow(use, "*", StringEquals("kms:ViaService", services), Principal=ROOT, Sid="AccountDelegatesUse"),
+    ]
 
 
 def _workflow_logs() -> StringEquals:

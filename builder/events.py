@@ -93,13 +93,13 @@ def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
     )
 
 
-def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Queue) -> Rule:
-    """Every minute; disabled while intake is off. Schedules are rules of the default bus."""
+def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Queue, minutes: int) -> Rule:
+    """Every so many minutes; disabled while intake is off. Schedules are rules of the default bus."""
     rule = template.add_resource(
         Rule(
             "JanitorSchedule",
             Name=Sub(JANITOR),
-            ScheduleExpression="rate(1 minute)",
+            ScheduleExpression="rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)",
             State=If("IntakeOn", "ENABLED", "DISABLED"),
             Targets=[_target("janitor", GetAtt(janitor, "Arn"), dead_letters)],
         )

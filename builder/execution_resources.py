@@ -29,7 +29,9 @@ def functions() -> list[Statement]:
             TagResource UntagResource UpdateFunctionCode UpdateFunctionConfiguration UpdateFunctionEventInvokeConfig
             """,
             "function:payment-*",
-        )
+        ),
+        # A custom resource is the execution role's own call of its function (docs/aws.md, "Custom resources").
+        act("lambda", "InvokeFunction", "function:payment-check-*"),
     ]
 
 

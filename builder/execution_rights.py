@@ -32,9 +32,10 @@ from builder.execution_resources import (
 from builder.policies import BOUNDARY_ARN, allow, allow_listed, deny
 
 # Not `payment-*`: the StackSet roles themselves must stay out of reach, or the role could widen its own rights.
-ROLES = ("failover", "health", "janitor", "processor", "replication", "workflow")
+ROLES = ("check", "failover", "health", "janitor", "processor", "replication", "workflow")
 # Rights that only a custom domain takes: where settings name none, the execution role has none of them.
 DOMAIN = "domain"
+ARTIFACT_BUCKETS = "arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}"
 
 
 def execution_statements() -> dict[str, list[Statement]]:
@@ -67,7 +68,18 @@ def stacks() -> list[Statement]:
         allow(actions("cloudformation", "BatchDescribeTypeConfigurations DescribeStackDriftDetectionStatus"), "*"),
         allow(
             actions("s3", "GetObject GetObjectVersion"),
-            Sub("arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}/*"),
+            Sub(f"{ARTIFACT_BUCKETS}/*"),
+        ),
+        # The key is known by its bucket: a tag or an alias may take five minutes to count, and bootstrap was just now.
+        allow(
+            "kms:Decrypt",
+            anywhere("kms", "key/*"),
+            StringLike(
+                {
+                    "kms:ViaService": "s3.*.amazonaws.com",
+                    "kms:EncryptionContext:aws:s3:arn": [Sub(ARTIFACT_BUCKETS), Sub(f"{ARTIFACT_BUCKETS}/*")],
+                }
+            ),
         ),
     ]
 
@@ -128,6 +140,9 @@ def keys() -> list[Statement]:
     services = ("dynamodb", "events", "lambda", "states")
     through = StringLike("kms:ViaService", [f"{service}.*.amazonaws.com" for service in services])
     every = anywhere("kms", "key/*")
+    changes = actions(
+        "kms", "DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription"
+    )
     return [
         allow(("kms:CreateKey", "kms:TagResource"), "*", StringEquals("aws:RequestTag/Application", OURS)),
         allow(
@@ -151,19 +166,19 @@ def keys() -> list[Statement]:
             every,
             through,
         ),
-        allow(
-            actions(
-                "kms",
-                "DisableKeyRotation PutKeyPolicy ScheduleKeyDeletion TagResource UntagResource UpdateKeyDescription",
-            ),
-            every,
-            ours,
-        ),
+        allow(changes, every, ours),
         deny(
             "kms:TagResource",
             anywhere("kms", "key/*-*"),
             StringNotEquals("aws:ResourceTag/Application", OURS),
             Sid="OnlyOurKeys",
+        ),
+        # The key of the artifact buckets is bootstrap's: it has all our tags but the environment's.
+        deny(
+            changes,
+            anywhere("kms", "key/*-*"),
+            Null("aws:ResourceTag/Environment", "true"),
+            Sid="OnlyKeysOfEnvironments",
         ),
         allow("kms:ListAliases", "*"),
     ]

@@ -1,5 +1,5 @@
-"""The three functions of a Region: processor, health and janitor, each with its own role and log group (docs/design.md,
-"Functions")."""
+"""The three functions of a Region that run the code: processor, health and janitor, each with its own role and log
+group (docs/design.md, "Functions")."""
 
 from typing import Any
 
@@ -40,9 +40,22 @@ from builder.policies import (
     use_peer_keys,
     write_logs,
 )
-from builder.settings import Settings
+from builder.settings import Janitor, Settings
 
 RUNTIME = "python3.13"
+
+
+def add_log_group(template: Template, title: str, name: str, key: Key) -> LogGroup:
+    """The log group of a function."""
+    return template.add_resource(
+        LogGroup(
+            f"{title}Logs",
+            LogGroupName=Sub(f"/aws/lambda/{name}"),
+            KmsKeyId=GetAtt(key, "Arn"),
+            RetentionInDays=Ref("LogRetentionDays"),
+            Tags=tags(f"/aws/lambda/{name}"),
+        )
+    )
 
 
 class Functions:
@@ -67,8 +80,8 @@ class Functions:
             *self._settle(),
             put_events(arn("events", f"event-bus/{BUS}")),
             start_workflow(arn("states", f"stateMachine:{WORKFLOW}")),
-            memory=3072,
-            timeout=900,
+            memory=self.settings.functions.processor_memory,
+            timeout=self.settings.functions.processor_timeout,
             ReservedConcurrentExecutions=If("Reserved", Ref("ReservedConcurrency"), NoValue),
         )
         self._add_secret_policy("Processor")
@@ -82,8 +95,8 @@ class Functions:
             "payments.health.handler",
             read_register(self.register),
             use_key(self.key, "dynamodb", "lambda"),
-            memory=256,
-            timeout=10,
+            memory=self.settings.functions.health_memory,
+            timeout=self.settings.functions.health_timeout,
             traced=False,
             Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS, waivers.HEALTH_UNCAPPED),
         )
@@ -97,7 +110,7 @@ class Functions:
             *self._settle(),
             find_due(self.register),
             identify(self.register),
-            memory=1024,
+            memory=self.settings.functions.janitor_memory,
             timeout=55,
             ReservedConcurrentExecutions=If("Reserved", 1, NoValue),
         )
@@ -134,15 +147,7 @@ class Functions:
         traced: bool = True,
         **options: Any,
     ) -> Function:
-        group = self.template.add_resource(
-            LogGroup(
-                f"{title}Logs",
-                LogGroupName=Sub(f"/aws/lambda/{name}"),
-                KmsKeyId=GetAtt(self.key, "Arn"),
-                RetentionInDays=Ref("LogRetentionDays"),
-                Tags=tags(f"/aws/lambda/{name}"),
-            )
-        )
+        group = add_log_group(self.template, title, name, self.key)
         execution_role = self.template.add_resource(
             role(
                 f"{title}Role",
@@ -164,7 +169,7 @@ class Functions:
                     S3Key=Sub("code/${CodeHash}.zip"),
                     S3ObjectVersion=of_rank("CodeVersions", "Rank"),
                 ),
-                Environment=Environment(Variables=self._variables()),
+                Environment=Environment(Variables=self.variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),
                 LoggingConfig=LoggingConfig(LogGroup=group.ref()),
@@ -179,17 +184,20 @@ class Functions:
             )
         )
 
-    def _variables(self) -> dict[str, Any]:
+    def variables(self) -> dict[str, Any]:
         """AWS_REGION is not among them: Lambda sets it and refuses another value."""
         merchants = {"MERCHANTS": variable(self.settings)} if self.settings.merchants else {}
+        at_once = self.settings.janitor.at_once
         return {
             **merchants,
+            **({"JANITOR_AT_ONCE": str(at_once)} if at_once != Janitor().at_once else {}),
             "ACCOUNT": Ref("AWS::AccountId"),
             "BUCKET": Sub(BUCKET),
             "BUS": Sub(BUS),
             "ENVIRONMENT": Ref("EnvironmentSuffix"),
             "PROCESSOR_DEDUPLICATES": Ref("ProcessorDeduplicates"),
             "PROCESSOR_KEY_HOURS": Ref("ProcessorKeyLifetimeHours"),
+            "PROCESSOR_KIND": Ref("ProcessorKind"),
             "PROCESSOR_SECRET": Ref("ProcessorCredentialName"),
             "RAIL": If("HasProcessor", Ref("ProcessorUrl"), "ledger"),
             "REGIONS": ",".join(self.settings.regions),

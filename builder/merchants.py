@@ -27,6 +27,15 @@ def variable(settings: Settings) -> str:
     return ";".join(f"{name}={','.join(map(_short, arns))}" for name, arns in groups.items())
 
 
+def example(settings: Settings) -> str:
+    """A session that may read payments, for whoever calls the function itself; "" where nobody has to be named."""
+    arns = [arn for each in (settings.accounts.operators, *settings.merchants.values()) for arn in each]
+    if not settings.merchants or not arns:
+        return ""
+    account, _, role = _short(arns[0]).partition("/")
+    return f"arn:aws:sts::{account}:assumed-role/{role or 'any'}/check"
+
+
 def policy(settings: Settings) -> dict[str, Any] | None:
     """The API's resource policy: payments for merchants and operators, everything else of anybody is as without one.
 

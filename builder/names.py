@@ -13,6 +13,7 @@ REGISTER = "payment-register-${AWS::Region}-${EnvironmentSuffix}"
 PROCESSOR = "payment-processor-${AWS::Region}-${EnvironmentSuffix}"
 HEALTH = "payment-health-${AWS::Region}-${EnvironmentSuffix}"
 JANITOR = "payment-janitor-${AWS::Region}-${EnvironmentSuffix}"
+CHECK = "payment-check-${AWS::Region}-${EnvironmentSuffix}"
 WORKFLOW = "payment-workflow-${AWS::Region}-${EnvironmentSuffix}"
 BUS = "payment-events-${AWS::Region}-${EnvironmentSuffix}"
 BUCKET = "payment-receipts-${AWS::Region}-${EnvironmentSuffix}-${AWS::AccountId}"
@@ -35,11 +36,12 @@ WORKFLOW_LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
 API_LOGS = f"/aws/apigateway/{API}"
 
 # The roles of a Region.
-ROLES = (PROCESSOR, HEALTH, JANITOR, WORKFLOW, FAILOVER_IN, FAILOVER_OUT, REPLICATION)
+ROLES = (PROCESSOR, HEALTH, JANITOR, CHECK, WORKFLOW, FAILOVER_IN, FAILOVER_OUT, REPLICATION)
 
 # Once per account, or per account and Region: no environment in the name.
 BOOTSTRAP_STACK = "payment-bootstrap"
 ARTIFACTS = "payment-artifacts-${AWS::Region}-${AWS::AccountId}"
+ARTIFACTS_KEY = "alias/payment-artifacts"
 ACCESS_LOGS = "payment-access-logs-${AWS::Region}-${AWS::AccountId}"
 ADMINISTRATION_ROLE = "payment-stackset-administration"
 EXECUTION_ROLE = "payment-stackset-execution"
@@ -59,6 +61,7 @@ LIMITS = {
     PROCESSOR: 64,  # Lambda CreateFunction, FunctionName; IAM CreateRole, RoleName: the same number
     HEALTH: 64,
     JANITOR: 64,
+    CHECK: 64,
     WORKFLOW: 64,  # its role; Step Functions CreateStateMachine, name: 80
     BUS: 64,  # its role; EventBridge CreateEventBus, Name: 256
     BUCKET: 63,  # S3 bucket naming rules
@@ -73,6 +76,7 @@ LIMITS = {
     REPLICATION: 64,
     DASHBOARD: 255,  # CloudWatch PutDashboard, DashboardName
     ARTIFACTS: 63,
+    ARTIFACTS_KEY: 256,
     ACCESS_LOGS: 63,
 }
 

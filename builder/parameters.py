@@ -2,7 +2,7 @@
 
 from troposphere import And, Condition, Equals, FindInMap, Not, Or, Parameter, Ref, Select, Split, Sub, Template
 
-from builder.settings import ENVIRONMENT, RETENTION_DAYS, Settings
+from builder.settings import ENVIRONMENT, PROCESSOR_KINDS, RETENTION_DAYS, Settings
 
 TRUE_FALSE = ["true", "false"]
 
@@ -48,6 +48,7 @@ def add_regional(template: Template, settings: Settings) -> None:
     _number(template, "ApiRate", "Requests a second", 200)
     _number(template, "ApiBurst", "Requests at once", 400)
     _text(template, "ProcessorUrl", "Payment processor; empty settles by ledger entry")
+    _text(template, "ProcessorKind", "What it speaks", default="http", allowed=[*PROCESSOR_KINDS])
     _text(template, "ProcessorCredentialName", "Name of the processor's secret in this Region; empty is none")
     _text(template, "ProcessorDeduplicates", "It honours Idempotency-Key", default="false", allowed=TRUE_FALSE)
     _number(template, "ProcessorKeyLifetimeHours", "Hours it keeps such a key", 24)

@@ -221,6 +221,8 @@ def _statement(effect: str, actions: tuple[str, ...] | str, resources: Any, cond
         Resource=resources if isinstance(resources, list) else [resources],
         **options,
     )
+    if len({type(condition) for condition in conditions}) < len(conditions):
+        raise ValueError("two conditions of one kind: awacs would keep the last")
     if conditions:
         statement.Condition = Condition(list(conditions))
     return statement

@@ -4,7 +4,20 @@ from typing import Any
 
 from troposphere import GetAtt, Output, Sub, Template
 
-from builder import alarms, alerts, api, dns, encryption, events, parameters, queues, storage, tables, workflow
+from builder import (
+    alarms,
+    alerts,
+    api,
+    dns,
+    encryption,
+    events,
+    parameters,
+    queues,
+    release_check,
+    storage,
+    tables,
+    workflow,
+)
 from builder.functions import Functions
 from builder.settings import Settings
 
@@ -25,17 +38,18 @@ def regional_template(settings: Settings) -> Template:
     processor = functions.add_processor()
     health = functions.add_health()
     janitor = functions.add_janitor()
+    release_check.add_check(template, functions, processor=processor, health=health, janitor=janitor)
 
     bus = events.add_bus(template, key, dead_letters)
     machine = workflow.add_workflow(template, key=key, processor=processor, bus=bus, dead_letters=dead_letters)
     events.add_failover_in(template, bus, machine, dead_letters)
     rules_out = events.add_failover_out(template, bus, dead_letters)
-    schedule = events.add_janitor_schedule(template, janitor, dead_letters)
+    schedule = events.add_janitor_schedule(template, janitor, dead_letters, settings.janitor.every_minutes)
 
     rest_api, stage = api.add_api(template, settings, key=key, processor=processor, health=health)
     dns.add_domain(template, rest_api, stage)
 
-    watch = alarms.Alarms(template, topic)
+    watch = alarms.Alarms(template, topic, settings)
     watch.add_function_alarms(processor)
     watch.add_workflow_alarms(machine)
     watch.add_queue_alarm(dead_letters)

@@ -15,6 +15,8 @@ ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)", re.ASCII)
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
+PROCESSOR_KINDS = ("http", "stripe")
+STRIPE_KEY_HOURS = 24  # docs/processor.md, "Stripe"
 
 # The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
 # fmt: off
@@ -56,12 +58,43 @@ class Options(NamedTuple):
 
 
 class Processor(NamedTuple):
-    """The external payment processor; url "" settles by ledger entry."""
+    """The external payment processor; url "" settles by ledger entry; `kind` is what it speaks."""
 
+    kind: str = "http"
     url: str = ""
     secret_name: str = ""
     deduplicates: bool = False
     key_lifetime_hours: int = 24
+
+
+class Functions(NamedTuple):
+    """Memory (MB) and time-outs (seconds) of the functions of a Region."""
+
+    processor_memory: int = 3072
+    processor_timeout: int = 900
+    health_memory: int = 256
+    health_timeout: int = 10
+    janitor_memory: int = 1024
+
+
+class Janitor(NamedTuple):
+    """How often it runs, in minutes, and how many payments it takes further at once."""
+
+    every_minutes: int = 1
+    at_once: int = 4
+
+
+class Alarms(NamedTuple):
+    """What is still good: an alarm fires above it."""
+
+    lambda_error_percent: float = 0.1
+    overdue_seconds: int = 300
+    janitor_silent_minutes: int = 5
+    dead_letters: int = 0
+    parked_payments: int = 0
+    table_replication_seconds: int = 30
+    receipt_replication_seconds: int = 900
+    receipts_pending: int = 1000
 
 
 class Domain(NamedTuple):
@@ -85,6 +118,9 @@ class Settings(NamedTuple):
     options: Options = Options()
     processor: Processor = Processor()
     domain: Domain = Domain()
+    functions: Functions = Functions()
+    janitor: Janitor = Janitor()
+    alarms: Alarms = Alarms()
     merchants: Mapping[str, tuple[str, ...]] = {}
 
     @property
@@ -101,7 +137,36 @@ TABLES: Mapping[str, Any] = {
     "options": Options,
     "processor": Processor,
     "domain": Domain,
+    "functions": Functions,
+    "janitor": Janitor,
+    "alarms": Alarms,
 }
+# The least and the most of each number. AWS's own limits or more for what a quota may raise, but: the workflow gives
+# the processor 60 seconds of work at once, and API Gateway waits 29 seconds for an answer about health.
+RANGES: Mapping[str, tuple[float, float]] = {
+    "limits.reserved_concurrency": (0, 100_000),
+    "limits.api_rate": (1, 100_000),
+    "limits.api_burst": (1, 100_000),
+    "processor.key_lifetime_hours": (1, 87_600),
+    "functions.processor_memory": (128, 10_240),
+    "functions.processor_timeout": (120, 900),
+    "functions.health_memory": (128, 10_240),
+    "functions.health_timeout": (3, 29),
+    "functions.janitor_memory": (128, 10_240),
+    "janitor.every_minutes": (1, 5),
+    "janitor.at_once": (1, 32),
+    "alarms.lambda_error_percent": (0, 100),
+    "alarms.overdue_seconds": (60, 86_400),
+    "alarms.janitor_silent_minutes": (3, 60),
+    "alarms.dead_letters": (0, 100_000),
+    "alarms.parked_payments": (0, 100_000),
+    "alarms.table_replication_seconds": (1, 3_600),
+    "alarms.receipt_replication_seconds": (60, 86_400),
+    "alarms.receipts_pending": (0, 1_000_000),
+}
+
+
+KINDS: Mapping[type, tuple[type, ...]] = {tuple: (list,), float: (float, int)}
 
 
 def load(file: Path = DEFAULT_FILE, environ: Mapping[str, str] = os.environ) -> Settings:
@@ -145,7 +210,7 @@ def _table(name: str, kind: Any, value: Any) -> Any:
     fields = {}
     for key, field in value.items():
         default = kind._field_defaults[key]
-        kinds = (str, bool) if key == "protect" else (list,) if isinstance(default, tuple) else (type(default),)
+        kinds = KINDS.get(type(default), (type(default),)) if key != "protect" else (str, bool)
         _typed(f"{name}.{key}", field, *kinds)
         fields[key] = tuple(field) if isinstance(field, list) else field
     return kind(**fields)
@@ -195,6 +260,12 @@ def _merchants(value: Any, operators: tuple[str, ...]) -> dict[str, tuple[str, .
     return {name: tuple(arns) for name, arns in merchants.items()}
 
 
+def _within(settings: Settings, name: str, least: float, most: float) -> tuple[bool, str]:
+    table, key = name.split(".")
+    value = getattr(getattr(settings, table), key)
+    return least <= value <= most, f"{name} must be {least} to {most}, not {value}"
+
+
 def _check(settings: Settings) -> None:
     """What types do not cover. Raises SettingsError for the first fault."""
     accounts, limits, domain, processor = settings.accounts, settings.limits, settings.domain, settings.processor
@@ -211,25 +282,36 @@ def _check(settings: Settings) -> None:
             not accounts.administration_role_arn or ROLE.fullmatch(accounts.administration_role_arn),
             "accounts.administration_role_arn must be the ARN of a role",
         ),
-        (limits.reserved_concurrency >= 0, "limits.reserved_concurrency must be 0 (unreserved) or more"),
         (
             limits.log_retention_days in RETENTION_DAYS,
             f"limits.log_retention_days must be one of {', '.join(map(str, RETENTION_DAYS))}",
         ),
-        (limits.api_rate > 0 and limits.api_burst > 0, "limits.api_rate and limits.api_burst must be above 0"),
         (settings.options.protect in ("auto", True, False), 'options.protect must be "auto", true or false'),
         (
             not processor.url or processor.url.startswith(("https://", "http://127.0.0.1:")),
             "processor.url must begin with https://",
         ),
         (bool(processor.url) or not processor.deduplicates, "processor.deduplicates needs processor.url"),
-        (processor.key_lifetime_hours > 0, "processor.key_lifetime_hours must be above 0"),
+        (processor.kind in PROCESSOR_KINDS, f"processor.kind must be one of {', '.join(PROCESSOR_KINDS)}"),
+        (
+            processor.kind == "http" or processor.url,
+            'processor.kind needs processor.url, which is "https://api.stripe.com" for "stripe"',
+        ),
+        (
+            processor.kind != "stripe" or processor.key_lifetime_hours <= STRIPE_KEY_HOURS,
+            f"processor.key_lifetime_hours must be at most {STRIPE_KEY_HOURS}: Stripe keeps a key no longer",
+        ),
         (bool(domain.name) == bool(domain.hosted_zone_id), "domain.name and domain.hosted_zone_id go together"),
         (
             len(domain.certificate_arns) in (0, len(settings.regions)),
             "domain.certificate_arns needs one certificate a Region, in rank order",
         ),
         (not settings.endpoint or re.match(r"https?://", settings.endpoint), "endpoint must be an http(s) address"),
+        *(_within(settings, name, *limits) for name, limits in RANGES.items()),
+        (
+            settings.alarms.janitor_silent_minutes >= 3 * settings.janitor.every_minutes,
+            "alarms.janitor_silent_minutes must be three times janitor.every_minutes or more",
+        ),
     )
     for holds, message in rules:
         if not holds:

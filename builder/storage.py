@@ -58,16 +58,7 @@ def add_receipts(template: Template, key: Key) -> Bucket:
         Bucket(
             "ReceiptsBucket",
             BucketName=Sub(BUCKET),
-            BucketEncryption=BucketEncryption(
-                ServerSideEncryptionConfiguration=[
-                    ServerSideEncryptionRule(
-                        BucketKeyEnabled=True,
-                        ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(
-                            KMSMasterKeyID=GetAtt(key, "Arn"), SSEAlgorithm="aws:kms"
-                        ),
-                    )
-                ]
-            ),
+            BucketEncryption=under(key),
             LifecycleConfiguration=LifecycleConfiguration(
                 Rules=[
                     LifecycleRule(
@@ -99,6 +90,23 @@ def add_receipts(template: Template, key: Key) -> Bucket:
         )
     )
     return bucket
+
+
+def under(key: Key) -> BucketEncryption:
+    """Encryption of a bucket under a key of ours, with bucket keys."""
+    return _encryption(
+        BucketKeyEnabled=True,
+        ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(
+            KMSMasterKeyID=GetAtt(key, "Arn"), SSEAlgorithm="aws:kms"
+        ),
+    )
+
+
+def _encryption(**rule: Any) -> BucketEncryption:
+    return BucketEncryption(ServerSideEncryptionConfiguration=[ServerSideEncryptionRule(**rule)])
+
+
+BY_S3 = _encryption(ServerSideEncryptionByDefault=ServerSideEncryptionByDefault(SSEAlgorithm="AES256"))
 
 
 def tls_statements(resources: Any) -> list[Any]:

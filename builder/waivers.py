@@ -5,9 +5,11 @@ NO_VPC = (
     "Not in a VPC: neither FSBP nor PCI DSS 4.0.1 asks for it, and it would cut the register off its peers",
 )
 HEALTH_UNCAPPED = ("CKV_AWS_115", "Not capped: a throttled health check would take a healthy Region out of DNS")
+CHECK_UNCAPPED = ("CKV_AWS_115", "Not capped: only CloudFormation calls it, once a deployment")
 NO_LETTERS = (
     "CKV_AWS_116",
-    "No dead letters: they would keep whole events, unjudged; only the janitor is called asynchronously, every minute",
+    "No dead letters: they would keep whole events, unjudged; of those that get any, only the janitor is called "
+    "asynchronously, every minute",
 )
 NO_TRACE = (
     "CKV_AWS_73",

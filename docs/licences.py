@@ -12,6 +12,14 @@ from pathlib import Path
 LOCK = Path(__file__).parents[1] / "requirements" / "deploy.txt"
 PINNED = re.compile(r"^([\w.-]+)==(\S+)", re.MULTILINE)
 CLASSIFIER = "License :: OSI Approved :: "
+VENDORED = Path(__file__).parents[1] / "payctl" / "tour" / "page" / "uplot"
+BANNER = re.compile(r"/\*! (\S+) \(v([\d.]+)\) \*/")  # in the first line of a library of npm that is kept here
+TAIL = """
+One library is kept in the project as its authors built it, beside its licence: what draws the plots of `make tour`.
+
+| library | version | licence | from |
+|---|---|---|---|
+"""
 HEAD = """# Licences
 
 What `payctl` needs on the machine that deploys, `requirements/deploy.txt`, and the licence that each package's own
@@ -26,7 +34,17 @@ metadata names. This project is under the [MIT licence](../LICENSE). The functio
 
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(f"| {name} | {version} | {licence} |\n" for name, version, licence in packages())
+    rows = "".join(f"| {name} | {version} | {licence} |\n" for name, version, licence in packages())
+    return f"{HEAD}{rows}{TAIL}{vendored()}"
+
+
+def vendored() -> str:
+    """The row of the library in VENDORED."""
+    banner = BANNER.match((VENDORED / "uPlot.iife.min.js").read_text(encoding="utf-8"))
+    first = (VENDORED / "LICENSE").read_text(encoding="utf-8").partition("\n")[0].strip()
+    if not banner or first != "The MIT License (MIT)":
+        raise SystemExit(f"{VENDORED}: version or licence are not where they were")
+    return f"| uPlot | {banner[2]} | MIT | <{banner[1]}> |\n"
 
 
 def packages() -> Iterator[tuple[str, str, str]]:

@@ -1,8 +1,10 @@
-"""`python -m localcloud`: run the local cloud in the foreground, in the background, or stop it."""
+"""`python -m localcloud`: run the local cloud in the foreground, in the background, or stop it.
+
+Stopping needs nothing but Python: `make down` builds no virtual environment for it.
+"""
 
 import argparse
 import os
-import shutil
 import signal
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 from localcloud import client, server
 
 DEFAULT_PORT = 4566
+RUN = Path(".run")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,23 +21,44 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m localcloud", description="Three AWS Regions on 127.0.0.1.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="port on 127.0.0.1 (default %(default)s)")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--background", action="store_true", help="start it, return as soon as it answers")
+    mode.add_argument("--background", action="store_true", help="start it unless it runs, return once it answers")
     mode.add_argument("--stop", action="store_true", help="stop the local cloud that was started on this port")
+    mode.add_argument("--none", action="store_true", help="exit code 1 if any that was started in this folder runs")
     options = parser.parse_args(arguments)
     # What it writes: `log`, `server.json`, `tmp/`.
-    folder = Path(".run") / f"localcloud-{options.port}"
+    folder = RUN / f"localcloud-{options.port}"
     try:
-        if options.stop:
+        if options.none:
+            require_none()
+        elif options.stop:
             stop(options.port, folder)
         elif options.background:
-            cloud, process = client.start(options.port, folder, detached=True)
-            print(f"local cloud on {cloud.endpoint} (pid {process.pid}, log {cloud.log})")
+            start(options.port, folder)
         else:
             run(options.port, folder)
     except client.LocalCloudError as error:
         print(f"localcloud: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def start(port: int, folder: Path) -> None:
+    """Start it in the background, unless it runs there already."""
+    if state := client.server_state(folder):
+        print(f"local cloud on http://127.0.0.1:{port} runs already (pid {state['pid']}, log {folder / 'log'})")
+        return
+    cloud, process = client.start(port, folder, detached=True)
+    print(f"local cloud on {cloud.endpoint} (pid {process.pid}, log {cloud.log})")
+    if port != DEFAULT_PORT:
+        print(f"payctl finds it with --local --endpoint {cloud.endpoint}, or with AWS_ENDPOINT_URL={cloud.endpoint}")
+
+
+def require_none() -> None:
+    """Raise LocalCloudError naming the local clouds of this folder that run."""
+    states = [client.server_state(folder) for folder in sorted(RUN.glob("localcloud-*"))]
+    if ports := [state["port"] for state in states if state]:
+        stops = " and ".join(f"`make down PORT={port}`" for port in ports)
+        raise client.LocalCloudError(f"nothing was removed, for a local cloud runs in this folder: {stops} first")
 
 
 def run(port: int, folder: Path) -> None:
@@ -46,30 +70,22 @@ def run(port: int, folder: Path) -> None:
 
 
 def stop(port: int, folder: Path) -> None:
-    """Stop the server started on this port and wait until it is gone."""
+    """Stop the server started on this port and wait until it is gone; none is no error. Raises LocalCloudError where
+    one was started elsewhere."""
     state = client.server_state(folder)
     if state is None:
-        raise client.LocalCloudError(f"no local cloud was started on port {port} from this folder")
-    pid = state["pid"]
-    if not _is_server(pid):
-        shutil.rmtree(folder, ignore_errors=True)
-        raise client.LocalCloudError(f"the local cloud on port {port} (pid {pid}) had ended already; its log is gone")
-    os.kill(pid, signal.SIGTERM)
+        if client.answers(port):
+            raise client.LocalCloudError(f"the local cloud on port {port} was started in another folder: stop it there")
+        print(f"no local cloud runs on port {port}")
+        return
+    os.kill(state["pid"], signal.SIGTERM)
     deadline = time.monotonic() + client.STOP_SECONDS
-    while _is_server(pid):
+    while client.server_state(folder) == state:
         if time.monotonic() > deadline:
-            os.kill(pid, signal.SIGKILL)
+            os.kill(state["pid"], signal.SIGKILL)
             break
         time.sleep(0.05)
     print(f"local cloud on port {port} stopped")
-
-
-def _is_server(pid: int) -> bool:
-    """Is this process a local cloud? The number in an old file may belong to another program by now."""
-    try:
-        return b"localcloud" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
-        return False
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from localcloud.gaps import (
     iam,
     lambda_,
     logs,
+    route53,
     s3,
     sns,
     stepfunctions,
@@ -44,7 +45,7 @@ def application(token: str) -> Application:
     iam.install(cloud)
     cloudformation.install(network)
     stacksets.install(cloud)
-    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, s3, sns, stepfunctions):
+    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, route53, s3, sns, stepfunctions):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)

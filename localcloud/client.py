@@ -1,5 +1,6 @@
 """Start a local cloud as a child process and reach it: for tests, and for commands outside the server."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -111,7 +112,7 @@ def require_free(port: int) -> None:
         if probe.connect_ex(("127.0.0.1", port)) != 0:
             return
     if answers(port):
-        remedy = f"a local cloud runs there: stop it with `python -m localcloud --stop --port {port}`, or use --port"
+        remedy = "a local cloud of another folder runs there: stop it in that folder, or choose a port with --port"
     else:
         remedy = "another program has it: choose a port with --port"
     raise LocalCloudError(f"port {port} is in use; {remedy}")
@@ -172,13 +173,40 @@ def _wait_until_ready(process: "subprocess.Popen[bytes]", folder: Path, log: Pat
     raise LocalCloudError(f"the local cloud did not answer within {START_SECONDS:.0f} s; see {log}")
 
 
+@contextmanager
+def presence(folder: Path, port: int) -> Iterator[None]:
+    """Tell in `folder/server.json` that this process serves on a port, for as long as it does.
+
+    The file is locked, and the system drops the lock with the process, however that ends: no number of a process is
+    taken for another's. Raises LocalCloudError where another server has its files there.
+    """
+    if server_state(folder):
+        raise LocalCloudError(f"a local cloud has its files in {folder}: stop it first")
+    file = folder / "server.json"
+    file.unlink(missing_ok=True)  # of a server that was killed
+    with file.open("x") as state:
+        fcntl.flock(state, fcntl.LOCK_EX)
+        json.dump({"pid": os.getpid(), "port": port}, state)
+        state.flush()
+        try:
+            yield
+        finally:
+            file.unlink(missing_ok=True)
+
+
 def server_state(folder: Path) -> dict[str, int] | None:
-    """`pid` and `port` of the server with its files under `folder`; None before it listens and after its end."""
+    """`pid` and `port` of the server that runs with its files under `folder`; None before it listens and after its
+    end."""
     try:
-        state: dict[str, int] = json.loads((folder / "server.json").read_text())
+        with (folder / "server.json").open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                state: dict[str, int] = json.load(file)
+                return state
     except (FileNotFoundError, ValueError):
-        return None
-    return state
+        pass
+    return None
 
 
 def answers(port: int) -> bool:

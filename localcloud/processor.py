@@ -17,8 +17,8 @@ POST /charges with `Idempotency-Key` (1-255 characters) and JSON `{"amount": 999
         5xx a failure on demand; nothing charged
         no answer: the request or the reply was lost, so charged or not
 
-    A repeated request gets the first answer (201 or 402) with `Idempotent-Replayed: true` and charges nothing, while
-    keys are honoured; otherwise it charges again.
+    The source "tok_declined" is always declined. A repeated request gets the first answer (201 or 402) with
+    `Idempotent-Replayed: true` and charges nothing, while keys are honoured; otherwise it charges again.
 GET /charges/{key}          200 as above with the first answer's status ("succeeded", "declined"), "processing" or
                             "cancelled"; 404 {"status": "unknown"}: never charged
 POST /charges/{key}/cancel  200 {"status": "cancelled"}: it will never be charged; 409 with the charge: it was charged
@@ -29,13 +29,15 @@ GET /admin      {"charges": 3, "amount": 29997, "by_key": {key: charges}, "by_re
                 "twice": [references], "calls": 7, "behaviour": {...}}; only successful charges are counted
 PUT /admin      change part of the behaviour: {"secret", "delay" (seconds before it works and answers),
                 "fail" (status, 0 none), "fail_share", "decline_share", "lose_reply_share" (after the charge),
-                "lose_request_share" (before it), "honour_keys" (true), "only" (only references containing this),
-                "seed"}; shares are 0..1, at first fail_share is 1 and the others are 0
+                "lose_request_share" (before it), "honour_keys" (true), "key_seconds" (for how long, 0 for ever),
+                "only" (only references containing this), "seed"}; shares are 0..1, at first fail_share is 1 and the
+                others are 0
 DELETE /admin   forget all charges and restore the first behaviour
 """
 
 import asyncio
 import random
+import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field, fields, replace
 from http import HTTPStatus
@@ -47,6 +49,7 @@ from localcloud.http import Request, Send, drop, respond
 PREFIX = "/_localcloud/processor"
 SECRET = "sandbox-secret"  # noqa: S105 - a sandbox's, documented above
 KEY_LENGTH = 255
+DECLINED = "tok_declined"
 
 INTENT: Final = ("amount", "currency", "reference", "source", "description", "metadata")
 """What a key stands for: another of these under it is refused."""
@@ -64,6 +67,7 @@ class Behaviour:
     lose_reply_share: float = 0.0
     lose_request_share: float = 0.0
     honour_keys: bool = True
+    key_seconds: float = 0.0
     only: str = ""
     seed: int = 0
 
@@ -75,6 +79,7 @@ class Processor:
     behaviour: Behaviour = field(default_factory=Behaviour)
     charges: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # by key, the first
+    since: dict[str, float] = field(default_factory=dict)  # by key, when that was
     working: set[str] = field(default_factory=set)
     cancelled: set[str] = field(default_factory=set)
     calls: int = 0
@@ -126,18 +131,23 @@ class Processor:
         """Status and body of the answer, and whether it is an earlier one."""
         if key in self.cancelled:
             return 410, {"status": "cancelled", "key": key}, False
-        if behaviour.honour_keys and (first := self.answers.get(key)):
+        if self._honours(key, behaviour) and (first := self.answers.get(key)):
             if any(first.get(name) != intent.get(name) for name in INTENT):
                 return 422, {"status": "mismatch", "key": key}, False
             return (201 if first["status"] == "succeeded" else 402), first, True
         if behaviour.fail and self._roll(behaviour.fail_share):
             return behaviour.fail, {"status": "failed", "message": HTTPStatus(behaviour.fail).phrase}, False
-        declined = self._roll(behaviour.decline_share)
+        declined = intent.get("source") == DECLINED or self._roll(behaviour.decline_share)
         answer = {**intent, "id": f"ch_{len(self.charges) + 1}", "key": key}
         answer |= {"status": "declined", "code": "declined"} if declined else {"status": "succeeded"}
         self.charges.append(answer)
         self.answers.setdefault(key, answer)
+        self.since[key] = time.monotonic()
         return (402 if declined else 201), answer, False
+
+    def _honours(self, key: str, behaviour: Behaviour) -> bool:
+        age = time.monotonic() - self.since.get(key, 0.0)
+        return behaviour.honour_keys and not 0 < behaviour.key_seconds < age
 
     def _roll(self, share: float) -> bool:
         return share > 0 and self.dice.random() < share

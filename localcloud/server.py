@@ -1,7 +1,6 @@
 """The server process: binds the port, loads the emulator with what it lacks, serves, and leaves nothing behind."""
 
 import asyncio
-import json
 import os
 import shutil
 import signal
@@ -12,7 +11,7 @@ import threading
 from pathlib import Path
 
 from localcloud import emulator
-from localcloud.client import LocalCloudError, new_token
+from localcloud.client import LocalCloudError, new_token, presence
 
 # Idle connections of the SDKs are kept this long, in seconds; longer than their own pools keep them.
 KEEP_ALIVE = 75
@@ -38,14 +37,15 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
     temporary.mkdir(parents=True)
     emulator.configure(port, folder.resolve())
     tempfile.tempdir = None  # read TMPDIR again
-    (folder / "server.json").write_text(json.dumps({"pid": os.getpid(), "port": port}))
     try:
-        asyncio.run(_serve(listener, token, stop_with_stdin=stop_with_stdin))
+        with presence(folder, port):
+            try:
+                asyncio.run(_serve(listener, token, stop_with_stdin=stop_with_stdin))
+            finally:
+                token_file.unlink(missing_ok=True)
+                _end_functions()
+                shutil.rmtree(temporary, ignore_errors=True)
     finally:
-        token_file.unlink(missing_ok=True)
-        _end_functions()
-        shutil.rmtree(temporary, ignore_errors=True)
-        (folder / "server.json").unlink(missing_ok=True)
         if stop_with_stdin and os.getppid() != starter:
             shutil.rmtree(folder, ignore_errors=True)  # the process that would have removed it was killed
         # Worker threads may wait for minutes (a sleeping state machine): they hold nothing worth waiting for.

@@ -1,7 +1,7 @@
 """Change sets as a preview: made, read, deleted, never executed."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from stacksets.client import arguments_of
@@ -11,6 +11,7 @@ from stacksets.stack import Stacks
 
 NOTHING = ("didn't contain changes", "No updates are to be performed")
 LIMIT = 300.0  # seconds for one change set
+TAGS = "Tags"  # the name of the detail that stands for all tags of a resource
 # What must never be replaced or removed by the way: its content, or what it encrypted, would be lost.
 DATA_BEARING = (
     "AWS::Cognito::UserPool",
@@ -52,6 +53,11 @@ class Change:
         if self.action == "Modify" and self.replacement in ("True", "Conditional"):
             return "±" if self.replacement == "True" else "±?"
         return {"Add": "+", "Remove": "-", "Import": "+"}.get(self.action, ">")
+
+    @property
+    def tags_only(self) -> bool:
+        """Whether the resource keeps everything but its tags."""
+        return self.symbol == ">" and {detail.name for detail in self.details} == {TAGS}
 
     @property
     def loses_data(self) -> bool:
@@ -107,21 +113,22 @@ def _change(change: Any, place: str) -> Change:
 
 
 def _details(causes: Sequence[Any]) -> tuple[Detail, ...]:
-    """AWS names a property once for every cause; one of each is enough."""
+    """AWS names a property once for every cause; one of each is enough, and one that names an entity says more."""
     details: dict[str, Detail] = {}
     for each in causes:
         target = each["Target"]
         name = target.get("Path", "").removeprefix("/Properties/") or target.get("Name") or target.get("Attribute", "")
+        if target.get("Attribute") == TAGS or name.split("/")[0] == TAGS:
+            name = TAGS
         cause = each.get("CausingEntity", "")
-        why = f"{each.get('ChangeSource', '')}{f' {cause}' if cause else ''}".strip()
-        details.setdefault(
-            name,
-            Detail(
-                name=name,
-                why=why,
-                recreation=target.get("RequiresRecreation", ""),
-                before=target.get("BeforeValue", ""),
-                after=target.get("AfterValue", ""),
-            ),
+        detail = Detail(
+            name=name,
+            why=f"{each.get('ChangeSource', '')}{f' {cause}' if cause else ''}".strip(),
+            recreation=target.get("RequiresRecreation", ""),
+            before=target.get("BeforeValue", ""),
+            after=target.get("AfterValue", ""),
         )
+        seen = details.setdefault(name, detail)
+        if cause and " " not in seen.why:
+            details[name] = replace(seen, why=detail.why)
     return tuple(details.values())

@@ -52,6 +52,12 @@ class StackSetClient:
             )
         return None
 
+    def names(self) -> tuple[str, ...]:
+        """The names of all StackSets of the account in this Region. Read only."""
+        with self._doing("list StackSets beside"):
+            pages = self.api.get_paginator("list_stack_sets").paginate(Status="ACTIVE")
+            return tuple(summary["StackSetName"] for page in pages for summary in page["Summaries"])
+
     def create(self, definition: Definition, *, administration_role_arn: str, execution_role_name: str) -> None:
         """Create the StackSet, without instances; one that exists already is a success."""
         with self._doing("create", ignore={"NameAlreadyExistsException"}):

@@ -91,7 +91,7 @@ class Cause:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.region}: {self.resource}: {self.reason}" if self.resource else f"{self.region}: {self.reason}"
+        return ": ".join(filter(None, (self.region, self.resource, self.reason)))
 
 
 class RegionsFailedError(ToolError):

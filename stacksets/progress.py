@@ -3,18 +3,21 @@
 Progress is one live line a Region on a terminal, plain lines where there is none, always on stderr.
 """
 
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, TextIO
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+COMMAND = re.compile("`[^`]*`")
 COLOURS = {"SUCCEEDED": "green", "COMPLETE": "green", "FAILED": "red", "CANCELLED": "yellow", "ROLLBACK": "red"}
 
 
@@ -45,6 +48,40 @@ def lines(texts: Iterable[Words]) -> Words:
         Text.append(whole, "\n" if number else "")
         whole.append(text)
     return whole
+
+
+def broken(text: Text, width: int) -> Iterator[Text]:
+    """The text in lines that fit, broken at blanks, though not within what is quoted as `a command`; what follows the
+    first is indented as that is, and by two more."""
+    for line in text.split("\n", allow_blank=True):
+        indent = len(line.plain) - len(line.plain.lstrip()) + 2
+        rest = line
+        while cell_len(rest.plain) > width:
+            start = len(rest.plain) - len(rest.plain.lstrip())
+            plain = COMMAND.sub(lambda quoted: quoted[0].replace(" ", "_"), rest.plain)
+            at = plain.rfind(" ", start, len(set_cell_size(plain, width + 1)))
+            at = at if at > start else plain.find(" ", start)
+            if at < 0:
+                break
+            first, rest = rest.divide([at])
+            first.rstrip()
+            yield first
+            rest = Words(" " * indent).append(rest[len(rest.plain) - len(rest.plain.lstrip()) :])
+        yield rest
+
+
+def longest_word(cell: str | Words) -> int:
+    """How wide the longest word of a text is, as it is shown."""
+    return max(map(cell_len, _plain(cell).split()), default=0)
+
+
+def longest_line(cell: str | Words) -> int:
+    """How wide the longest line of a text is, as it is shown."""
+    return max(map(cell_len, _plain(cell).splitlines()), default=0)
+
+
+def _plain(cell: str | Words) -> str:
+    return cell.plain if isinstance(cell, Text) else harmless(cell)
 
 
 class Terminal(Console):

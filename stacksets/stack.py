@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudformation import CloudFormationClient
 
 UUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+GONE = ("DELETE_COMPLETE", "DELETE_SKIPPED")  # resources that a stack holds no longer; it may have left them behind
 Watcher = Callable[[str, str], None]  # (status, detail) of the stack, whenever it is looked at
 
 
@@ -81,15 +82,15 @@ class Stacks:
             # boto3 parses JSON templates.
             return body if isinstance(body, str) else json.dumps(body)
 
-    def resources(self, name: str, kind: str) -> dict[str, str]:
-        """The physical ids of the stack's resources of a type, by logical id. Read only."""
+    def resources(self, name: str, kind: str = "") -> dict[str, str]:
+        """The physical ids of the stack's resources, of a type if one is given, by logical id. Read only."""
         with self.doing("list the resources of", name):
             pages = self.api.get_paginator("list_stack_resources").paginate(StackName=name)
             return {
                 each["LogicalResourceId"]: each.get("PhysicalResourceId", "")
                 for page in pages
                 for each in page["StackResourceSummaries"]
-                if each["ResourceType"] == kind and each["ResourceStatus"] != "DELETE_COMPLETE"
+                if kind in ("", each["ResourceType"]) and each["ResourceStatus"] not in GONE
             }
 
     def events(self, name: str) -> Iterator[Event]:

@@ -46,4 +46,4 @@ def _covers(limit: Statement, statement: Statement, action: str, resource: str) 
 
 
 def _narrower(values: Sequence[str], patterns: Sequence[str]) -> bool:
-    return bool(values) and all(any(fnmatchcase(value, pattern) for pattern in patterns) for value in values)
+    return bool(values) and all(any(fnmatchcase(str(value), str(pattern)) for pattern in patterns) for value in values)

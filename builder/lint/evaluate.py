@@ -123,6 +123,7 @@ class Evaluator:
             "AWS::NoValue": NO_VALUE,
             "AWS::Partition": "aws",
             "AWS::Region": region,
+            "AWS::StackId": f"arn:aws:cloudformation:{region}:{ACCOUNT}:stack/StackSet-payments-dev-0/0",
             "AWS::URLSuffix": "amazonaws.com",
         }
         self._conditions: dict[str, bool] = {}

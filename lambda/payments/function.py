@@ -15,7 +15,7 @@ from payments.log import log
 from payments.merchants import Caller
 from payments.protocol.flows import Reply, get, pursue, submit
 from payments.protocol.transactions import InvalidTransactionError, kept_id, read_request
-from payments.protocol.values import DECLINED, SETTLED, Intent, Result, intent_of, payment_of
+from payments.protocol.values import DECLINED, SETTLED, Intent, Payment, Result, intent_of, payment_of
 
 API_SECONDS: Final = 8.0
 TASK_SECONDS: Final = 60.0
@@ -55,7 +55,7 @@ def do_request(event: Mapping[str, Any]) -> tuple[api.Response, Reply, str]:
     if event.get("httpMethod") == "GET":
         return do_get(str((event.get("pathParameters") or {}).get("id", "")), caller, path)
     try:
-        payment = read_request(body_of(event), caller.account, caller.merchant)
+        payment = wanted_of(event, caller)
     except InvalidTransactionError as error:
         return api.problem(400, error.faults), Reply(400), ""
     reply = run(submit(runtime.context(), intent_of(payment)), API_SECONDS, fault_of(event))
@@ -78,7 +78,7 @@ def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
     get into the workflow's history and its dead letters: they hold nothing of the input but its keyed hash."""
     brought, execution = workflow.get("input"), workflow.get("execution", "")
     try:
-        wanted = task.read_input(brought, runtime.settings().account)
+        wanted = task.read_input(brought, runtime.settings().account, runtime.faults)
     except task.InvalidTransaction as error:
         runtime.learn_log_key(API_SECONDS)
         seen = runtime.tag(task.text_of(brought))
@@ -96,6 +96,15 @@ def do_task(workflow: Mapping[str, Any]) -> dict[str, Any]:
 def run(flow: Any, seconds: float, die_after: str = "") -> Any:
     """Run a flow with this process's driver."""
     return runtime.driver().run(flow, seconds, die_after)
+
+
+def wanted_of(event: Mapping[str, Any], caller: Caller) -> Payment:
+    """The payment that a POST asks for. Raises InvalidTransactionError with every fault."""
+    payment = read_request(body_of(event), caller.account, caller.merchant)
+    faults = runtime.faults(payment)
+    if faults:
+        raise InvalidTransactionError(*faults)
+    return payment
 
 
 def body_of(event: Mapping[str, Any]) -> str:

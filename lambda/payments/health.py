@@ -3,8 +3,7 @@ Region out of service.
 
 The switch is an item in the Region's own register table, whose key no payment can have:
 
-    aws dynamodb put-item --region REGION --table-name payment-register-REGION-ENV \\
-        --item '{"TransactionId": {"S": ":health"}, "out": {"S": "why"}}'        (delete-item puts the Region back)
+    {"TransactionId": ":health", "out": "why"}        (`payctl region out` writes it, `payctl region in` removes it)
 
 It says nothing about the other Regions: two of three are enough, and no Region may look unhealthy because of another.
 """

@@ -3,6 +3,7 @@
 It does not run under the payment function's concurrency limit, starts no workflow, and stops in time for the next run.
 """
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,15 +20,19 @@ from payments.protocol.sweep import Swept, sweep
 
 RUN_SECONDS: Final = 50.0
 SWEEP_SECONDS: Final = 15.0
-AT_ONCE: Final = 4
+AT_ONCE: Final = int(os.environ.get("JANITOR_AT_ONCE") or 4)  # the setting janitor.at_once
 SHARDS: Final = "0123456789abcdef"
 
 
-def handler(_event: Any = None, _context: object = None) -> dict[str, int]:
-    """One run. Raises when this Region's own register does not answer: no heartbeat, and so an alarm."""
-    until = time.monotonic() + RUN_SECONDS
+def handler(event: Any = None, _context: object = None) -> dict[str, int]:
+    """One run. Raises when this Region's own register does not answer: no heartbeat, and so an alarm.
+
+    `seconds` in the event makes it a shorter one: below SWEEP_SECONDS it looks at everything and takes nothing further.
+    """
+    seconds = min(RUN_SECONDS, float((event or {}).get("seconds", RUN_SECONDS)))
+    until = time.monotonic() + seconds
     unchecked = not check_own()
-    silent = runtime.driver().run(silent_peers(), RUN_SECONDS)
+    silent = runtime.driver().run(silent_peers(), seconds)
     due = find_due()
     swept = take_further(due, until)
     report(due, swept, silent=silent, unchecked=unchecked)

@@ -2,11 +2,14 @@
 
 import os
 import time
+from collections.abc import Sequence
 from functools import cache
 
 from payments.aws import Aws, Credentials
 from payments.log import log, tag_of
-from payments.protocol.ports import Context, Flow
+from payments.processors import adapter
+from payments.protocol.ports import LEDGER, Context, Flow
+from payments.protocol.values import Payment
 from payments.settings import Settings, read
 from payments.store import Driver
 
@@ -21,6 +24,11 @@ def settings() -> Settings:
 def driver() -> Driver:
     """The one driver of this process; its connections outlive an invocation."""
     return Driver(settings(), Aws(Credentials.of_function(), settings().endpoint), log)
+
+
+def faults(payment: Payment) -> Sequence[tuple[str, str]]:
+    """Why the processor could never take a payment: (field, what is wrong)."""
+    return adapter(settings().kind).faults(payment) if settings().rail != LEDGER else ()
 
 
 def tag(text: str) -> str:
@@ -54,4 +62,5 @@ def context_of(here: Settings) -> Context:
         now=lambda: int(time.time()),
         draw=lambda sides: int.from_bytes(os.urandom(8)) % sides,
         token=lambda: os.urandom(16).hex(),
+        announces=here.rail != LEDGER and adapter(here.kind).ANNOUNCES,
     )

@@ -10,7 +10,7 @@ from payments.protocol.ports import LEDGER
 
 class Settings(NamedTuple):
     """`regions` in rank order; `rail` is LEDGER or the processor's address; `endpoint` "" is AWS itself; `merchants` as
-    payments/merchants.py reads them."""
+    payments/merchants.py reads them; `kind` of processor: a module of payments/processors."""
 
     environment: str
     region: str
@@ -26,6 +26,7 @@ class Settings(NamedTuple):
     endpoint: str
     test_faults: bool
     merchants: Mapping[str, str] = {}
+    kind: str = "http"
 
     @property
     def table(self) -> str:
@@ -58,4 +59,5 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         endpoint=environ.get("AWS_ENDPOINT_URL", ""),
         test_faults=environ.get("TEST_FAULTS") == "true",
         merchants=parse(environ.get("MERCHANTS", "")),
+        kind=environ.get("PROCESSOR_KIND") or "http",
     )

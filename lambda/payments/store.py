@@ -14,13 +14,15 @@ from typing import Any, Final
 from payments.attributes import names_in, plain, typed
 from payments.aws import Aws, AwsError, Exchange, finish, run
 from payments.members import UNHEARD_SECONDS, Members
-from payments.processor import Processor, Secret
+from payments.processors import Processor, adapter
+from payments.processors.common import Secret
 from payments.protocol.idempotency import ATTEMPT
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
     REGISTER,
     Action,
+    Announce,
     Answer,
     Batch,
     Cancel,
@@ -28,6 +30,7 @@ from payments.protocol.ports import (
     Charge,
     Flow,
     Lookup,
+    OfProcessor,
     Plain,
     Publish,
     PutEvent,
@@ -62,6 +65,7 @@ that is neither followed by its call nor released leaves the payment in doubt.""
 MOMENT_SECONDS: Final = 0.5
 """For what another worker has begun: two round trips between the farthest Regions."""
 RAIL_SECONDS: Final = 30.0
+ANNOUNCE_SECONDS: Final = 3.0
 
 
 class Driver:
@@ -168,7 +172,7 @@ class Driver:
     def _doing(self, request: Request, until: float) -> Exchange[Any]:
         """One request. Never raises: what fails is LOST."""
         if time.monotonic() > until - reserved_of(request):
-            return NOT_SENT if isinstance(request, Charge) else LOST
+            return NOT_SENT if isinstance(request, Charge | Announce) else LOST
         if not self._asks(request):
             return LOST
         try:
@@ -261,15 +265,19 @@ class Driver:
             raise AwsError(str(answer["Entries"][0].get("ErrorCode", "FailedEntry")))
         return True
 
-    def _ask_processor(self, request: Charge | Lookup | Cancel, until: float) -> Any:
+    def _ask_processor(self, request: OfProcessor, until: float) -> Any:
         if request.rail != self.settings.rail:
             return LOST  # never send this processor's secret to another address
         with self._lock:
-            self._processor = self._processor or Processor(self.settings.rail, Secret(self._secret))
+            if self._processor is None:
+                self._processor = adapter(self.settings.kind).Processor(self.settings.rail, Secret(self._secret))
+        left = min(RAIL_SECONDS, until - AFTERWARDS_SECONDS - TELLING_SECONDS - time.monotonic())
         match request:
+            case Announce():
+                seconds = min(ANNOUNCE_SECONDS, left - CHARGE_SECONDS)
+                return self._processor.announce(request, seconds) if seconds >= CHARGE_SECONDS else NOT_SENT
             case Charge():
-                seconds = min(RAIL_SECONDS, until - AFTERWARDS_SECONDS - TELLING_SECONDS - time.monotonic())
-                return self._processor.charge(request, seconds) if seconds >= CHARGE_SECONDS else NOT_SENT
+                return self._processor.charge(request, left) if left >= CHARGE_SECONDS else NOT_SENT
             case Lookup():
                 return self._processor.lookup(request)
             case Cancel():

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
@@ -16,7 +16,7 @@ from payments.protocol.transactions import (
     read_transaction,
     unknown,
 )
-from payments.protocol.values import Intent, intent_of
+from payments.protocol.values import Intent, Payment, intent_of
 
 TEXT: Final = 64 * 1024
 """Characters of an input, in which a workflow may hand on the error of another Region."""
@@ -24,6 +24,8 @@ WANTED: Final = ("transaction", "transactionId", "account", "hash")
 HOPS: Final = ("region", "failover", "next", "tried", "reason", "error")
 """What workflows tell each other; not used here."""
 ACCOUNT: Final = re.compile(r"[0-9]{12}")
+Judge = Callable[[Payment], Sequence[tuple[str, str]]]
+"""Tells what is wrong with a payment: fields, and what is wrong with each."""
 HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -48,9 +50,10 @@ class NotSettled(Exception):
     """Worth another try, here or in another Region."""
 
 
-def read_input(fields: Any, own_account: str) -> Wanted:
-    """The payment that an input names. What brings a transaction acts for the own account, for no merchant; payments of
-    others are named by what the registers hold. Raises InvalidTransaction, which names every fault."""
+def read_input(fields: Any, own_account: str, faults_of: Judge = lambda _: ()) -> Wanted:
+    """The payment that an input names; `faults_of`: why the processor could never take one that is brought along. What
+    brings a transaction acts for the own account, for no merchant; payments of others are named by what the registers
+    hold. Raises InvalidTransaction, which names every fault."""
     if not isinstance(fields, Mapping) or not bounded(fields):
         raise InvalidTransaction(f"input must be an object of at most {MEMBERS} members and {TEXT} characters")
     faults = unknown(fields, WANTED + HOPS) + [(name, CARD) for name in HOPS if cards.inside(fields.get(name))]
@@ -66,7 +69,9 @@ def read_input(fields: Any, own_account: str) -> Wanted:
         faults.append(("transactionId", "must be the id of an accepted payment"))
     try:
         if "transaction" in fields:
-            intent = intent_of(read_transaction(exact(fields["transaction"]), own_account))
+            wanted = read_transaction(exact(fields["transaction"]), own_account)
+            faults += faults_of(wanted)
+            intent = intent_of(wanted)
     except InvalidTransactionError as error:
         faults += error.faults
     if intent and not faults:

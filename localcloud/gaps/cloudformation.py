@@ -1,18 +1,22 @@
 """CloudFormation: pseudo parameters in conditions, what change sets show, certificates and health checks.
 
-The emulator leaves pseudo parameters unresolved in conditions; its change sets list resources that are off, and call a
-replacement of most types merely possible. It has no `AWS::Route53::HealthCheck` and issues every certificate at once;
-here, as on AWS, a certificate is issued once its record is in a hosted zone that the internet can see: a public one, to
-which the parent zone points.
+The emulator leaves pseudo parameters unresolved in conditions; its change sets list resources that are off, call a
+replacement of most types merely possible, and show no values of properties. It has no `AWS::Route53::HealthCheck` and
+issues every certificate at once; here, as on AWS, a certificate is issued once its record is in a hosted zone that the
+internet can see: a public one, to which the parent zone points. It makes a queue, a topic and others over one of the
+same name, which here, as on AWS, the stack does not get.
 """
 
+import json
 import time
-from functools import partial
+from collections.abc import Callable
+from functools import partial, wraps
 from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services import acm, route53
-from ministack.services.cloudformation import _stacks, changesets, engine, provisioners, stacks
+from ministack.services import acm, cloudwatch_logs, eventbridge, kms, route53, sns, sqs, stepfunctions
+from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
+from ministack.services.cloudformation.helpers import _esc, _p
 
 from localcloud.gaps import patching
 from localcloud.gaps.patching import Properties
@@ -61,6 +65,19 @@ REPLACING: Final[dict[str, tuple[str, ...]]] = {
     "AWS::SQS::QueuePolicy": (),
 }
 
+# The name that a resource is given, by type, and whether there is such a thing already in this account and Region, for
+# types of which the emulator's creation takes over what is there, or says so in words of its own.
+TAKEN: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {
+    "AWS::Events::EventBus": ("Name", lambda name: name in eventbridge._event_buses),
+    "AWS::KMS::Alias": ("AliasName", lambda name: kms._alias_arn(name) in kms._aliases),
+    "AWS::Logs::LogGroup": ("LogGroupName", lambda name: name in cloudwatch_logs._log_groups),
+    "AWS::SNS::Topic": ("TopicName", lambda name: _arn("sns", name) in sns._topics),
+    "AWS::SQS::Queue": ("QueueName", lambda name: name in sqs._queue_name_to_url),
+    "AWS::StepFunctions::StateMachine": (
+        "StateMachineName",
+        lambda name: _arn("states", f"stateMachine:{name}") in stepfunctions._state_machines,
+    ),
+}
 
 POLL_SECONDS: Final = 0.1
 CERTIFICATE: Final = "AWS::CertificateManager::Certificate"
@@ -68,10 +85,13 @@ PENDING: Final = "PENDING_VALIDATION"
 
 
 def install(network: Network) -> None:
-    """Wrap the evaluation of conditions, the comparison of templates and the creation of certificates; complete the
-    tables of replacements and of resource types."""
+    """Wrap the evaluation of conditions, the comparison of templates and the creation of certificates and of what has a
+    name; complete the tables of replacements and of resource types."""
     patching.wrap(engine, "_evaluate_conditions", _evaluate_conditions)
     patching.wrap(changesets, "_resolve_props_for_diff", _leave_out_what_is_off)
+    patching.wrap(changesets, "_diff_resources", _with_values)
+    describe = handlers._ACTION_HANDLERS["DescribeChangeSet"]
+    handlers._ACTION_HANDLERS["DescribeChangeSet"] = partial(_show_values, describe)
     for kind, properties in REPLACING.items():
         provisioners._REPLACING_PROPERTIES.setdefault(kind, properties)
     patching.wrap(stacks, "_runs_on_worker_thread", lambda runs, kind: kind == CERTIFICATE or runs(kind))
@@ -82,6 +102,30 @@ def install(network: Network) -> None:
         "update": _update_check,
         "delete": lambda physical_id, _properties: route53._health_checks.pop(physical_id, None),
     }
+    for kind in TAKEN:
+        named = provisioners._RESOURCE_HANDLERS[kind]
+        named["create"] = _create_unless_taken(kind, named["create"])
+
+
+def _create_unless_taken(kind: str, create: Any) -> Any:
+    """Refuse a name that is taken, before anything is made: the rollback leaves what is there alone."""
+    name_property, taken = TAKEN[kind]
+
+    @wraps(create)
+    def checked(logical_id: str, properties: Properties, stack_name: str) -> Any:
+        name = properties.get(name_property)
+        if name and taken(name):
+            identifier = json.dumps({f"/properties/{name_property}": name})
+            said = f"Resource of type '{kind}' with identifier '{identifier}' already exists."
+            request = f"(RequestToken: {new_uuid()}, HandlerErrorCode: AlreadyExists)"
+            raise ValueError(f'Resource handler returned message: "{said}" {request}')
+        return create(logical_id, properties, stack_name)
+
+    return checked
+
+
+def _arn(service: str, resource: str) -> str:
+    return f"arn:aws:{service}:{get_region()}:{get_account_id()}:{resource}"
 
 
 def _evaluate_conditions(evaluate: Any, template: dict[str, Any], parameters: dict[str, Any]) -> dict[str, bool]:
@@ -112,6 +156,45 @@ def _leave_out_what_is_off(
         if conditions.get(resource.get("Condition"), True)
     }
     return {**resolved, "Resources": present}
+
+
+def _with_values(diff: Any, old: Properties, new: Properties, *more: Any, **options: Any) -> list[Properties]:
+    """The changes with the values that CloudFormation shows where it is asked for them (API reference,
+    ResourceTargetDefinition)."""
+    changes: list[Properties] = diff(old, new, *more, **options)
+    for change in changes:
+        resource = change["ResourceChange"]["LogicalResourceId"]
+        before, after = (each.get("Resources", {}).get(resource, {}).get("Properties") or {} for each in (old, new))
+        for target in (detail["Target"] for detail in change["ResourceChange"].get("Details", [])):
+            name = target.get("Name")
+            if name and before.get(name) != after.get(name):
+                target["Path"] = f"/Properties/{name}"
+                target |= {
+                    key: each[name] if isinstance(each[name], str) else json.dumps(each[name])
+                    for key, each in (("BeforeValue", before), ("AfterValue", after))
+                    if name in each
+                }
+    return changes
+
+
+def _show_values(describe: Any, parameters: Properties) -> Any:
+    """The emulator's answer, with the values of each target where they are asked for."""
+    status, headers, body = describe(parameters)
+    _, change_set = changesets._find_change_set(_p(parameters, "ChangeSetName"), _p(parameters, "StackName"))
+    if not change_set or _p(parameters, "IncludePropertyValues") != "true":
+        return status, headers, body
+    targets = [
+        detail["Target"]
+        for change in change_set.get("Changes", [])
+        for detail in change["ResourceChange"].get("Details", [])
+    ]
+    first, *rest = body.split(b"</Target>")
+    for target, text in zip(targets, rest, strict=True):
+        values = "".join(
+            f"<{key}>{_esc(target[key])}</{key}>" for key in ("Path", "BeforeValue", "AfterValue") if key in target
+        )
+        first += values.encode() + b"</Target>" + text
+    return status, headers, first
 
 
 # --- DNS, certificates and health checks

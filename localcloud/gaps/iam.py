@@ -90,7 +90,7 @@ def _enforce(  # noqa: PLR0917 - the emulator's signature
                 role, action, resource_arn, service_context, by="a call it signed", session=session.rsplit("/", 1)[-1]
             )
             if action in TOUCHES and not denied:
-                rights.require_key_of(role, resource_arn, by=action, session=session.rsplit("/", 1)[-1])
+                rights.require_key_of(role, resource_arn, action=action, by=action, session=session.rsplit("/", 1)[-1])
         elif service == "kms" and ":key/" in resource_arn and iam_evaluator.is_root_access_key(access_key):
             root = f"arn:aws:iam::{get_account_id()}:root"
             rights.require(

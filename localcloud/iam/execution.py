@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services.cloudformation import drift, provisioners
+from ministack.services.cloudformation import custom_resource, drift, provisioners
 
+from localcloud.gaps import patching
 from localcloud.iam import documents
 from localcloud.iam.optional import NEVER, NOT_THEN, OPTIONAL, UNNAMED
 from localcloud.iam.resources import NO_TYPE, Resource, passed_roles, target
-from localcloud.iam.rights import DeniedError, Rights, encryption_context
+from localcloud.iam.rights import TOUCHES, DeniedError, Rights, encryption_context
 
 Properties = dict[str, Any]
 HANDLERS: Final[Mapping[str, Mapping[str, str]]] = json.loads(Path(__file__).with_name("handlers.json").read_text())
 KEY: Final = "AWS::KMS::Key"
+CALL: Final = "lambda:InvokeFunction"
 # The role that acts for the stack operation under way, and its session; "" is whoever asked for it.
 acting: contextvars.ContextVar[tuple[str, str]] = contextvars.ContextVar("acting", default=("", ""))
 
@@ -35,6 +37,7 @@ def creator(account: str) -> str:
 def install(rights: Rights) -> None:
     """Check every resource operation; called after the gaps, so that it comes before what they do."""
     guard = Guard(rights)
+    patching.wrap(custom_resource, "invoke_custom_resource", guard.invoke)
     for kind in HANDLERS:
         handlers = provisioners._RESOURCE_HANDLERS.get(kind)
         if handlers:
@@ -82,6 +85,19 @@ class Guard:
             wrapped["update"] = check_and_update
         return wrapped
 
+    def invoke(
+        self, invoke: Any, request: str, logical_id: str, properties: Properties, *more: Any, **named: Any
+    ) -> Any:
+        """A custom resource's function is called with the rights of the acting role."""
+        role, session = acting.get()
+        function = str(properties.get("ServiceToken", ""))
+        if role:
+            try:
+                self.rights.require(role, CALL, function, by=f"a custom resource: {request}", session=session)
+            except DeniedError as error:
+                raise ValueError(f"Access denied for operation '{CALL}': {error.message}") from None
+        return invoke(request, logical_id, properties, *more, **named)
+
     def wrap_reader(self, kind: str, reader: Any) -> Any:
         read, known = reader
 
@@ -104,6 +120,8 @@ class Guard:
             for action in actions(kind, operation, new, old or {}):
                 for arn, context in self.asked(action, operation, resource):
                     self.rights.require(role, action, arn, context, by=f"{kind} {operation}", session=session)
+                    if action in TOUCHES:
+                        self.rights.require_key_of(role, arn, action=action, by=f"{kind} {operation}", session=session)
         except DeniedError as error:
             raise ValueError(
                 f'Resource handler returned message: "{error.message}" (HandlerErrorCode: AccessDenied)'

@@ -22,6 +22,8 @@ KEY_USE: Final = {
         "kms:ReEncryptTo",
     ),
     "s3": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "s3:GetObject": ("kms:Decrypt",),
+    "s3:GetObjectVersion": ("kms:Decrypt",),
     "secretsmanager": ("kms:Decrypt",),
     "sqs": ("kms:Decrypt", "kms:GenerateDataKey"),
 }
@@ -37,6 +39,7 @@ TOUCHES: Final = frozenset(
         "dynamodb:Scan",
         "dynamodb:UpdateItem",
         "s3:GetObject",
+        "s3:GetObjectVersion",
         "s3:PutObject",
         "secretsmanager:GetSecretValue",
         "sqs:ReceiveMessage",
@@ -113,15 +116,22 @@ class Rights:
             raise DeniedError(f"{service} is not authorized to assume the provided role {role}")
 
     def require_key_of(
-        self, principal: str, resource: str, keys: Mapping[str, Any] | None = None, *, by: str, session: str = ""
+        self,
+        principal: str,
+        resource: str,
+        keys: Mapping[str, Any] | None = None,
+        *,
+        by: str,
+        action: str = "",
+        session: str = "",
     ) -> None:
-        """Raise DeniedError unless the principal may use the key of a resource through the resource's service; what a
-        service delivers in its own name, with `keys` in the context."""
+        """Raise DeniedError unless the principal may use the key of a resource through the resource's service, for
+        `action` if that takes less than most; what a service delivers in its own name, with `keys` in the context."""
         service = resource.split(":")[2]
         account = documents.account_of(principal, resource)
         if key := documents.key_of(resource, account):
             own = not principal.startswith("arn:")
-            actions = DELIVER if own else KEY_USE.get(service, DELIVER)
+            actions = DELIVER if own else KEY_USE.get(action, KEY_USE.get(service, DELIVER))
             self.require_key(principal, key, actions, service, resource, keys, by=by, session=session)
 
     def require_key(  # noqa: PLR0917 - who, which key, what, through which service, for which resource, in which context

@@ -78,6 +78,16 @@ NOTES: Final = (
         by_hand="deploy the version before, run this version's `payctl bootstrap`, deploy, and look at the roles",
     ),
     Note(
+        id="custom-resource-rights",
+        group=Group.DEPLOY,
+        claim="CloudFormation calls the function of a custom resource with the rights of the execution role. A "
+        "rollback of an update sends the earlier properties while the stack's status says ROLLBACK, and one that is "
+        "retained is never asked to delete.",
+        why="the first half is shown by first-deployment; the rest takes a release that is broken on purpose",
+        by_hand="in a test environment, deploy code whose handler raises: the first Region must end as "
+        "UPDATE_ROLLBACK_COMPLETE within minutes, with the answer as its reason, and no other Region begin",
+    ),
+    Note(
         id="tags-of-others",
         group=Group.DEPLOY,
         claim="A key that exists, an API and a domain name cannot be given the environment's tag by the execution "
@@ -94,6 +104,16 @@ NOTES: Final = (
         "whoever uses a table: the roles hold each of them.",
         why="a right too many refuses nothing, so only the log of calls can tell",
         by_hand="CloudTrail's KMS events by dynamodb.amazonaws.com, with the roles as callers",
+    ),
+    Note(
+        id="stripe-itself",
+        group=Group.PAY,
+        claim="Stripe answers as its documentation says; the tests ask localstripe, which keeps no keys. "
+        "A PaymentIntent that was cancelled keeps its latest_charge or last_payment_error; a key is kept for 24 hours; "
+        "a list by creation time shows at once what was created.",
+        why="it takes an account at Stripe",
+        by_hand="run `payctl processor-check` with a key of the test mode, again a day later, and cancel a declined "
+        "PaymentIntent: its payment must still look declined",
     ),
     Note(
         id="merchants-policy",
@@ -127,6 +147,14 @@ NOTES: Final = (
         "CloudFormation may then not find what it is to drop.",
         why="it takes the Region's register, and half an hour of rejoining",
         by_hand='docs/operations.md, "A Region is lost", in a test environment, at once and a day later',
+    ),
+    Note(
+        id="health-checkers",
+        group=Group.FAILOVER,
+        claim="What GetHealthCheckStatus tells of each checker begins with Success or Failure, and turns within a "
+        "minute after `payctl region out` and `in`.",
+        why="only an environment with a domain has health checks, and the domain's check takes none out",
+        by_hand="`payctl region out REGION --reason test` with a domain, and read what it says of DNS; then `in`",
     ),
     Note(
         id="drill-with-600-receipts",

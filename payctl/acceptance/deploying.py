@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 from builder.names import ACCESS_LOGS
 from payctl.acceptance.check import Checks, Group, NotHereError, RefutedError, Stage, require
 from payctl.acceptance.site import Site, Told
-from payctl.environments import deploy, package, templates
+from payctl.environments import deploy
 from payctl.names import artifact_bucket
+from payctl.releases import package, templates
 from stacksets.errors import RegionsFailedError
 from stacksets.model import StackStatus
 from stacksets.stack import same_template

@@ -15,9 +15,10 @@ from payctl.acceptance.deploying import require_none_refused
 from payctl.acceptance.site import Site, Told
 from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
-from payctl.environments import deploy, drift, health, package, plan, templates
-from payctl.environments.templates import Template
+from payctl.environments import deploy, drift, health, plan
 from payctl.names import artifact_bucket
+from payctl.releases import package, templates
+from payctl.releases.templates import Template
 from stacksets.client import StackSetClient
 from stacksets.errors import ToolError
 from stacksets.model import Definition

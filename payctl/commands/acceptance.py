@@ -16,8 +16,9 @@ from payctl.acceptance.check import Verdict
 from payctl.acceptance.run import Memory
 from payctl.acceptance.site import Trace
 from payctl.cloud import Cloud
-from payctl.commands import render
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Options, Run, Yes, confirmer
+from payctl.commands.show import render
 from payctl.drills.local_cloud import LocalCloud
 from payctl.endpoint import LOCAL_ENDPOINT
 from payctl.environment import Environment
@@ -37,8 +38,14 @@ def run_accept(
     run: Run,
     *,
     yes: Yes = False,
-    only: Annotated[list[str] | None, typer.Option(help="Only this group, or check.", metavar="NAME")] = None,
-    skip: Annotated[list[str] | None, typer.Option(help="Not this group, or check.", metavar="NAME")] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this group, or check.", metavar="NAME", autocompletion=completion.groups),
+    ] = None,
+    skip: Annotated[
+        list[str] | None,
+        typer.Option(help="Not this group, or check.", metavar="NAME", autocompletion=completion.groups),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Do not remove the environment.")] = False,
     clean: Annotated[bool, typer.Option("--clean", help="Only remove what earlier runs left.")] = False,
     suffix: Annotated[str, typer.Option(help="The environment's name: accept- and up to 9 more.", metavar="NAME")] = "",

@@ -4,7 +4,8 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import acceptance, costs, deployment, drills, inspection, payments, registers, render
+from payctl.commands import acceptance, costs, deployment, drills, inspection, payments, processors, registers, releases
+from payctl.commands.show import render
 from payctl.version import version
 
 app = typer.Typer(
@@ -14,7 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (deployment, inspection, payments, registers, drills, costs, acceptance):
+for module in (deployment, releases, inspection, payments, processors, registers, drills, costs, acceptance):
     app.add_typer(module.app)
 
 

@@ -11,8 +11,8 @@ import typer
 from builder import settings as settings_file
 from builder.settings import Settings
 from payctl import card_numbers
-from payctl.commands import render
 from payctl.commands.options import OPERATIONS, Command, Run
+from payctl.commands.show import render
 from payctl.costs import memory as memories
 from payctl.costs import prices as price_lists
 from payctl.costs import profile as profiles

@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from builder.names import BOOTSTRAP_STACK
-from payctl.commands import render
+from payctl.commands import completion
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
+from payctl.commands.show import render, render_environment
 from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
 from stacksets.errors import ToolError
 
 app = typer.Typer()
+Lint = Annotated[bool, typer.Option("--lint/--no-lint", help="Lint changed templates first.")]
 
 
 @app.command("bootstrap", cls=Command, rich_help_panel=ENVIRONMENT)
@@ -36,21 +38,21 @@ def run_preflight(run: Run) -> None:
     """
     with run.open() as environment:
         checks = preflight.preflight(environment)
-    run.answer(checks, render.checks)
+    run.answer(checks, render_environment.checks)
     if any(check.ok is False for check in checks):
         raise typer.Exit(1)
 
 
 @app.command("plan", cls=Command, rich_help_panel=ENVIRONMENT)
-def run_plan(run: Run) -> None:
-    """Preview a deployment in every Region; nothing is executed. Exit code: 0 no changes, 2 changes, 3 risky changes.
+def run_plan(run: Run, *, lint: Lint = True) -> None:
+    """Preview a deployment in every Region, and check whether it would begin; nothing is executed.
 
-    Risky is what replaces or removes a resource that holds data, or what AWS refuses in one step.
-    Example: `payctl plan`
+    Exit code: 0 no changes, 2 changes, 3 risky changes, 1 `payctl deploy` would refuse. Risky is what replaces or
+    removes a resource that holds data, or what AWS refuses in one step. Example: `payctl plan`
     """
     with run.open() as environment:
-        preview = plan.plan(environment)
-    run.answer(asdict(preview) | {"exit_code": preview.exit_code}, lambda _: render.plan(preview))
+        preview = plan.plan(environment, lint=lint)
+    run.answer(asdict(preview) | {"exit_code": preview.exit_code}, lambda _: render_environment.plan(preview))
     raise typer.Exit(preview.exit_code)
 
 
@@ -61,9 +63,12 @@ def run_deploy(
     yes: Yes = False,
     parallel: Annotated[bool, typer.Option("--parallel", help="Update all Regions at once: for tests only.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or only start it.")] = True,
-    lint: Annotated[bool, typer.Option("--lint/--no-lint", help="Lint changed templates first.")] = True,
+    lint: Lint = True,
     recreate: Annotated[
-        list[str] | None, typer.Option(help="Recreate a Region whose stack is lost.", metavar="REGION")
+        list[str] | None,
+        typer.Option(
+            help="Recreate a Region whose stack is lost.", metavar="REGION", autocompletion=completion.regions
+        ),
     ] = None,
     test_faults: Annotated[bool, typer.Option("--test-faults", hidden=True)] = False,
 ) -> None:
@@ -96,13 +101,13 @@ def run_deploy(
 def run_status(run: Run) -> None:
     """Show stacks by Region and what needs you: alarms, dead letters, open and parked payments. Read only.
 
-    Exit code 1 unless all is deployed and every function runs the code that was. Example: `payctl status --json`
+    Exit code: 0 all is well, 1 not all is deployed, or runs the code that was built, or could be read ("?"), 2 alarms,
+    dead letters, parked payments or an idle register wait for you. Example: `payctl status --json`
     """
     with run.open() as environment:
         state = status.status(environment)
-    run.answer(state, render.status)
-    if not state.deployed or state.other_code:
-        raise typer.Exit(1)
+    run.answer(state, render_environment.status)
+    raise typer.Exit(state.exit_code)
 
 
 @app.command("outputs", cls=Command, rich_help_panel=ENVIRONMENT)
@@ -138,7 +143,7 @@ def run_destroy(
     with run.open() as environment:
         name, account = environment.names.stack_set, environment.cloud.account
         if plan:
-            run.answer(destroy.plan(environment, delete_data=delete_data), render.destruction)
+            run.answer(destroy.plan(environment, delete_data=delete_data), render_environment.destruction)
             return
         options = destroy.Options(
             delete_data=delete_data,

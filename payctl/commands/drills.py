@@ -6,8 +6,9 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Run, seconds_of
+from payctl.commands.show import render
 from payctl.drills import drill, scenarios
 from payctl.drills.load import Plan, new_prefix
 from payctl.drills.local_cloud import LocalCloud
@@ -22,13 +23,16 @@ faults = typer.Typer(help="Break the local cloud on purpose, and heal it.", no_a
 @app.command("drill", cls=Command, rich_help_panel=OPERATIONS)
 def run_drill(
     run: Run,
-    name: Annotated[str, typer.Argument(help=f"One of {', '.join(scenarios.SCENARIOS)}.")],
+    name: Annotated[
+        str, typer.Argument(help=f"One of {', '.join(scenarios.SCENARIOS)}.", autocompletion=completion.drills)
+    ],
     *,
     payments: Annotated[int, typer.Option(help="How many to make.", min=1)] = 600,
     rate: Annotated[float, typer.Option(help="New payments a second.", min=0.1)] = 20.0,
     window: Annotated[str, typer.Option(help="How long the fault lasts, in the middle.", metavar="TIME")] = "20s",
     seed: Annotated[int, typer.Option(help="Of the random amounts, faults and impatient clients.")] = 0,
     impatient: Annotated[float, typer.Option(help="Share of clients that post to two Regions.", min=0, max=1)] = 0.1,
+    source: Annotated[str, typer.Option(help="What is charged, where the processor needs one.", metavar="TOKEN")] = "",
     wait: Annotated[str, typer.Option(help="How long to wait for quiet afterwards.", metavar="TIME")] = "5m",
     hurry: Annotated[bool, typer.Option("--hurry", help="Call the janitors; do not wait for their minute.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.", metavar="FILE")] = None,
@@ -48,6 +52,7 @@ def run_drill(
             impatient=impatient,
             patience=PATIENCE_SECONDS,
             seed=seed,
+            source=source,
         )
         options = drill.Options(
             name=name, plan=plan, window=seconds_of(window), limit=seconds_of(wait), hurry=hurry, consent=consent
@@ -82,12 +87,23 @@ def run_list(run: Run) -> None:
 @faults.command("set", cls=Command)
 def run_set(
     run: Run,
-    kind: Annotated[str, typer.Argument(help="region-down, service-down, cut, latency, lag, slow-stacks or errors.")],
-    regions: Annotated[list[str] | None, typer.Argument(help="The Region that it affects, or the two.")] = None,
+    kind: Annotated[
+        str,
+        typer.Argument(
+            help="region-down, service-down, cut, latency, lag, slow-stacks or errors.",
+            autocompletion=completion.fault_kinds,
+        ),
+    ],
+    regions: Annotated[
+        list[str] | None,
+        typer.Argument(help="The Region that it affects, or the two.", autocompletion=completion.regions),
+    ] = None,
     *,
     service: Annotated[str, typer.Option(help="As in a signature: dynamodb, s3, lambda.")] = "",
     operation: Annotated[str, typer.Option(help="Such as UpdateItem; all if not given.")] = "",
-    how: Annotated[str, typer.Option(help="fail, throttle, lose-reply or conflict.")] = "",
+    how: Annotated[
+        str, typer.Option(help="fail, throttle, lose-reply or conflict.", autocompletion=completion.fault_effects)
+    ] = "",
     share: Annotated[float | None, typer.Option(help="Share of the calls, 0 to 1.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Latency, lag or delay, in seconds.")] = None,
     jitter: Annotated[float | None, typer.Option(help="Maximum extra delay, in seconds.")] = None,
@@ -109,7 +125,10 @@ def run_set(
 
 @faults.command("clear", cls=Command)
 def run_clear(
-    run: Run, fault: Annotated[str, typer.Argument(help="One fault's id; all if not given.", metavar="[ID]")] = ""
+    run: Run,
+    fault: Annotated[
+        str, typer.Argument(help="One fault's id; all if not given.", metavar="[ID]", autocompletion=completion.faults)
+    ] = "",
 ) -> None:
     """Heal the local cloud: what waited is delivered.
 

@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Run
+from payctl.commands.show import render_environment
 from payctl.environments import drift, why
 
 app = typer.Typer()
@@ -13,14 +14,22 @@ app = typer.Typer()
 
 @app.command("why", cls=Command, rich_help_panel=OPERATIONS)
 def run_why(
-    run: Run, *, operation: Annotated[str, typer.Option(help="An operation's id; the last one if not given.")] = ""
+    run: Run,
+    *,
+    operation: Annotated[
+        str, typer.Option(help="An operation's id; the last one if not given.", autocompletion=completion.operations)
+    ] = "",
 ) -> None:
-    """Explain why the last operation failed, or what it waits for, by Region, with the fix if known. Read only.
+    """Explain how the environment stands: what failed, by Region, with the fix if known; what the last operation waits
+    for; why a deployment would be refused; what is missing. Read only; exit code 2 unless all is good.
 
     Example: `payctl why`
     """
     with run.open() as environment:
-        run.answer(why.why(environment, operation), render.explanation)
+        found = why.why(environment, operation)
+    run.answer(found, lambda found: render_environment.explanation(found, operation))
+    if found.subject:
+        raise typer.Exit(2)
 
 
 @app.command("drift", cls=Command, rich_help_panel=OPERATIONS)
@@ -31,6 +40,6 @@ def run_drift(run: Run) -> None:
     """
     with run.open() as environment:
         drifts = drift.drift(environment)
-    run.answer(drifts, render.drifts)
+    run.answer(drifts, render_environment.drifts)
     if drifts:
         raise typer.Exit(2)

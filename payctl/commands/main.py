@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from builder.settings import SettingsError
 from payctl import card_numbers
 from payctl.advice import explain
-from payctl.commands import render
 from payctl.commands.app import app
+from payctl.commands.show import render
 from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
 from stacksets.progress import Terminal
 

@@ -15,7 +15,8 @@ from typer.main import get_command
 from builder import settings as settings_file
 from payctl import card_numbers
 from payctl.cloud import Cloud
-from payctl.commands import render
+from payctl.commands import completion
+from payctl.commands.show import render
 from payctl.environment import Environment
 from stacksets import progress
 from stacksets.errors import ToolError
@@ -30,7 +31,12 @@ PAYMENTS: Final = "Payments"
 SECONDS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-OfMerchant = Annotated[str, typer.Option("--merchant", help="Only this merchant's of the settings.", metavar="NAME")]
+OfMerchant = Annotated[
+    str,
+    typer.Option(
+        "--merchant", help="Only this merchant's of the settings.", metavar="NAME", autocompletion=completion.merchants
+    ),
+]
 Value = TypeVar("Value")
 
 

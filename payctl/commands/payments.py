@@ -1,20 +1,27 @@
 """Commands that make, follow and close payments."""
 
+import sys
 import time
-from typing import Annotated
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 from payments.protocol.values import kept_as
 
-from payctl.commands import render
+from payctl.commands import completion
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
+from payctl.commands.show import render, render_views
 from payctl.drills import load
 from payctl.drills.client_log import FINAL
 from payctl.payments import logs, merchants, parked, pay
 from payctl.payments.registers import Registers
+from payctl.views import export, listing, timeline
 from stacksets.errors import ToolError
 
 app = typer.Typer()
+views = typer.Typer(help="Look at payments: list, show, export.", no_args_is_help=True)
+app.add_typer(views, name="payments", rich_help_panel=PAYMENTS)
 Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID where there are merchants.", metavar="ID")]
 
 
@@ -26,7 +33,9 @@ def run_pay(
     currency: Annotated[str, typer.Option(help="ISO 4217 code.")] = "USD",
     payment_id: Annotated[str, typer.Option("--id", help="The payment's id; a new one if not given.")] = "",
     timestamp: Annotated[str, typer.Option(help="ISO 8601 with zone, or epoch seconds; now if not given.")] = "",
-    region: Annotated[list[str] | None, typer.Option(help="Where; the home Region if not given.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Where; the home Region if not given.", autocompletion=completion.regions)
+    ] = None,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="In every Region: it is charged once.")] = False,
     domain: Annotated[
         bool, typer.Option("--domain", help="At the environment's domain name, signed for any Region (SigV4A).")
@@ -35,7 +44,10 @@ def run_pay(
     source: Annotated[str, typer.Option(help="The processor's token of what is charged.", metavar="TOKEN")] = "",
     reference: Annotated[str, typer.Option(help="Your own reference.", metavar="TEXT")] = "",
     metadata: Annotated[list[str] | None, typer.Option(help="A note, kept with it.", metavar="NAME=TEXT")] = None,
-    merchant: Annotated[str, typer.Option(help="For this merchant of the settings.", metavar="NAME")] = "",
+    merchant: Annotated[
+        str,
+        typer.Option(help="For this merchant of the settings.", metavar="NAME", autocompletion=completion.merchants),
+    ] = "",
     rate: Annotated[float, typer.Option(help="Make this many payments a second, of random amounts.", min=0)] = 0.0,
     lasting: Annotated[str, typer.Option("--for", help="With --rate: for how long.", metavar="TIME")] = "10s",
     regions: Annotated[str, typer.Option(help="With --rate: where the clients are, a,b or all.")] = "all",
@@ -47,7 +59,7 @@ def run_pay(
     if rate and merchant:
         raise ToolError("--rate pays for no merchant", remedy="leave out --merchant")
     if rate:
-        _pay_at_rate(run, rate, seconds_of(lasting), regions)
+        _pay_at_rate(run, rate, seconds_of(lasting), regions, source)
         return
     if bool(amount) == bool(status):
         raise ToolError("give --amount to pay, or --status ID to look at a payment")
@@ -75,11 +87,11 @@ def run_pay(
         raise typer.Exit(1)
 
 
-def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str) -> None:
+def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str, source: str) -> None:
     """Payments at a rate, each until its end is known. Exit code 1 unless each is final."""
     with run.open() as environment:
         near = environment.regions if regions == "all" else pay.chosen(environment, regions.split(","))
-        log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near)
+        log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near, source=source)
     summary = log.summary()
     run.answer(summary | {"log": log.answers}, lambda _: render.figures(summary))
     if any(payment.state not in FINAL for payment in log.payments.values()):
@@ -180,4 +192,97 @@ def run_resolve(
     run.answer(
         {"payment": payment, "status": ruling.status, "by": ruling.by, "says": done.says},
         lambda _: render.say(f"{payment}: {done.says} by {ruling.by}"),
+    )
+
+
+STATUSES: Final = (*listing.FINAL, *listing.OPEN)
+Since = Annotated[str, typer.Option(help="Not before: 2026-11-28, 2026-11-28T10:30Z, 2h or 7d ago.", metavar="TIME")]
+Until = Annotated[str, typer.Option(help="Before this moment, written likewise.", metavar="TIME")]
+Statuses = Annotated[list[str] | None, typer.Option("--status", help=f"One of {', '.join(STATUSES)}.")]
+Currency = Annotated[str, typer.Option(help="ISO 4217 code.")]
+Least = Annotated[str, typer.Option("--min", help="The smallest amount, in the currency's units.", metavar="AMOUNT")]
+Most = Annotated[str, typer.Option("--max", help="The largest amount.", metavar="AMOUNT")]
+
+
+@views.command("list", cls=Command)
+def run_list(
+    run: Run,
+    *,
+    since: Since = "",
+    until: Until = "",
+    status: Statuses = None,
+    currency: Currency = "",
+    least: Least = "",
+    most: Most = "",
+    merchant: OfMerchant = "",
+    limit: Annotated[int, typer.Option(help="How many to show, the newest first.", min=1)] = 50,
+) -> None:
+    """List payments by their own time, status, amount and merchant, the newest first. Read only.
+
+    Reads the whole public record of one Region, which DynamoDB charges for: rarely for millions of payments.
+    Example: `payctl payments list --since 7d --status DECLINED --min 100 --currency EUR`
+    """
+    wanted = _wanted(since, until, status, currency, least, most, merchant)
+    with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        found = listing.listing(environment, wanted, limit=limit)
+    run.answer(found, render_views.listing)
+
+
+@views.command("show", cls=Command)
+def run_show(run: Run, payment: Payment, *, merchant: OfMerchant = "") -> None:
+    """Show a payment as a whole: what each Region holds, and all that happened, also by the logs, in order. Read only.
+
+    Example: `payctl payments show TXN001`
+    """
+    with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        whole = timeline.whole(environment, kept_as(payment, merchant))
+    run.answer(whole, render_views.whole)
+
+
+@views.command("export", cls=Command)
+def run_export(
+    run: Run,
+    *,
+    output: Annotated[Path | None, typer.Option(help="The file; standard output if not given.", metavar="FILE")] = None,
+    since: Since = "",
+    until: Until = "",
+    status: Statuses = None,
+    currency: Currency = "",
+    least: Least = "",
+    most: Most = "",
+    merchant: OfMerchant = "",
+) -> None:
+    """Export final payments as CSV, in no order. Read only.
+
+    Example: `payctl payments export --since 2026-11-01 --until 2026-12-01 --output november.csv`
+    """
+    if run.as_json and output is None:
+        raise ToolError("--json tells what was written, and CSV goes to standard output", remedy="add --output FILE")
+    wanted = _wanted(since, until, status, currency, least, most, merchant)
+    with run.open() as environment:
+        merchants.require(environment.settings, merchant)
+        rows = listing.finals(environment, wanted)
+        count = export.save(rows, output) if output else export.write(rows, sys.stdout)
+    if output:
+        run.answer({"file": str(output), "payments": count}, lambda _: render.say(f"{output}: {count} payments"))
+
+
+def _wanted(  # noqa: PLR0917 - the options, in their order
+    since: str, until: str, statuses: list[str] | None, currency: str, least: str, most: str, merchant: str
+) -> listing.Wanted:
+    """What the options name. Raises ToolError."""
+    for each in statuses or ():
+        if each not in STATUSES:
+            raise ToolError(f"{each} is no status", remedy=f"use one of {', '.join(STATUSES)}")
+    now, all_of = datetime.now(UTC), listing.Wanted()
+    return listing.Wanted(
+        since=listing.seconds_at(since, now) if since else all_of.since,
+        until=listing.seconds_at(until, now) if until else all_of.until,
+        statuses=tuple(statuses or ()),
+        currency=currency,
+        least=listing.decimal("--min", least) if least else all_of.least,
+        most=listing.decimal("--max", most) if most else all_of.most,
+        merchant=merchant,
     )

@@ -1,25 +1,81 @@
-"""Commands that bring registers, records and workflows back to what they should be."""
+"""Commands that bring registers, records and workflows back to what they should be, and take a Region out meanwhile."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from payctl.commands import render
+from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
+from payctl.commands.show import render, render_views
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
 from payctl.payments.pay import chosen
 from payctl.payments.registers import Registers
+from payctl.regions import service, switch
 from stacksets.errors import ToolError
 
 app = typer.Typer()
+region_app = typer.Typer(help="Take a Region out of service, and put it back.", no_args_is_help=True)
+app.add_typer(region_app, name="region", rich_help_panel=OPERATIONS)
+
+OfRegion = Annotated[str, typer.Argument(help="A Region of the environment.")]
+REASON_LENGTH = 200
+
+
+@region_app.command("out", cls=Command)
+def run_region_out(
+    run: Run,
+    region: OfRegion,
+    *,
+    reason: Annotated[str, typer.Option(help="Why, for those who look later (`payctl status`).", metavar="TEXT")],
+    yes: Yes = False,
+) -> None:
+    """Take a Region out of service: its health check answers 503, so that clients and DNS go elsewhere.
+
+    What is under way there is finished, its register still takes part, and what is sent to its own address is still
+    taken. Refused where fewer than two Regions would serve. Safe to repeat: who took it out first, and why, stays.
+    Example: `payctl region out eu-west-1 --reason "restoring a backup"`
+    """
+    if not 0 < len(reason.strip()) <= REASON_LENGTH or not reason.isprintable():
+        raise ToolError(f"nothing was changed: --reason must be 1 to {REASON_LENGTH} printable characters")
+    with run.open() as environment:
+        chosen(environment, (region,))
+        if not switch.read(environment, region):
+            service.require_out(environment, region)
+            steps = (f"GET /health of {region} answers 503: clients and DNS go elsewhere", f"reason: {reason.strip()}")
+            confirm(environment, "region out", *steps, yes=yes)
+        done = service.take_out(environment, region, reason.strip())
+    _answer(run, done)
+
+
+@region_app.command("in", cls=Command)
+def run_region_in(run: Run, region: OfRegion, *, yes: Yes = False) -> None:
+    """Put a Region back into service, unless it cannot serve. Safe to repeat.
+
+    Example: `payctl region in eu-west-1`
+    """
+    with run.open() as environment:
+        chosen(environment, (region,))
+        service.require_in(environment, region)
+        if taken_out := switch.read(environment, region):
+            confirm(environment, "region in", f"GET /health of {region} answers 200 again ({taken_out})", yes=yes)
+        done = service.put_in(environment, region)
+    _answer(run, done)
+
+
+def _answer(run: Run, done: service.Service) -> None:
+    run.answer(done, render_views.service)
+    if done.failure:
+        raise ToolError(f"{done.region}: {done.failure}", remedy="repeat the command to look again")
 
 
 @app.command("rejoin", cls=Command, rich_help_panel=PAYMENTS)
 def run_rejoin(
     run: Run,
-    region: Annotated[str, typer.Argument(help="The Region whose register was lost.")],
+    region: Annotated[
+        str, typer.Argument(help="The Region whose register was lost.", autocompletion=completion.regions)
+    ],
     *,
     withdraw: Annotated[
         bool, typer.Option("--withdraw", help="Only remove a bar that a refused command left in one Region.")
@@ -47,10 +103,14 @@ def run_rejoin(
     if done.refused:
         payment, reason = next(iter(done.refused.items()))
         more = f" (and {len(done.refused) - 1} more)" if len(done.refused) > 1 else ""
-        raise ToolError(
+        refusal = ToolError(
             f"{region} stays barred: {payment} could not be taught: {reason}{more}",
             remedy=f"repeat `payctl rejoin {region}`",
         )
+        if not run.as_json:
+            raise refusal
+        render.say(f"error: {refusal}", aside=True)  # the answer is one value, and was printed
+        raise typer.Exit(1)
 
 
 @app.command("reconcile", cls=Command, rich_help_panel=OPERATIONS)
@@ -78,7 +138,9 @@ def run_redrive(
     *,
     yes: Yes = False,
     listing: Annotated[bool, typer.Option("--list", help="Only show the dead letters.")] = False,
-    region: Annotated[list[str] | None, typer.Option(help="Where; every Region if not given.")] = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="Where; every Region if not given.", autocompletion=completion.regions)
+    ] = None,
     message: Annotated[str, typer.Option(help="Only the letter with this id.", metavar="ID")] = "",
     transaction: Annotated[
         Path | None, typer.Option(help="A repaired transaction (JSON) to use instead; needs --message.")

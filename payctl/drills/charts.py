@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import vl_convert
 
-from payctl.drills.client_log import Answer, percentiles
+from payctl.drills import client_log
+from payctl.drills.client_log import outcome, percentiles
 from payctl.drills.drill import Drill
 from payctl.drills.scenarios import Outage
 
@@ -30,9 +31,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 }
 INK, FAINT, LINE, FAULT, *REST = VARIABLES
 REGIONS: Final = REST[:3]
-OUTCOMES: Final[Mapping[str, str]] = dict(
-    zip(("settled or known", "accepted", "to repeat (409, 429, 5xx)", "no answer"), REST[3:], strict=True)
-)
+OUTCOMES: Final[Mapping[str, str]] = dict(zip(client_log.OUTCOMES, REST[3:], strict=True))
 CONFIG: Final[Spec] = {
     "font": "system-ui, sans-serif",
     "background": None,
@@ -168,16 +167,6 @@ def payments(drill: Drill) -> Spec:
             "legend": {"orient": "top", "symbolStrokeColor": INK},
         },
     )
-
-
-def outcome(answer: Answer) -> str:
-    """What came of one request, as the pictures name it."""
-    good, accepted, repeat, silent = OUTCOMES
-    if answer.status == 0:
-        return silent
-    if answer.error:
-        return repeat
-    return accepted if answer.status == 202 or answer.state == "PENDING" else good
 
 
 def _panel(height: int, outages: Sequence[Outage], rows: list[dict[str, Any]], mark: Spec, **encoding: Spec) -> Spec:

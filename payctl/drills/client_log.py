@@ -7,6 +7,8 @@ from typing import Any, Final
 
 FINAL: Final = ("SETTLED", "DECLINED", "NOT_CHARGED")
 REFUSED: Final = "REFUSED"
+OUTCOMES: Final = ("settled or known", "accepted", "to repeat (409, 429, 5xx)", "no answer")
+"""What can come of one request, as pictures name it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,6 +41,16 @@ class Answer:
     def nobody(self) -> bool:
         """Whether no API of ours was there to ask: that has no 404 for a POST."""
         return self.method == "POST" and self.status == 404
+
+
+def outcome(answer: Answer) -> str:
+    """What came of one request: one of OUTCOMES."""
+    good, accepted, repeat, silent = OUTCOMES
+    if answer.status == 0:
+        return silent
+    if answer.error:
+        return repeat
+    return accepted if answer.status == 202 or answer.state == "PENDING" else good
 
 
 @dataclass(kw_only=True, slots=True)

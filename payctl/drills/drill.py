@@ -86,7 +86,8 @@ def run(environment: Environment, options: Options) -> Drill:
         raise ToolError(
             f"{options.name} needs an environment that settles by a processor", remedy="set [processor] in the settings"
         )
-    local = LocalCloud(environment.cloud.endpoint) if environment.cloud.endpoint else None
+    cloud, processor = environment.cloud, environment.settings.processor
+    local = LocalCloud(cloud.endpoint, processor.url) if cloud.endpoint else None
     injector = LocalInjector(local) if local else AwsInjector(environment)
     injector.prepare(options.plan.seed)
     with started(environment, options.plan) as load:

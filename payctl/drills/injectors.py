@@ -7,10 +7,9 @@ from payctl.cloud import Cloud
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.scenarios import Outage
 from payctl.environment import Environment
+from payctl.regions import switch
 from stacksets.errors import ToolError
 
-# lambda/payments/health.py: an item of the register table that no payment can have.
-SWITCH: Final = ":health"
 ON_AWS: Final = "region-loss"
 
 
@@ -60,11 +59,8 @@ class AwsInjector:
 
     def begin(self, outage: Outage) -> None:
         for region in outage.regions:
-            self._out.add(region)
-            self._environment.cloud.dynamodb(region).put_item(
-                TableName=self._environment.names.register(region),
-                Item={"TransactionId": {"S": SWITCH}, "out": {"S": "payctl drill"}},
-            )
+            if switch.take_out(self._environment, region, "payctl drill"):
+                self._out.add(region)
 
     def end(self, outage: Outage) -> None:
         self._put_back(outage.regions)
@@ -74,10 +70,8 @@ class AwsInjector:
         self._put_back(tuple(self._out))
 
     def _put_back(self, regions: Sequence[str]) -> None:
-        for region in regions:
-            self._environment.cloud.dynamodb(region).delete_item(
-                TableName=self._environment.names.register(region), Key={"TransactionId": {"S": SWITCH}}
-            )
+        for region in self._out.intersection(regions):  # not what somebody else took out
+            switch.put_in(self._environment, region)
             self._out.discard(region)
 
 

@@ -69,7 +69,8 @@ class Routes(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """`payments` at `rate` a second, their clients spread over the Regions `near`. `impatient` is the share of payments
-    that their client posts to two Regions at once; `patience` how long a client repeats after its first request."""
+    that their client posts to two Regions at once; `patience` how long a client repeats after its first request;
+    `source` what is charged, where the processor needs one."""
 
     payments: int
     rate: float
@@ -78,6 +79,7 @@ class Plan:
     impatient: float = 0.0
     patience: float = 60.0
     seed: int = 0
+    source: str = ""
 
     @property
     def seconds(self) -> float:
@@ -88,6 +90,7 @@ class Plan:
         """The payments, the same for the same seed."""
         dice = random.Random(self.seed)
         now = datetime.now(UTC).isoformat(timespec="seconds")
+        given = {"source": self.source} if self.source else {}
         return [
             Payment(
                 id=f"{self.prefix}-{number:06d}",
@@ -98,6 +101,7 @@ class Plan:
                     "amount": f"{dice.randrange(100, 50_000) / 100:.2f}",
                     "currency": "USD",
                     "timestamp": now,
+                    **given,
                 },
             )
             for number in range(self.payments)
@@ -131,6 +135,7 @@ class Load:
         self._steps: list[Step] = []
         self._numbers = 0
         self._busy = 0
+        self._stopped = False
         self._changed = threading.Condition()
         self._due: SimpleQueue[Step | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name="client", daemon=True) for _ in range(THREADS)]
@@ -148,6 +153,13 @@ class Load:
         for thread in self._threads:
             thread.start()
 
+    def stop(self) -> None:
+        """Begin no request any more."""
+        with self._changed:
+            self._stopped = True
+            self._steps.clear()
+            self._changed.notify()
+
     def join(self) -> ClientLog:
         """Wait until every client knows the outcome of its payment or has given up."""
         for thread in self._threads:
@@ -160,6 +172,8 @@ class Load:
         return time.monotonic() - self._began
 
     def _plan(self, payment: Payment, at: float, method: str, *, detour: int = 0) -> None:
+        if self._stopped:
+            return
         self._numbers += 1
         heapq.heappush(self._steps, Step(at, self._numbers, payment, method, detour))
 
@@ -186,7 +200,7 @@ class Load:
 
     def _ask(self, step: Step) -> Answer | None:
         payment = step.payment
-        if payment.over and not step.detour:
+        if self._stopped or (payment.over and not step.detour):
             return None
         order = self._routes.order(payment.near)
         region = order[(payment.errors + step.detour) % len(order)]
@@ -236,11 +250,14 @@ def started(environment: Environment, plan: Plan) -> Iterator[Load]:
         yield load
 
 
-def pay_at_rate(environment: Environment, *, rate: float, seconds: float, near: Sequence[str]) -> ClientLog:
+def pay_at_rate(
+    environment: Environment, *, rate: float, seconds: float, near: Sequence[str], source: str = ""
+) -> ClientLog:
     """Make payments for some seconds, by clients spread over the Regions `near`, and follow each until its client is
     done. Raises ToolError where the rate makes none."""
     payments = round(rate * seconds)
     if payments < 1:
         raise ToolError(f"{rate:g} payments a second for {seconds:g} s is no payment")
-    with started(environment, Plan(payments=payments, rate=rate, near=tuple(near), prefix=new_prefix("L"))) as load:
+    plan = Plan(payments=payments, rate=rate, near=tuple(near), prefix=new_prefix("L"), source=source)
+    with started(environment, plan) as load:
         return load.join()

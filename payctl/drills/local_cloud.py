@@ -1,19 +1,24 @@
 """The local cloud's admin API: faults, what is under way, and the sandbox processor (see localcloud/)."""
 
 import json
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from localcloud.client import LocalCloudError, admin
 from payctl.cloud import Cloud
+from payctl.endpoint import require_reachable_processor
 from stacksets.errors import ToolError
 
 
 class LocalCloud:
     """A local cloud's admin API. Every failure is a ToolError."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, processor: str = "") -> None:
+        """`processor`: the address of one that behaves as its `/admin` is told, if it is not the local cloud's own."""
         self._endpoint = endpoint
+        self._processor = "" if processor.startswith(f"{endpoint}/") else processor
 
     @classmethod
     def of(cls, cloud: Cloud, what: str) -> "LocalCloud":
@@ -45,11 +50,27 @@ class LocalCloud:
 
     def processor(self) -> dict[str, Any]:
         """The sandbox processor's charges and behaviour."""
-        return self._ask("GET", "/processor/admin")
+        return self._ask_processor("GET")
 
     def set_processor(self, behaviour: dict[str, Any]) -> None:
         """Change some of the sandbox processor's behaviour."""
-        self._ask("PUT", "/processor/admin", behaviour)
+        self._ask_processor("PUT", behaviour)
+
+    def _ask_processor(self, method: str, body: Any = None) -> dict[str, Any]:
+        if not self._processor:
+            return self._ask(method, "/processor/admin", body)
+        require_reachable_processor(self._endpoint, self._processor)
+        connection = HTTPConnection(urlsplit(self._processor).netloc, timeout=30)
+        try:
+            connection.request(method, f"{urlsplit(self._processor).path}/admin", json.dumps(body) if body else None)
+            answer = connection.getresponse()
+            told = json.loads(answer.read())
+        except (OSError, HTTPException, ValueError) as error:
+            remedy = "only a sandbox with /admin can be drilled"
+            raise ToolError(f"{self._processor}/admin does not answer: {error}", remedy=remedy) from error
+        finally:
+            connection.close()
+        return dict(told)
 
     def _ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         try:

@@ -11,9 +11,10 @@ from payctl.drills.load import Load
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.verdict import Aftermath
 from payctl.environment import Environment
-from payctl.environments.contents import call_janitors, running_executions
+from payctl.environments.contents import call_janitors
 from payctl.payments.books import items
 from payctl.payments.tables import bring_forward, due_payments
+from payctl.regions.running import running_executions
 
 # After which a payment in doubt counts as parked: above a janitor's minute and the 30 s between its looks.
 PARKED_SECONDS: Final = 90.0

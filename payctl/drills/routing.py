@@ -40,6 +40,10 @@ class Router:
         by_distance = self.regions[start:] + self.regions[:start]
         return tuple(sorted(by_distance, key=lambda region: not self._well[region]))
 
+    def well(self, region: str) -> bool:
+        """Whether a Region is in DNS."""
+        return self._well[region]
+
     def observe(self, region: str, *, well: bool) -> None:
         """Record one check of a Region's health."""
         self._other[region] = 0 if well == self._well[region] else self._other[region] + 1

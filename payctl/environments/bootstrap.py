@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from builder.names import BOOTSTRAP_STACK, BOUNDARY, ROLES, fill
 from payctl.advice import ADVICE
 from payctl.environment import Environment
-from payctl.environments import templates
-from payctl.environments.templates import Template
+from payctl.releases import templates
+from payctl.releases.templates import Template
 from stacksets import causes
 from stacksets.errors import RegionsFailedError
 from stacksets.model import Definition, Stack

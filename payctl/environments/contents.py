@@ -50,26 +50,6 @@ def call_janitors(environment: Environment, regions: Sequence[str]) -> None:
     together(call, regions)
 
 
-def running_executions(environment: Environment) -> dict[str, int]:
-    """How many workflow executions run in each Region. Read only."""
-    names, cloud = environment.names, environment.cloud
-
-    def count(region: str) -> int:
-        pages = (
-            cloud.stepfunctions(region)
-            .get_paginator("list_executions")
-            .paginate(stateMachineArn=names.state_machine(region), statusFilter="RUNNING")
-        )
-        try:
-            return sum(len(page["executions"]) for page in pages)
-        except ClientError as error:
-            if code_of(error) in GONE:
-                return 0
-            raise failure("list the executions of", names.state_machine(region), error) from error
-
-    return cloud.everywhere(count)
-
-
 def stop_replication(environment: Environment) -> None:
     """Take the replication rules off every receipts bucket, so that emptying one fills no other."""
 

@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import contents, health, lint, package, preflight, templates
-from payctl.environments.package import Package, Placed
-from payctl.environments.templates import Template
+from payctl.environments import health, lint, preflight
+from payctl.environments.gates import refusals
 from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
+from payctl.releases import package, templates
+from payctl.releases.package import Package, Placed
+from payctl.releases.records import Records
+from payctl.releases.templates import Template
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition
@@ -52,39 +55,34 @@ class Deployment:
         self.environment = environment
         self.options = options
         self.settings = environment.settings
-        self.regional: Template = templates.read("regional")
-        self.world: Template = templates.read("global")
-        merchants.require_template(self.regional.document, self.settings)
-        self.package: Package = package.build()
+        self.regional, self.world, self.package = self.load()
         self.steps: list[str] = []
         self._code_versions = ""  # once it is uploaded
+
+    def load(self) -> tuple[Template, Template, Package]:
+        """The templates, of a Region and of what spans Regions, and the code."""
+        regional, world = templates.read("regional"), templates.read("global")
+        merchants.require_template(regional.document, self.settings)
+        return regional, world, package.build()
 
     def run(self) -> Deployed:
         environment, report = self.environment, self.environment.report
         report.phase("Look at what is there")
         environment.runner.settle()
         survey = environment.survey()
-        preflight.refuse_changed_regions(environment, survey)
-        merchants.refuse_changed(survey, self.settings)
-        self._refuse_lost_regions(survey)
-        self._refuse_half_destroyed(survey)
+        refusals.refuse(environment, survey, recreate=self.options.recreate)
         planned = self.planned(survey)
-        if planned:
-            report.phase("Preflight")
-            preflight.require(environment)
-        if planned and self.options.lint:
-            report.phase("Lint the templates")
-            lint.lint(self.regional, self.world, self.settings.regions)
-            lint.cfn_lint((self.regional, self.world), self.settings.regions, note=report.note)
-        if planned:
-            report.phase("Try the functions' code")
-            lint.code(self.package, self.regional, note=report.note)
+        for title, gate in self.gates() if planned else ():
+            report.phase(title)
+            gate()
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
         if planned:
             if not self.options.confirm(planned):
                 raise ToolError("nothing was changed")
+            if survey.stack_set:
+                self._record(good=False)
             self._upload()
             self._bar_recreated(survey)
             self._regional(survey)
@@ -99,7 +97,30 @@ class Deployment:
         if planned:
             self._require_built(survey)
         health.require_built(environment, survey.stacks, self.package.hash)
-        return Deployed(steps=tuple(self.steps), health=health.health(environment))
+        healthy = health.health(environment)
+        self._record(good=True)
+        return Deployed(steps=tuple(self.steps), health=healthy)
+
+    def _record(self, *, good: bool) -> None:
+        """For rollbacks: what writes payments from now on, and in the end that it is well."""
+        Records(self.environment).record(
+            package=self.package,
+            regional=self.regional,
+            world=self.world,
+            regional_parameters=self.regional_parameters(NOT_UPLOADED, ()),
+            global_parameters=self.global_parameters(()),
+            tags=self.tags(),
+            good=good,
+        )
+
+    def gates(self) -> refusals.Gates:
+        """What a deployment that has something to do looks at first. Read only."""
+        note, both = self.environment.report.note, (self.regional, self.world)
+        yield "Preflight", partial(preflight.require, self.environment)
+        if self.options.lint:
+            yield "Lint the templates", partial(lint.lint, *both, self.settings.regions)
+            yield "Run cfn-lint", partial(lint.cfn_lint, both, self.settings.regions, note=note)
+        yield "Try the functions' code", partial(lint.code, self.package, self.regional, note=note)
 
     def planned(self, survey: Survey) -> tuple[str, ...]:
         """What a deployment would do, as sentences; () where nothing. Read only."""
@@ -150,36 +171,29 @@ class Deployment:
         they are linked by: without them, the others would lose what serves their callers."""
         whole = link or (survey.linked and survey.complete)
         present = survey.stack_set.parameters if survey.stack_set else {}
-        parameters = templates.regional_parameters(
+        parameters = self.regional_parameters(
+            self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
+            survey.key_arns() if whole else survey.linked_keys,
+        )
+        return templates.definition(self.regional, url, parameters, self.tags())
+
+    def regional_parameters(self, code_versions: str, key_arns: Sequence[str]) -> dict[str, str]:
+        """What the StackSet is given, with what only the environment knows."""
+        return templates.regional_parameters(
             self.settings,
             code_hash=self.package.hash,
-            code_versions=self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
-            key_arns=survey.key_arns() if whole else survey.linked_keys,
+            code_versions=code_versions,
+            key_arns=key_arns,
             test_faults=self.options.test_faults,
         )
-        return templates.definition(self.regional, url, parameters, templates.tags(self.settings))
 
-    def _refuse_lost_regions(self, survey: Survey) -> None:
-        """A Region's stack that is gone took its register along: a new, empty one would forget who may charge."""
-        if not survey.linked or not survey.usable:
-            return
-        lost = [region for region in (*survey.missing, *survey.broken) if region not in self.options.recreate]
-        if lost:
-            raise ToolError(
-                f"{lost[0]}: its stack is gone from a linked environment, and its payment register with it",
-                remedy=f"finish a `payctl destroy`, or recreate the Region with `payctl deploy --recreate {lost[0]}` "
-                f"and then run `payctl rejoin {lost[0]}`",
-            )
+    def global_parameters(self, key_arns: Sequence[str], *, absent: str = "") -> dict[str, str]:
+        """The same for the global stack."""
+        return templates.global_parameters(self.settings, key_arns, absent=absent)
 
-    def _refuse_half_destroyed(self, survey: Survey) -> None:
-        """Destroying turns the intake off first, and later closes the buckets behind CloudFormation's back: a
-        deployment would not open them again."""
-        off = survey.stack_set and survey.stack_set.parameters.get("Intake") == "off"
-        if off and (closed := contents.closed(self.environment)):
-            raise ToolError(
-                f"{closed[0]}: a `payctl destroy` has emptied and closed the receipts bucket",
-                remedy="finish it with `payctl destroy --delete-data`, then deploy again",
-            )
+    def tags(self) -> dict[str, str]:
+        """Of everything."""
+        return templates.tags(self.settings)
 
     def _bar_recreated(self, survey: Survey) -> None:
         """Nobody may ask an empty register before it has been taught: all must know that before there is one."""
@@ -266,8 +280,7 @@ class Deployment:
 
     def global_definition(self, key_arns: Sequence[str], url: str, *, absent: str = "") -> Definition:
         """What the global stack shall be; `absent` is the Region whose replica is dropped."""
-        parameters = templates.global_parameters(self.settings, key_arns, absent=absent)
-        return templates.definition(self.world, url, parameters, templates.tags(self.settings))
+        return templates.definition(self.world, url, self.global_parameters(key_arns, absent=absent), self.tags())
 
     def _global_differs(self, survey: Survey) -> bool:
         home = self.environment.stacks(self.environment.home)

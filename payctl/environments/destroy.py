@@ -7,6 +7,7 @@ from functools import partial
 from payctl.environment import Environment, Survey
 from payctl.environments import contents, preflight
 from payctl.payments.tables import bring_forward, open_payments
+from payctl.regions.running import running_executions
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition, InstanceStatus
@@ -177,7 +178,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
     """The schedules are off: the janitors are called from here until they have finished what is open."""
     report = environment.report
     for waited in environment.pace.ticks(options.quiet_seconds):
-        waiting, running = open_payments(environment), contents.running_executions(environment)
+        waiting, running = open_payments(environment), running_executions(environment)
         for region in environment.regions:
             state = "WAITING" if waiting[region] or running[region] else "QUIET"
             report.line(region, state, f"{waiting[region]} open payments, {running[region]} workflows")

@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from builder.lint import public, templates
-from payctl.environments.package import Package
-from payctl.environments.templates import FOLDER, Template
+from payctl.releases.package import Package
+from payctl.releases.templates import FOLDER, Template
 from stacksets.errors import ToolError
 
 IMPORTS: Final = """

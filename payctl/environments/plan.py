@@ -8,10 +8,11 @@ from typing import Any
 from builder.lint import evaluate
 from payctl.cloud import together
 from payctl.environment import GLOBAL, Environment, Survey
-from payctl.environments import package, templates
 from payctl.environments.deploy import Deployment, Options
-from stacksets.change_sets import Change, preview
-from stacksets.errors import ToolError
+from payctl.environments.gates.refusals import refuse, told
+from payctl.releases import package, templates
+from stacksets.change_sets import Change, Detail, preview
+from stacksets.errors import Cause, ToolError
 from stacksets.model import Definition, Stack
 from stacksets.stack import differences
 
@@ -20,33 +21,39 @@ TABLES = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """The changes by place; `refused` is what AWS does not do in one step, `notes` what limits this preview."""
+    """The changes by place; `refused` is what AWS does not do in one step, `notes` what limits this preview, `tags` the
+    tags of everything that change, and `obstacles` why `payctl deploy` would not begin."""
 
     places: tuple[str, ...]
     changes: tuple[Change, ...]
     steps: tuple[str, ...]
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    tags: tuple[Detail, ...] = ()
+    obstacles: tuple[Cause, ...] = ()
 
     @property
     def exit_code(self) -> int:
-        """0 nothing to do, 2 changes, 3 changes that lose data or that AWS refuses."""
+        """0 nothing to do, 1 `payctl deploy` would refuse, 2 changes, 3 changes that lose data or that AWS refuses."""
+        if self.obstacles:
+            return 1
         if self.refused or any(change.loses_data for change in self.changes):
             return 3
         return 2 if self.changes or self.steps else 0
 
 
-def plan(environment: Environment) -> Plan:
-    """Preview `payctl deploy`. Only templates are uploaded, under their hash, for change sets to read."""
-    return Planning(environment).run()
+def plan(environment: Environment, *, lint: bool = True) -> Plan:
+    """Preview `payctl deploy`. Only templates are uploaded, under their hash, for change sets to read. Raises ToolError
+    where no deployment may begin at all."""
+    return Planning(environment, lint=lint).run()
 
 
 class Planning:
     """One run of `plan`."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, deployment: Deployment | None = None, *, lint: bool = True) -> None:
         self.environment = environment
-        self.deployment = Deployment(environment, Options())
+        self.deployment = deployment or Deployment(environment, Options(lint=lint))
         self.notes: list[str] = []
         self._keys_to_come = [f"arn:aws:kms:{region}" for region in environment.regions]
 
@@ -54,18 +61,36 @@ class Planning:
         environment = self.environment
         environment.report.phase("Look at what is there")
         survey = environment.survey()
+        refuse(environment, survey)
         places = (*environment.regions, GLOBAL)
         steps = self.deployment.planned(survey)
         if not steps:
             return Plan(places=places, changes=(), steps=())
+        obstacles = told(environment, self.deployment.gates())
         environment.report.phase("Preview every place")
-        changes = together(lambda place: self._changes(survey, place), places)
+        changes: dict[str, tuple[Change, ...]] = {}
+        try:
+            changes = together(lambda place: self._changes(survey, place), places)
+        except ToolError as error:
+            if not obstacles:
+                raise
+            self.notes.append(f"no preview: {error.message}")
         return Plan(
             places=places,
             changes=tuple(change for of_place in changes.values() for change in of_place),
             steps=steps,
             refused=tuple(self._refused(survey)),
             notes=tuple(dict.fromkeys(self.notes)),
+            tags=self._tags(survey),
+            obstacles=obstacles,
+        )
+
+    def _tags(self, survey: Survey) -> tuple[Detail, ...]:
+        present = survey.stack_set.tags if survey.stack_set else {}
+        wanted = templates.tags(self.environment.settings)
+        return tuple(
+            Detail(name=name, why="settings", before=present.get(name, ""), after=wanted.get(name, ""))
+            for name in (differences(present, wanted) if present else ())
         )
 
     def _changes(self, survey: Survey, place: str) -> tuple[Change, ...]:
@@ -89,7 +114,7 @@ class Planning:
         template, environment = self.deployment.world, self.environment
         stack = survey.global_stack
         if stack.status.absent or stack.status.unusable:
-            parameters = templates.global_parameters(environment.settings, self._keys_to_come)
+            parameters = self.deployment.global_parameters(self._keys_to_come)
             return tuple(creations(template.document, parameters, environment.home, GLOBAL))
         present = environment.stacks(environment.home).template(stack.name)
         if not survey.complete:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
+from payctl import named
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
 from payctl.environments import bootstrap
+from payctl.named import ABSENT, FORBIDDEN
 from payctl.names import artifact_bucket
 from payctl.payments import merchants
+from payctl.releases import templates
 from stacksets.errors import Cause, RegionsFailedError, ToolError, code_of
 
 if TYPE_CHECKING:
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
 KEYS = 100_000  # customer keys a Region, the default quota
-ABSENT = {"404", "NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}
-FORBIDDEN = {"403", "AccessDenied"}
 BOOTSTRAP = "run `payctl bootstrap`"
 # Seconds: how long after its creation a role may not be usable everywhere, and how long to wait for that.
 FRESH, PATIENCE = 600.0, 180.0
@@ -216,25 +217,25 @@ def keys(environment: Environment, survey: Survey, region: str) -> Checks:
 
 
 def names_free(environment: Environment, survey: Survey, region: str) -> Checks:
-    """Whether a stack that does not exist yet would find its names taken, by a leftover perhaps."""
-    names, cloud = environment.names, environment.cloud
-    receipts, register, processor = names.receipts(region), names.register(region), names.processor(region)
-    s3, dynamodb, functions = cloud.s3(region), cloud.dynamodb(region), cloud.functions(region)
-    candidates: list[tuple[str, Callable[[], object]]] = []
-    if region not in survey.usable:
-        candidates += [
-            (f"bucket {receipts}", lambda: s3.head_bucket(Bucket=receipts)),
-            (f"table {register}", lambda: dynamodb.describe_table(TableName=register)),
-            (f"function {processor}", lambda: functions.get_function(FunctionName=processor)),
-        ]
-    if survey.global_stack.status.absent:
-        candidates.append((f"table {names.table}", lambda: dynamodb.describe_table(TableName=names.table)))
-    taken = [name for name, look in candidates if _exists(look)]
+    """Whether what is yet to be made would find its name taken, by a leftover perhaps."""
+    settings, cloud, stacks = environment.settings, environment.cloud, environment.stacks(region)
+    stack = survey.stacks[region]
+    held = {} if stack.status.absent else stacks.resources(stack.id)
+    linked = templates.regional_parameters(settings, code_hash="", key_arns=environment.regions)
+    taken = [*named.taken(cloud, region, templates.read("regional").document, linked, held=held)]
+    shared = survey.global_stack
+    held = {} if shared.status.absent else environment.stacks(environment.home).resources(shared.id)
+    kinds = named.KINDS if region == environment.home else named.EVERYWHERE
+    wanted = templates.global_parameters(settings, environment.regions)
+    taken += named.taken(cloud, region, templates.read("global").document, wanted, held=held, kinds=kinds)
     remedy = "remove it, or choose another ENVIRONMENT_SUFFIX"
+    # What is being made just now is of this environment, though no stack told of it when it was asked.
+    under_way = taken and not all(operation.status.done for operation in environment.runner.operations())
     for name in taken:
-        yield Check("names", region, False, f"{name} exists already and is not of this environment", remedy)
-    if candidates and not taken:
-        yield Check("names", region, True, "free")
+        ok = None if under_way else False
+        yield Check("names", region, ok, f"{name} exists already and is not of this environment", remedy)
+    if not taken:
+        yield Check("names", region, True, "free, or of this environment")
 
 
 def certificate(environment: Environment, _survey: Survey, region: str) -> Checks:
@@ -287,17 +288,6 @@ def _answers(checks: Iterable[RegionalCheck], environment: Environment, survey: 
             subject = check.__name__.replace("_", " ")
             answers.append(Check(subject, region, False, problem.message, problem.remedy))
     return answers
-
-
-def _exists(look: Callable[[], object]) -> bool:
-    """A 403 on a bucket's name is somebody else's bucket: taken all the same."""
-    try:
-        look()
-    except ClientError as error:
-        if code_of(error) not in ABSENT | FORBIDDEN:
-            raise
-        return code_of(error) in FORBIDDEN
-    return True
 
 
 def _stack_set_in(environment: Environment, region: str) -> bool:

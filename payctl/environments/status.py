@@ -1,11 +1,12 @@
 """The state of an environment: operation, stacks by Region, what needs an operator's eye, and what it offers."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from payments.protocol.values import DECLINED, NOT_CHARGED, SETTLED
 
 from payctl import signed_http
 from payctl.advice import explain
@@ -15,12 +16,16 @@ from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
 from payctl.payments.registers import Registers
 from payctl.payments.tables import due_payments
-from stacksets.errors import ToolError
+from payctl.regions import switch
+from payctl.regions.switch import TakenOut
+from stacksets.errors import SilentError, ToolError
 from stacksets.model import StackStatus
 
 UNKNOWN = "UNKNOWN"  # what the home Region alone knows, while it is silent
 # Looking at a payment asks three Regions: a status is no place to do that thousands of times.
 LOOKED_AT = 100
+FINAL = (SETTLED, DECLINED, NOT_CHARGED)
+Answer = TypeVar("Answer")
 # The key in the outputs, and the regional output it is made of.
 BY_REGION = {
     "lambda_function_arns": "FunctionArn",
@@ -67,22 +72,34 @@ class GlobalStack:
 
 @dataclass(frozen=True, kw_only=True)
 class Attention:
-    """What needs an operator in a Region. `register`: why its register is not in use; `trouble`: why the Region could
-    not be asked; "" is all well."""
+    """What needs an operator in a Region; None is what could not be read. `register`: why its register is not in use;
+    `trouble`: what could not be asked, and why; "" is all well. `open`: the payments in its register without an end;
+    where many are due, those that were not looked at count as well."""
 
     region: str
-    alarms: tuple[str, ...] = ()
-    dead_letters: int = 0
+    alarms: tuple[str, ...] | None = ()
+    dead_letters: int | None = 0
     register: str = ""
-    open: int = 0
-    parked: int = 0
+    open: int | None = 0
+    parked: int | None = 0
     trouble: str = ""
+
+    @property
+    def unknown(self) -> bool:
+        """Whether something could not be read."""
+        return None in (self.alarms, self.dead_letters, self.open, self.parked)
+
+    @property
+    def waits(self) -> bool:
+        """Whether something waits for an operator."""
+        return bool(self.alarms or self.dead_letters or self.parked or self.register)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
     """What is there. `deployed`: every Region and the global stack are current; `silent`: the Regions that do not
-    answer; `stack_set` is "" where there is no environment; `regions` is () unless something can wait for somebody."""
+    answer; `stack_set` is "" where there is no environment; `regions` is () unless something can wait for somebody;
+    `out`: the Regions that an operator took out of service."""
 
     environment: str
     account: str
@@ -96,6 +113,14 @@ class Status:
     deployed: bool
     regions: tuple[Attention, ...] = ()
     other_code: tuple[OtherCode, ...] = ()
+    out: tuple[TakenOut, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 all is well, 1 it is not deployed as it was built or not all could be read, 2 something waits."""
+        if not self.deployed or self.other_code or any(each.unknown for each in self.regions):
+            return 1
+        return 2 if any(each.waits for each in self.regions) else 0
 
 
 def status(environment: Environment) -> Status:
@@ -126,6 +151,7 @@ def status(environment: Environment) -> Status:
         deployed=deployed,
         regions=attention(environment) if deployed or silent else (),
         other_code=health.other_code(environment, survey.stacks, tolerant=True),
+        out=switch.known(environment) if survey.stack_set or not known else (),
     )
 
 
@@ -158,28 +184,61 @@ def _last_operation(environment: Environment) -> LastOperation | None:
 def attention(environment: Environment) -> tuple[Attention, ...]:
     """Look into every Region at once. Parked payments are counted where they were decided to be charged."""
     registers = Registers(environment)
-    idle = membership.idle(environment)
+    try:
+        idle, unasked = membership.idle(environment), ""
+    except ToolError as error:
+        idle, unasked = {}, error.message
 
-    def look(region: str) -> tuple[Attention, Iterable[str]]:
-        try:
-            due = [] if idle.get(region) == membership.MISSING else due_payments(environment, region)
-            return Attention(
-                region=region,
-                alarms=tuple(sorted(health.firing(environment, region))),
-                dead_letters=dead_letters.count(environment, region),
-                register=idle.get(region, ""),
-                open=len(due),
-            ), due
-        except (ClientError, BotoCoreError) as error:
-            return Attention(region=region, trouble=explain(error).message), ()
-        except ToolError as error:
-            return Attention(region=region, trouble=error.message), ()
+    def look(region: str) -> tuple[Attention, Sequence[str] | None]:
+        reading = Reading(unasked)
+        due = reading.of(lambda: [] if idle.get(region) == membership.MISSING else due_payments(environment, region))
+        alarms = reading.of(lambda: tuple(sorted(health.firing(environment, region))))
+        letters = reading.of(lambda: dead_letters.count(environment, region))
+        needs = Attention(
+            region=region,
+            alarms=alarms,
+            dead_letters=letters,
+            register=idle.get(region, ""),
+            trouble="; ".join(reading.troubles),
+        )
+        return needs, due
 
     answers = environment.cloud.everywhere(look)
-    due = sorted({payment for _, payments in answers.values() for payment in payments})[:LOOKED_AT]
-    standings = [registers.inspect(payment) for payment in due]
+    due = sorted({payment for _, payments in answers.values() for payment in payments or ()})
+    standings = registers.standings(due[:LOOKED_AT])
+    over = {standing.payment for standing in standings if standing.status in FINAL}
     parked = Counter(s.value.region if s.value else environment.home for s in standings if s.parked)
-    return tuple(replace(needs, parked=parked[region]) for region, (needs, _) in answers.items())
+    # What is parked is due in two Regions: it is known without any one of them.
+    known = sum(payments is not None for _, payments in answers.values()) >= len(answers) - 1
+    more = f"{LOOKED_AT} of {len(due)} payments looked at" if len(due) > LOOKED_AT else ""
+    return tuple(
+        replace(
+            needs,
+            open=None if payments is None else len({*payments} - over),
+            parked=parked[region] if known else None,
+            trouble="; ".join(filter(None, (needs.trouble, more))),
+        )
+        for region, (needs, payments) in answers.items()
+    )
+
+
+class Reading:
+    """What is read of one Region: None, and why, for what cannot be; a Region that is silent is asked no more."""
+
+    def __init__(self, trouble: str) -> None:
+        self.troubles = dict.fromkeys(filter(None, (trouble,)))
+        self._silent = False
+
+    def of(self, ask: Callable[[], Answer]) -> Answer | None:
+        if self._silent:
+            return None
+        try:
+            return ask()
+        except (ClientError, BotoCoreError, ToolError) as error:
+            told = error if isinstance(error, ToolError) else explain(error)
+            self.troubles[told.message] = None
+            self._silent = isinstance(told, SilentError)
+            return None
 
 
 def outputs(environment: Environment) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,16 @@ MEANING = {
     503: "OUTCOME UNKNOWN: the payment may still be accepted and charged. Repeat with the same id, in any Region",
     504: "OUTCOME UNKNOWN: repeat with the same id",
 }
+# The same for who only looks.
+FOUND = {
+    200: "this is where it stands",
+    202: "accepted, will be settled: look again",
+    403: "refused: the signature, the caller's rights, or the merchant that it acts for",
+    404: "there is none of this account",
+    429: "too many requests: look again later",
+    503: "too few Regions answered to tell: look again",
+}
+UNTOLD = "where it stands was not told: look again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,8 +106,10 @@ def pay_at_domain(environment: Environment, transaction: dict[str, Any], merchan
 
 
 def look(environment: Environment, payment_id: str, regions: Sequence[str], merchant: str = "") -> list[Reply]:
-    """GET the payment in each of the Regions. Read only."""
-    return [_ask(environment, "GET", f"/payments/{payment_id}", region, None, by=merchant) for region in regions]
+    """GET the payment in each of the Regions; each meaning names what was looked up. Read only."""
+    sought = f"payment {payment_id}{f' of merchant {merchant}' if merchant else ''}"
+    replies = [_ask(environment, "GET", f"/payments/{payment_id}", region, None, by=merchant) for region in regions]
+    return [replace(reply, meaning=f"{sought}: {FOUND.get(reply.status, UNTOLD)}") for reply in replies]
 
 
 def note_ruling(environment: Environment, payment_id: str) -> None:

@@ -3,7 +3,7 @@
 The code is the functions' own (lambda/payments/protocol/operations.py), against the same three tables.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -72,6 +72,7 @@ class Registers:
             state_machine=names.state_machine(region),
             endpoint=environment.cloud.endpoint,
             test_faults=False,
+            kind=parameters.get("ProcessorKind") or "http",
         )
 
     def context(self, region: str = "") -> Context:
@@ -128,6 +129,10 @@ class Registers:
         """Where a payment stands. Read only."""
         return self.run(operations.inspect(self.context(), payment))
 
+    def standings(self, payments: Sequence[str]) -> list[Standing]:
+        """Where several payments stand. Read only."""
+        return list(self._each(self.inspect, payments))
+
     def parked(self) -> list[Standing]:
         """The payments that wait for the processor or for an operator, also while one Region is silent: what is parked
         is due in two Regions. Raises ToolError when fewer than two answer."""
@@ -141,7 +146,7 @@ class Registers:
         answering = [region for region in self.environment.regions if region not in silent]
         due = self.environment.cloud.everywhere(lambda region: due_payments(self.environment, region), answering)
         payments = sorted(set[str]().union(*due.values()))
-        return [standing for standing in self._each(self.inspect, payments) if standing.parked]
+        return [standing for standing in self.standings(payments) if standing.parked]
 
     def resolve(self, payment: str, ruling: Ruling) -> Done:
         """Close a payment that is parked, as the operator rules, unless the processor says otherwise."""
@@ -222,7 +227,7 @@ class Registers:
         if not done.done:
             raise ToolError(f"the register of {region} cannot be barred: {done.says}", remedy="repeat the command")
 
-    def _each(self, call: Callable[[str], Answer], payments: list[str]) -> Iterator[Answer]:
+    def _each(self, call: Callable[[str], Answer], payments: Sequence[str]) -> Iterator[Answer]:
         for start in range(0, len(payments), AT_ONCE):
             yield from together(call, payments[start : start + AT_ONCE]).values()
 

@@ -63,6 +63,16 @@ def deploy(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> Sit
     for part in ("lambda", "templates"):
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
+    settings(cloud, name, folder, **replace)
+    site = Site(cloud, name, folder)
+    for command in ("bootstrap", "deploy"):  # which must be told what the roles of the account may touch
+        done = site.payctl(command, "--yes")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return site
+
+
+def settings(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> None:
+    """Write the settings of an environment that settles by the sandbox processor, and make its secrets."""
     lines = (ROOT / "deployment.toml").read_text().splitlines()
     processor = {"url": f'"{cloud.admin_url}/processor"', "secret_name": f'"payment-psp-{name}"'}
     for setting, value in (SETTINGS | processor | replace).items():
@@ -75,11 +85,6 @@ def deploy(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> Sit
         secrets.create_secret(Name=f"payment-psp-{name}", SecretString=SECRET)
     # A key the processor forgets at once protects nobody: whatever is charged once here, the register did it.
     cloud.admin("PUT", "/processor/admin", {"honour_keys": False})
-    site = Site(cloud, name, folder)
-    for command in ("bootstrap", "deploy"):  # which must be told what the roles of the account may touch
-        done = site.payctl(command, "--yes")
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return site
 
 
 def bootstrap(cloud: LocalCloud) -> None:

@@ -50,12 +50,14 @@ def test_on_aws_a_region_is_lost_by_its_health_switch_and_put_back(aws: Cloud, m
             assert "out" in call["Item"]
             calls.append(("out", self.region, call["TableName"]))
 
-        def delete_item(self, **call: Any) -> None:
+        def delete_item(self, **call: Any) -> dict[str, Any]:
             assert call["Key"] == {"TransactionId": {"S": ":health"}}
             calls.append(("in", self.region, call["TableName"]))
+            return {}
 
     monkeypatch.setattr(aws, "dynamodb", Table)
     monkeypatch.setattr(Cloud, "account", "123456789012")
+    monkeypatch.setattr(Cloud, "caller", "arn:aws:iam::123456789012:role/operator")
     injector = injectors.AwsInjector(Environment(aws, Silent(), Pace()))
     outage = Outage(start=0, end=1, regions=("us-east-1",), what="out")
     injector.begin(outage)

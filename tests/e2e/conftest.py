@@ -8,8 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import localcloud
+from builder import settings as settings_file
 from localcloud.client import LocalCloud
+from payctl.cloud import Cloud
 from payctl.drills.history import contradictions, in_words
+from payctl.environment import Environment as Opened
+from stacksets.progress import Silent
+from stacksets.waiting import Pace
 from tests.e2e.support import ROOT, Environment, decisions, deploy, with_processor
 
 
@@ -40,6 +45,15 @@ def psp(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environm
 def forgetful(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Environment:
     """Settles by a processor that does not: what is in doubt is parked."""
     return with_processor(cloud, "forgetful", tmp_path_factory.mktemp("forgetful"), deduplicates="false")
+
+
+@pytest.fixture
+def opened(dev: Environment, monkeypatch: pytest.MonkeyPatch) -> Opened:
+    """`dev` as payctl opens it."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    settings = settings_file.load(dev.settings, {"ENVIRONMENT_SUFFIX": dev.name})
+    return Opened(Cloud.of(settings, local=True, endpoint=dev.cloud.endpoint), Silent(), Pace(first=0.02))
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,8 @@ import localcloud
 from localcloud.client import ACCOUNT, LocalCloud
 from payctl.drills.client_log import Answer
 from payctl.drills.history import payload_of, shown
+from tests import shapes
+from tests.contract import answers as contract
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 ROOT = Path(__file__).parents[2]
@@ -81,6 +83,7 @@ class Environment:
         )
         if check:
             assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+        shapes.hold(arguments, done.stdout)
         return done
 
     def client(self, service: str, region: str = REGIONS[0], **credentials: str) -> Any:
@@ -149,6 +152,8 @@ class Environment:
                     **(shown(told) if status in (200, 201, 202) else {}),
                 )
             )
+        wrong = contract.fault(method, path, answer.status_code, answer.headers, told)
+        assert not wrong, wrong
         return Reply(answer.status_code, dict(answer.headers), told)
 
     def brought_otherwise(self, payment: str) -> None:

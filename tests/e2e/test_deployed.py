@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from localcloud.client import ACCOUNT
-from payctl.environments import package
+from payctl.releases import package
 from tests.e2e.support import REGIONS, ROOT, Environment, eventually
 
 TAGS = {"Environment": "dev", "Application": "multi-region-payment-processing", "CostCenter": "finance"}

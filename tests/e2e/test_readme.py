@@ -1,5 +1,6 @@
 """Every command of the README runs, in an environment of its own beside another, and leaves that one alone."""
 
+import json
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from localcloud.client import ACCOUNT, LocalCloud
-from tests.e2e.support import REGIONS, ROOT, Environment, deploy, program
+from tests.e2e.support import REGIONS, ROOT, Environment, deploy, eventually, program
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = [
@@ -73,6 +74,27 @@ def test_make_demo_runs_and_shows_the_payment_in_three_regions() -> None:
     done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert all(re.search(rf"{region}\W+SETTLED\W+99\.99 USD", done.stdout) for region in REGIONS), done.stdout
+
+
+@pytest.mark.evidence
+def test_fresh_environment_has_no_alarm_of_the_busy_one_beside_it(dev: Environment, second: Environment) -> None:
+    """In a Region that both live in."""
+
+    def firing(environment: Environment) -> set[str]:
+        alarms = environment.client("cloudwatch", REGIONS[0]).get_paginator("describe_alarms").paginate()
+        found = [each for page in alarms for each in page["MetricAlarms"] if each["StateValue"] == "ALARM"]
+        return {each["AlarmName"] for each in found if each["AlarmName"].endswith(f"-{environment.name}")}
+
+    queue = dev.client("sqs")
+    letters = queue.get_queue_url(QueueName=f"payment-dead-letters-{REGIONS[0]}-dev")["QueueUrl"]
+    queue.send_message(QueueUrl=letters, MessageBody="{}")
+    try:
+        eventually(lambda: f"payment-dead-letters-{REGIONS[0]}-dev" in firing(dev))
+        assert firing(second) == set()
+        told = json.loads(second.payctl("status", "--json", check=False).stdout)
+        assert [each["alarms"] for each in told["regions"]] == [[], [], []]
+    finally:
+        queue.purge_queue(QueueUrl=letters)
 
 
 def test_the_payctl_and_aws_commands_of_the_readme_run_beside_another_environment(

@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from builder.names import ARTIFACTS_KEY
 from localcloud.client import LocalCloud
 from tests.e2e.support import REGIONS, Environment, decisions, eventually
 from tests.rights import record, replay
@@ -97,7 +98,9 @@ def test_this_run_proves_every_right(request: pytest.FixtureRequest, dev: Enviro
     for region in REGIONS:
         for alias in dev.client("kms", region).list_aliases()["Aliases"]:
             if alias["AliasName"].startswith(f"alias/payment-processing-{region}-"):
-                keys[alias["TargetKeyId"]] = region
+                keys[alias["TargetKeyId"]] = f"Key-{region}"
+            elif alias["AliasName"] == ARTIFACTS_KEY:
+                keys[alias["TargetKeyId"]] = f"ArtifactKey-{region}"
 
     def unproven() -> list[Right]:
         said = list(record.in_words_of_templates(decisions(cloud), keys))

@@ -22,7 +22,8 @@ import payments.janitor
 import payments.log
 import payments.members
 import payments.metrics
-import payments.processor
+import payments.processors.common
+import payments.processors.http  # before any mutant is applied: it keeps the names that it imports
 import payments.replies
 import payments.runtime
 import payments.store
@@ -128,7 +129,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
             payments.log,
             payments.members,
             payments.metrics,
-            payments.processor,
+            payments.processors.common,
             payments.runtime,
             payments.store,
             botocore.endpoint,
@@ -136,7 +137,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     ),
     *(
         (module, "threading", SimpleNamespace(Lock=Lock, Thread=Thread))
-        for module in (payments.aws, payments.http, payments.processor, payments.store, payments.workers)
+        for module in (payments.aws, payments.http, payments.processors.common, payments.store, payments.workers)
     ),
     *((module, "sys", SimpleNamespace(stdout=Output)) for module in (payments.log, payments.metrics)),
     *((module, "SimpleQueue", Queue) for module in (payments.replies, payments.workers)),

@@ -1,7 +1,8 @@
 """Mutants of what the flows' campaign does not run, or does not see: drivers, handlers, connections, `payctl`."""
 
-from payments import janitor, members, processor, store
+from payments import janitor, members, store
 from payments.aws import Aws
+from payments.processors import common
 from payments.protocol import flows, rejoining, settlement, sweep
 
 from payctl.payments import registers
@@ -100,7 +101,7 @@ MUTANTS = (
         "409 from the processor is taken as not sent",
         (
             Edit(
-                processor.Processor.charge,
+                common.meaning,
                 "ANSWERS.get(reply.status, Meaning.UNKNOWN)",
                 "Meaning.NOT_DONE if reply.status == 409 else ANSWERS.get(reply.status, Meaning.UNKNOWN)",
             ),
@@ -110,13 +111,13 @@ MUTANTS = (
     Mutant(
         "broken_is_not_sent",
         "a connection that dies after a charge was sent is taken as not sent",
-        (Edit(processor.Processor._ask, "Trouble.NO_ANSWER", "Trouble.NO_CONNECTION"),),
+        (Edit(common.Client.ask, "Trouble.NO_ANSWER", "Trouble.NO_CONNECTION"),),
         PROCESSOR._replace(harsh=True),
     ),
     Mutant(
         "charge_repeated",
         "a charge goes over a kept connection, and again over a new one when that turns out to be dead",
-        (Edit(processor.Processor._ask, 'again=method == "GET"', "again=True"),),
+        (Edit(common.Client.ask, 'again=method == "GET"', "again=True"),),
         PROCESSOR._replace(harsh=True),
     ),
     # ---------------------------------------------------------------------- what the flows' campaign sees as well

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -77,27 +78,109 @@ def gone(pid: int) -> bool:
 
 
 def test_background_and_stop(tmp_path: Path, free_port: int) -> None:
-    """One line each; a second start on the port names the port and the remedy; nothing is left."""
+    """One line each; a second start and a second stop change nothing; nothing is left."""
     port = ("--port", str(free_port))
     started = command(tmp_path, *port, "--background")
     assert started.returncode == 0, started.stderr
-    assert f"http://127.0.0.1:{free_port}" in started.stdout
+    first, second = started.stdout.splitlines()
+    assert first.startswith(f"local cloud on http://127.0.0.1:{free_port} (pid ")
+    assert f"--endpoint http://127.0.0.1:{free_port}" in second
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
     try:
         again = command(tmp_path, *port, "--background")
-        assert again.returncode == 1
-        assert again.stderr.splitlines() == [
-            f"localcloud: port {free_port} is in use; a local cloud runs there: stop it with "
-            f"`python -m localcloud --stop --port {free_port}`, or use --port"
-        ]
-        foreground = command(tmp_path, *port)
-        assert (foreground.returncode, foreground.stderr) == (1, again.stderr)
+        assert again.returncode == 0
+        assert again.stdout == first.replace(" (pid", " runs already (pid") + "\n"
+        for tried in (command(tmp_path, *port), command(elsewhere, *port, "--background")):
+            assert tried.returncode == 1
+            assert tried.stderr == (
+                f"localcloud: port {free_port} is in use; a local cloud of another folder runs there: stop it in that "
+                "folder, or choose a port with --port\n"
+            )
+        stopped = command(elsewhere, *port, "--stop")
+        assert stopped.returncode == 1
+        assert stopped.stderr.endswith("was started in another folder: stop it there\n")
+        assert local_client.answers(free_port)
     finally:
         stopped = command(tmp_path, *port, "--stop")
-    assert stopped.returncode == 0, stopped.stderr
+    assert (stopped.returncode, stopped.stdout) == (0, f"local cloud on port {free_port} stopped\n")
     assert not local_client.answers(free_port)
-    assert command(tmp_path, *port, "--stop").returncode == 1
+    again = command(tmp_path, *port, "--stop")
+    assert (again.returncode, again.stdout) == (0, f"no local cloud runs on port {free_port}\n")
     left = [path.name for path in (tmp_path / ".run" / f"localcloud-{free_port}").iterdir()]
     assert left == ["log"]
+
+
+def test_its_own_page_says_how_other_programs_reach_it(cloud: localcloud.LocalCloud) -> None:
+    page = (Path(localcloud.__file__).parent / "README.md").read_text()
+    (script,) = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    done = subprocess.run(
+        ["bash", "-euc", script.replace(":4566", f":{cloud.port}")],
+        env={"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+    made, listed, printed = done.stdout.splitlines()
+    assert made.endswith("/mine"), done.stderr
+    assert (listed, printed) == (made, f"['{made}']")
+
+
+def make(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """As a user types it, in a folder that holds what this one does, without a virtual environment of its own."""
+    root = Path(localcloud.__file__).parent.parent
+    for name in ("Makefile", "localcloud"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(root / name)
+    return subprocess.run(
+        ["make", *arguments, f"PYTHON={sys.executable}"],
+        cwd=folder,
+        env={key: value for key, value in os.environ.items() if not key.startswith("MAKE")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=90,
+    )
+
+
+def test_make_clean_and_down_never_break_a_running_local_cloud(tmp_path: Path, free_port: int) -> None:
+    """Nor do they build anything: there is no virtual environment here."""
+    make(tmp_path)  # the links
+    started = command(tmp_path, "--port", str(free_port), "--background")
+    assert started.returncode == 0, started.stderr
+    try:
+        (tmp_path / "build").mkdir()
+        refused = make(tmp_path, "clean")
+        assert refused.returncode == 2
+        assert refused.stderr.startswith(
+            "localcloud: nothing was removed, for a local cloud runs in this folder: "
+            f"`make down PORT={free_port}` first"
+        )
+        assert (tmp_path / "build").exists()
+        assert make(tmp_path, "down", "PORT=1").returncode == 0
+        assert local_client.answers(free_port)
+    finally:
+        stopped = make(tmp_path, "down", f"PORT={free_port}")
+    assert (stopped.returncode, stopped.stdout) == (0, f"local cloud on port {free_port} stopped\n")
+    assert make(tmp_path, "clean").returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".run", "Makefile", "localcloud"]
+
+
+def test_a_killed_servers_number_is_not_taken_for_anothers(tmp_path: Path, free_port: int) -> None:
+    """Its file stays; whoever has the number now is left alone."""
+    folder = tmp_path / ".run" / f"localcloud-{free_port}"
+    folder.mkdir(parents=True)
+    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", "localcloud"])
+    (folder / "server.json").write_text(json.dumps({"pid": bystander.pid, "port": free_port}))
+    try:
+        stopped = command(tmp_path, "--port", str(free_port), "--stop")
+        assert (stopped.returncode, stopped.stdout) == (0, f"no local cloud runs on port {free_port}\n")
+        assert command(tmp_path, "--none").returncode == 0
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
 
 
 def test_a_port_of_another_program_is_a_clear_error(tmp_path: Path) -> None:

@@ -52,3 +52,24 @@ def test_a_change_set_shows_what_a_condition_turns_on(client: Clients, name: str
     )
     changes = [change["ResourceChange"] for change in described["Changes"]]
     assert [(change["Action"], change["LogicalResourceId"]) for change in changes] == [("Add", "Later")]
+
+
+def test_a_change_set_shows_values_where_it_is_asked_for_them(client: Clients, name: str) -> None:
+    """API reference, DescribeChangeSet, IncludePropertyValues, and ResourceTargetDefinition."""
+    cloudformation = client("cloudformation", REGIONS[0])
+
+    def template(seconds: int) -> str:
+        properties = {"VisibilityTimeout": seconds, "RedriveAllowPolicy": {"redrivePermission": "denyAll"}}
+        return json.dumps({"Resources": {"Queue": {"Type": "AWS::SQS::Queue", "Properties": properties}}})
+
+    cloudformation.create_stack(StackName=name, TemplateBody=template(30))
+    eventually(lambda: cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"] == "CREATE_COMPLETE")
+    cloudformation.create_change_set(StackName=name, ChangeSetName="longer", TemplateBody=template(60))
+    of = {"StackName": name, "ChangeSetName": "longer"}
+    eventually(lambda: cloudformation.describe_change_set(**of)["Status"] == "CREATE_COMPLETE")
+    for asked in (True, False):
+        described = cloudformation.describe_change_set(**of, IncludePropertyValues=asked)
+        (detail,) = described["Changes"][0]["ResourceChange"]["Details"]
+        shown = {key: detail["Target"].get(key) for key in ("Path", "BeforeValue", "AfterValue")}
+        values = {"Path": "/Properties/VisibilityTimeout", "BeforeValue": "30", "AfterValue": "60"}
+        assert shown == (values if asked else dict.fromkeys(values))

@@ -56,7 +56,7 @@ NAMED: Final = (
         "Decimal(payment.timestamp).scaleb(-6)",
         "Decimal(payment.timestamp // 10**6)",
     ),
-    Named("409 is taken as not sent", "processor", "ANSWERS", "409: Meaning.UNKNOWN", "409: Meaning.NOT_DONE"),
+    Named("409 is taken as not sent", "processors.common", "ANSWERS", "409: Meaning.UNKNOWN", "409: Meaning.NOT_DONE"),
     Named("cells are read eventually", "store", "Driver._reading", '"ConsistentRead": True', '"ConsistentRead": False'),
     Named("the janitor skips a shard", "janitor", "SHARDS", '"0123456789abcdef"', '"0123456789abcde"'),
     Named(

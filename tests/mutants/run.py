@@ -4,7 +4,7 @@
     python -m tests.mutants.run --all            # everything again
     python -m tests.mutants.run --only sweep     # the units whose name has this text; nothing is written
 
-Exit 1: too few killed, or a survivor without a reason, in lambda/payments/protocol/ or processor.py; a reason without
+Exit 1: too few killed, or a survivor without a reason, in lambda/payments/protocol/ or processors/; a reason without
 its survivor.
 """
 

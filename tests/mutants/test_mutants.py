@@ -63,7 +63,7 @@ def test_what_survives_unjustified_is_refused_and_so_is_a_reason_without_its_sur
     units = {"protocol.sweep:later": record(), "store:good": record()}
     reasons = {"protocol.sweep:later  a → b": "both are the same", "protocol.sweep:later  c → d": "gone"}
     assert report.problems(units, reasons, whole=True) == [
-        "fewer than 95% are killed in lambda/payments/protocol/ and processor.py",
+        "fewer than 95% are killed in lambda/payments/protocol/ and processors/",
         "justified, and does not survive: protocol.sweep:later  c → d",
     ]
     assert "neither killed nor justified: protocol.sweep:later  a → b" in report.problems(units, {}, whole=False)

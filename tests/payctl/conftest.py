@@ -20,6 +20,7 @@ from payctl.environment import Environment
 from payctl.environments import bootstrap, deploy
 from stacksets.progress import Silent
 from stacksets.waiting import Pace
+from tests import shapes
 from tests.payctl import small
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,12 @@ class Project:
             if template is not None:
                 (self.folder / "templates" / f"{name}.json").write_text(json.dumps(template))
 
+    def real(self) -> None:
+        """The committed templates and functions instead."""
+        for part in ("templates", "lambda"):
+            shutil.copytree(ROOT / part, self.folder / part, dirs_exist_ok=True)
+        (self.folder / "lambda" / "payments" / "handler.py").unlink()
+
     def code(self, text: str) -> None:
         (self.folder / "lambda" / "payments" / "handler.py").write_text(text)
 
@@ -78,8 +85,8 @@ class Project:
         return deploy.deploy(self.environment(), deploy.Options(lint=False, **options))
 
     def payctl(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
-        """As a user types it, without a terminal."""
-        return subprocess.run(
+        """As a user types it, without a terminal; an answer in JSON is as its schema says."""
+        done = subprocess.run(
             [sys.executable, "-m", "payctl.commands.main", *arguments, "--endpoint", self.endpoint],
             cwd=self.folder,
             env=self.environ | environ,
@@ -89,6 +96,8 @@ class Project:
             check=False,
             stdin=subprocess.DEVNULL,
         )
+        shapes.hold(arguments, done.stdout)
+        return done
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A custom domain: the hosted zone is looked at first, a certificate that waits is explained, its record stays."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,7 +15,7 @@ from payctl.environments import bootstrap, destroy, preflight, why
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.localcloud.conftest import eventually
 from tests.payctl import small
-from tests.payctl.conftest import REGIONS, Project
+from tests.payctl.conftest import REGIONS, ROOT, Project
 
 HOME, SECOND, THIRD = REGIONS
 Aws = Callable[[str, str], Any]
@@ -85,6 +86,24 @@ def test_zone_that_nobody_is_pointed_to_is_refused_and_works_once_it_is(
     assert project.deploy().health == dict.fromkeys(REGIONS, "healthy")
     kept = destroy.plan(project.environment(), delete_data=True).kept
     assert any(f"validation record of pay.{undelegated}" in line for line in kept)
+
+
+def test_domain_that_another_has_is_found(project: Project, aws: Aws, zone: str) -> None:
+    shutil.copy(ROOT / "templates" / "regional.json", project.folder / "templates")
+    name, apis = f"pay.{zone}", aws("apigateway", SECOND)
+    apis.create_domain_name(domainName=name, endpointConfiguration={"types": ["REGIONAL"]})
+    record = {"Name": name, "Type": "A", "TTL": 60, "ResourceRecords": [{"Value": "192.0.2.1"}]}
+    aws("route53", HOME).change_resource_record_sets(
+        HostedZoneId=project.environment().settings.domain.hosted_zone_id,
+        ChangeBatch={
+            "Changes": [
+                {"Action": "CREATE", "ResourceRecordSet": {**record, "Region": THIRD, "SetIdentifier": THIRD}},
+            ]
+        },
+    )
+    found = {(each.place, each.detail) for each in preflight.preflight(project.environment()) if each.ok is False}
+    kept = "exists already and is not of this environment"
+    assert found == {(SECOND, f"domain name {name} {kept}"), (THIRD, f"DNS record {name} {kept}")}
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from payctl.acceptance import check as acceptance_check
 from payctl.acceptance import report as acceptance_report
-from payctl.commands import acceptance, main, options, render
+from payctl.commands import acceptance, main, options
+from payctl.commands.show import render, render_environment
 from payctl.drills import charts
 from payctl.drills import report as drill_report
 from payctl.drills.verdict import Verdict
@@ -159,14 +160,16 @@ def acceptance_data(text: str) -> dict[str, Any]:
 
 # Each shows a hostile text, on one of the two streams.
 SHOWS: Mapping[str, Callable[[str], object]] = {
-    "status": lambda text: render.status(filled(Status, text)),
-    "status of none": lambda text: render.status(replaced(filled(Status, text), stack_set="")),
-    "plan": lambda text: render.plan(filled(Plan, text)),
-    "plan that loses data": lambda text: render.plan(change(text)),
-    "preflight": lambda text: render.checks([replaced(filled(Check, text), ok=False)]),
-    "why": lambda text: render.explanation(filled(Explanation, text)),
-    "destroy --plan": lambda text: render.destruction(filled(Destruction, text)),
-    "drift": lambda text: render.drifts([filled(Drift, text), replaced(filled(Drift, text), differences=())]),
+    "status": lambda text: render_environment.status(filled(Status, text)),
+    "status of none": lambda text: render_environment.status(replaced(filled(Status, text), stack_set="")),
+    "plan": lambda text: render_environment.plan(filled(Plan, text), columns=10_000),
+    "plan that loses data": lambda text: render_environment.plan(change(text), columns=10_000),
+    "preflight": lambda text: render_environment.checks([replaced(filled(Check, text), ok=False)]),
+    "why": lambda text: render_environment.explanation(filled(Explanation, text)),
+    "destroy --plan": lambda text: render_environment.destruction(filled(Destruction, text)),
+    "drift": lambda text: render_environment.drifts(
+        [filled(Drift, text), replaced(filled(Drift, text), differences=())]
+    ),
     "pay": lambda text: render.replies([filled(Reply, text), replaced(filled(Reply, text), body={"id": f"«{text}»"})]),
     "reconcile": lambda text: render.reconciliation(filled(Reconciliation, text)),
     "redrive": lambda text: render.letters([filled(Letter, text)]),

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from payctl.environments import deploy, package
+from payctl.environments import deploy
 from payctl.environments.lint import cfn_lint, code, lint
-from payctl.environments.templates import FOLDER, Template, read
 from payctl.names import artifact_bucket
+from payctl.releases import package
+from payctl.releases.templates import FOLDER, Template, read
 from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, ROOT, Project
 from tests.templates.faults import PLANTED, Plant

@@ -1,17 +1,22 @@
 """Commands that look: preflight, why, drift, destroy --plan."""
 
+import io
+import json
+import shutil
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from payctl import named
 from payctl.environment import Environment
-from payctl.environments import destroy, drift, preflight, why
+from payctl.environments import destroy, drift, plan, preflight, why
 from payctl.names import artifact_bucket
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.payctl import small
-from tests.payctl.conftest import REGIONS, Project
+from tests.payctl.conftest import REGIONS, ROOT, Project
 
 HOME, SECOND, THIRD = REGIONS
 Aws = Callable[[str, str], Any]
@@ -50,6 +55,106 @@ def test_preflight_finds_a_taken_name_and_deploy_changes_nothing(project: Projec
     with pytest.raises(RegionsFailedError, match=f"nothing was changed: .*{SECOND}: table {name} exists"):
         project.deploy()
     assert project.environment().stack_set.describe() is None
+
+
+KEYS = {"AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "S"}]}
+TABLE = {**KEYS, "BillingMode": "PAY_PER_REQUEST", "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}]}
+MACHINE = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+# How somebody else may have made a thing of that name, by what people call it.
+MAKERS: dict[str, Callable[[Aws, str], Any]] = {
+    "alarm": lambda aws, name: aws("cloudwatch", SECOND).put_metric_alarm(
+        AlarmName=name,
+        Namespace="n",
+        MetricName="m",
+        Period=60,
+        EvaluationPeriods=1,
+        Statistic="Sum",
+        Threshold=1,
+        ComparisonOperator="GreaterThanThreshold",
+    ),
+    "bucket": lambda aws, name: aws("s3", SECOND).create_bucket(
+        Bucket=name, CreateBucketConfiguration={"LocationConstraint": SECOND}
+    ),
+    "dashboard": lambda aws, name: aws("cloudwatch", HOME).put_dashboard(
+        DashboardName=name, DashboardBody='{"widgets": []}'
+    ),
+    "event bus": lambda aws, name: aws("events", SECOND).create_event_bus(Name=name),
+    "function": lambda aws, name: aws("lambda", SECOND).create_function(
+        FunctionName=name,
+        Runtime="python3.12",
+        Handler="x.y",
+        Role=f"arn:aws:iam::000000000000:role/{name}",
+        Code={"ZipFile": _archive()},
+    ),
+    "key alias": lambda aws, name: aws("kms", SECOND).create_alias(
+        AliasName=name, TargetKeyId=aws("kms", SECOND).create_key()["KeyMetadata"]["KeyId"]
+    ),
+    "log group": lambda aws, name: aws("logs", SECOND).create_log_group(logGroupName=name),
+    "queue": lambda aws, name: aws("sqs", SECOND if SECOND in name else HOME).create_queue(QueueName=name),
+    "role": lambda aws, name: aws("iam", SECOND).create_role(
+        RoleName=name, AssumeRolePolicyDocument='{"Statement": []}'
+    ),
+    "rule": lambda aws, name: aws("events", SECOND).put_rule(
+        Name=name,
+        ScheduleExpression="rate(1 day)",
+        EventBusName="default" if "janitor" in name else f"payment-events-{SECOND}-{name.rpartition('-')[2]}",
+    ),
+    "table": lambda aws, name: aws("dynamodb", SECOND).create_table(TableName=name, **TABLE),
+    "topic": lambda aws, name: aws("sns", SECOND).create_topic(Name=name),
+    "workflow": lambda aws, name: aws("stepfunctions", SECOND).create_state_machine(
+        name=name, definition=MACHINE, roleArn=f"arn:aws:iam::000000000000:role/{name.replace('workflow', 'processor')}"
+    ),
+}
+
+
+def _archive() -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("x.py", "y = print")
+    return content.getvalue()
+
+
+def _names(environment: Environment, name: str, region: str) -> list[tuple[str, str]]:
+    """Each name that holds the environment's in the real template, with what it names, without the names module."""
+    document = json.loads((ROOT / "templates" / f"{name}.json").read_text())
+    peers = document.get("Mappings", {}).get("Peers", {}).get(region, {})
+    found = []
+    for resource in document["Resources"].values():
+        for key, value in resource.get("Properties", {}).items():
+            text = value.get("Fn::Sub", "") if isinstance(value, dict) and key.endswith("Name") else ""
+            peer = peers[text[1]["Peer"]["Fn::FindInMap"][2]] if isinstance(text, list) else ""
+            text = text[0] if peer else text
+            if "${EnvironmentSuffix}" in text and key != "DisplayName":
+                text = text.replace("${Peer}", peer).replace("${AWS::Region}", region)
+                text = text.replace("${AWS::AccountId}", environment.cloud.account)
+                found.append((resource["Type"], text.replace("${EnvironmentSuffix}", environment.settings.environment)))
+    return [each for each in found if each[0] != "AWS::ApiGateway::RestApi"]  # whose names need not differ
+
+
+def test_preflight_finds_every_name_that_is_taken(project: Project, aws: Aws) -> None:
+    """All that has a name in the templates is there already in one Region, and is not this environment's."""
+    for template in ("regional", "global"):
+        shutil.copy(ROOT / "templates" / f"{template}.json", project.folder / "templates")
+    environment = project.environment()
+    assert failed(environment) == []
+    wanted = [
+        (named.KINDS[kind].noun, name)
+        for kind, name in (*_names(environment, "regional", SECOND), *_names(environment, "global", HOME))
+    ]
+    assert len(wanted) > 45
+    order = {"role": 0, "rule": 2}  # rules need their buses, functions their roles
+    for noun, name in sorted(wanted, key=lambda each: order.get(each[0], 1)):
+        MAKERS[noun](aws, name)
+    checks = preflight.preflight(project.environment())
+    said = {check.detail.removesuffix(" exists already and is not of this environment") for check in checks}
+    assert {f"{noun} {name}" for noun, name in wanted} <= said
+
+
+def test_preflight_finds_a_taken_name_of_what_an_update_would_make(project: Project, aws: Aws) -> None:
+    project.deploy()
+    project.write(regional=small.linked())
+    aws("sqs", THIRD).create_queue(QueueName=f"payment-dead-letters-link-{THIRD}-{project.suffix}")
+    assert failed(project.environment()) == [(THIRD, "names")]
 
 
 def test_preflight_finds_a_missing_artifact_bucket(project: Project, aws: Aws) -> None:
@@ -98,8 +203,9 @@ def test_changed_regions_are_refused_with_the_way_round(project: Project, old: s
     project.deploy()
     text = (project.folder / "deployment.toml").read_text()
     project.settings(text.replace(old, new, 1))
-    with pytest.raises(ToolError, match=f"nothing was changed: {words}.*new environment beside this one"):
-        project.deploy()
+    for run in (project.deploy, lambda: plan.plan(project.environment())):
+        with pytest.raises(ToolError, match=f"nothing was changed: {words}.*new environment beside this one"):
+            run()
 
 
 def test_changed_home_is_refused(project: Project) -> None:
@@ -134,6 +240,62 @@ def test_why_explains_the_global_stack_too(project: Project) -> None:
     found = why.why(project.environment())
     assert project.environment().names.global_stack in found.subject
     assert [cause.resource for cause in found.causes] == ["Broken"]
+
+
+def test_why_tells_how_an_environment_stands_though_nothing_failed(project: Project, aws: Aws) -> None:
+    """Missing beside others, good, refused before anything was changed, half deployed."""
+    project.deploy()
+    assert why.why(project.environment()).state == "good"
+
+    there, project.suffix = project.suffix, f"n{project.suffix}"
+    project.environ["ENVIRONMENT_SUFFIX"] = project.suffix
+    ran = project.payctl("why")
+    assert ran.returncode == 2, ran
+    assert f"environment {project.suffix} does not exist in account" in ran.stdout
+    assert there in ran.stdout, "which do exist"
+
+    project.environ["ENVIRONMENT_SUFFIX"] = project.suffix = there
+    text = (project.folder / "deployment.toml").read_text()
+    project.settings(text.replace('execution_role_name = ""', 'execution_role_name = "none"'))
+    found = why.why(project.environment())
+    assert found.state == "refused"
+    assert ("IAM", "execution role") in [(cause.region, cause.resource) for cause in found.causes]
+    project.settings(text)
+
+    name = project.environment().names.global_stack
+    aws("cloudformation", HOME).delete_stack(StackName=name)
+    found = why.why(project.environment())
+    assert found.state == "half deployed"
+    assert [(cause.region, cause.resource) for cause in found.causes] == [(HOME, name)]
+    project.deploy()
+    assert why.why(project.environment()).state == "good"
+
+
+@pytest.mark.evidence  # it prepares an account of its own
+def test_why_tells_an_account_without_any_environment_from_one_without_bootstrap(project: Project) -> None:
+    project.environ["AWS_ACCESS_KEY_ID"] = "444444444444"
+    for step, state, words in (
+        ((), "refused", "was never deployed in account 444444444444"),
+        (("bootstrap", "--yes"), "never deployed", "was never deployed in account 444444444444"),
+    ):
+        if step:
+            assert project.payctl(*step).returncode == 0
+        ran = project.payctl("why", "--json")
+        assert ran.returncode == 2, ran
+        told = json.loads(ran.stdout)
+        assert told["state"] == state, told
+        assert words in told["subject"]
+        assert all(cause["remedy"] for cause in told["causes"])
+
+
+def test_why_of_a_deployment_that_stopped_before_its_link_is_half_deployed(project: Project) -> None:
+    project.deploy(wait=False)
+    environment = project.environment()
+    environment.runner.settle()
+    found = why.why(environment)
+    assert found.state == "half deployed", found
+    reasons = [cause.reason for cause in found.causes]
+    assert reasons == ["does not exist", "the Regions are not linked to each other"]
 
 
 def test_drift_is_found_in_its_region_with_its_property(project: Project, aws: Aws) -> None:

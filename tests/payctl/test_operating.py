@@ -2,18 +2,22 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from payments.protocol.operations import Ruling
 
 import localcloud
-from payctl.environments import bootstrap, destroy
+from payctl.commands.show import render_environment
+from payctl.environments import bootstrap, destroy, status
 from payctl.payments import dead_letters, logs, pay, reconcile, redrive
 from payctl.payments.pay import Reply
 from payctl.payments.registers import Registers
+from payctl.payments.tables import due_payments
 from tests.localcloud.conftest import eventually
 from tests.payctl.conftest import REGIONS, ROOT, Project
 
@@ -66,19 +70,73 @@ def settled_books(project: Project) -> bool:
     return found.clean
 
 
-def status(project: Project, payment: str, region: str = HOME) -> str:
+def stands(project: Project, payment: str, region: str = HOME) -> str:
     (reply,) = pay.look(project.environment(), payment, (region,))
     return str(reply.body.get("status"))
 
 
-def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Project) -> None:
+def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Project, aws: Aws) -> None:
     reply = post(live, "PAID")
     assert (reply.status, reply.meaning) == (201, "settled"), reply
     again = post(live, "PAID", SECOND)
     assert (again.status, again.replayed) == (200, True), again
+    # The janitor would look at it once more, as after a receipt that could not be written.
+    cell = {"TableName": live.environment().names.register(THIRD), "Key": {"TransactionId": {"S": "PAID"}}}
+    due = {":shard": {"S": "0"}, ":at": {"N": str(int(time.time()) + 3600)}}
+    update = aws("dynamodb", THIRD).update_item
+    update(**cell, UpdateExpression="SET due_shard = :shard, due_at = :at", ExpressionAttributeValues=due)
+    assert due_payments(live.environment(), THIRD) == ["PAID"]
+    state = status.status(live.environment())
+    assert ([each.open for each in state.regions], state.exit_code) == ([0, 0, 0], 0), "it is final"
+    update(**cell, UpdateExpression="REMOVE due_shard, due_at")
     # Records and receipts reach the other Regions in a moment.
     eventually(lambda: settled_books(live))
     assert reconcile.reconcile(live.environment()).payments == 1
+
+
+def test_looking_at_a_payment_says_what_was_looked_up(live: Project) -> None:
+    post(live, "SOUGHT")
+    (found,) = pay.look(live.environment(), "SOUGHT", (SECOND,))
+    assert (found.status, found.meaning) == (200, "payment SOUGHT: this is where it stands")
+    ran = live.payctl("pay", "--status", "NEVER-MADE")
+    assert ran.returncode == 1
+    assert f"{HOME}: 404: payment NEVER-MADE: there is none of this account" in ran.stdout
+
+
+def test_what_waits_is_exit_code_2_and_what_could_not_be_read_is_no_zero(
+    live: Project, aws: Aws, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment = live.environment()
+    url = environment.outputs()[THIRD]["DeadLetterQueueUrl"]
+    aws("sqs", THIRD).send_message(QueueUrl=url, MessageBody="no payment")
+    assert live.payctl("status").returncode == 2
+    aws("sqs", THIRD).purge_queue(QueueUrl=url)
+
+    denied = ClientError({"Error": {"Code": "AccessDenied", "Message": "may not"}}, "DescribeAlarms")
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise denied
+
+    monkeypatch.setattr(environment.cloud.cloudwatch(SECOND), "get_paginator", refuse)
+    state = status.status(environment)
+    assert state.exit_code == 1
+    (unread,) = (each for each in state.regions if each.region == SECOND)
+    assert (unread.alarms, unread.dead_letters, unread.open, unread.parked) == (None, 0, 0, 0)
+    assert "DescribeAlarms" in unread.trouble
+    render_environment.status(state)
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(SECOND) and "?" in line]
+    assert line.split()[1:5] == ["?", "0", "0", "0"], line
+
+
+@pytest.mark.evidence  # the SDK tries for a while
+def test_nothing_is_said_of_a_region_that_does_not_answer(live: Project, cloud: localcloud.LocalCloud) -> None:
+    fault = cloud.admin("POST", "/faults", {"kind": "region-down", "region": SECOND})["id"]
+    try:
+        state = status.status(live.environment())
+    finally:
+        cloud.admin("DELETE", f"/faults/{fault}")
+    (dark,) = (each for each in state.regions if each.region == SECOND)
+    assert (dark.alarms, dark.dead_letters, dark.open, dark.parked) == (None, None, None, 0), "parked: others know it"
 
 
 def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
@@ -101,6 +159,9 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
         ExpressionAttributeValues={":seconds": {"N": "60"}},
     )
     assert [standing.payment for standing in registers.parked()] == ["DOUBT"]
+    state = status.status(live.environment())
+    assert [(each.open, each.parked) for each in state.regions if each.region == HOME] == [(1, 1)]
+    assert state.exit_code == 2
     assert [f.kind for f in reconcile.reconcile(live.environment()).findings if f.payment == "DOUBT"] == ["parked"]
 
     processor(secret="sandbox-secret", lose_reply_share=0.0, delay=0.0)
@@ -113,7 +174,7 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
     ran = live.payctl("resolve", "DOUBT", "--settled", right, "--yes")
     assert ran.returncode == 0, ran
     assert registers.parked() == []
-    assert status(live, "DOUBT") == "SETTLED"
+    assert stands(live, "DOUBT") == "SETTLED"
     assert cloud.admin("GET", "/processor/admin")["twice"] == []
 
 
@@ -168,7 +229,7 @@ def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws:
     aws("sqs", HOME).send_message(QueueUrl=url, MessageBody="no payment")
     done = redrive.redrive(live.environment(), (HOME,))
     assert sorted(letter.state.split(":")[0] for letter in done) == ["kept", "redriven"]
-    eventually(lambda: status(live, "EVENT") == "SETTLED")
+    eventually(lambda: stands(live, "EVENT") == "SETTLED")
     (kept,) = dead_letters.look(live.environment(), (HOME,))
     assert kept.input is None
 

@@ -11,8 +11,8 @@ from payments.protocol.rejoining import Done, Why
 from payments.protocol.settlement import State
 from payments.protocol.values import Result, Value
 
-from payctl.commands import render
-from payctl.commands.render import duration
+from payctl.commands.show import render
+from payctl.commands.show.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
 from stacksets.errors import ToolError
 

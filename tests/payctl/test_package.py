@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from payctl.environments import package
 from payctl.names import artifact_bucket
+from payctl.releases import package
 from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, Project
 

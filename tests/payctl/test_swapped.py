@@ -12,12 +12,12 @@ import pytest
 from typer.testing import CliRunner
 
 from payctl.commands.app import app
-from payctl.environments import package, templates
 from payctl.environments.drift import drift
-from payctl.environments.package import Package
 from payctl.environments.status import status
-from payctl.environments.templates import Template
 from payctl.names import artifact_bucket
+from payctl.releases import package, templates
+from payctl.releases.package import Package
+from payctl.releases.templates import Template
 from stacksets.client import StackSetClient
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition

@@ -199,7 +199,7 @@ def run_step(
         (0, 0, "Nothing to change."),
         (2, 0, "This changes what is deployed."),
         (3, 3, "replace or remove what holds data"),
-        (1, 1, "The plan failed."),
+        (1, 1, "The plan failed, or a deployment would be refused."),
     ],
 )
 def test_plan_step_reads_the_exit_code_and_writes_the_summary(tmp_path: Path, code: int, ends: int, says: str) -> None:

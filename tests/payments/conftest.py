@@ -114,6 +114,7 @@ class Site:
             "ACCOUNT": settings.account,
             "RAIL": settings.rail,
             "PROCESSOR_SECRET": settings.secret,
+            "PROCESSOR_KIND": settings.kind,
             "PROCESSOR_DEDUPLICATES": str(settings.deduplicates).lower(),
             "BUCKET": settings.bucket,
             "BUS": settings.bus,

@@ -11,12 +11,14 @@ from typing import Any
 from payments.protocol.lifecycle_table import CELL, Obstacle, state_of
 from payments.protocol.ports import (
     LOST,
+    Announce,
     Answer,
     Batch,
     Cancel,
     Charge,
     Context,
     Flow,
+    Handle,
     Lookup,
     Publish,
     PutEvent,
@@ -38,6 +40,7 @@ OBSTACLES: dict[Obstacle, Callable[[dict[str, Any], Mapping[str, Any]], bool]] =
     Obstacle.HIGHER_BALLOT: lambda cell, values: cell.get("promised", 0) > values["ballot"],
     Obstacle.SAME_BALLOT: lambda cell, values: cell.get("promised", 0) == values["ballot"],
     Obstacle.OTHER_ATTEMPT: lambda cell, values: cell.get("attempt", values["token"]) != values["token"],
+    Obstacle.OTHER_HANDLE: lambda cell, values: cell.get("handle", values["handle"]) != values["handle"],
     Obstacle.OTHER_RULING: lambda cell, values: cell.get("ruling", values["ruling"]) != values["ruling"],
     Obstacle.OTHER_RESULT: lambda cell, values: cell.get("result", values["result"]) != values["result"],
     Obstacle.MOVED: lambda cell, values: cell["due_at"] != values["seen"],
@@ -81,6 +84,7 @@ class World:
         self.cells: dict[str, dict[str, dict[str, Any]]] = {region: {} for region in REGIONS}
         self.replicas: dict[str, dict[str, dict[str, Any]]] = {region: {} for region in REGIONS}
         self.receipts: dict[tuple[str, str], str] = {}
+        self.handles: dict[str, str] = {}
         self.charges: list[Charge] = []
         self.verdicts: dict[str, Verdict] = {}
         self.cancelled: set[str] = set()
@@ -93,7 +97,9 @@ class World:
         answer."""
         self.draws = iter(range(1, 1_000_000))
 
-    def context(self, region: str = HOME, rail: str = "ledger", *, deduplicates: bool = False) -> Context:
+    def context(
+        self, region: str = HOME, rail: str = "ledger", *, deduplicates: bool = False, announces: bool = False
+    ) -> Context:
         return Context(
             region=region,
             regions=REGIONS,
@@ -103,6 +109,7 @@ class World:
             now=lambda: self.now,
             draw=lambda _: next(self.draws),
             token=lambda: f"token-{next(self.draws)}",
+            announces=announces,
         )
 
     def run(self, ctx: Context, flow: Flow[T]) -> T:
@@ -138,6 +145,8 @@ class World:
             case WriteReceipt(key, body):
                 self.receipts.setdefault((region, key), body)
                 return True
+            case Announce(_, charge):
+                return Handle(self.handles.setdefault(charge.key, f"pi_{len(self.handles) + 1}"))
             case Charge():
                 return self.charge(request)
             case Lookup(_, key):

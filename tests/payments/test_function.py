@@ -296,8 +296,10 @@ def test_the_janitor_finishes_what_is_overdue(
     site.use(monkeypatch, SECOND)
     later = runtime.context()._replace(now=lambda: int(time.time()) + 400)
     monkeypatch.setattr(runtime, "context", lambda: later)
-    capsys.readouterr()
-    assert janitor.handler()["due"] >= 1
+    short = janitor.handler({"seconds": 5})  # the check of a release: it beats, and takes nothing further
+    assert (short["due"] >= 1, short["swept"]) == (True, 0)
+    assert metrics_in(capsys.readouterr().out)["Heartbeat"] == 1
+    assert janitor.handler({"time": "2026-11-28T18:00:00Z"})["due"] >= 1  # what the schedule sends
     metrics = metrics_in(capsys.readouterr().out)
     quiet = {"PeerUnanswered": 0, "Unchecked": 0, "OldestOverdueSeconds": 0, "Parked": 0, "ResultConflict": 0}
     assert metrics == {"Heartbeat": 1, **quiet}
@@ -467,3 +469,26 @@ def test_no_name_of_a_payment_in_logs_looks_like_a_card_number() -> None:
     tags = {tag_of(str(number), LOG_KEY) for number in range(20_000)}
     assert len(tags) == 20_000
     assert not any(map(cards.in_text, tags))
+
+
+@pytest.mark.parametrize(
+    ("kind", "fault"),
+    [("stripe", {"field": "source", "detail": "is missing: the id of a payment method at Stripe, such as pm_..."})],
+)
+def test_what_the_processor_could_never_take_is_refused_before_anything_is_written(
+    site: Site, monkeypatch: pytest.MonkeyPatch, kind: str, fault: dict[str, str]
+) -> None:
+    site.use(monkeypatch, rail="http://127.0.0.1:1", kind=kind)
+    given = transaction()
+    code, body, _ = ask(event(given))
+    assert (code, body["faults"]) == (400, [fault])
+    assert ask(read(given["id"]))[0] == 404, "nothing was written"
+    with pytest.raises(InvalidTransaction, match="source is missing"):
+        task({"transaction": given})
+
+
+def test_only_the_adapter_in_use_is_imported() -> None:
+    """Each costs a part of a cold start."""
+    loaded = "import sys, payments.function, payments.janitor; print([m for m in sys.modules if '.processors.' in m])"
+    run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "['payments.processors.common']"

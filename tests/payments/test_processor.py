@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from payments.aws import AwsError
-from payments.processor import ANSWERS, SILENCES, TROUBLES, Meaning, Processor, Secret, Trouble
+from payments.processors.common import ANSWERS, SILENCES, TROUBLES, Meaning, Secret, Trouble
+from payments.processors.http import Processor
 from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Cancel, Charge, Lookup, Refusal, Verdict
 
 import localcloud
@@ -128,7 +129,7 @@ def test_every_trouble_means_what_the_table_says(trouble: Trouble) -> None:
 
 
 def test_the_page_shows_the_table() -> None:
-    page = " ".join((Path(__file__).parents[2] / "docs" / "protocol.md").read_text().split())
+    page = " ".join((Path(__file__).parents[2] / "docs" / "processor.md").read_text().split())
     for meaning in Meaning:
         statuses = ", ".join(str(status) for status in sorted(ANSWERS) if ANSWERS[status] is meaning)
         troubles = "; ".join(trouble.value for trouble in Trouble if TROUBLES[trouble] is meaning)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from payments.aws import AwsError
 from payments.http import HttpRequest, NotSentError, Reply
-from payments.processor import ANSWERS, CONNECT_SECONDS, LOOKUP_SECONDS, SECRET_SECONDS, Meaning, Processor, Secret
+from payments.processors.common import ANSWERS, CONNECT_SECONDS, LOOKUP_SECONDS, SECRET_SECONDS, Meaning, Secret
+from payments.processors.http import Processor
 from payments.protocol.ports import (
     CANCELLED,
     LOST,
@@ -225,7 +226,7 @@ def test_a_secret_is_kept_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> N
         reads[0] += 1
         return str(reads[0])
 
-    monkeypatch.setattr("payments.processor.time.monotonic", lambda: now)
+    monkeypatch.setattr("payments.processors.common.time.monotonic", lambda: now)
     secret = Secret(read)
     assert [secret.get(), secret.get()] == ["1", "1"]
     now += 299.9
@@ -239,7 +240,7 @@ def test_a_secret_is_kept_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_a_first_secret_is_read_whenever_the_machine_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock may count from a moment ago."""
-    monkeypatch.setattr("payments.processor.time.monotonic", lambda: 0.0)
+    monkeypatch.setattr("payments.processors.common.time.monotonic", lambda: 0.0)
     assert Secret(lambda: "s").get() == "s"
 
 

@@ -5,9 +5,10 @@ import uuid
 from typing import Any
 
 import pytest
-from payments import processor, store
+from payments import store
 from payments.attributes import plain
 from payments.aws import Exchange
+from payments.processors import http
 from payments.protocol import idempotency
 from payments.protocol.flows import Reply, get, submit
 from payments.protocol.ports import (
@@ -199,7 +200,7 @@ def test_a_call_is_not_claimed_without_the_time_to_make_it_or_to_release_it(
     assert driver._do(claim, time.monotonic() + store.CLAIM_SECONDS - 0.1) is LOST
     assert isinstance(driver._do(claim, time.monotonic() + store.CLAIM_SECONDS + 5), Answer)
 
-    monkeypatch.setattr(processor.Processor, "charge", lambda *_: "asked")
+    monkeypatch.setattr(http.Processor, "charge", lambda *_: "asked")
     charge = Charge(site.cloud.endpoint + RAIL_PATH, "k", "T", 1, "USD")
     least = store.CHARGE_SECONDS + store.AFTERWARDS_SECONDS + store.TELLING_SECONDS
     assert driver._do(charge, time.monotonic() + least - 0.1) is NOT_SENT

@@ -10,15 +10,16 @@ from unittest import mock
 
 from builder.lint.evaluate import ACCOUNT
 from localcloud.iam import context, documents
-from localcloud.iam.execution import Guard, actions
+from localcloud.iam.execution import CALL, Guard, actions
 from localcloud.iam.optional import REFUSED
 from localcloud.iam.resources import Resource
-from localcloud.iam.rights import Rights
+from localcloud.iam.rights import KEY_USE, Rights
 from localcloud.stacksets.stacks import NO_RESOURCE, RIGHTS
 from tests.rights.policies import REGIONS, stacks
 from tests.rights.replay import Decision
 
 EXECUTION = f"arn:aws:iam::{ACCOUNT}:role/payment-stackset-execution"
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:root"
 BOUNDARY = f"arn:aws:iam::{ACCOUNT}:policy/payment-boundary"
 TAG = {"Key": "CostCenter", "Value": "as it was"}
 
@@ -36,6 +37,9 @@ def computed_decisions() -> Iterator[Decision]:
             stack = stacks()["regional", region]
             for name, body in stack.resources.items():
                 properties = body["Properties"]
+                if body["Type"].startswith("Custom::"):
+                    yield _decision(CALL, str(properties["ServiceToken"]), {}, "a custom resource")
+                    continue
                 if body["Type"] == "AWS::SQS::QueuePolicy":  # names the queue by its address, which ends in its name
                     queues = (stack.resources[queue.removesuffix(f"-{region}")] for queue in properties["Queues"])
                     properties = properties | {"Queues": [queue["Properties"]["QueueName"] for queue in queues]}
@@ -44,6 +48,23 @@ def computed_decisions() -> Iterator[Decision]:
                 kept = body.get("DeletionPolicy") == "Retain"
                 for operation in ("create", "read", "update", *(() if kept else ("delete",))):
                     yield from _calls(name, body["Type"], operation, properties, region)
+            yield from _on_artifact_key(region)
+
+
+def _on_artifact_key(region: str) -> Iterator[Decision]:
+    """What operators do with the key of a Region's artifacts: bootstrap is theirs, and so is whatever is uploaded."""
+    arn = f"arn:aws:kms:{region}:{ACCOUNT}:key/ArtifactKey-{region}"
+    for kind in ("AWS::KMS::Alias", "AWS::KMS::Key"):
+        for operation in ("create", "read", "update", "delete"):
+            for action in actions(kind, operation, {}, {}):
+                yield _decision(action, arn, {}, f"{kind} {operation}", OPERATOR)
+    for action in ("kms:CancelKeyDeletion", "kms:EnableKey"):
+        yield _decision(action, arn, {}, "AWS::KMS::Key saved", OPERATOR)
+    bucket = f"arn:aws:s3:::payment-artifacts-{region}-{ACCOUNT}"
+    through = {"kms:ViaService": f"s3.{region}.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": bucket}
+    for principal, used in ((OPERATOR, KEY_USE["s3"]), (EXECUTION, KEY_USE["s3:GetObject"])):
+        for action in used:
+            yield _decision(action, arn, through, "AWS::S3::Bucket of artifacts", principal)
 
 
 def _calls(name: str, kind: str, operation: str, properties: dict[str, object], region: str) -> Iterator[Decision]:
@@ -63,9 +84,9 @@ def _calls(name: str, kind: str, operation: str, properties: dict[str, object], 
                 yield _decision(action, arn, keys, f"{kind} {operation}")
 
 
-def _decision(action: str, resource: str, context: Mapping[str, Any], by: str) -> Decision:
+def _decision(action: str, resource: str, context: Mapping[str, Any], by: str, principal: str = EXECUTION) -> Decision:
     return {
-        "principal": EXECUTION,
+        "principal": principal,
         "action": action,
         "resource": resource,
         "context": {key: value for key, value in context.items() if value is not None},

@@ -10,6 +10,7 @@ from builder.lint.evaluate import ACCOUNT
 
 HERE, PEER, OTHER = "eu-west-1", "us-east-1", "eu-central-1"
 KEY, PEER_KEY = f"kms:{HERE}:{ACCOUNT}:key/Key-{HERE}", f"kms:{PEER}:{ACCOUNT}:key/Key-{PEER}"
+ARTIFACTS, ARTIFACT_KEY = f"s3:::payment-artifacts-{HERE}-{ACCOUNT}", f"kms:{HERE}:{ACCOUNT}:key/ArtifactKey-{HERE}"
 FOREIGN_KEY = f"kms:{HERE}:{ACCOUNT}:key/11111111-2222-3333-4444-555555555555"
 REGISTER = f"dynamodb:{HERE}:{ACCOUNT}:table/payment-register-{HERE}-dev"
 PEER_REGISTER = f"dynamodb:{PEER}:{ACCOUNT}:table/payment-register-{PEER}-dev"
@@ -39,6 +40,10 @@ def via(service: str, region: str = HERE, *aliases: str) -> dict[str, Any]:
         "kms:ViaService": f"{service}.{region}.amazonaws.com",
         **({"kms:ResourceAliases": aliases} if aliases else {}),
     }
+
+
+def of_bucket(bucket: str) -> dict[str, Any]:
+    return {"kms:EncryptionContext:aws:s3:arn": f"arn:aws:{bucket}"}
 
 
 OURS = {"aws:ResourceTag/Application": "multi-region-payment-processing"}
@@ -145,6 +150,14 @@ ROLES: dict[str, list[tuple[Any, ...]]] = {
         ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json"),
         ("events:PutEvents", BUS),
     ],
+    f"payment-check-{HERE}-dev": [
+        ("lambda:InvokeFunction", PEER_PROCESSOR),
+        ("lambda:InvokeFunction", PROCESSOR.replace("-dev", "-prod")),
+        ("lambda:UpdateFunctionCode", PROCESSOR),
+        ("cloudformation:DescribeStacks", f"cloudformation:{HERE}:{ACCOUNT}:stack/StackSet-payments-prod-0/0"),
+        ("cloudformation:UpdateStack", f"cloudformation:{HERE}:{ACCOUNT}:stack/StackSet-payments-dev-0/0"),
+        ("dynamodb:GetItem", REGISTER),
+    ],
     f"payment-workflow-{HERE}-dev": [
         ("lambda:InvokeFunction", PEER_PROCESSOR),
         ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:payment-janitor-{HERE}-dev"),
@@ -211,10 +224,17 @@ ROLES: dict[str, list[tuple[Any, ...]]] = {
         ("states:StartExecution", MACHINE),
         ("kms:Decrypt", KEY),
         ("kms:Decrypt", KEY, via("s3") | OURS),
+        ("kms:Decrypt", ARTIFACT_KEY, of_bucket(ARTIFACTS)),
+        ("kms:Decrypt", ARTIFACT_KEY, via("s3") | OURS | of_bucket(RECEIPTS)),
+        ("kms:GenerateDataKey", ARTIFACT_KEY, via("s3") | of_bucket(ARTIFACTS)),
+        *((f"kms:{action}", ARTIFACT_KEY, OURS) for action in (*OWNS_KEYS, "TagResource")),
+        ("kms:TagResource", ARTIFACT_KEY, OURS | MAKE_OURS | {"aws:RequestTag/Environment": "dev"}),
+        ("kms:DeleteAlias", f"kms:{HERE}:{ACCOUNT}:alias/payment-artifacts"),
         ("kms:CreateKey", "*"),
         *((f"kms:{action}", FOREIGN_KEY, context) for action in OWNS_KEYS for context in ({}, SOMEBODYS)),
         ("kms:TagResource", FOREIGN_KEY, MAKE_OURS),
         ("kms:TagResource", FOREIGN_KEY, MAKE_OURS | SOMEBODYS),
+        ("kms:TagResource", FOREIGN_KEY, MAKE_OURS | SOMEBODYS | {"aws:ResourceTag/Environment": "dev"}),
         *((f"apigateway:{verb}", each) for verb in ("DELETE", "PATCH", "POST", "PUT") for each in (API, DOMAIN)),
         ("apigateway:PATCH", f"{API}/stages/prod", SOMEBODYS),
         ("apigateway:DELETE", f"{API}/stages/prod", MAKE_OURS),

@@ -150,7 +150,7 @@ def _resource_policies(stack: Resolved) -> Iterator[tuple[str, str, Any]]:
     """Logical id, the ARN of what the policy belongs to, and its statements."""
     place = f"{stack.region}:{stack.account}"
     for name, key in stack.of_type("AWS::KMS::Key").items():
-        yield name, f"arn:aws:kms:{place}:key/Key-{stack.region}", key["KeyPolicy"]["Statement"]
+        yield name, f"arn:aws:kms:{place}:key/{name}-{stack.region}", key["KeyPolicy"]["Statement"]
     for name, policy in stack.of_type("AWS::S3::BucketPolicy").items():
         yield name, f"arn:aws:s3:::{policy['Bucket']}", policy["PolicyDocument"]["Statement"]
     for name, policy in stack.of_type("AWS::SNS::TopicPolicy").items():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from builder.lint.evaluate import ACCOUNT
+from builder.names import ARTIFACTS_KEY
 from localcloud.client import ACCOUNT as LOCAL_ACCOUNT
 from tests.rights import replay
 from tests.rights.policies import OPERATORS, REGIONS
@@ -35,13 +36,13 @@ API = re.compile(rf"(restapis(?:/|%2F)|execute-api:(?:{PLACES}):\d+:)([0-9a-f]{{
 
 
 def in_words_of_templates(decisions: Iterable[Decision], keys: Mapping[str, str]) -> Iterator[Decision]:
-    """Decisions about the environments that are deployed from the templates, each once; `keys` gives the Region of
-    their keys."""
+    """Decisions about the environments that are deployed from the templates, each once; `keys` says
+    what their keys are called."""
 
     told: set[str] = set()
 
     def name_of(key: str) -> str:
-        return f"Key-{keys[key]}" if key in keys else OPERATORS
+        return keys.get(key, OPERATORS)
 
     for decision in decisions:
         text = json.dumps(decision)
@@ -59,12 +60,15 @@ def in_words_of_templates(decisions: Iterable[Decision], keys: Mapping[str, str]
 
 
 def keys_of(decisions: Iterable[Decision]) -> dict[str, str]:
-    """The Region of each key that has an environment's alias."""
+    """What the examples call each key that has one of our aliases."""
     found = {}
     for decision in decisions:
         for alias in decision["context"].get("kms:ResourceAliases") or ():
-            if match := re.fullmatch(rf"alias/payment-processing-({PLACES})-[a-z0-9]+", alias):
-                found[decision["resource"].rpartition("/")[2]] = match[1]
+            region, key = decision["resource"].split(":")[3], decision["resource"].rpartition("/")[2]
+            if re.fullmatch(rf"alias/payment-processing-{region}-[a-z0-9]+", alias):
+                found[key] = f"Key-{region}"
+            elif alias == ARTIFACTS_KEY:
+                found[key] = f"ArtifactKey-{region}"
     return found
 
 
@@ -106,7 +110,7 @@ def _without_what_nothing_asks_for(decision: Decision) -> Decision:
     context = {
         key: value
         for key, value in decision["context"].items()
-        if not key.startswith("aws:ResourceTag/") or key.endswith("/Application")
+        if not key.startswith("aws:ResourceTag/") or key.endswith(("/Application", "/Environment"))
     }
     return {key: value for key, value in decision.items() if key != "reason"} | {"context": context}
 

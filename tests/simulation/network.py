@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
+    Announce,
     Charge,
     Flow,
     Request,
@@ -225,7 +226,7 @@ class Network(Reach):
             return LOST
         charge = isinstance(request, Charge)
         if fate is Fate.NOT_SENT:
-            return NOT_SENT if charge else LOST
+            return NOT_SENT if charge or isinstance(request, Announce) else LOST
         answer = self.world.perform(worker.region, request)
         if fate is Fate.REPLY_LOST or charge:  # nobody sends a charge twice
             return LOST

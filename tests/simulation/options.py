@@ -30,6 +30,8 @@ class Options(NamedTuple):
     busy: float = 0.0
     """Share of charges that a processor which deduplicates works on for a while: meanwhile the same key is answered
     409, whatever is asked."""
+    announces: bool = False
+    """The processor names a charge before it is made, and makes none under a name that no cell keeps."""
     unsent: float = 0.0
     """Share of charges for which no connection can be made, until all heals."""
     ballots: int = 10**6

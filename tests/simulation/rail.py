@@ -4,7 +4,7 @@ its time, and answers lookups."""
 from collections.abc import Callable
 from typing import NamedTuple
 
-from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Charge, Refusal, Silence, Verdict
+from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Charge, Handle, Refusal, Silence, Verdict
 
 from tests.simulation.dice import Dice
 from tests.simulation.options import Options
@@ -41,13 +41,25 @@ class Rail:
         self.deduplicates, self.cancels, self.lifetime = options.deduplicates, options.cancels, LIFETIME
         self.forgets, self.refuses = options.forgets, options.refuses
         self.busy, self.unsent = options.busy, options.unsent
+        self.announces = options.announces
+        self.handles: dict[str, str] = {}
         self.calls = 0
         self._known: dict[str, tuple[Verdict, float]] = {}
         self._working: dict[str, float] = {}
         self._cancelled: set[str] = set()
 
+    def announce(self, charge: Charge) -> Handle | Refusal | Silence:
+        """What a charge is to be called: the same for the same key."""
+        if self.unsent and self.dice.chance(self.unsent):
+            return NOT_SENT
+        if self.refuses:
+            return Refusal("403")
+        return Handle(self.handles.setdefault(charge.key, f"handle-{len(self.handles)}"))
+
     def charge(self, request: Charge, time: float) -> Verdict | Refusal | Silence:
         self.calls += 1
+        if self.announces and request.handle != self.handles[request.key]:
+            raise AssertionError(f"{request.id}: confirmed as {request.handle or 'nothing'}")
         if self.unsent and self.dice.chance(self.unsent):
             return NOT_SENT
         if self.refuses:

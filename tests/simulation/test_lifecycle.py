@@ -37,10 +37,11 @@ CHOICES = (
     ({"result": "R"}, {"result": "Q"}),
     ({"ruling": "Y"}, {"ruling": "Z"}),
     ({"cause": "403"},),
+    ({"handle": "g"}, {"handle": "h"}),
     ({"seen": 31}, {"seen": 32}),
     ({"shard": "0"},),
 )
-LABELS = {"RULE": "ruling", "REFUSE": "refused"}
+LABELS = {"RULE": "ruling", "REFUSE": "refused", "HANDLE": "handle"}
 """Actions that set an attribute which no other action looks at, and that attribute."""
 TOGETHER = (
     {"hash", "intent", "accepted_at"},
@@ -207,9 +208,11 @@ def test_nobody_does_what_the_table_gives_to_others() -> None:
     """And everybody named in the table does it."""
     seen = set[tuple[str, Who]]()
     rejoined = Options(rail="processor", amnesia="rejoined", clash=0.5)
+    announced = Options(rail="processor", deduplicates=True, announces=True)
     for seed in range(400):
         dice = Dice(Random(seed).random)
-        watched(Run(dice, drawn(dice) if seed % 2 else rejoined, network=Watched), seen).play()
+        options = drawn(dice) if seed % 2 else announced if seed % 8 == 0 else rejoined
+        watched(Run(dice, options, network=Watched), seen).play()
     seen |= torn() | refused()
     assert seen == {(name, who) for name, move in CELL.items() for who in move.by}
 

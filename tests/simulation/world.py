@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from payments.protocol.ports import (
     LEDGER,
     Action,
+    Announce,
     Answer,
     Cancel,
     Charge,
@@ -117,6 +118,7 @@ class World:
                 now=lambda: int(self.time + self.skew[region]),
                 draw=self._draw,
                 token=self._token,
+                announces=self.rail.announces,
             )
         return context
 
@@ -201,7 +203,12 @@ class World:
 
     # --- the processor, the workflow's service, the bus
 
+    def _announce(self, _: str, request: Announce) -> Any:
+        return self.rail.announce(request.charge)
+
     def _charge(self, _: str, request: Charge) -> Any:
+        if request.handle and not any(cells.get(request.id, {}).get("handle") for cells in self.cells.values()):
+            raise AssertionError(f"{request.id}: no cell keeps {request.handle}")
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:
@@ -227,6 +234,7 @@ DOES: Mapping[type, Callable[[World, str, Any], Any]] = {
     Publish: World._publish,
     ReadRecord: World._read_record,
     WriteReceipt: World._write_receipt,
+    Announce: World._announce,
     Charge: World._charge,
     Lookup: World._lookup,
     Cancel: World._cancel,

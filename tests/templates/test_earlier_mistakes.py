@@ -28,7 +28,7 @@ RESERVED = (
 
 def test_no_function_sets_a_reserved_variable(stack: Resolved) -> None:
     for name, function in stack.of_type("AWS::Lambda::Function").items():
-        variables = function["Environment"]["Variables"]
+        variables = function.get("Environment", {}).get("Variables", {})
         assert not [key for key in variables if key in RESERVED or key.startswith("AWS_LAMBDA_")], name
 
 

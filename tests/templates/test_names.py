@@ -47,6 +47,7 @@ UNTAGGABLE = {
     "AWS::SNS::Subscription",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
+    "Custom::ReleaseCheck",
     # CloudFormation gives rules no tags on buses other than the default one's.
     "AWS::Events::Rule",
 }

@@ -1,10 +1,16 @@
 """What is wrong in the settings file is told with file, table, key and what is allowed."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from builder.settings import Settings, SettingsError, load
+from builder.emit import emit
+from builder.lint.templates import Source, lint
+from builder.settings import RANGES, TABLES, Alarms, Functions, Janitor, Settings, SettingsError, load
+from tests.templates.conftest import ROOT
 
 REGIONS = 'regions = ["us-east-1", "eu-west-1", "ap-southeast-1"]\n'
 
@@ -34,7 +40,7 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
     [
         (
             "nonsense = 1",
-            "unknown setting 'nonsense'; known are accounts, domain, endpoint, limits, merchants, options, processor, ",
+            "unknown setting 'nonsense'; known are accounts, alarms, domain, endpoint, functions, janitor, limits, ",
         ),
         ("limits = 3", "[limits] must be a table"),
         ("[options]\nprotekt = true", "unknown setting options.protekt; known are protect, alert_email, log_execution"),
@@ -43,12 +49,29 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ('[limits]\napi_rate = "fast"', "limits.api_rate must be int, not str"),
         ("[limits]\napi_rate = true", "limits.api_rate must be int, not bool"),
         ("[limits]\nlog_retention_days = 8", "limits.log_retention_days must be one of 1, 3, 5, 7, 14, 30,"),
-        ("[limits]\nreserved_concurrency = -1", "limits.reserved_concurrency must be 0 (unreserved) or more"),
+        ("[limits]\nreserved_concurrency = -1", "limits.reserved_concurrency must be 0 to 100000, not -1"),
+        ("[functions]\nprocessor_memory = 64", "functions.processor_memory must be 128 to 10240, not 64"),
+        ("[alarms]\nlambda_error_percent = 100.5", "alarms.lambda_error_percent must be 0 to 100, not 100.5"),
+        ('[alarms]\nlambda_error_percent = "1"', "alarms.lambda_error_percent must be float or int, not str"),
+        ("[alarms]\nlambda_error_percent = nan", "alarms.lambda_error_percent must be 0 to 100, not nan"),
+        (
+            "[janitor]\nevery_minutes = 2",
+            "alarms.janitor_silent_minutes must be three times janitor.every_minutes or more",
+        ),
         ('[domain]\ncertificate_arns = "x"', "domain.certificate_arns must be list, not str"),
         ('[domain]\nname = "pay.example.com"', "domain.name and domain.hosted_zone_id go together"),
         ("[tags]\nteam = 1", "tags.team must be str, not int"),
         ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates; choose another key"),
         ('[processor]\nurl = "http://example.com"', "processor.url must begin with https://"),
+        (
+            '[processor]\nkind = "cash"\nurl = "https://example.com"',
+            "processor.kind must be one of http, stripe",
+        ),
+        ('[processor]\nkind = "stripe"', "processor.kind needs processor.url"),
+        (
+            '[processor]\nkind = "stripe"\nurl = "https://example.com"\nkey_lifetime_hours = 25',
+            "processor.key_lifetime_hours must be at most 24: Stripe keeps a key no longer",
+        ),
         ("merchants = 1", "[merchants] must be a table"),
         ("[merchants]\nShop = []", "merchants.Shop: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4 digits"),
         ("[merchants]\nm41111 = []", "merchants.m41111: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4"),
@@ -74,6 +97,90 @@ def test_message_names_file_key_and_what_is_allowed(tmp_path: Path, text: str, m
     with pytest.raises(SettingsError) as refused:
         loaded(tmp_path, REGIONS + text)
     assert str(refused.value).startswith(f"{tmp_path / 'deployment.toml'}: {message}")
+
+
+NUMBERS = {
+    f"{table}.{key}": value
+    for table, kind in TABLES.items()
+    for key, value in kind._field_defaults.items()
+    if type(value) in (int, float) and key != "log_retention_days"
+}
+
+
+def test_every_number_has_a_range() -> None:
+    assert NUMBERS.keys() == RANGES.keys()
+    assert all(RANGES[name][0] <= value <= RANGES[name][1] for name, value in NUMBERS.items())
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_number_out_of_its_range_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    table, key = name.split(".")
+    least, most = RANGES[name]
+    for value in (least - 1, most + 1):
+        with pytest.raises(SettingsError) as refused:
+            loaded(tmp_path, REGIONS + f"[{table}]\n{key} = {value}")
+        assert str(refused.value) == f"{tmp_path / 'deployment.toml'}: {name} must be {least} to {most}, not {value}"
+
+
+def test_what_the_templates_are_made_with() -> None:
+    """Without a setting, what they always were; with others, these, and nothing that the lint objects to."""
+    settings = load(ROOT / "deployment.toml", {})
+    assert emit(settings)["regional.json"] == (ROOT / "templates" / "regional.json").read_text()
+    other = settings._replace(
+        functions=Functions(512, 300, 128, 5, 2048),
+        janitor=Janitor(every_minutes=3, at_once=8),
+        alarms=Alarms(2.5, 600, 12, 3, 7, 45, 1000, 50),
+    )
+    templates = {name: json.loads(text) for name, text in emit(other).items()}
+    assert not lint(
+        *(Source(name, templates[f"{name}.json"]) for name in ("regional", "global")), regions=other.regions
+    )
+    resources = {name: each.get("Properties", {}) for name, each in templates["regional.json"]["Resources"].items()}
+    found = [(resources[name]["MemorySize"], resources[name]["Timeout"]) for name in ("Processor", "Health", "Janitor")]
+    assert found == [(512, 300), (128, 5), (2048, 55)]
+    assert resources["Janitor"]["Environment"]["Variables"]["JANITOR_AT_ONCE"] == "8"
+    assert resources["JanitorSchedule"]["ScheduleExpression"] == "rate(3 minutes)"
+    keys = ("Threshold", "Period", "EvaluationPeriods", "AlarmDescription")
+    alarms = {
+        name: tuple(map(resources[f"{name}Alarm"].get, keys))
+        for name in (
+            "LambdaErrors",
+            "PaymentsOverdue",
+            "JanitorSilent",
+            "DeadLetters",
+            "PaymentsParked",
+            "PeerUnanswered",
+            "TableReplication",
+            "ReceiptReplication",
+            "ReceiptsPending",
+        )
+    }
+    assert alarms == {
+        "LambdaErrors": (2.5, None, 2, "More than 2.5 % of the processor's invocations fail"),
+        "PaymentsOverdue": (600, 180, 3, "A payment is overdue for more than 10 minutes"),
+        "JanitorSilent": (1, 180, 4, "The janitor has not run for 12 minutes"),
+        "DeadLetters": (3, 300, 1, "Messages wait in the dead-letter queue: payctl redrive"),
+        "PaymentsParked": (7, 180, 3, "Payments are parked: payctl parked"),
+        "PeerUnanswered": (0, 180, 3, "Another Region's register does not answer"),
+        "TableReplication": (45_000, None, 3, "Records reach another Region more than 45 s late"),
+        "ReceiptReplication": (1000, None, 3, "Receipts arrive more than 1000 s late"),
+        "ReceiptsPending": (50, None, 3, "More than 50 receipts wait to arrive"),
+    }
+
+
+@pytest.mark.parametrize(("given", "taken"), [({}, "4"), ({"JANITOR_AT_ONCE": "8"}, "8")])
+def test_janitor_takes_as_many_payments_at_once_as_it_is_told(given: dict[str, str], taken: str) -> None:
+    script = "from payments.janitor import AT_ONCE; print(AT_ONCE)"
+    told = subprocess.run([sys.executable, "-c", script], env=given, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == taken == given.get("JANITOR_AT_ONCE", str(Janitor().at_once))
+
+
+def test_page_tells_of_every_setting(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, ROOT / "docs" / "settings.py", tmp_path / "settings.md"], check=True, cwd=ROOT)
+    page = (tmp_path / "settings.md").read_text()
+    assert page == (ROOT / "docs" / "settings.md").read_text(), "run `make docs`"
+    for name, (least, most) in RANGES.items():
+        assert f"| `{name}` | `{NUMBERS[name]}` | {least:,} to {most:,} |" in page
 
 
 @pytest.mark.parametrize(

@@ -104,18 +104,20 @@ class TestFunctions:
     def test_each_has_its_own_role_and_encrypted_log_group(self, stack: Resolved) -> None:
         functions = stack.of_type("AWS::Lambda::Function")
         assert {properties["Handler"] for properties in functions.values()} == {
+            "index.handler",
             "payments.function.handler",
             "payments.health.handler",
             "payments.janitor.handler",
         }
-        assert len({properties["Role"] for properties in functions.values()}) == 3
+        assert len({properties["Role"] for properties in functions.values()}) == 4
         groups = {group["LogGroupName"]: group for group in stack.of_type("AWS::Logs::LogGroup").values()}
         for properties in functions.values():
             group = groups[properties["LoggingConfig"]["LogGroup"]]
             assert group["LogGroupName"] == f"/aws/lambda/{properties['FunctionName']}"
             assert group["RetentionInDays"] == 7
             assert group["KmsKeyId"].startswith(f"arn:aws:kms:{stack.region}:")
-            assert properties["KmsKeyArn"] == group["KmsKeyId"]
+            # Of its variables, and the check has none.
+            assert properties.get("KmsKeyArn") == (group["KmsKeyId"] if "Environment" in properties else None)
 
     def test_no_function_keeps_what_it_failed_on(self, stack: Resolved) -> None:
         """A dead letter of Lambda is the whole event."""
@@ -126,8 +128,8 @@ class TestFunctions:
 
     def test_the_cap_is_a_parameter_and_spares_the_health_check(self, templates: dict[str, Any]) -> None:
         capped = _reserved(templates, 7)
-        assert capped == {"Processor": 7, "Janitor": 1, "Health": None}
-        assert _reserved(templates, 0) == {"Processor": None, "Janitor": None, "Health": None}
+        assert capped == {"Processor": 7, "Janitor": 1, "Health": None, "Check": None}
+        assert _reserved(templates, 0) == dict.fromkeys(capped)
 
     def test_variables_are_the_contract(self, stack: Resolved, regions: tuple[str, ...]) -> None:
         variables = stack.of_type("AWS::Lambda::Function")["Processor"]["Environment"]["Variables"]
@@ -138,6 +140,7 @@ class TestFunctions:
             "ENVIRONMENT": "dev",
             "PROCESSOR_DEDUPLICATES": "false",
             "PROCESSOR_KEY_HOURS": 24,
+            "PROCESSOR_KIND": "http",
             "PROCESSOR_SECRET": "processor-key",
             "RAIL": "https://processor.example",
             "REGIONS": ",".join(regions),
@@ -264,7 +267,8 @@ class TestKey:
         for kind, key_of in properties.items():
             found = stack.of_type(kind)
             assert found, kind
-            assert {key_of(body) for body in found.values()} == {
+            # The check of a release has no variables that could be encrypted.
+            assert {key_of(body) for name, body in found.items() if name != "Check"} == {
                 f"arn:aws:kms:{stack.region}:123456789012:key/Key-{stack.region}"
             }
         assert only(spanning, "AWS::SQS::Queue")["KmsMasterKeyId"].endswith(f"Key-{spanning.region}")
@@ -533,7 +537,7 @@ class TestDeleting:
                 if body["Type"] in self.STATEFUL:
                     found += 1
                     assert (body["DeletionPolicy"], body["UpdateReplacePolicy"]) == ("Delete", "Retain"), name
-        assert found == 6
+        assert found == 7
 
     @pytest.mark.parametrize(("protect", "guarded"), [("true", True), ("false", False)])
     def test_protect_guards_tables(self, templates: dict[str, Any], protect: str, guarded: bool) -> None:

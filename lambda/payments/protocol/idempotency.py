@@ -46,6 +46,8 @@ AT_PROMISE = "(attribute_not_exists(promised) OR promised <= :ballot)"
 # Nobody else may be charging; my own write sent twice is still mine.
 NO_OTHER_ATTEMPT = "(attribute_not_exists(attempt) OR attempt = :token)"
 MY_ATTEMPT = "attempt = :token"
+# The processor's name for the charge that is made: the first one stays, whoever brings another.
+SAME_HANDLE = "(attribute_not_exists(handle) OR handle = :handle)"
 # The same result again is no conflict.
 SAME_RESULT = "#result = :result"
 # A cell that took another result than the final one keeps it, but need not be asked about any more.
@@ -81,6 +83,8 @@ ATTEMPT = Action(
 )
 # The claim goes, `attempted_at` stays: that a call may have been made is never forgotten.
 RELEASE = Action("RELEASE", "REMOVE attempt", f"{MY_ATTEMPT} AND {NO_RESULT}")
+# No other action looks at it: it only helps to find the charge again.
+HANDLE = Action("HANDLE", f"SET {CREATE_IF_EMPTY}, handle = :handle", f"{NO_RESULT} AND {SAME_HANDLE}")
 REFUSE = Action("REFUSE", f"SET {CREATE_IF_EMPTY}, refused = :cause", NO_RESULT)
 RESULT = Action("RESULT", f"SET {CREATE_IF_EMPTY}, #result = :result", NO_RESULT)
 FINISH = Action("FINISH", "SET #result = :result REMOVE due_shard, due_at", f"{NO_RESULT} OR {SAME_RESULT}")

@@ -29,6 +29,7 @@ class Obstacle(Enum):
     HIGHER_BALLOT = "has promised a higher ballot"
     SAME_BALLOT = "has promised this ballot already"
     OTHER_ATTEMPT = "is claimed by another call"
+    OTHER_HANDLE = "keeps another name of the charge"
     OTHER_RESULT = "shows another result"
     OTHER_RULING = "keeps another ruling"
     MOVED = "is no longer due when it was"
@@ -65,7 +66,7 @@ UNFINISHED: Final = (EMPTY, HELD, PROMISED, ACCEPTED, ATTEMPTED)
 """The states without a result."""
 MARKS: Final = {"attempt": ATTEMPTED, "accepted": ACCEPTED, "promised": PROMISED, "hash": HELD}
 PROMISE: Final = {EMPTY: PROMISED, HELD: PROMISED, PROMISED: PROMISED, ACCEPTED: ACCEPTED, ATTEMPTED: ATTEMPTED}
-REFUSED: Final = {state: HELD if state is EMPTY else state for state in UNFINISHED}
+LABELLED: Final = {state: HELD if state is EMPTY else state for state in UNFINISHED}
 DUE: Final = ("due_shard", "due_at")
 EVERYWHERE: Final = (Who.OPENER, Who.SUCCESSOR, Who.OPERATOR)
 
@@ -105,7 +106,10 @@ CELL: Final[Mapping[str, Move]] = {
         sets={"attempt": "token", "attempted_at": "now"},
     ),
     "RELEASE": Move({ATTEMPTED: None}, (Obstacle.OTHER_ATTEMPT,), (Who.DECIDED,), removes=("attempt",)),
-    "REFUSE": Move(REFUSED, (), (Who.OWN,), creates=True, sets={"refused": "cause"}),
+    "HANDLE": Move(
+        LABELLED, (Obstacle.OTHER_HANDLE,), (Who.OPENER, Who.SUCCESSOR), creates=True, sets={"handle": "handle"}
+    ),
+    "REFUSE": Move(LABELLED, (), (Who.OWN,), creates=True, sets={"refused": "cause"}),
     "RESULT": Move(dict.fromkeys(UNFINISHED, ENDED), (), EVERYWHERE, creates=True, sets={"result": "result"}),
     "FINISH": Move(
         dict.fromkeys(CellState, AT_REST),

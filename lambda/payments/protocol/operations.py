@@ -35,7 +35,20 @@ from payments.protocol.ports import (
     WriteReceipt,
 )
 from payments.protocol.rejoining import MARK, Done, Why, attribute
-from payments.protocol.settlement import PARKED, State, ended, finish, result_of, results, show, torn, waits, written
+from payments.protocol.settlement import (
+    PARKED,
+    State,
+    charge_of,
+    ended,
+    finish,
+    handle_in,
+    result_of,
+    results,
+    show,
+    torn,
+    waits,
+    written,
+)
 from payments.protocol.values import (
     NOT_CHARGED,
     SETTLED,
@@ -43,7 +56,6 @@ from payments.protocol.values import (
     Result,
     Value,
     canonical,
-    key,
     read_result,
 )
 
@@ -221,8 +233,9 @@ def object_to(
 ) -> Flow[Done | Verdict]:
     """Why the ruling is refused; else the processor's word that it stands on: its result has the very bytes of a
     worker's who hears the same, so what was declined is closed as declined."""
+    wanted = charge_of(intent, value, handle_in(cells.values()))
     if not ruling.unchecked:
-        (known,) = yield (Lookup(value.rail, key(intent)),)
+        (known,) = yield (Lookup(value.rail, wanted.key, wanted),)
         if known is LOST:
             return Done(False, "the processor does not answer", why=Why.PROCESSOR_SILENT)
         if objection := disagreement(ruling, known):
@@ -236,7 +249,8 @@ def object_to(
 
 def call_off(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cell]) -> Flow[Done | Verdict]:
     """Make sure that it is never charged: the processor's word, or why that is not certain yet."""
-    (cancelled,) = yield (Cancel(value.rail, key(intent)),)
+    wanted = charge_of(intent, value, handle_in(cells.values()))
+    (cancelled,) = yield (Cancel(value.rail, wanted.key, wanted),)
     if isinstance(cancelled, Verdict) and cancelled.settled:
         return Done(False, f"the processor has charged it meanwhile: {cancelled.reference}")
     if isinstance(cancelled, Verdict):

@@ -28,7 +28,8 @@ class Silence(Enum):
     LOST = "lost"
     """May or may not have been done, now or later."""
     NOT_SENT = "not sent"
-    """Provably never done: the request did not leave, or was turned away for now. Only a Charge is answered so."""
+    """Provably never done: the request did not leave, or was turned away for now. Only a Charge and an Announce are
+    answered so."""
 
 
 LOST: Final = Silence.LOST
@@ -89,7 +90,8 @@ class WriteReceipt(NamedTuple):
 
 class Charge(NamedTuple):
     """Take the money, once for each key -> Verdict, Refusal, NOT_SENT or LOST. `amount` in minor units; `source`,
-    `reference` and `metadata` as the caller gave them."""
+    `reference` and `metadata` as the caller gave them; `at`: when it was decided, in seconds since 1970; `handle`: what
+    the processor calls it, where the cells keep that."""
 
     rail: str
     key: str
@@ -99,13 +101,30 @@ class Charge(NamedTuple):
     source: str = ""
     reference: str = ""
     metadata: tuple[tuple[str, str], ...] = ()
+    at: int = 0
+    handle: str = ""
+
+
+class Announce(NamedTuple):
+    """Have the processor name a charge before it is made, which moves no money -> Handle, Refusal, NOT_SENT or LOST."""
+
+    rail: str
+    charge: Charge
+
+
+class Handle(NamedTuple):
+    """What the processor calls an announced charge."""
+
+    text: str
 
 
 class Lookup(NamedTuple):
-    """What the processor did under a key, without charging -> Verdict, None (it knows no such key) or LOST."""
+    """What the processor did under a key, without charging -> Verdict, None (it knows no such key) or LOST. `charge`:
+    what it was asked for under the key, where that is needed to find it."""
 
     rail: str
     key: str
+    charge: Charge | None = None
 
 
 class Cancel(NamedTuple):
@@ -113,6 +132,7 @@ class Cancel(NamedTuple):
 
     rail: str
     key: str
+    charge: Charge | None = None
 
 
 class Verdict(NamedTuple):
@@ -145,7 +165,8 @@ class PutEvent(NamedTuple):
     detail: str
 
 
-Request = Update | Read | Publish | ReadRecord | WriteReceipt | Charge | Lookup | Cancel | StartWorkflow | PutEvent
+OfProcessor = Announce | Charge | Lookup | Cancel
+Request = Update | Read | Publish | ReadRecord | WriteReceipt | OfProcessor | StartWorkflow | PutEvent
 
 T = TypeVar("T")
 Batch = tuple[Request, ...]
@@ -156,8 +177,8 @@ class Context(NamedTuple):
     """Where a flow runs, and its clock and random numbers.
 
     `regions` in rank order; `rail` is LEDGER or the processor's address; `deduplicates`: the processor honours
-    idempotency keys, for `key_lifetime` seconds. `now()` is whole seconds since 1970; `draw(n)` a random number in
-    [0, n); `token()` a text that nobody else draws.
+    idempotency keys, for `key_lifetime` seconds; `announces`: it names a charge before it is made. `now()` is whole
+    seconds since 1970; `draw(n)` a random number in [0, n); `token()` a text that nobody else draws.
     """
 
     region: str
@@ -168,3 +189,4 @@ class Context(NamedTuple):
     now: Callable[[], int]
     draw: Callable[[int], int]
     token: Callable[[], str]
+    announces: bool = False

@@ -25,7 +25,7 @@ from payments.protocol.idempotency import (
     vote,
 )
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Cell, Context, Flow, Read, Update
-from payments.protocol.settlement import results, torn, written
+from payments.protocol.settlement import handle_in, results, torn, written
 from payments.protocol.values import VOID, Intent, Result
 
 BAR: Final = Action(
@@ -162,6 +162,11 @@ def vote_on_all(ctx: Context, lost: str, opened: Opened, needed: Set[str]) -> Fl
     votes = yield from vote(ctx, opened, proposal)
     if sum(answer.done for answer in votes.values()) < len(ctx.regions):
         return Done(False, "not all three Regions voted: repeat it")
+    handle = handle_in(promises.values())
+    if handle:
+        (kept,) = yield (update(ctx, lost, proposal.intent, idempotency.HANDLE, handle=handle),)
+        if kept is LOST:
+            return Done(False, "the lost register does not answer")
     return Done(True, f"decided for {value.region}")
 
 

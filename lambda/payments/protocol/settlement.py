@@ -5,18 +5,21 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from payments.protocol import idempotency
-from payments.protocol.idempotency import decided, intent_with, update, update_all
+from payments.protocol.idempotency import decided, intent_with, read_cells, update, update_all
 from payments.protocol.ports import (
     LEDGER,
     LOST,
     NOT_SENT,
+    Announce,
     Cell,
     Charge,
     Context,
     Flow,
+    Handle,
     Lookup,
     Read,
     Refusal,
+    Silence,
     Update,
     Verdict,
 )
@@ -86,7 +89,9 @@ def settle(ctx: Context, intent: Intent, value: Value, *, late: bool = False) ->
     if outcome.state is State.ELSEWHERE and late:
         outcome = Outcome(State.IN_DOUBT, value=value)
     if outcome.state in PARKED:
-        (verdict,) = yield (Lookup(value.rail, key(intent)),)
+        cells = (yield from read_cells(ctx, intent.id)) if ctx.announces else {}
+        wanted = charge_of(intent, value, handle_in(cells.values()))
+        (verdict,) = yield (Lookup(value.rail, wanted.key, wanted),)
         if isinstance(verdict, Verdict):
             outcome = charged(intent, value, verdict)
     if outcome.result is None:
@@ -101,9 +106,7 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
     objection = yield from claim(ctx, intent, value, token)
     if objection:
         return objection
-    payment = payment_of(intent)
-    given = payment.source, payment.reference, payment.metadata
-    (verdict,) = yield (Charge(value.rail, key(intent), intent.id, payment.amount, payment.currency, *given),)
+    verdict = yield from call(ctx, intent, value)
     if isinstance(verdict, Verdict):
         return charged(intent, value, verdict)
     if isinstance(verdict, Refusal):
@@ -113,6 +116,38 @@ def charge(ctx: Context, intent: Intent, value: Value) -> Flow[Outcome]:
         yield (Update(ctx.region, intent.id, idempotency.RELEASE, {"token": token}),)
     unknown = verdict is LOST and not ctx.deduplicates
     return Outcome(State.IN_DOUBT if unknown else State.UNFINISHED, value=value)
+
+
+def call(ctx: Context, intent: Intent, value: Value) -> Flow[Verdict | Refusal | Silence]:
+    """The one call that moves money. Where the processor names a charge first, no money moves before a cell keeps that
+    name: whatever becomes of the call, it can be looked up and cancelled by it. Announcing moves none, so whatever
+    became of that, nothing was charged."""
+    wanted = charge_of(intent, value)
+    if ctx.announces:
+        (named,) = yield (Announce(value.rail, wanted),)
+        if not isinstance(named, Handle):
+            return named if isinstance(named, Refusal) else NOT_SENT
+        answers = yield from update_all(ctx, intent, idempotency.HANDLE, handle=named.text)
+        cells = [answer.cell for answer in answers.values()]
+        wanted = wanted._replace(handle=handle_in(cells))
+        if not wanted.handle or any("result" in cell for cell in cells):
+            return NOT_SENT
+    (verdict,) = yield (wanted,)
+    return verdict  # type: ignore[no-any-return]  # whatever the processor said
+
+
+def charge_of(intent: Intent, value: Value, handle: str = "") -> Charge:
+    """What the processor is asked for. `handle`: what it calls that, where a cell keeps it."""
+    payment = payment_of(intent)
+    given = payment.source, payment.reference, payment.metadata
+    wanted = Charge(value.rail, key(intent), intent.id, payment.amount, payment.currency, *given)
+    return wanted._replace(at=value.at, handle=handle)
+
+
+def handle_in(cells: Iterable[Cell]) -> str:
+    """What the processor calls the charge, by most of the cells; "" where none keeps it."""
+    handles = [str(cell["handle"]) for cell in cells if "handle" in cell]
+    return max(handles, key=handles.count, default="")
 
 
 def claim(ctx: Context, intent: Intent, value: Value, token: str) -> Flow[Outcome | None]:

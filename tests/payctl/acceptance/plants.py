@@ -15,8 +15,8 @@ from payctl.acceptance.site import Site
 from payctl.drills.injectors import AwsInjector
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.scenarios import Outage
-from payctl.environments import package
 from payctl.payments import books
+from payctl.releases import package
 
 Plant = Callable[[Site], AbstractContextManager[None]]
 

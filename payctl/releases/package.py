@@ -14,8 +14,8 @@ from botocore.exceptions import ClientError
 
 from payctl.advice import doing
 from payctl.cloud import Cloud
-from payctl.environments.templates import Template
 from payctl.names import artifact_bucket
+from payctl.releases.templates import Template
 from stacksets.errors import ToolError, code_of
 
 if TYPE_CHECKING:

@@ -40,11 +40,16 @@ def read(name: str, folder: Path = FOLDER) -> Template:
     """Read templates/NAME.json. Raises ToolError where it is missing or is no template."""
     file = folder / f"{name}.json"
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
+        return parse(name, file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ToolError(f"{file}: no such template", remedy="run `make templates` in the project folder") from None
     except ValueError as error:
         raise ToolError(f"{file}: not valid JSON: {error}", remedy="run `make templates`") from None
+
+
+def parse(name: str, text: str) -> Template:
+    """A template from its text. Raises ValueError where it is none."""
+    document = json.loads(text)
     return Template(name=name, text=json.dumps(document, separators=(",", ":")), document=document)
 
 
@@ -84,6 +89,7 @@ def regional_parameters(
         "ApiRate": str(limits.api_rate),
         "ApiBurst": str(limits.api_burst),
         "ProcessorUrl": processor.url,
+        "ProcessorKind": processor.kind,
         "ProcessorCredentialName": processor.secret_name,
         "ProcessorDeduplicates": _flag(processor.deduplicates),
         "ProcessorKeyLifetimeHours": str(processor.key_lifetime_hours),

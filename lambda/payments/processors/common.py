@@ -1,11 +1,4 @@
-"""The external payment processor over HTTP: charge, look up, cancel. What is not certain is LOST.
-
-The contract, with the idempotency key in each path or header (see also `localcloud/processor.py`):
-
-    POST {rail}/charges              ANSWERS, below; the final ones are the same again for the same key
-    GET  {rail}/charges/{key}        200 with "status" (also "cancelled"); 404: it never saw the key
-    POST {rail}/charges/{key}/cancel 200: it will never be charged; 409: it has been, or is being
-"""
+"""What processors share: what answers mean, how a request is sent, the secret. What is not certain is LOST."""
 
 import json
 import re
@@ -19,28 +12,12 @@ from typing import Any, Final
 from payments.aws import AwsError
 from payments.http import Host, HttpRequest, NotSentError, Reply
 from payments.protocol import cards
-from payments.protocol.ports import (
-    CANCELLED,
-    LOST,
-    NOT_SENT,
-    Cancel,
-    Charge,
-    Lookup,
-    Refusal,
-    Silence,
-    Verdict,
-)
+from payments.protocol.ports import LOST, NOT_SENT, Announce, Handle, Refusal, Silence
 
 SECRET_SECONDS: Final = 300
 CONNECT_SECONDS: Final = 2.0
 LOOKUP_SECONDS: Final = 3.0
-VERDICTS: Final = {
-    "succeeded": Verdict(settled=True),
-    "declined": Verdict(settled=False),
-    "cancelled": CANCELLED,
-}
-"""By the member "status" of an answer; anything else there is no final word."""
-
+RETRY_HEADER: Final = "stripe-should-retry"
 REFERENCE: Final = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 
 
@@ -70,7 +47,8 @@ ANSWERS: Final[Mapping[int, Meaning]] = {
     409: Meaning.UNKNOWN,
 }
 """By the status of the answer; any other is UNKNOWN, and so is a FINAL one without a final word in its body. 401 counts
-after the secret was read again. 409: the same key is in flight."""
+after the secret was read again. 409: the same key is in flight. REFUSED is UNKNOWN where the answer itself says that
+another try may end otherwise (`Stripe-Should-Retry: true`)."""
 
 
 class Trouble(Enum):
@@ -107,46 +85,19 @@ class Secret:
             return self._value
 
 
-class Processor:
-    """One processor at one address."""
+class Client:
+    """One processor at one address: how each of its requests is sent."""
 
     def __init__(self, url: str, secret: Secret) -> None:
         self.host = Host(url)
         self.secret = secret
 
-    def charge(self, charge: Charge, seconds: float) -> Verdict | Refusal | Silence:
-        """Take the money; wait at most `seconds` for the answer."""
-        fields: dict[str, Any] = {"amount": charge.amount, "currency": charge.currency, "reference": charge.id}
-        given = {"source": charge.source, "description": charge.reference, "metadata": dict(charge.metadata)}
-        fields |= {name: value for name, value in given.items() if value}
-        headers = {"content-type": "application/json", "idempotency-key": charge.key}
-        reply = self._ask("POST", "/charges", headers, json.dumps(fields).encode(), seconds)
-        if isinstance(reply, Silence):
-            return reply
-        meaning = ANSWERS.get(reply.status, Meaning.UNKNOWN)
-        if meaning is Meaning.FINAL:
-            return read_verdict(reply)
-        return Refusal(str(reply.status)) if meaning is Meaning.REFUSED else SILENCES[meaning]
+    def announce(self, announce: Announce, seconds: float) -> Handle | Refusal | Silence:  # noqa: ARG002 - of others
+        """It names its charges when it makes them."""
+        return NOT_SENT
 
-    def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
-        """What was done under a key; None: nothing was, so far."""
-        reply = self._ask("GET", f"/charges/{lookup.key}", {}, b"", LOOKUP_SECONDS)
-        if isinstance(reply, Silence) or reply.status not in (200, 404):
-            return LOST
-        return None if reply.status == 404 else read_verdict(reply)
-
-    def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
-        """Have a key refused from now on; None: it is. A Verdict: too late, it stands."""
-        reply = self._ask("POST", f"/charges/{cancel.key}/cancel", {}, b"", LOOKUP_SECONDS)
-        if isinstance(reply, Silence) or reply.status not in (200, 409):
-            return LOST
-        verdict = read_verdict(reply)
-        if reply.status == 409:
-            return verdict
-        return verdict if isinstance(verdict, Verdict) and not verdict.cancelled else None
-
-    def _ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Silence:
-        """One request, repeated with a new secret if the first is refused. NOT_SENT only when nothing can have left."""
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes, seconds: float) -> Reply | Silence:
+        """One request, repeated with a new secret if the first is refused. NOT_SENT: nothing can have left."""
         refused = ""
         while True:
             try:
@@ -165,17 +116,23 @@ class Processor:
             refused = secret
 
 
-def read_verdict(reply: Reply) -> Verdict | Silence:
-    """The final word in an answer; LOST when there is none (still "processing", or malformed)."""
-    fields = members(reply)
-    verdict = VERDICTS.get(str(fields.get("status")))
-    if verdict is None or verdict.cancelled:
-        return verdict or LOST
-    # An unfit reference is left out. The money has moved, or not, whatever the processor calls it: taken for no final
-    # word, the answer would leave the payment in doubt at every look. Cut, it could name another charge.
-    reference = str(fields.get("id") or "")
-    fit = REFERENCE.fullmatch(reference) and not cards.in_text(reference)
-    return verdict._replace(reference=reference if fit else "")
+def meaning(reply: Reply) -> Meaning:
+    """What the answer means, by its status and what the processor says of repeating it."""
+    by_status = ANSWERS.get(reply.status, Meaning.UNKNOWN)
+    may_change = by_status is Meaning.REFUSED and reply.headers.get(RETRY_HEADER) == "true"
+    return Meaning.UNKNOWN if may_change else by_status
+
+
+def without_word(reply: Reply) -> Refusal | Silence:
+    """What an answer without a final word comes to."""
+    means = meaning(reply)
+    return Refusal(str(reply.status)) if means is Meaning.REFUSED else SILENCES.get(means, LOST)
+
+
+def fit(reference: str) -> str:
+    """The processor's name of a charge; "" where it is unfit. The money has moved, or not, whatever it is called: taken
+    for no final word, the answer would leave the payment in doubt at every look. Cut, it could name another charge."""
+    return reference if REFERENCE.fullmatch(reference) and not cards.in_text(reference) else ""
 
 
 def members(reply: Reply) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Code that a template holds itself, as text."""

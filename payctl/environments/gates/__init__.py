@@ -1,0 +1,1 @@
+"""What stops a deployment before it changes anything."""

@@ -1,0 +1,166 @@
+"""Goes back to a release that was good, from what was kept of it: no checkout is needed."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from payctl.environment import Environment, Survey
+from payctl.environments.deploy import Deployment, Options
+from payctl.environments.plan import Plan, Planning
+from payctl.payments.registers import Registers
+from payctl.payments.tables import due_payments
+from payctl.releases.package import Package
+from payctl.releases.records import Records, Release
+from payctl.releases.templates import Template
+from stacksets.errors import ToolError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """Where to: `name` is the beginning of a release's, "" the last good one before what is deployed. `confirm` is
+    asked once with the preview; False ends the run."""
+
+    name: str = ""
+    quiet_seconds: float = 180.0
+    confirm: Callable[[Release, Plan], bool] = field(default=lambda _release, _plan: True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Open:
+    """A payment that is not finished: `state` says why."""
+
+    payment: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RolledBack:
+    """What was deployed again, and the payments that are not finished yet."""
+
+    release: Release
+    steps: tuple[str, ...]
+    unfinished: tuple[Open, ...]
+
+
+class Again(Deployment):
+    """A deployment of what was kept of a release, with the parameters that it had."""
+
+    def __init__(self, environment: Environment, options: Options, release: Release) -> None:
+        self.release = release
+        super().__init__(environment, options)
+
+    def load(self) -> tuple[Template, Template, Package]:
+        """From the artifact bucket."""
+        records, release = Records(self.environment), self.release
+        return (
+            records.template("regional", release.regional),
+            records.template("global", release.world),
+            records.package(release),
+        )
+
+    def regional_parameters(self, code_versions: str, key_arns: Sequence[str]) -> dict[str, str]:
+        """As of then."""
+        return {**self.release.regional_parameters, "CodeVersions": code_versions, "KeyArns": ",".join(key_arns)}
+
+    def global_parameters(self, key_arns: Sequence[str], *, absent: str = "") -> dict[str, str]:
+        """As of then."""
+        return {**self.release.global_parameters, "KeyArns": ",".join(key_arns), "AbsentReplica": absent}
+
+    def tags(self) -> dict[str, str]:
+        """As of then."""
+        return dict(self.release.tags)
+
+
+def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
+    """The release that `rollback` would deploy, and what that changes. Raises ToolError where it could lose payments.
+    Read only."""
+    prepared = _prepare(environment, name)
+    return prepared.release, prepared.preview
+
+
+def rollback(environment: Environment, wish: Wish) -> RolledBack:
+    """Deploy an earlier release, then wait for open payments. Raises ToolError where it could lose any of them."""
+    environment.runner.settle()
+    prepared, records = _prepare(environment, wish.name), Records(environment)
+    target = prepared.release
+    if not wish.confirm(target, prepared.preview):
+        raise ToolError("nothing was changed")
+    done = prepared.again.run()
+    gone = {release.id for release in prepared.later}
+    records.write([replace(each, good=each.good and each.id not in gone) for each in records.all()])
+    return RolledBack(release=target, steps=done.steps, unfinished=_wait(environment, wish.quiet_seconds))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Prepared:
+    release: Release
+    later: tuple[Release, ...]
+    again: Again
+    preview: Plan
+
+
+def _prepare(environment: Environment, name: str) -> _Prepared:
+    survey, releases = environment.survey(), Records(environment).all()
+    if survey.stack_set is None or not survey.instances:
+        raise ToolError(f"{environment.names.stack_set} does not exist", remedy="make it with `payctl deploy`")
+    options = Options(lint=False)  # which it was when it was deployed
+    target, again = _choose(environment, survey, releases, options, name)
+    later = releases[releases.index(target) + 1 :]
+    _refuse_unreadable(target, later)
+    preview = Planning(environment, again).run()
+    _refuse_loss(target, preview)
+    return _Prepared(release=target, later=later, again=again, preview=preview)
+
+
+def _choose(
+    environment: Environment, survey: Survey, releases: Sequence[Release], options: Options, name: str
+) -> tuple[Release, Again]:
+    """The newest good release that differs from what is deployed."""
+    for release in reversed(releases):
+        if release.good and release.name.startswith(name):
+            again = Again(environment, options, release)
+            if again.planned(survey):
+                return release, again
+    good = ", ".join(release.name for release in releases if release.good) or "none"
+    wanted = f"a good release {name}" if name else "a good release before the one that is deployed"
+    raise ToolError(
+        f"{environment.settings.environment} has no record of {wanted} (good: {good})",
+        remedy="deploy from a checkout of the version you want, with `payctl deploy`",
+    )
+
+
+def _refuse_unreadable(target: Release, later: Sequence[Release]) -> None:
+    for release in reversed(later):
+        if target.release < release.oldest_reader:
+            raise ToolError(
+                f"nothing was changed: {target.name} is release {target.release}, and what {release.name} has written "
+                f"can be read by release {release.oldest_reader} or newer",
+                remedy="deploy a correction with `payctl deploy`, or name a newer release with --to",
+            )
+
+
+def _refuse_loss(target: Release, preview: Plan) -> None:
+    if lost := [change for change in preview.changes if change.loses_data]:
+        change = lost[0]
+        raise ToolError(
+            f"nothing was changed: {target.name} would remove or replace {change.resource} ({change.kind}) in "
+            f"{change.place}, which holds data",
+            remedy="deploy a correction with `payctl deploy`, or name a newer release with --to",
+        )
+    if preview.refused:
+        raise ToolError(f"nothing was changed: AWS refuses {preview.refused[0]}", remedy="deploy a correction")
+
+
+def _wait(environment: Environment, seconds: float) -> tuple[Open, ...]:
+    """The janitors of the release that is deployed again finish what the one before has begun."""
+    for _ in environment.pace.ticks(seconds):
+        waiting = _open(environment)
+        if not waiting:
+            return ()
+        environment.report.line("payments", "WAITING", f"{len(waiting)} are not finished")
+    registers = Registers(environment)
+    return tuple(Open(payment=each, state=str(registers.inspect(each).status)) for each in _open(environment))
+
+
+def _open(environment: Environment) -> list[str]:
+    due = environment.cloud.everywhere(lambda region: due_payments(environment, region))
+    return sorted(set[str]().union(*due.values()))

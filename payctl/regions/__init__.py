@@ -1,0 +1,1 @@
+"""Taking a Region out of service by hand, and putting it back."""

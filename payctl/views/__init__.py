@@ -1,0 +1,1 @@
+"""Payments as people look at them: listed, shown as a whole, exported."""

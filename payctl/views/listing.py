@@ -1,0 +1,176 @@
+"""Payments by time, status, amount and merchant: the final ones from the public record, the open ones from the
+registers."""
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from payments.attributes import plain
+from payments.protocol.operations import Standing
+from payments.protocol.record import read_record
+from payments.protocol.values import DECLINED, IN_DOUBT, NOT_CHARGED, PENDING, SETTLED, Payment, Result, payment_of
+
+from payctl.advice import doing
+from payctl.environment import Environment
+from payctl.payments import merchants
+from payctl.payments.registers import Registers
+from payctl.payments.tables import due_payments
+from stacksets.errors import ToolError
+
+FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
+OPEN: Final = (PENDING, IN_DOUBT)
+LOOKED_AT: Final = 100  # open payments: looking at one asks three Regions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A payment in a list. `time` is the payment's own timestamp, `decided_at` when it was decided, both in ISO 8601
+    (UTC). `region` charged it, or will. `amount` is exact, `reference` the processor's."""
+
+    id: str
+    status: str
+    amount: str
+    currency: str
+    time: str
+    region: str = ""
+    decided_at: str = ""
+    reference: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which payments: within two moments (seconds since 1970) and two amounts, of some statuses, a currency, and a
+    merchant; "" and () are all."""
+
+    since: float = float("-inf")
+    until: float = float("inf")
+    statuses: tuple[str, ...] = ()
+    currency: str = ""
+    least: Decimal = Decimal("-Infinity")
+    most: Decimal = Decimal("Infinity")
+    merchant: str = ""
+
+    def status(self, status: str) -> bool:
+        return not self.statuses or status in self.statuses
+
+    def payment(self, payment: Payment) -> bool:
+        return (
+            self.since <= payment.timestamp / 10**6 < self.until
+            and self.least <= payment.decimal <= self.most
+            and self.currency in ("", payment.currency)
+            and merchants.is_of(payment.id, self.merchant)
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """The newest of what was found; `found` altogether, and how many open payments were not looked at."""
+
+    payments: tuple[Row, ...]
+    found: int
+    unseen: int
+
+
+def listing(environment: Environment, wanted: Wanted, *, limit: int) -> Listing:
+    """The newest payments by their own timestamps. Reads the whole public record of one Region. Read only."""
+    count = 0
+    unseen, waiting = opened(environment, wanted)
+
+    def counted() -> Iterator[Row]:
+        nonlocal count
+        seen = set()
+        for row in finals(environment, wanted):
+            seen.add(row.id)
+            count += 1
+            yield row
+        for row in waiting:  # in the registers they are due a little longer than they are open
+            if row.id not in seen:
+                count += 1
+                yield row
+
+    newest = heapq.nlargest(limit, counted(), key=lambda row: (datetime.fromisoformat(row.time), row.id))
+    return Listing(payments=tuple(newest), found=count, unseen=unseen)
+
+
+def finals(environment: Environment, wanted: Wanted) -> Iterator[Row]:
+    """The final payments of the nearest Region's public record, in no order. Read only."""
+    if wanted.statuses and not set(wanted.statuses) & {*FINAL}:
+        return
+    table, region = environment.names.table, environment.nearest
+    with doing("read", f"table {table} in {region}"):
+        for page in environment.cloud.dynamodb(region).get_paginator("scan").paginate(TableName=table):
+            for item in page["Items"]:
+                intent, result = read_record(plain(item))
+                payment = payment_of(intent)
+                if wanted.status(result.status) and wanted.payment(payment):
+                    yield row(payment, result.status, result)
+
+
+def opened(environment: Environment, wanted: Wanted) -> tuple[int, list[Row]]:
+    """How many open payments were not looked at, and those that were and are wanted. Read only."""
+    if wanted.statuses and not set(wanted.statuses) & {*OPEN}:
+        return 0, []
+    everywhere = environment.cloud.everywhere(lambda region: due_payments(environment, region))
+    due = sorted({each for payments in everywhere.values() for each in payments})
+    due = [each for each in due if merchants.is_of(each, wanted.merchant)]
+    registers = Registers(environment)
+    rows = [_open_row(registers.inspect(each), wanted) for each in due[:LOOKED_AT]]
+    return max(0, len(due) - LOOKED_AT), [each for each in rows if each]
+
+
+def _open_row(standing: Standing, wanted: Wanted) -> Row | None:
+    if standing.intent is None or standing.status not in OPEN or not wanted.status(standing.status):
+        return None
+    payment = payment_of(standing.intent)
+    made = row(payment, standing.status, None, standing.value.region if standing.value else "")
+    return made if wanted.payment(payment) else None
+
+
+def row(payment: Payment, status: str, result: Result | None, region: str = "") -> Row:
+    """A payment as a list shows it."""
+    return Row(
+        id=payment.id,
+        status=status,
+        amount=str(payment.decimal),
+        currency=payment.currency,
+        time=payment.iso,
+        region=result.region if result else region,
+        decided_at=moment(result.at) if result else "",
+        reference=result.reference if result else "",
+        details=payment.details,
+    )
+
+
+def moment(seconds: float) -> str:
+    """Seconds since 1970 in ISO 8601; "" for 0."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") if seconds else ""
+
+
+def seconds_at(text: str, now: datetime) -> float:
+    """Seconds since 1970 of a date, a moment (UTC unless it says otherwise), or a time ago: 30m, 2h, 7d. Raises
+    ToolError."""
+    units = {"m": "minutes", "h": "hours", "d": "days"}
+    if text[-1:] in units and text[:-1].isdecimal():
+        return (now - timedelta(**{units[text[-1]]: int(text[:-1])})).timestamp()
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise ToolError(
+            f"{text!r} is no moment", remedy="write 2026-11-28, 2026-11-28T10:30:00Z, 30m, 2h or 7d"
+        ) from None
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def decimal(option: str, text: str) -> Decimal:
+    """An amount of an option. Raises ToolError."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite():
+        raise ToolError(f"{option} is no amount: {text!r}", remedy="write 99.99")
+    return value
