@@ -32,7 +32,9 @@ def run_estimate(
     declined: Annotated[float, typer.Option(help="Share that the processor declines.", min=0, max=1)] = 0.0,
     failover: Annotated[float, typer.Option(help="Share that another Region has to settle.", min=0, max=1)] = 0.0,
     memory: Annotated[int, typer.Option(help="MB of the processor function; 0 is that of the settings.", min=0)] = 0,
-    prices: Annotated[Path, typer.Option(help="The price list.", metavar="FILE")] = price_lists.FILE,
+    prices: Annotated[
+        Path, typer.Option(help="The price list.", metavar="FILE", show_default="payctl/costs/prices.json")
+    ] = price_lists.FILE,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="First ask AWS for today's prices, and keep them in the price list.")
     ] = False,
