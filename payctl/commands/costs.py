@@ -1,9 +1,7 @@
 """The command that says what the environment costs, and what a rate needs: `payctl estimate`."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import boto3
 import typer
@@ -12,18 +10,15 @@ from builder import settings as settings_file
 from builder.settings import Settings
 from payctl import card_numbers
 from payctl.commands.options import OPERATIONS, Command, Run
-from payctl.commands.show import render
-from payctl.costs import memory as memories
+from payctl.commands.show import render, render_costs
+from payctl.costs import answer as answers
 from payctl.costs import prices as price_lists
 from payctl.costs import profile as profiles
 from payctl.costs import refresh as price_api
-from payctl.costs.estimate import IDLE, PAYMENTS, STORED, Demand, Estimate, as_dict, estimate
-from payctl.costs.limits import Capacity, capacity
-from payctl.costs.memory import Memory
+from payctl.costs.estimate import Demand, Estimate
+from payctl.costs.limits import Capacity
 from payctl.costs.prices import PriceList
-from payctl.costs.words import amount, lacking, money, priced
 from stacksets.errors import ToolError
-from stacksets.progress import Words
 
 app = typer.Typer()
 
@@ -36,8 +31,10 @@ def run_estimate(
     stored: Annotated[float, typer.Option(help="Payments that are stored already, such as 1e8.", min=0)] = 0.0,
     declined: Annotated[float, typer.Option(help="Share that the processor declines.", min=0, max=1)] = 0.0,
     failover: Annotated[float, typer.Option(help="Share that another Region has to settle.", min=0, max=1)] = 0.0,
-    memory: Annotated[int, typer.Option(help="MB of the processor function; 0 is as deployed.", min=0)] = 0,
-    prices: Annotated[Path, typer.Option(help="The price list.", metavar="FILE")] = price_lists.FILE,
+    memory: Annotated[int, typer.Option(help="MB of the processor function; 0 is that of the settings.", min=0)] = 0,
+    prices: Annotated[
+        Path, typer.Option(help="The price list.", metavar="FILE", show_default="payctl/costs/prices.json")
+    ] = price_lists.FILE,
     refresh: Annotated[
         bool, typer.Option("--refresh", help="First ask AWS for today's prices, and keep them in the price list.")
     ] = False,
@@ -59,24 +56,12 @@ def run_estimate(
     if refresh:
         listed = _refreshed(run, listed, settings, prices)
     demand = Demand(rate, stored, declined, failover)
-    made = estimate(demand, settings, profile, listed, memory)
-    needs = capacity(demand, settings, profile, memory)
-    choices = memories.choices(demand, settings, profile, listed)
-    growth = memories.growth(settings, profile, listed)
+    made = answers.make(demand, settings, profile, listed, memory)
     if report:
-        _write(report, made, needs, listed)
-    value = as_dict(made, listed) | {
-        "growth_per_million_stored": growth,
-        "limits": [asdict(each) | {"kept": each.kept} for each in needs.limits],
-        "first_limit": needs.first.name,
-        "warnings": needs.warnings,
-        "memory": [asdict(each) for each in choices],
-        "profile": profile.counted,
-        "prices": listed.dates(),
-    }
+        _write(report, made.month, made.needs, listed)
     run.answer(
-        value,
-        lambda _: _show(made, needs, choices, growth=growth, listed=listed, settings=settings, report=report),
+        answers.answer(made, profile, listed),
+        lambda _: render_costs.estimate(made, listed, settings.regions, report),
     )
 
 
@@ -115,96 +100,3 @@ def _write(file: Path, made: Estimate, needs: Capacity, listed: PriceList) -> No
         file.write_text(html(made, needs, listed), encoding="utf-8")
     except OSError as error:
         raise ToolError(f"{file}: {error.strerror}", remedy="name a file that you can write with --report") from None
-
-
-# --- for people
-
-
-def _show(
-    made: Estimate,
-    needs: Capacity,
-    choices: Sequence[Memory],
-    *,
-    growth: float,
-    listed: PriceList,
-    settings: Settings,
-    report: Path | None,
-) -> None:
-    demand = made.demand
-    render.say(f"{demand.rate:g} payments a second, {amount(made.payments)} a month, {amount(demand.stored)} stored")
-    _by_service(made, settings)
-    _sums("by cause, USD a month", made.by(lambda line: line.cause))
-    _sums(
-        "",
-        {
-            "USD a month in all, of what has a price": made.usd(),
-            "of it for payments": made.usd(PAYMENTS),
-            "of it idle": made.usd(IDLE),
-            "of it for what is stored": made.usd(STORED),
-            "USD a million payments": made.per_million,
-            "USD a month for ever, each million stored": growth,
-        },
-    )
-    if rows := lacking(made, listed):
-        render.table("not in the sums, for want of a price (+?)", ("", "a month", "Regions"), rows)
-    _limits(needs)
-    _memory(choices)
-    for warning in needs.warnings:
-        render.say(f"warning: {warning}")
-    oldest, newest = listed.dates()
-    render.say(f"prices of {oldest} to {newest}, without free tier and discounts; --refresh asks for today's")
-    if report:
-        render.say(f"report: {report}")
-
-
-def _by_service(made: Estimate, settings: Settings) -> None:
-    regions = (*settings.regions, "")
-    sums: dict[str, dict[str, float]] = {}
-    lacks = set()
-    for line in made.lines:
-        row = sums.setdefault(line.service, dict.fromkeys(regions, 0.0))
-        for column in (line.region, ""):
-            row[column] += line.usd or 0.0
-            if line.usd is None:
-                lacks.add((line.service, column))
-    rows = [
-        (service, *(priced(row[column], lacking=(service, column) in lacks) for column in regions))
-        for service, row in sorted(sums.items(), key=lambda pair: -pair[1][""])
-    ]
-    render.table("by service and Region, USD a month", ("", *settings.regions, "in all"), rows)
-
-
-def _sums(title: str, sums: dict[str, float]) -> None:
-    render.table(title, ("", ""), [(name, money(usd)) for name, usd in sums.items()])
-
-
-def _limits(needs: Capacity) -> None:
-    rows: list[tuple[Any, ...]] = [
-        (
-            Words(each.name, "" if each.kept else "red"),
-            f"{each.need:,.1f}",
-            f"{each.allowed:,.0f} {each.unit}",
-            Words(f"{each.rate:,.0f}", "" if each.kept else "red"),
-        )
-        for each in needs.limits
-    ]
-    render.table(
-        "what the rate needs, in the Region where it is tightest", ("", "needed", "allowed", "carries/s"), rows
-    )
-    first = needs.first
-    render.say(f"first limit: {first.name}, at {first.rate:,.1f} payments a second; {first.remedy}")
-
-
-def _memory(choices: Sequence[Memory]) -> None:
-    rows = [
-        (
-            f"{each.megabytes} MB",
-            money(each.per_million),
-            money(each.saved),
-            f"{each.seconds * 1000:.0f} ms",
-            f"{each.slower * 1000:+.0f} ms",
-        )
-        for each in choices
-    ]
-    heads = ("", "USD a million", "saved", "in the function", "slower")
-    render.table("memory of the processor function", heads, rows)

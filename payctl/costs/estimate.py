@@ -6,7 +6,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from builder.settings import Settings
 from payctl.costs.prices import PriceList
@@ -98,8 +98,8 @@ class Estimate:
 
 
 def estimate(demand: Demand, settings: Settings, profile: Profile, prices: PriceList, memory: int = 0) -> Estimate:
-    """A month of this demand, shared equally between the Regions; `memory` in MB for the processor function, 0 is what
-    the profile was counted with."""
+    """A month of this demand, shared equally between the Regions; `memory` in MB for the processor function, 0 is that
+    of the settings."""
     where = dict(zip(profile.regions, settings.regions, strict=True))
     amounts: dict[tuple[str, str, str, str], float] = defaultdict(float)
     for group, use in _all(demand, settings, profile, memory):
@@ -122,7 +122,7 @@ def of_run(uses: Iterable[Use], prices: PriceList) -> list[Line]:
 def stretched(seconds: float, cpu: float, before: int, memory: int) -> float:
     """How long what took `seconds`, `cpu` of them at work, takes with another memory: below 1,769 MB a function has
     less than one processor (Lambda developer guide, "Configure Lambda function memory")."""
-    return seconds - cpu / _processor(before) + cpu / _processor(memory) if memory else seconds
+    return seconds - cpu + cpu * _processor(before) / _processor(memory)
 
 
 def _processor(memory: int) -> float:
@@ -169,23 +169,28 @@ def _of_payments(demand: Demand, settings: Settings, profile: Profile, memory: i
     for name, share in demand.shares(settings).items():
         kind = profile.payments[name]
         factor = made * share / kind.number
-        for use in with_memory(kind.uses, profile, memory):
+        for use in with_memory(kind.uses, settings, profile, memory):
             yield PAYMENTS, Use(use.region, use.cause, use.operation, use.item, use.amount * factor)
 
 
-def with_memory(uses: Iterable[Use], profile: Profile, memory: int) -> Iterator[Use]:
-    """The uses if the processor function had this memory; 0 is what it had."""
+def with_memory(uses: Iterable[Use], settings: Settings, profile: Profile, memory: int = 0) -> Iterator[Use]:
+    """The uses with the functions' memory of the settings, and this one for the processor unless it is 0."""
     uses = tuple(uses)
-    if not memory:
-        yield from uses
-        return
-    before = profile.memory["processor"]
-    measured = {(use.region, use.item): use.amount for use in uses if use.cause == "processor"}
+    functions = settings.functions
+    sizes = {
+        "processor": memory or functions.processor_memory,
+        "janitor": functions.janitor_memory,
+        "health": functions.health_memory,
+    }
+    measured = {(use.region, use.cause, use.item): use.amount for use in uses if use.item.startswith("measured.")}
     for use in uses:
         amount = use.amount
-        if use.cause == "processor" and use.item == "lambda.gb-second":
-            cpu = measured.get((use.region, "measured.cpu-second"), 0.0)
-            amount = stretched(measured[use.region, "measured.second"], cpu, before, memory) * memory / 1024
+        if use.cause in sizes and use.item in ("lambda.gb-second", "measured.second"):
+            size = sizes[use.cause]
+            cpu = measured.get((use.region, use.cause, "measured.cpu-second"), 0.0)
+            seconds = measured[use.region, use.cause, "measured.second"]
+            amount = stretched(seconds, cpu, profile.memory[use.cause], size)
+            amount *= size / 1024 if use.item == "lambda.gb-second" else 1
         yield Use(use.region, use.cause, use.operation, use.item, amount)
 
 
@@ -193,49 +198,17 @@ def _idle(settings: Settings, profile: Profile) -> Iterator[tuple[str, Use]]:
     """What runs and stands whether anything is paid or not."""
     for use in profile.standing:
         yield IDLE, use
-    for use in profile.idle["janitor run"]:
-        yield IDLE, Use(use.region, use.cause, use.operation, use.item, use.amount * HOURS * 60)
+    runs = HOURS * 60 / settings.janitor.every_minutes
+    for use in with_memory(profile.idle["janitor run"], settings, profile):
+        yield IDLE, Use(use.region, use.cause, use.operation, use.item, use.amount * runs)
     for region in profile.regions:
         yield IDLE, Use(region, "keys of tables", "cached 5 min", "kms.request", KEY_USERS * 12.0 * HOURS)
         if settings.processor.url:
             yield IDLE, Use(region, "standing", "", "secretsmanager.secret", 1.0)
     if settings.domain.name:
-        for use in profile.idle["health check"]:
+        for use in with_memory(profile.idle["health check"], settings, profile):
             amount = use.amount * PROBES * SECONDS
             yield IDLE, Use(use.region, "health check", use.operation, use.item, amount)
         for region in profile.regions:
             yield IDLE, Use(region, "health check", "", "route53.health-check", 1.0)
             yield IDLE, Use(region, "health check", "HTTPS, fast", "route53.health-check-option", 2.0)
-
-
-def as_dict(made: Estimate, prices: PriceList) -> dict[str, Any]:
-    """The estimate for programs."""
-    return {
-        "rate": made.demand.rate,
-        "stored": made.demand.stored,
-        "payments": made.payments,
-        "total": made.usd(),
-        "per_million": made.per_million,
-        "idle": made.usd(IDLE),
-        "storage": made.usd(STORED),
-        "by_region": made.by(lambda line: line.region),
-        "by_service": made.by(lambda line: line.service),
-        "by_cause": made.by(lambda line: line.cause),
-        "lines": [
-            {
-                "group": line.group,
-                "region": line.region,
-                "service": line.service,
-                "cause": line.cause,
-                "item": line.item,
-                "amount": line.amount,
-                "unit": prices.items[line.item].unit,
-                "usd": line.usd,
-            }
-            for line in made.lines
-        ],
-        "unknown": [
-            {"region": region, "item": item, "amount": amount, "unit": prices.items[item].unit}
-            for (region, item), amount in made.unknown().items()
-        ],
-    }

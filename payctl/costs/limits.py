@@ -24,7 +24,9 @@ PREFIX_PUTS: Final = 3_500
 SHARDS: Final = 16
 """Of the index `due` (docs/design.md, "The register table")."""
 JANITOR_SECONDS: Final = 35.0
-"""Of each minute, in which a janitor's run begins with payments; one run at a time in each Region."""
+"""In which a janitor's run begins with payments; one run at a time in each Region."""
+COUNTED_AT_ONCE: Final = 4
+"""Payments that a janitor takes further at once, as the profile is counted (the setting janitor.at_once)."""
 JANITOR_CELLS: Final = SHARDS * 100
 """That a run finds at most: a page of each shard."""
 
@@ -41,10 +43,7 @@ class Limit:
     unit: str
     rate: float
     remedy: str
-
-    @property
-    def kept(self) -> bool:
-        return self.need <= self.allowed
+    kept: bool
 
 
 @dataclass(frozen=True)
@@ -71,21 +70,9 @@ def busy_seconds(
     demand: Demand, settings: Settings, profile: Profile, memory: int = 0, cause: str = "processor"
 ) -> dict[str, float]:
     """For how long a function of each Region works for one payment of all, on average."""
-
-    def seconds(use: Use) -> bool:
-        return use.cause == cause and use.item == "measured.second"
-
-    if not memory:
-        return _a_payment(demand, settings, profile, seconds)
-    gigabytes = _a_payment(
-        demand,
-        settings,
-        profile,
-        lambda use: use.cause == cause and use.item == "lambda.gb-second",
-        memory if cause == "processor" else 0,
+    return _a_payment(
+        demand, settings, profile, lambda use: use.cause == cause and use.item == "measured.second", memory
     )
-    size = memory if cause == "processor" else profile.memory[cause]
-    return {region: amount * 1024 / size for region, amount in gigabytes.items()}
 
 
 def _a_payment(
@@ -96,7 +83,7 @@ def _a_payment(
     sums = dict.fromkeys(settings.regions, 0.0)
     for name, share in demand.shares(settings).items():
         kind = profile.payments[name]
-        for use in with_memory(kind.uses, profile, memory):
+        for use in with_memory(kind.uses, settings, profile, memory):
             if matches(use):
                 sums[where[use.region]] += use.amount * share / kind.number
     return sums
@@ -108,7 +95,8 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     def worst(name: str, each: dict[str, float], allowed: float, unit: str, remedy: str) -> Limit:
         region = max(each, key=each.__getitem__)
         most = allowed / each[region] if each[region] else math.inf
-        return Limit(name, region, rate * each[region], allowed, unit, most, remedy)
+        need = rate * each[region]
+        return Limit(name, region, need, allowed, unit, most, remedy, need <= allowed)
 
     def used(matches: Callable[[Use], bool]) -> dict[str, float]:
         return _a_payment(demand, settings, profile, matches)
@@ -119,6 +107,7 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     processor = busy_seconds(demand, settings, profile, memory)
     janitor = busy_seconds(demand, settings, profile, memory, "janitor")
     needed = math.ceil(rate * max(processor.values()) * HEADROOM)
+    pause, at_once = 60.0 * settings.janitor.every_minutes, settings.janitor.at_once / COUNTED_AT_ONCE
     if limits.reserved_concurrency:
         yield worst(
             "concurrency of the processor function",
@@ -138,8 +127,8 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     yield worst("throttle of the API", share, limits.api_rate, "requests/s", "limits.api_rate and api_burst")
     yield worst("requests of the account", share, API_REQUESTS, "requests/s", "quota API Gateway, Throttle rate")
     yield worst(
-        "seconds that a janitor works a minute",
-        {region: seconds * 60 for region, seconds in janitor.items()},
+        "seconds that a janitor works a run",
+        {region: seconds * pause / at_once for region, seconds in janitor.items()},
         JANITOR_SECONDS,
         "s",
         'docs/scale.md, "The janitor"',
@@ -149,8 +138,8 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
         for name, part in demand.shares(settings).items()
     )
     yield worst(
-        "cells that a janitor finds a minute",
-        dict.fromkeys(settings.regions, cells / regions * 60),
+        "cells that a janitor finds a run",
+        dict.fromkeys(settings.regions, cells / regions * pause),
         JANITOR_CELLS,
         "cells",
         'docs/scale.md, "The janitor"',

@@ -30,14 +30,14 @@ class Memory:
 def choices(
     demand: Demand, settings: Settings, profile: Profile, prices: PriceList, sizes: Sequence[int] = CHOICES
 ) -> list[Memory]:
-    """Each choice against what the profile was counted with."""
+    """Each choice against what the settings have."""
     one = Demand(demand.rate or 1.0, 0.0, demand.declined, demand.failover)
 
     def of(size: int) -> tuple[float, float]:
         made = estimate(one, settings, profile, prices, size)
         return made.per_million, sum(busy_seconds(one, settings, profile, size).values())
 
-    usd, seconds = of(profile.memory["processor"])
+    usd, seconds = of(settings.functions.processor_memory)
     rows = [(size, *of(size)) for size in sizes]
     return [Memory(size, cost, usd - cost, taken, taken - seconds) for size, cost, taken in rows]
 

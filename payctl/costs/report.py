@@ -61,6 +61,7 @@ def services(made: Estimate) -> dict[str, Any]:
     return {
         "width": charts.WIDTH - 120,
         "height": {"step": 22},
+        "padding": {"left": 24, "right": 8, "top": 4, "bottom": 4},
         "data": {"values": rows},
         "mark": {"type": "bar"},
         "encoding": {

@@ -35,7 +35,7 @@ def lacking(made: Estimate, prices: PriceList) -> list[tuple[str, str, str]]:
         sums[item] = sums.get(item, 0.0) + used
         regions.setdefault(item, []).append(region)
     return [
-        (prices.items[item].what, f"{amount(used)} {prices.items[item].unit}", ", ".join(regions[item]))
+        (prices.items[item].what, f"{amount(used)} {_plural(prices.items[item].unit)}", ", ".join(regions[item]))
         for item, used in sums.items()
     ]
 
@@ -46,3 +46,7 @@ def sentence_of_lacking(made: Estimate, prices: PriceList) -> str:
     if not rows:
         return "Every price is known."
     return f"Not in it, for want of a price: {'; '.join(f'{what} ({used}; {where})' for what, used, where in rows)}."
+
+
+def _plural(unit: str) -> str:
+    return unit if unit == "GB" else f"{unit}s"

@@ -68,8 +68,9 @@ def test_the_page_is_what_profile_and_prices_say(settings: Settings) -> None:
 def test_a_month_is_the_profile_of_a_payment_times_the_payments(settings: Settings) -> None:
     made = estimate(Demand(10.0), settings, PROFILE, PRICES)
     kind = PROFILE.payments["ledger"]
-    for item in ("dynamodb.write", "s3.put", "lambda.request", "apigateway.request"):
-        counted = sum(use.amount for use in kind.uses if use.item == item) / kind.number
+    for item in ("dynamodb.write", "s3.put", "lambda.request", "apigateway.request", "logs.ingested"):
+        size = GIGABYTE if item in BY_GIGABYTE else 1
+        counted = sum(use.amount for use in kind.uses if use.item == item) / kind.number / size
         estimated = sum(line.amount for line in made.lines if line.item == item and line.group == PAYMENTS)
         assert estimated == pytest.approx(counted * 10.0 * SECONDS)
 
@@ -186,11 +187,12 @@ def test_the_limits_of_the_janitor_are_those_of_its_code() -> None:
     assert len(janitor.SHARDS) == limits.SHARDS
     assert len(janitor.SHARDS) * 100 == limits.JANITOR_CELLS
     assert limits.JANITOR_SECONDS == janitor.RUN_SECONDS - janitor.SWEEP_SECONDS
+    assert limits.COUNTED_AT_ONCE == janitor.AT_ONCE
 
 
 def test_two_of_three_cells_of_a_payment_wait_for_a_janitor(settings: Settings) -> None:
     found = {each.name: each for each in capacity(Demand(40.0), settings, PROFILE).limits}
-    cells = found["cells that a janitor finds a minute"]
+    cells = found["cells that a janitor finds a run"]
     assert cells.need == pytest.approx(40 * 60 * 2 / 3)
     assert cells.rate == pytest.approx(40)
 
@@ -205,6 +207,31 @@ def test_memory_below_a_whole_processor_is_slower_and_above_only_dearer(settings
     assert by_size[1769].saved > 0
     assert by_size[512].slower > by_size[1024].slower > 0
     assert by_size[512].saved > by_size[1024].saved
+
+
+def test_memory_of_the_settings_is_what_counts(settings: Settings) -> None:
+    functions = settings.functions._replace(processor_memory=1024, janitor_memory=512)
+    less = estimate(Demand(1.0), settings._replace(functions=functions), PROFILE, PRICES)
+    same = estimate(
+        Demand(1.0), settings._replace(functions=functions._replace(processor_memory=3072)), PROFILE, PRICES, 1024
+    )
+    assert less.lines == same.lines
+    seconds = [
+        sum(line.amount for line in made.lines if (line.cause, line.item) == ("janitor", "lambda.gb-second"))
+        for made in (less, estimate(Demand(1.0), settings, PROFILE, PRICES))
+    ]
+    assert 0.5 < seconds[0] / seconds[1] < 1  # half the memory, and slower
+
+
+def test_a_janitor_that_runs_less_often_idles_less_and_finds_more(settings: Settings) -> None:
+    seldom = settings._replace(janitor=settings.janitor._replace(every_minutes=2))
+    idle = [
+        estimate(Demand(0.0), each, PROFILE, PRICES).by(lambda x: x.cause, IDLE)["janitor"]
+        for each in (settings, seldom)
+    ]
+    assert idle[1] == pytest.approx(idle[0] / 2)
+    found = {each.name: each.rate for each in capacity(Demand(1.0), seldom, PROFILE).limits}
+    assert found["cells that a janitor finds a run"] == pytest.approx(20)
 
 
 def test_memory_is_in_the_whole_estimate(settings: Settings) -> None:

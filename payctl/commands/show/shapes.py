@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from payctl.acceptance.check import Finding
+from payctl.costs.answer import Costs
 from payctl.drills.client_log import Answer
 from payctl.drills.verdict import Verdict
 from payctl.environments import destroy, drift, plan, preflight, status, why
@@ -195,6 +196,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "faults list": Shape(Faults),
     "faults set": Shape(SetFault),
     "faults clear": Shape(ClearedFaults),
+    "estimate": Shape(Costs),
     "accept": Shape(Acceptance),
     "accept --clean": Shape(dict[str, list[str]]),
     "pay": Shape(list[Reply]),
