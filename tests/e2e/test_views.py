@@ -87,7 +87,6 @@ def test_moments_are_written_in_several_ways(text: str, moment: str) -> None:
         ("list", "--merchant", "nobody"),
         ("show", "never-made"),
         ("export", "--output", "/nowhere/at/all.csv"),
-        ("export", "--json"),
     ],
     ids=" ".join,
 )

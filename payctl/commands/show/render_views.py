@@ -17,7 +17,7 @@ def service(of: Service) -> None:
     say(f"{of.taken_out or f'{of.region} is in service'}{already}")
     say(f"GET /health: {', '.join(f'{region} {told}' for region, told in of.health.items())}")
     say(f"DNS: {of.dns}")
-    say(f"still to finish there: {of.open} payments, {of.executions} workflow executions")
+    say(f"still to finish there: {of.due} payments, {of.executions} workflow executions")
 
 
 def taken_out(regions: Sequence[TakenOut]) -> None:
