@@ -273,3 +273,12 @@ def test_the_story_tells_each_change_once_and_when_the_books_are_whole_again(loc
     now[0] = 14.0
     assert tell(oldest=13.0) == ["every Region shows every payment accepted before healing, 4 s after it"]
     assert tell() == []
+    faults.begin("cut", [SECOND, HOME])
+    assert tell() == [f"{HOME} and {SECOND} cannot reach each other"]
+    faults.heal()
+    assert tell(oldest=1.0) == [f"{HOME} and {SECOND} reach each other again"]
+    faults.begin("region-down", [HOME])
+    assert tell() == [f"{HOME} is down: nothing there runs or answers"], "nothing is whole while a Region is down"
+    faults.heal()
+    whole = "every Region shows every payment accepted before healing, 0 s after it"
+    assert tell() == [f"{HOME} is back", whole]
