@@ -25,7 +25,7 @@ from stacksets.progress import Silent
 from stacksets.waiting import Pace
 from tests.e2e.support import REGIONS, program
 
-RATE = 5.0
+RATE = 2.0
 QUIET = 120.0
 
 

@@ -12,8 +12,8 @@ from tests.upgrades.freeze import unpack
 from tests.upgrades.releases import change, project
 from tests.upgrades.support import Site, failures
 
-pytestmark = pytest.mark.evidence
-SECONDS = 90.0
+pytestmark = [pytest.mark.evidence, pytest.mark.timeout(600)]
+SECONDS = 70.0
 
 
 @pytest.fixture(scope="module")
