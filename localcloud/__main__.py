@@ -31,9 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"local cloud on {cloud.endpoint} (pid {process.pid}, log {cloud.log})")
         else:
             run(options.port, folder)
-    except client.LocalCloudError as error:
+    except (client.LocalCloudError, OSError) as error:
         print(f"localcloud: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("localcloud: interrupted; none was left running", file=sys.stderr)
+        return 130
     return 0
 
 
@@ -68,7 +71,7 @@ def _is_server(pid: int) -> bool:
     """Is this process a local cloud? The number in an old file may belong to another program by now."""
     try:
         return b"localcloud" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
 
 
