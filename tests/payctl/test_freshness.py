@@ -46,7 +46,8 @@ def test_builder_that_was_changed_since_is_told_as_a_user_sees_it(checkout: Proj
     file.write_text(text.replace("MessageRetentionPeriod=KEPT", "MessageRetentionPeriod=60"))
     ran = checkout.payctl("plan")
     assert ran.returncode == 1, ran
-    assert "error: nothing was changed: templates/regional.json is not what builder/ writes; run `make" in ran.stderr
+    stale = "templates/global.json, templates/regional.json are not what builder/ writes; run `make templates`"
+    assert f"error: nothing was changed: {stale}" in ran.stderr
     file.write_text("def broken(:")
     with pytest.raises(ToolError, match=r"builder/ cannot tell whether templates/ are stale: .*Syntax"):
         freshness.require(Path("deployment.toml"))
