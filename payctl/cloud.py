@@ -25,7 +25,8 @@ from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
 from localcloud import client as local_cloud
 from payctl import endpoint as endpoints
-from stacksets.errors import ToolError, silent
+from payctl.journal import JOURNAL
+from stacksets.errors import ToolError, name_region, silent
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -210,6 +211,8 @@ class Cloud:
                     endpoint_url=self.endpoint or None,
                     config=self._config(service),
                 )
+                client.meta.events.register("before-call", JOURNAL.listener(region))
+                name_region(client, region)
                 for heard in self._listeners:
                     client.meta.events.register("after-call", heard)
                 self._clients[key] = client
