@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -17,7 +16,7 @@ from botocore.exceptions import (
 )
 
 UNREACHED = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError)
-REGION = "Region"  # where an error keeps the name of its Region
+REGION = "Region"  # where an error keeps the name of its Region, if whoever makes the clients puts it there
 STACK_ARN = re.compile(r"arn:aws[\w-]*:cloudformation:[\w-]+:\d*:stack(?:set)?/([^/\s:\]]+)[/:][\w-]+")
 SERVER_ERROR = 500  # and above: AWS could not, whoever asked for whatever
 
@@ -196,20 +195,6 @@ def passing(error: BaseException | None) -> bool:
     reason = error.__cause__ if isinstance(error, ToolError) else error
     codes = THROTTLED | EXPIRED | NO_ANSWER
     return isinstance(reason, Exception) and (silent(reason) or code_of(reason) in codes)
-
-
-def name_region(client: Any, region: str) -> None:
-    """Have the errors of a boto3 client tell its Region, which none of them does by itself (see `region_of`)."""
-
-    def answered(parsed: dict[str, Any], **_: Any) -> None:
-        parsed.setdefault("ResponseMetadata", {})[REGION] = region
-
-    def failed(exception: Exception, **_: Any) -> None:
-        if isinstance(exception, BotoCoreError):
-            exception.kwargs = {**exception.kwargs, REGION: region}
-
-    client.meta.events.register("after-call", answered)
-    client.meta.events.register("after-call-error", failed)
 
 
 def region_of(error: Exception) -> str:
