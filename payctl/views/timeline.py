@@ -17,7 +17,7 @@ from payctl.payments import books, logs, parked
 from payctl.payments.registers import Registers
 from payctl.payments.tables import GONE
 from payctl.views.listing import FINAL, moment
-from stacksets.errors import ToolError, code_of
+from stacksets.errors import ToolError, code_of, silent
 
 EARLIER: Final = 300.0  # seconds before a register took it: the request came first, and clocks differ
 UNREAD: Final = "?"
@@ -82,7 +82,8 @@ def whole(environment: Environment, payment: str) -> Whole:
         results = [each.result for each in read.values() if each.result]
         result = next((each for each in results if each.status == standing.status), None)
     events = [event for each in read.values() for event in each.events]
-    events += _ruled(standing) + _told(environment, found, intent, events)
+    answering = [region for region, each in read.items() if not each.silent]
+    events += _ruled(standing) + _told(environment, found, intent, events, answering)
     value = standing.value
     return Whole(
         id=payment,
@@ -107,6 +108,7 @@ class _Region:
     def __init__(self, environment: Environment, region: str, payment: str) -> None:
         self._environment, self._region, self._payment = environment, region, payment
         self.troubles: dict[str, None] = {}
+        self.silent = False
         names = environment.names
         record = self._read(lambda: self._item(names.table))
         cell = self._read(lambda: self._item(names.register(region)))
@@ -128,10 +130,14 @@ class _Region:
         return "; ".join(self.troubles)
 
     def _read(self, ask: Callable[[], Answer]) -> Answer | None:
+        """None where it cannot be read; a Region that is silent is asked no more, for that takes long."""
+        if self.silent:
+            return None
         try:
             return ask()
         except (ClientError, BotoCoreError) as error:
             self.troubles[explain(error).message] = None
+            self.silent = silent(error)
             return None
 
     def _item(self, table: str) -> Mapping[str, Any]:
@@ -191,14 +197,16 @@ def _ruled(standing: Standing) -> list[Event]:
     return [Event(at=_at(said["at"]), region="", source=str(said["by"]), what=f"ruled {what}")]
 
 
-def _told(environment: Environment, payment: Payment, intent: Intent, events: list[Event]) -> list[Event]:
-    """What the logs say, from shortly before the first of the events on."""
-    if not events:
+def _told(
+    environment: Environment, payment: Payment, intent: Intent, events: list[Event], regions: list[str]
+) -> list[Event]:
+    """What the logs of these Regions say, from shortly before the first of the events on."""
+    if not events or not regions:
         return []
     first = min(event.at for event in events)
     since = datetime.fromisoformat(first).timestamp() - EARLIER
     try:
-        lines = logs.of(environment, payment.id, intent.hash, since=since)
+        lines = logs.of(environment, payment.id, intent.hash, since=since, regions=regions)
     except (ClientError, BotoCoreError, ToolError) as error:
         told = error if isinstance(error, ToolError) else explain(error)
         return [Event(at=first, region="", source="logs", what=f"could not be read: {told.message}")]

@@ -37,7 +37,7 @@ def listing(found: Listing) -> None:
     more = f", the newest {len(rows)} shown: more with --limit" if found.found > len(rows) else ""
     say(f"{found.found} payments{more}")
     if found.unseen:
-        say(f"{found.unseen} more are open, and were not looked at: see `payctl parked` and `payctl status`")
+        say(f"{found.unseen} more are due, and were not looked at: see `payctl parked` and `payctl status`")
 
 
 def whole(of: Whole) -> None:
