@@ -31,12 +31,12 @@ MEBIBYTES = 1024
 
 
 class Measure(NamedTuple):
-    """A backlog of `count` cells of one kind, and the limit that is to be kept. `stuck`: beside it one payment is
+    """A backlog of `cells` of one kind, and the limit that is to be kept. `stuck`: beside it one payment is
     stuck, which falls due last."""
 
     title: str
     kind: str
-    count: int
+    cells: int
     least: int = 0
     silent: str = ""
     stuck: bool = False
@@ -49,8 +49,8 @@ MEASURES = (
     Measure("the same while a Region is silent", "shown", 1_000_000, silent=NEAR, stuck=True),
 )
 WHOLE_MINUTE = (
-    MEASURES[0]._replace(count=80_000),
-    MEASURES[1]._replace(count=10_000),
+    MEASURES[0]._replace(cells=80_000),
+    MEASURES[1]._replace(cells=10_000),
 )
 
 
@@ -70,16 +70,18 @@ def measured(measure: Measure) -> str:
         if measure.stuck:
             told(address, "/stick/1")
         child = [sys.executable, "-m", "bench.janitor", "--run", address]
-        seconds, mebibytes = json.loads(subprocess.run(child, check=True, capture_output=True, text=True).stdout)
+        ran = subprocess.run(child, check=True, capture_output=True, text=True)  # noqa: S603 - our own
+        seconds, busy, mebibytes = json.loads(ran.stdout)
         after = told(address, "/cleared")
     if measure.stuck:
         return told_of_stuck(measure, after, began, mebibytes)
     a_minute = after["cleared"] if after["left"] else after["cleared"] / seconds * RUN_SECONDS
     requests = ", ".join(f"{count} {name}" for name, count in sorted(after["asked"].items()) if count > 200)
     kept = "kept" if a_minute >= measure.least else "NOT kept"
+    busy_for = f"{seconds:.1f} s, of which {busy:.1f} s of processor time"
     return (
         f"{measure.title}: {a_minute:,.0f} cells a minute (at least {measure.least:,}: {kept})\n"
-        f"    {after['cleared']:,} in {seconds:.1f} s, {after['left']:,} left, {mebibytes:.0f} MiB; {requests}"
+        f"    {after['cleared']:,} in {busy_for}, {after['left']:,} left, {mebibytes:.0f} MiB; {requests}"
     )
 
 
@@ -87,19 +89,19 @@ def told_of_stuck(measure: Measure, after: Any, began: float, mebibytes: float) 
     """It may have fallen due just after a run had looked, so a minute comes on top."""
     settled = after["settled"].get("stuck1")
     if settled is None:
-        return f"{measure.title}: not taken up within a run (within {TAKEN_UP_SECONDS} s: NOT kept), {mebibytes:.0f} MiB"
+        return f"{measure.title}: not taken up in a run ({TAKEN_UP_SECONDS} s: NOT kept), {mebibytes:.0f} MiB"
     most = settled - began + 60
     kept = "kept" if most <= TAKEN_UP_SECONDS and mebibytes < MEBIBYTES else "NOT kept"
-    return f"{measure.title}: settled after {most:.0f} s at most (within {TAKEN_UP_SECONDS} s: {kept}), {mebibytes:.0f} MiB"
+    return f"{measure.title}: after {most:.0f} s at most ({TAKEN_UP_SECONDS} s: {kept}), {mebibytes:.0f} MiB"
 
 
 @contextmanager
 def regions(measure: Measure) -> Iterator[str]:
     """Three Regions with that backlog; their address."""
     silent = [measure.silent] if measure.silent else []
-    command = [sys.executable, "-m", "bench.regions", measure.kind, str(measure.count), *silent]
+    command = [sys.executable, "-m", "bench.regions", measure.kind, str(measure.cells), *silent]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LAMBDA), str(LAMBDA.parent)])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=paths) as server:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=paths) as server:  # noqa: S603 - our own
         assert server.stdout is not None  # noqa: S101 - PIPE
         try:
             yield f"http://127.0.0.1:{int(server.stdout.readline())}"
@@ -114,7 +116,7 @@ def told(address: str, path: str) -> Any:
 
 
 def run(address: str) -> None:
-    """One run of the handler; prints its seconds and the peak of its memory in MiB."""
+    """One run of the handler; prints its seconds, those of processor time, and the peak of its memory in MiB."""
     os.environ.update(
         {
             "AWS_ENDPOINT_URL": address,
@@ -132,24 +134,26 @@ def run(address: str) -> None:
     )
     from payments import janitor  # noqa: PLC0415 - only here, with the environment of a function
 
-    began = time.monotonic()
+    began, idle = time.monotonic(), time.process_time()
     with redirect_stdout(StringIO()):
         janitor.handler({})
-    seconds = time.monotonic() - began
-    print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    seconds, busy = time.monotonic() - began, time.process_time() - idle
+    print(json.dumps([seconds, busy, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
 
 
 def main() -> int:
     """Print a line for each measure; a limit that is exceeded is printed and no error."""
     parser = argparse.ArgumentParser(prog="python -m bench.janitor", description=__doc__)
     parser.add_argument("--minute", action="store_true", help="play a whole minute each (three minutes in all)")
+    parser.add_argument("measure", nargs="*", type=int, help="only these, by number from 1")
     parser.add_argument("--run", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.run:
         run(options.run)
         return 0
-    for measure in WHOLE_MINUTE if options.minute else MEASURES:
-        print(measured(measure), flush=True)
+    for number, measure in enumerate(WHOLE_MINUTE if options.minute else MEASURES, start=1):
+        if not options.measure or number in options.measure:
+            print(measured(measure), flush=True)
     return 0
 
 

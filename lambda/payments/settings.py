@@ -26,6 +26,14 @@ class Settings(NamedTuple):
     endpoint: str
     test_faults: bool
     merchants: Mapping[str, str] = {}
+    janitors: int = 1
+    """How many runs of the janitor there may be at once."""
+    shards: int = 16
+
+    @property
+    def janitor(self) -> str:
+        """The name of this Region's janitor."""
+        return f"payment-janitor-{self.region}-{self.environment}"
 
     @property
     def table(self) -> str:
@@ -58,4 +66,6 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         endpoint=environ.get("AWS_ENDPOINT_URL", ""),
         test_faults=environ.get("TEST_FAULTS") == "true",
         merchants=parse(environ.get("MERCHANTS", "")),
+        janitors=int(environ.get("JANITORS") or 1),
+        shards=int(environ.get("INDEX_SHARDS") or 16),
     )

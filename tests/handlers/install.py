@@ -16,6 +16,7 @@ from typing import Any
 
 import botocore.endpoint
 import payments.aws
+import payments.backlog
 import payments.function
 import payments.http
 import payments.janitor
@@ -24,6 +25,7 @@ import payments.members
 import payments.metrics
 import payments.processor
 import payments.replies
+import payments.rounds
 import payments.runtime
 import payments.store
 import payments.workers
@@ -129,6 +131,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
             payments.members,
             payments.metrics,
             payments.processor,
+            payments.rounds,
             payments.runtime,
             payments.store,
             botocore.endpoint,
@@ -140,7 +143,9 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     ),
     *((module, "sys", SimpleNamespace(stdout=Output)) for module in (payments.log, payments.metrics)),
     *((module, "SimpleQueue", Queue) for module in (payments.replies, payments.workers)),
-    *((module, "ThreadPoolExecutor", Pool) for module in (payments.janitor, payctl.cloud)),
+    *((module, "ThreadPoolExecutor", Pool) for module in (payments.janitor, payments.rounds, payctl.cloud)),
+    (payments.backlog, "PAGE", 3),  # with so few payments, else no run would ever be helped
+    (payments.rounds, "KEPT", 12),
     *((payments.runtime, name, PerProcess(vars(payments.runtime)[name])) for name in ("settings", "driver", "context")),
     (payments.runtime, "os", SimpleNamespace(urandom=urandom)),
     (payments.replies, "select", SimpleNamespace(poll=Poll, POLLIN=1)),

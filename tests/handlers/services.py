@@ -180,6 +180,8 @@ class Services(Tables):
         """Throttled or out of order: nothing was done."""
         if call.service == "rail":
             return answer(dice.pick((429, 503, 502)), b"{}")
+        if call.what.startswith("HEAD"):  # such an answer has no body
+            return answer(dice.pick((503, 502)), b"")
         if dice.chance(0.3):
             return answer(dice.pick((503, 502)), b"<html>unavailable</html>")
         if call.service == "bucket":
@@ -188,6 +190,8 @@ class Services(Tables):
 
     def failed(self, call: Call, dice: Dice) -> bytes:
         """An error, whatever was done."""
+        if call.what.startswith("HEAD"):
+            return answer(dice.pick((500, 504)), b"")
         if call.service == "rail" or dice.chance(0.3):
             return answer(dice.pick((500, 504)), b"<html>gateway time-out</html>")
         return answer(500, encode({"__type": "com.amazonaws#InternalServerError"}))

@@ -99,7 +99,8 @@ class Tables:
         """Up to a hundred records: not strongly consistent, and perhaps not all of them."""
         ((table, wanted),) = fields["RequestItems"].items()
         keys = [key["TransactionId"]["S"] for key in wanted["Keys"]]
-        if not public or not 1 <= len(set(keys)) == len(keys) <= 100 or wanted.keys() - {"Keys", "ProjectionExpression"}:
+        known = {"Keys", "ProjectionExpression"}
+        if not public or not 1 <= len(set(keys)) == len(keys) <= 100 or wanted.keys() - known:
             raise AssertionError(f"BatchGetItem of {table}: {wanted.keys()}, {keys}")
         only = wanted.get("ProjectionExpression")
 

@@ -16,6 +16,7 @@ from payments.protocol.ports import (
     Cancel,
     Charge,
     Context,
+    FindReceipt,
     Flow,
     Lookup,
     Publish,
@@ -138,6 +139,8 @@ class World:
             case WriteReceipt(key, body):
                 self.receipts.setdefault((region, key), body)
                 return True
+            case FindReceipt(key):
+                return (region, key) in self.receipts
             case Charge():
                 return self.charge(request)
             case Lookup(_, key):

@@ -87,6 +87,12 @@ class WriteReceipt(NamedTuple):
     body: str
 
 
+class FindReceipt(NamedTuple):
+    """Look for an object in this Region's bucket -> whether it is there, as far as can be told."""
+
+    key: str
+
+
 class Charge(NamedTuple):
     """Take the money, once for each key -> Verdict, Refusal, NOT_SENT or LOST. `amount` in minor units; `source`,
     `reference` and `metadata` as the caller gave them."""
@@ -145,7 +151,19 @@ class PutEvent(NamedTuple):
     detail: str
 
 
-Request = Update | Read | Publish | ReadRecord | WriteReceipt | Charge | Lookup | Cancel | StartWorkflow | PutEvent
+Request = (
+    Update
+    | Read
+    | Publish
+    | ReadRecord
+    | WriteReceipt
+    | FindReceipt
+    | Charge
+    | Lookup
+    | Cancel
+    | StartWorkflow
+    | PutEvent
+)
 
 T = TypeVar("T")
 Batch = tuple[Request, ...]
