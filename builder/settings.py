@@ -15,6 +15,9 @@ ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)", re.ASCII)
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
+SHARDS = (16, 64)
+"""Of the index of overdue cells. The janitor looks at as many as there may be."""
+JANITORS = SHARDS[1]
 
 # The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
 # fmt: off
@@ -39,9 +42,12 @@ class Accounts(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Caps of one Region: concurrent executions, days, requests a second."""
+    """Caps of one Region: concurrent executions of the processor and of the janitor, shards of the index of overdue
+    cells, days, requests a second."""
 
     reserved_concurrency: int = 2
+    janitor_concurrency: int = 5
+    index_shards: int = 16
     log_retention_days: int = 7
     api_rate: int = 200
     api_burst: int = 400
@@ -212,6 +218,14 @@ def _check(settings: Settings) -> None:
             "accounts.administration_role_arn must be the ARN of a role",
         ),
         (limits.reserved_concurrency >= 0, "limits.reserved_concurrency must be 0 (unreserved) or more"),
+        (
+            1 <= limits.janitor_concurrency <= JANITORS,
+            f"limits.janitor_concurrency must be 1 to {JANITORS}: a scheduled run, and helpers that share the shards",
+        ),
+        (
+            SHARDS[0] <= limits.index_shards <= SHARDS[1],
+            f"limits.index_shards must be {SHARDS[0]} to {SHARDS[1]}",
+        ),
         (
             limits.log_retention_days in RETENTION_DAYS,
             f"limits.log_retention_days must be one of {', '.join(map(str, RETENTION_DAYS))}",

@@ -54,4 +54,5 @@ def context_of(here: Settings) -> Context:
         now=lambda: int(time.time()),
         draw=lambda sides: int.from_bytes(os.urandom(8)) % sides,
         token=lambda: os.urandom(16).hex(),
+        shards=here.shards,
     )

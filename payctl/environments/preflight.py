@@ -198,7 +198,7 @@ def concurrency(environment: Environment, survey: Survey, region: str) -> Checks
     processor = environment.settings.limits.reserved_concurrency
     if not processor or region in survey.usable:
         return
-    wanted = processor + 1  # and one for the janitor
+    wanted = processor + environment.settings.limits.janitor_concurrency
     limits = environment.cloud.functions(region).get_account_settings()["AccountLimit"]
     free = limits.get("UnreservedConcurrentExecutions", 0)
     detail = f"{free} unreserved executions, {wanted} to reserve, {UNRESERVED} must be left"

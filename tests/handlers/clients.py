@@ -146,7 +146,8 @@ class Clients:
         if any(one.kind == "janitor" and one.process.region == region for one in self.fleet.running):
             return
         watch = self.judge.janitor_begins(self.world, region)
-        self.called[region] = runs = []
+        runs: list[Ended] = []
+        self.called[region] = runs
 
         def ended(how: Ended) -> None:
             self.judge.said(how)

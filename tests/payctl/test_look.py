@@ -65,11 +65,11 @@ def test_preflight_finds_a_missing_artifact_bucket(project: Project, aws: Aws) -
         assert failed(project.environment()) == [(THIRD, "artifacts")]
 
 
-@pytest.mark.parametrize(("free", "enough"), [(102, False), (103, True)])
+@pytest.mark.parametrize(("free", "enough"), [(106, False), (107, True)])
 def test_preflight_finds_too_little_concurrency(
     project: Project, monkeypatch: pytest.MonkeyPatch, free: int, enough: bool
 ) -> None:
-    """Two for the processor, one for the janitor, and the hundred that Lambda keeps."""
+    """Two for the processor, five for the janitor, and the hundred that Lambda keeps."""
     environment = project.environment()
     limits = {"AccountLimit": {"UnreservedConcurrentExecutions": free}}
     monkeypatch.setattr(environment.cloud.functions(SECOND), "get_account_settings", lambda: limits)

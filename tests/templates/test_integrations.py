@@ -90,6 +90,17 @@ FUNCTIONS = {
             ("dynamodb:{own}:table/payment-register-{own}-dev",),
             DYNAMODB + "API_DescribeTable.html",
         ),
+        ("dynamodb:BatchGetItem", RECORD, DYNAMODB + "API_BatchGetItem.html"),
+        (
+            "s3:GetObject",
+            ("s3:payment-receipts-{own}-dev-123456789012/receipts/*",),
+            DOCS + "AmazonS3/latest/API/API_HeadObject.html",
+        ),
+        (
+            "lambda:InvokeFunction",
+            ("lambda:{own}:function:payment-janitor-{own}-dev",),
+            LAMBDA + "invocation-async.html",
+        ),
     ],
 }
 LOG_DELIVERY = (

@@ -175,7 +175,7 @@ class Context(NamedTuple):
 
     `regions` in rank order; `rail` is LEDGER or the processor's address; `deduplicates`: the processor honours
     idempotency keys, for `key_lifetime` seconds. `now()` is whole seconds since 1970; `draw(n)` a random number in
-    [0, n); `token()` a text that nobody else draws.
+    [0, n); `token()` a text that nobody else draws. `shards` of the index of overdue cells.
     """
 
     region: str
@@ -186,3 +186,4 @@ class Context(NamedTuple):
     now: Callable[[], int]
     draw: Callable[[int], int]
     token: Callable[[], str]
+    shards: int = 16
