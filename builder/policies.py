@@ -147,7 +147,7 @@ def look_up_records() -> Statement:
 
 def find_receipt(bucket: str) -> Statement:
     """See whether a receipt is there."""
-    return allow("s3:GetObject", bucket_arn(bucket, "/receipts/*"))
+    return allow("s3:GetObject", bucket_arn(bucket, "/receipts/*"), StringEquals("s3:ResourceAccount", ACCOUNT))
 
 
 def call(function: Any) -> Statement:

@@ -174,7 +174,7 @@ DUE = {
     "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
     "ExpressionAttributeValues": {":shard": {"S": "a"}, ":now": {"N": "7"}},
     "ScanIndexForward": False,
-    "Limit": 1000,
+    "Limit": 250,
 }
 
 
