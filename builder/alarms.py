@@ -157,7 +157,7 @@ class Alarms:
         )
 
     def add_throttling_alarms(self) -> None:
-        """Writes that a hot key of an index holds up; nothing is lost, they wait for the janitor (docs/scale.md)."""
+        """Writes that a hot key of an index holds up; nothing is lost, they wait for the janitor (docs/decisions/janitor.md)."""
         for title, table, index, words in (
             (
                 "RecordsThrottled",

@@ -72,6 +72,8 @@ class Deployment:
         if planned:
             report.phase("Preflight")
             preflight.require(environment)
+            if rate := preflight.carries(self.settings):
+                report.note(rate)
         if planned and self.options.lint:
             report.phase("Lint the templates")
             lint.lint(self.regional, self.world, self.settings.regions)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
+from builder.settings import Settings
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
 from payctl.environments import bootstrap
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
+# The processor works so long on a payment by ledger, latencies between the Regions as on AWS (docs/decisions/janitor.md).
+SECONDS_A_PAYMENT = 0.316
 KEYS = 100_000  # customer keys a Region, the default quota
 ABSENT = {"404", "NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}
 FORBIDDEN = {"403", "AccessDenied"}
@@ -191,6 +194,17 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
         detail = f"bucket {name} does not exist" if code_of(error) in ABSENT else f"bucket {name} is not yours"
         return Check(subject, region, False, f"{detail}: the Region is not bootstrapped", BOOTSTRAP)
     return Check(subject, region, True, name)
+
+
+def carries(settings: Settings) -> str:
+    """How many payments a second the processor's cap allows, in one line; "" without a cap."""
+    cap = settings.limits.reserved_concurrency
+    rate = cap * len(settings.regions) / SECONDS_A_PAYMENT
+    return (
+        f"limits.reserved_concurrency = {cap} carries about {rate:,.0f} payments a second in all Regions together"
+        if cap
+        else ""
+    )
 
 
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:

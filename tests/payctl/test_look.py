@@ -76,6 +76,14 @@ def test_preflight_finds_too_little_concurrency(
     assert failed(environment) == ([] if enough else [(SECOND, "concurrency")])
 
 
+@pytest.mark.parametrize(("cap", "says"), [(2, "= 2 carries about 19 payments"), (100, "about 949 payments"), (0, "")])
+def test_what_the_cap_carries_is_said(project: Project, cap: int, says: str) -> None:
+    settings = project.environment().settings
+    carried = preflight.carries(settings._replace(limits=settings.limits._replace(reserved_concurrency=cap)))
+    assert says in carried
+    assert bool(carried) == bool(cap)
+
+
 def test_preflight_finds_missing_roles(project: Project) -> None:
     text = (project.folder / "deployment.toml").read_text()
     project.settings(text.replace('execution_role_name = ""', 'execution_role_name = "none"'))
