@@ -157,7 +157,7 @@ class Alarms:
         )
 
     def add_throttling_alarms(self) -> None:
-        """Writes that a hot key of an index holds up; nothing is lost, they wait for the janitor (docs/decisions/janitor.md)."""
+        """Writes that a hot key of an index holds up; nothing is lost: docs/decisions/janitor.md."""
         for title, table, index, words in (
             (
                 "RecordsThrottled",
@@ -189,6 +189,7 @@ class Alarms:
             ("PaymentsOverdue", "OldestOverdueSeconds", 300, "A payment is overdue for more than 5 minutes"),
             ("PaymentsParked", "Parked", 0, "Payments are parked: payctl parked"),
             ("ResultConflict", "ResultConflict", 0, "Two Regions hold different results of one payment"),
+            ("ClockAhead", "ClockAheadSeconds", 30, "Clocks of two Regions differ by more than 30 s"),
             ("BacklogAge", "BacklogAgeSeconds", 600, "Cells wait for the janitor for more than 10 minutes"),
         ):
             self._add(

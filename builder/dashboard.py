@@ -152,6 +152,7 @@ def business_charts(settings: Settings) -> list[dict[str, Any]]:
         _chart("Parked payments", _own("Parked", settings), "Maximum"),
         _chart("Conflicting results", _own("ResultConflict", settings), "Maximum"),
         _chart("Peers' registers unanswered", _own("PeerUnanswered", settings), "Maximum"),
+        _chart("A peer's clock ahead, s", _own("ClockAheadSeconds", settings), "Maximum"),
         _chart("Own register unchecked", _own("Unchecked", settings), "Maximum"),
     ]
 

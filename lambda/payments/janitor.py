@@ -13,9 +13,8 @@ from typing import Any, Final, NamedTuple
 from payments import metrics, runtime
 from payments.aws import AwsError, run
 from payments.backlog import Backlog, Due, Page
-from payments.health import SWITCH
 from payments.log import log
-from payments.protocol.ports import LOST, Flow, Read
+from payments.protocol.ports import LOST, Action, Flow, Read, Update
 from payments.protocol.rejoining import withdraw
 from payments.rounds import Round, Told
 
@@ -27,6 +26,9 @@ MOST: Final = 1_000_000
 at each of them when it was the newest."""
 READERS: Final = 16
 CONTROL_SECONDS: Final = 15.0
+CLOCK: Final = ":clock"
+"""The item of a register in which its Region's janitor leaves the time, with a key no payment can have."""
+BEAT: Final = Action("BEAT", "SET beat = :now", "attribute_exists(beat) OR attribute_not_exists(beat)")
 
 
 class Share(NamedTuple):
@@ -44,12 +46,12 @@ def handler(event: Any = None, _context: object = None) -> dict[str, int]:
         return do_share(share)
     until = time.monotonic() + RUN_SECONDS
     unchecked = not check_own()
-    silent = runtime.driver().run(silent_peers(), RUN_SECONDS)
+    silent, ahead = runtime.driver().run(meet_peers(), RUN_SECONDS)
     now = runtime.context().now()
     pages, unread = read_pages(SHARDS, now)
     handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
     told = go_round({shard: page for shard, page in pages.items() if shard not in handed_over}, now, until)
-    seen = {"PeerUnanswered": silent, "Unchecked": int(unchecked)}
+    seen = {"PeerUnanswered": silent, "ClockAheadSeconds": ahead, "Unchecked": int(unchecked)}
     report(told, seen if unread else {"Heartbeat": 1, **seen})
     if unread:
         raise unread
@@ -89,11 +91,16 @@ def check_own() -> bool:
     return True
 
 
-def silent_peers() -> Flow[int]:
-    """How many of the other Regions' registers do not answer."""
+def meet_peers() -> Flow[tuple[int, int]]:
+    """Leave this clock's time in the own register, and read what the other janitors left: how many of their registers
+    do not answer, and for how many seconds their time is ahead. What was left before it was read can only be ahead
+    where clocks differ; one that is behind, its peers find ahead of theirs."""
     context = runtime.context()
-    answers = yield tuple(Read(region, SWITCH) for region in context.regions if region != context.region)
-    return sum(answer is LOST for answer in answers)
+    yield (Update(context.region, CLOCK, BEAT, {"now": context.now()}),)
+    answers = yield tuple(Read(region, CLOCK) for region in context.regions if region != context.region)
+    heard = [answer for answer in answers if answer is not LOST]
+    ahead = max((int(cell.get("beat", 0)) - context.now() for cell in heard), default=0)
+    return len(answers) - len(heard), max(0, ahead)
 
 
 def backlog() -> Backlog:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
-# The processor works so long on a payment by ledger, latencies between the Regions as on AWS (docs/decisions/janitor.md).
+# The processor works so long on a payment by ledger, at the latencies of AWS (docs/decisions/janitor.md).
 SECONDS_A_PAYMENT = 0.316
 KEYS = 100_000  # customer keys a Region, the default quota
 ABSENT = {"404", "NoSuchBucket", "NoSuchEntity", "ResourceNotFoundException", "NotFoundException"}

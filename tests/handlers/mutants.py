@@ -83,7 +83,7 @@ MUTANTS = (
     Mutant(
         "silence_unseen",
         "the janitor's metrics do not show that a peer does not answer",
-        (Edit(janitor.silent_peers, "sum(answer is LOST for answer in answers)", "0"),),
+        (Edit(janitor.meet_peers, "len(answers) - len(heard)", "0"),),
         LEDGER,
     ),
     Mutant(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
@@ -298,8 +299,8 @@ def test_the_janitor_finishes_what_is_overdue(
     capsys.readouterr()
     assert janitor.handler()["due"] >= 1
     metrics = metrics_in(capsys.readouterr().out)
-    quiet = dict.fromkeys(("PeerUnanswered", "Unchecked", "OldestOverdueSeconds", "Parked", "ResultConflict"), 0)
-    assert metrics == {"Heartbeat": 1, "Backlog": 0, "BacklogAgeSeconds": 0, **quiet}
+    quiet = ("PeerUnanswered", "ClockAheadSeconds", "Unchecked", "OldestOverdueSeconds", "Parked", "ResultConflict")
+    assert metrics == {"Heartbeat": 1, "Backlog": 0, "BacklogAgeSeconds": 0, **dict.fromkeys(quiet, 0)}
     assert janitor.handler()["due"] == 0
     assert ask(read(given["id"]))[1]["status"] == "SETTLED"
 
@@ -338,6 +339,21 @@ def test_the_janitor_tells_of_silent_peers(monkeypatch: pytest.MonkeyPatch, caps
     silence(monkeypatch, THIRD)
     janitor.handler()
     assert metrics_in(capsys.readouterr().out)["PeerUnanswered"] == 1
+
+
+@pytest.mark.parametrize(("off", "said"), [(90, 90), (-90, 0), (0, 0)], ids=["ahead", "behind", "alike"])
+def test_the_janitor_tells_of_clocks_that_differ(
+    here: Site, monkeypatch: pytest.MonkeyPatch, off: int, said: int
+) -> None:
+    """A peer's that is ahead; of one that is behind the peer tells. What a peer left a minute ago is no difference."""
+    site, moment = Site(here.cloud), int(time.time())
+    for region, seconds in ((SECOND, off), (HOME, 0)):
+        site.use(monkeypatch, region)
+        context = runtime.context()._replace(now=partial(int, moment + seconds))
+        with monkeypatch.context() as clock:
+            clock.setattr(runtime, "context", lambda context=context: context)
+            ahead = runtime.driver().run(janitor.meet_peers(), 5.0)[1]
+    assert ahead == said
 
 
 @pytest.mark.usefixtures("here")

@@ -55,7 +55,7 @@ def test_and_goes_off_when_it_waits_no_more(alarm: dict[str, Any]) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[str]:
     """The names of all that the janitor publishes in each run."""
     monkeypatch.setattr(runtime, "settings", lambda: SimpleNamespace(environment="dev", region="eu-west-1"))
-    janitor.report(Told(), {"Heartbeat": 1, "PeerUnanswered": 0, "Unchecked": 0})
+    janitor.report(Told(), dict.fromkeys(("Heartbeat", "PeerUnanswered", "ClockAheadSeconds", "Unchecked"), 0))
     line = json.loads(capsys.readouterr().out.splitlines()[0])
     return {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
 
