@@ -83,8 +83,8 @@ class Driver:
         self.log = log
         self._operator = operator
         self.only_heard = False
-        """Whether a register that did not answer the last look is left alone until the next one: for whoever has many
-        payments to look after. Each call would wait, and take a thread with it."""
+        """Whether a peer's register that did not answer the last look is left alone until the next one: for whoever has
+        many payments to look after. Each call would wait, and take a thread with it."""
         self._looking = False
         self._grace = OPERATOR_GRACE_SECONDS if operator else GRACE_SECONDS
         self.count_capacity = count_capacity
@@ -175,7 +175,8 @@ class Driver:
         """Whether a request may be sent: to a register only if that one serves."""
         if self._operator or not isinstance(request, Update | Read) or request.id == REGISTER:
             return True
-        return self.members.asks(request.region) and (self.members.heard(request.region) or not self.only_heard)
+        hurried = self.only_heard and request.region != self.settings.region
+        return self.members.asks(request.region) and not (hurried and not self.members.heard(request.region))
 
     def _do(self, request: Request, until: float) -> Any:
         """One request, in this thread. Never raises: what fails is LOST."""
