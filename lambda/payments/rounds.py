@@ -51,15 +51,16 @@ class Round:
         self.overdue = sorted(overdue)
         self.records: dict[str, Cell] = {}
         self.shown: set[str] = set()
+        self.unshown: set[str] = set()
+        """Those of which no record was found. In neither set: not looked up, or the look-up failed."""
         self.swept: dict[str, Swept] = {}
 
     def play(self) -> None:
         """All of it, as far as the time allows."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             self.look(pool)
-            unshown = [[payment] for _, payment in self.overdue if payment not in self.shown]
-            exhaust(pool.map(self.take, unshown))
-            rest = [payment for _, payment in self.overdue if payment in self.shown]
+            exhaust(pool.map(self.take, [[payment] for _, payment in self.overdue if payment in self.unshown]))
+            rest = [payment for _, payment in self.overdue if payment not in self.unshown]
             for some in parts(rest, STEP * AT_ONCE):
                 if self.left() < LEAST_SECONDS:
                     break
@@ -86,6 +87,7 @@ class Round:
             log("unread", error=error.code)
             return
         self.shown.update(found)
+        self.unshown.update(payment for payment in batch if payment not in found)
         if whole:
             self.records.update(found)
 

@@ -88,6 +88,20 @@ def test_what_cannot_be_looked_up_is_taken_all_the_same(order: list[str]) -> Non
     assert order == ["T2", "T1", "T0"]
 
 
+def test_what_is_known_to_be_unshown_goes_before_what_was_not_looked_up(order: list[str]) -> None:
+    """The newest are looked up first, and there may be more than the time allows."""
+
+    class Short(Library):
+        def records(self, payments: Sequence[str], *, whole: bool = True) -> dict[str, Any]:
+            if "T150" in payments and not order:
+                raise AwsError("ThrottlingException")
+            return super().records(payments, whole=whole)
+
+    played(Short([f"T{number}" for number in range(1, 200)]), 200)
+    assert order[:2] == ["T0", "T199"]
+    assert len(order) == 200
+
+
 def test_what_the_time_did_not_allow_is_told(order: list[str]) -> None:
     """Shown or not: the oldest of what was left over, and the oldest that may be stuck."""
     one = played(Library([]), 3, seconds=0.0)
