@@ -10,7 +10,7 @@ THIRD = REGIONS[2]
 
 
 def test_crowded_shards_are_shared_with_a_helper(dev: Environment) -> None:
-    """Cells of which nothing is known but that they are due: each is looked at, and due again later."""
+    """Cells of which nothing is known but that they are due: one that is looked at is due again later."""
     dynamodb, table = dev.client("dynamodb", THIRD), f"payment-register-{THIRD}-dev"
     keys = [{"TransactionId": {"S": f"crowd-{shard}-{number}"}} for shard in "ab" for number in range(PAGE + 1)]
     due = {"due_at": {"N": "1"}}
@@ -31,9 +31,10 @@ def test_crowded_shards_are_shared_with_a_helper(dev: Environment) -> None:
         index = {"TableName": table, "IndexName": "due", "KeyConditionExpression": "due_shard = :s AND due_at = :then"}
 
         def looked_at() -> bool:
-            """By the first run and by its helper."""
+            """Some of each shard: by the first run, and by its helper."""
             values = [{":s": {"S": shard}, ":then": {"N": "1"}} for shard in "ab"]
-            return not any(dynamodb.query(**index, ExpressionAttributeValues=each)["Count"] for each in values)
+            left = [dynamodb.query(**index, ExpressionAttributeValues=each)["Count"] for each in values]
+            return max(left) <= PAGE
 
         assert eventually(looked_at, seconds=60)
     finally:
