@@ -12,7 +12,7 @@ from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
 from builder.intrinsics import PEERS, named_in, peer, tags
-from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, TABLE
+from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, REGISTER, TABLE
 from builder.settings import Settings
 
 FIVE_MINUTES = 300
@@ -159,6 +159,32 @@ class Alarms:
             ],
         )
 
+    def add_throttling_alarms(self) -> None:
+        """Writes that a hot key of an index holds up; nothing is lost: docs/decisions/janitor.md."""
+        for title, table, index, words in (
+            (
+                "RecordsThrottled",
+                TABLE,
+                "TimestampIndex",
+                "More payments with equal timestamps than an index key takes",
+            ),
+            ("RegisterThrottled", REGISTER, "due", "More payments than the shards of an index take"),
+        ):
+            on = {"TableName": Sub(table)}
+            self._add(
+                title,
+                f"payment-{_dashed(title)}",
+                words,
+                ComparisonOperator=ABOVE,
+                EvaluationPeriods=1,
+                Threshold=0,
+                Metrics=[
+                    _math("throttled", "SUM(FILL(METRICS(), 0))", "Throttled writes"),
+                    _query("table", "AWS/DynamoDB", "WriteThrottleEvents", on),
+                    _query("index", "AWS/DynamoDB", "WriteThrottleEvents", {**on, "GlobalSecondaryIndexName": index}),
+                ],
+            )
+
     def add_janitor_alarms(self) -> None:
         """What the janitor reports at each run, and its silence."""
         own = {"Environment": Ref("EnvironmentSuffix"), "Region": Ref("AWS::Region")}
@@ -173,6 +199,8 @@ class Alarms:
             ),
             ("PaymentsParked", "Parked", parked, "Payments are parked: payctl parked"),
             ("ResultConflict", "ResultConflict", 0, "Two Regions hold different results of one payment"),
+            ("ClockAhead", "ClockAheadSeconds", 30, "Clocks of two Regions differ by more than 30 s"),
+            ("BacklogAge", "BacklogAgeSeconds", 600, "Cells wait for the janitor for more than 10 minutes"),
         ):
             self._add(
                 title,
@@ -197,6 +225,15 @@ class Alarms:
                 EvaluationPeriods=3,
                 Threshold=0,
             )
+        self._add(
+            "Backlog",
+            "payment-backlog",
+            "For 5 minutes the janitor has left over 10,000 cells undone: limits.janitor_concurrency",
+            **_metric("Payments", "Backlog", own, "Sum", period=60),  # each run tells of its share
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=5,
+            Threshold=10_000,
+        )
         self._add(
             "JanitorSilent",
             "payment-janitor-silent",

@@ -44,6 +44,7 @@ def boundary_statements() -> list[Any]:
         deliver_logs(),
         act("dynamodb", "GetItem UpdateItem", "table/payment-register-*", "table/payments-*"),
         act("dynamodb", "DescribeTable Query", "table/payment-register-*"),
+        act("dynamodb", "BatchGetItem", "table/payments-*"),
         act("events", "PutEvents", "event-bus/payment-events-*"),
         act(
             "lambda",
@@ -56,7 +57,7 @@ def boundary_statements() -> list[Any]:
         act("sqs", "SendMessage", "payment-dead-letters-*"),
         act("states", "StartExecution", "stateMachine:payment-workflow-*"),
         _on_receipts("GetReplicationConfiguration ListBucket", ""),
-        _on_receipts("PutObject", "/receipts/*"),
+        _on_receipts("GetObject PutObject", "/receipts/*"),
         _on_receipts(
             "GetObjectVersionAcl GetObjectVersionForReplication GetObjectVersionTagging ReplicateObject ReplicateTags",
             "/*",

@@ -147,9 +147,12 @@ def business_charts(settings: Settings) -> list[dict[str, Any]]:
         _chart("Payments by outcome", outcomes, "Sum"),
         _chart("Amounts settled, all currencies", _own("Amount", settings), "Sum"),
         _chart("Oldest overdue payment, s", _own("OldestOverdueSeconds", settings), "Maximum"),
+        _chart("Cells that the janitor left over", _own("Backlog", settings), "Sum"),
+        _chart("The oldest of them, s", _own("BacklogAgeSeconds", settings), "Maximum"),
         _chart("Parked payments", _own("Parked", settings), "Maximum"),
         _chart("Conflicting results", _own("ResultConflict", settings), "Maximum"),
         _chart("Peers' registers unanswered", _own("PeerUnanswered", settings), "Maximum"),
+        _chart("A peer's clock ahead, s", _own("ClockAheadSeconds", settings), "Maximum"),
         _chart("Own register unchecked", _own("Unchecked", settings), "Maximum"),
     ]
 

@@ -1,8 +1,10 @@
 """Parameters, conditions and the mapping of Regions that the templates share."""
 
+from typing import Any
+
 from troposphere import And, Condition, Equals, FindInMap, Not, Or, Parameter, Ref, Select, Split, Sub, Template
 
-from builder.settings import ENVIRONMENT, PROCESSOR_KINDS, RETENTION_DAYS, Settings
+from builder.settings import ENVIRONMENT, JANITORS, PROCESSOR_KINDS, RETENTION_DAYS, SHARDS, Settings
 
 TRUE_FALSE = ["true", "false"]
 
@@ -42,6 +44,8 @@ def add_regional(template: Template, settings: Settings) -> None:
         pattern="[^,]+,[^,]+,[^,]+",
     )
     _number(template, "ReservedConcurrency", "Concurrent processor executions; 0 is unreserved", 2, least=0)
+    _number(template, "JanitorConcurrency", "Concurrent janitor executions", 5, most=JANITORS)
+    _number(template, "IndexShards", "Shards of the index of overdue cells", SHARDS[0], least=SHARDS[0], most=SHARDS[1])
     _number(template, "LogRetentionDays", "Days that logs are kept", 7, allowed=[*RETENTION_DAYS])
     _text(template, "LogExecutionData", "Put payment data into the workflow's log", default="false", allowed=TRUE_FALSE)
     _text(template, "AlertEmail", "E-mail address for alarms; empty is none", pattern=r"([^@\s]+@[^@\s]+)?")
@@ -123,7 +127,16 @@ def _text(
 
 
 def _number(
-    template: Template, name: str, description: str, default: int, *, least: int = 1, allowed: list[int] | None = None
+    template: Template,
+    name: str,
+    description: str,
+    default: int,
+    *,
+    least: int = 1,
+    most: int = 0,
+    allowed: list[int] | None = None,
 ) -> None:
-    limits = {"AllowedValues": allowed} if allowed else {"MinValue": least}
+    limits: dict[str, Any] = {"AllowedValues": allowed} if allowed else {"MinValue": least}
+    if most:
+        limits["MaxValue"] = most
     template.add_parameter(Parameter(name, Type="Number", Description=description, Default=default, **limits))

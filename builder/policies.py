@@ -140,6 +140,21 @@ def publish_record() -> Statement:
     return allow(("dynamodb:GetItem", "dynamodb:UpdateItem"), arn("dynamodb", f"table/{TABLE}"))
 
 
+def look_up_records() -> Statement:
+    """Look up many public records at once in the local replica of the global table."""
+    return allow("dynamodb:BatchGetItem", arn("dynamodb", f"table/{TABLE}"))
+
+
+def find_receipt(bucket: str) -> Statement:
+    """See whether a receipt is there."""
+    return allow("s3:GetObject", bucket_arn(bucket, "/receipts/*"), StringEquals("s3:ResourceAccount", ACCOUNT))
+
+
+def call(function: Any) -> Statement:
+    """Call one function."""
+    return allow("lambda:InvokeFunction", function)
+
+
 def store_receipt(bucket: str) -> Statement:
     """Write receipts, into a bucket of this account whoever else may have taken its name."""
     return allow("s3:PutObject", bucket_arn(bucket, "/receipts/*"), StringEquals("s3:ResourceAccount", ACCOUNT))

@@ -56,6 +56,7 @@ def regional_template(settings: Settings) -> Template:
     watch.add_api_alarm(stage)
     watch.add_event_alarm(bus, rules_out, schedule)
     watch.add_replication_alarms()
+    watch.add_throttling_alarms()
     watch.add_janitor_alarms()
 
     endpoint = Sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/prod")

@@ -17,6 +17,9 @@ MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
 PROCESSOR_KINDS = ("http", "stripe")
 STRIPE_KEY_HOURS = 24  # docs/processor.md, "Stripe"
+SHARDS = (16, 64)
+"""Of the index of overdue cells. The janitor looks at as many as there may be."""
+JANITORS = SHARDS[1]
 
 # The values CloudWatch Logs takes (API reference of PutRetentionPolicy).
 # fmt: off
@@ -41,9 +44,12 @@ class Accounts(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """Caps of one Region: concurrent executions, days, requests a second."""
+    """Caps of one Region: concurrent executions of the processor and of the janitor, shards of the index of overdue
+    cells, days, requests a second."""
 
     reserved_concurrency: int = 2
+    janitor_concurrency: int = 5
+    index_shards: int = 16
     log_retention_days: int = 7
     api_rate: int = 200
     api_burst: int = 400
@@ -74,14 +80,14 @@ class Functions(NamedTuple):
     processor_timeout: int = 900
     health_memory: int = 256
     health_timeout: int = 10
-    janitor_memory: int = 1024
+    janitor_memory: int = 1769
 
 
 class Janitor(NamedTuple):
     """How often it runs, in minutes, and how many payments it takes further at once."""
 
     every_minutes: int = 1
-    at_once: int = 4
+    at_once: int = 64
 
 
 class Alarms(NamedTuple):
@@ -152,9 +158,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "functions.processor_timeout": (120, 900),
     "functions.health_memory": (128, 10_240),
     "functions.health_timeout": (3, 29),
+    "limits.janitor_concurrency": (1, JANITORS),
+    "limits.index_shards": SHARDS,
     "functions.janitor_memory": (128, 10_240),
     "janitor.every_minutes": (1, 5),
-    "janitor.at_once": (1, 32),
+    "janitor.at_once": (1, 128),
     "alarms.lambda_error_percent": (0, 100),
     "alarms.overdue_seconds": (60, 86_400),
     "alarms.janitor_silent_minutes": (3, 60),

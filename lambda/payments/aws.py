@@ -141,6 +141,23 @@ class Aws:
             return reply.status == 200
         raise AwsError(str(reply.status))
 
+    def finding(self, region: str, bucket: str, key: str) -> Exchange[bool]:
+        """Whether an object is there. "No" may also mean that it cannot be told: without the right to list, S3 answers
+        403 for what is missing (S3 API reference, HeadObject)."""
+        url = self._url("s3", region, bucket)
+        path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
+        reply = yield self._signed("s3", region, url, HttpRequest("HEAD", path, {}))
+        return reply.status == 200
+
+    def invoking(self, region: str, function: str, fields: Mapping[str, Any]) -> Exchange[None]:
+        """Have a function called, without waiting for it. Raises AwsError."""
+        path = f"/2015-03-31/functions/{function}/invocations"
+        headers = {"content-type": "application/json", "x-amz-invocation-type": "Event"}
+        request = HttpRequest("POST", path, headers, ENCODE(fields).encode())
+        reply = yield self._signed("lambda", region, self._url("lambda", region), request)
+        if reply.status != 202:
+            raise AwsError(str(reply.status))
+
     def _url(self, service: str, region: str, bucket: str = "") -> str:
         if self.endpoint:
             return self.endpoint

@@ -1,42 +1,86 @@
 """The janitor function: every minute, in each Region, it takes that Region's overdue payments one step further.
 
 It does not run under the payment function's concurrency limit, starts no workflow, and stops in time for the next run.
+Where there is more than one run may do, it has itself called to share the shards of the index (docs/decisions/
+janitor.md). A run that was called so calls no other.
 """
 
-import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from payments import metrics, runtime
-from payments.aws import AwsError
-from payments.health import SWITCH
+from payments.aws import AwsError, run
+from payments.backlog import Backlog, Due, Page
 from payments.log import log
-from payments.protocol.ports import LOST, Flow, Read
+from payments.protocol.ports import LOST, Action, Flow, Read, Update
 from payments.protocol.rejoining import withdraw
-from payments.protocol.settlement import State
-from payments.protocol.sweep import Swept, sweep
+from payments.rounds import LEAST_SECONDS, Round, Told
 
 RUN_SECONDS: Final = 50.0
-SWEEP_SECONDS: Final = 15.0
-AT_ONCE: Final = int(os.environ.get("JANITOR_AT_ONCE") or 4)  # the setting janitor.at_once
-SHARDS: Final = "0123456789abcdef"
+SHARDS: Final = tuple(f"{shard:x}" for shard in range(64))
+"""Every shard that the settings allow: cells keep the shard that they were given, whatever the settings say now."""
+MOST: Final = 1_000_000
+"""Cells of a round, for its memory. The oldest beyond wait for a minute in which fewer are due; an earlier one looked
+at each of them when it was the newest."""
+READERS: Final = 16
+CONTROL_SECONDS: Final = 15.0
+CLOCK: Final = ":clock"
+"""The item of a register in which its Region's janitor leaves the time, with a key no payment can have."""
+BEAT: Final = Action("BEAT", "SET beat = :now", "attribute_exists(beat) OR attribute_not_exists(beat)")
+
+
+class Share(NamedTuple):
+    """What a run is called for by another one: these shards, until that moment in seconds since 1970."""
+
+    shards: tuple[str, ...]
+    until: float
 
 
 def handler(event: Any = None, _context: object = None) -> dict[str, int]:
-    """One run. Raises when this Region's own register does not answer: no heartbeat, and so an alarm.
+    """One run. Raises AwsError where a part of this Region's index could not be read: no heartbeat, and so an alarm.
 
-    `seconds` in the event makes it a shorter one: below SWEEP_SECONDS it looks at everything and takes nothing further.
+    `seconds` in the event makes it a shorter one: with few it looks at everything and takes nothing further.
     """
+    runtime.driver().only_heard = True
+    share = share_of(event)
+    if share:
+        return do_share(share)
     seconds = min(RUN_SECONDS, float((event or {}).get("seconds", RUN_SECONDS)))
     until = time.monotonic() + seconds
     unchecked = not check_own()
-    silent = runtime.driver().run(silent_peers(), seconds)
-    due = find_due()
-    swept = take_further(due, until)
-    report(due, swept, silent=silent, unchecked=unchecked)
-    return {"due": len(due), "swept": len(swept), "silent": silent}
+    silent, ahead = runtime.driver().run(meet_peers(), seconds)
+    now = runtime.context().now()
+    pages, unread = read_pages(SHARDS, now)
+    handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
+    told = go_round({shard: page for shard, page in pages.items() if shard not in handed_over}, now, until)
+    seen = {"PeerUnanswered": silent, "ClockAheadSeconds": ahead, "Unchecked": int(unchecked)}
+    report(told, seen if unread else {"Heartbeat": 1, **seen})
+    if unread:
+        raise unread
+    return {"due": told.due, "swept": told.swept, "silent": silent}
+
+
+def do_share(share: Share) -> dict[str, int]:
+    """The run of a helper."""
+    now = runtime.context().now()
+    left = min(RUN_SECONDS, share.until - time.time())
+    if left < LEAST_SECONDS:  # called too late: the next minute's run knows better
+        return {"due": 0, "swept": 0}
+    until = time.monotonic() + left
+    pages, _ = read_pages(share.shards, now)
+    told = go_round(pages, now, until)
+    report(told)
+    return {"due": told.due, "swept": told.swept}
+
+
+def share_of(event: Any) -> Share | None:
+    """What a helper is called for; None: this is no helper's run."""
+    match event:
+        case {"shards": [*shards], "until": int() | float() as until}:
+            return Share(tuple(shard for shard in SHARDS if shard in shards), float(until))
+    return None
 
 
 def check_own() -> bool:
@@ -44,7 +88,7 @@ def check_own() -> bool:
     that could be seen."""
     driver = runtime.driver()
     try:
-        withdrawn = driver.run(withdraw(runtime.context(), driver.table_id()), SWEEP_SECONDS)
+        withdrawn = driver.run(withdraw(runtime.context(), driver.table_id()), CONTROL_SECONDS)
     except AwsError as error:  # the control plane may not answer; payments go on without it
         log("unchecked", error=error.code)
         return False
@@ -54,62 +98,94 @@ def check_own() -> bool:
     return True
 
 
-def find_due() -> dict[str, int]:
-    """For how many seconds each payment has been overdue: the oldest first across all shards, at most a hundred of
-    each shard."""
-    driver, now = runtime.driver(), runtime.context().now()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        overdue = [each for shard in pool.map(lambda shard: driver.due(shard, now), SHARDS) for each in shard]
-    return {payment: now - due_at for due_at, payment in sorted(overdue)}
-
-
-def take_further(payments: Iterable[str], until: float) -> dict[str, Swept]:
-    """One step for each, a few at once, until the time is up; the rest will still be overdue in a minute."""
-
-    def one(payment: str) -> tuple[str, Swept] | None:
-        left = until - time.monotonic()
-        if left < SWEEP_SECONDS:
-            return None
-        try:
-            swept = runtime.driver().run(sweep(runtime.context(), payment), SWEEP_SECONDS)
-        except Exception as error:  # noqa: BLE001 - one payment that cannot be read must not hold up the others
-            log("failed", payment=runtime.tag(payment), error=type(error).__name__)
-            return payment, Swept(State.UNFINISHED)
-        log("swept", payment=runtime.tag(payment), state=swept.state.value)
-        return payment, swept
-
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(filter(None, pool.map(one, payments)))
-
-
-def silent_peers() -> Flow[int]:
-    """How many of the other Regions' registers do not answer."""
+def meet_peers() -> Flow[tuple[int, int]]:
+    """Leave this clock's time in the own register, and read what the other janitors left: how many of their registers
+    do not answer, and for how many seconds their time is ahead. What was left before it was read can only be ahead
+    where clocks differ; one that is behind, its peers find ahead of theirs."""
     context = runtime.context()
-    answers = yield tuple(Read(region, SWITCH) for region in context.regions if region != context.region)
-    return sum(answer is LOST for answer in answers)
+    yield (Update(context.region, CLOCK, BEAT, {"now": context.now()}),)
+    answers = yield tuple(Read(region, CLOCK) for region in context.regions if region != context.region)
+    heard = [answer for answer in answers if answer is not LOST]
+    ahead = max((int(cell.get("beat", 0)) - context.now() for cell in heard), default=0)
+    return len(answers) - len(heard), max(0, ahead)
 
 
-def report(due: Mapping[str, int], swept: Mapping[str, Swept], *, silent: int, unchecked: bool) -> None:
-    """The metrics behind docs/design.md, "Alarms", and a log line."""
+def backlog() -> Backlog:
+    """This Region's."""
+    return Backlog(runtime.settings(), runtime.driver().aws)
+
+
+def read_pages(shards: Sequence[str], now: int) -> tuple[dict[str, Page], AwsError | None]:
+    """The newest page of each shard; and an error, where one could not be read."""
+    errors: list[AwsError] = []
+
+    def read(shard: str) -> Page:
+        try:
+            return backlog().page(shard, now)
+        except AwsError as error:
+            log("unread", error=error.code)
+            errors.append(error)
+            return Page([])
+
+    with ThreadPoolExecutor(READERS) as pool:
+        pages = dict(zip(shards, pool.map(read, shards), strict=True))
+    return pages, errors[0] if errors else None
+
+
+def hand_over(crowded: Sequence[str], until: float) -> set[str]:
+    """Call helpers for shards with more than a page: as many as the settings allow, each for its share, and one share
+    is left to this run. What was handed over."""
     here = runtime.settings()
-    parked = sum(one.parked for one in swept.values())
+    taken: set[str] = set()
+    runs = min(here.janitors, len(crowded))
+    for number in range(1, runs):
+        share = crowded[number::runs]
+        event = {"shards": share, "until": time.time() + until - time.monotonic()}
+        try:
+            run(runtime.driver().aws.invoking(here.region, here.janitor, event))
+        except AwsError as error:  # then they are this run's
+            log("unhelped", error=error.code)
+            break
+        taken.update(share)
+    return taken
+
+
+def go_round(pages: Mapping[str, Page], now: int, until: float) -> Told:
+    """The round through these shards, of which the newest page is read."""
+    half = time.monotonic() + (until - time.monotonic()) / 2
+    most = MOST // max(1, len(pages))
+
+    def read_on(shard: str) -> list[Due]:
+        cells, more = list(pages[shard].cells), pages[shard].more
+        while more and len(cells) < most and time.monotonic() < half:
+            try:
+                page = backlog().page(shard, now, more)
+            except AwsError as error:  # in a minute again
+                log("unread", error=error.code)
+                break
+            cells += page.cells
+            more = page.more
+        return cells
+
+    with ThreadPoolExecutor(READERS) as pool:
+        overdue = [cell for cells in pool.map(read_on, pages) for cell in cells]
+    one = Round(backlog(), overdue, now, until)
+    one.play()
+    return one.told()
+
+
+def report(told: Told, more: Mapping[str, int] | None = None) -> None:
+    """The metrics behind docs/design.md, "Alarms", and a log line. Each run tells of its own share."""
+    here = runtime.settings()
     values = {
-        "Heartbeat": 1,
-        "PeerUnanswered": silent,
-        "Unchecked": int(unchecked),
-        "OldestOverdueSeconds": max((waiting(swept.get(payment), late) for payment, late in due.items()), default=0),
-        "Parked": parked,
-        "ResultConflict": sum(one.conflict for one in swept.values()),
+        **(more or {}),
+        "Backlog": told.backlog,
+        "BacklogAgeSeconds": told.backlog_age,
+        "OldestOverdueSeconds": told.oldest,
+        "Parked": told.parked,
+        "ResultConflict": told.conflicts,
     }
     metrics.emit(here.environment, here.region, values)
-    if parked:
-        metrics.emit(here.environment, here.region, {"Payments": parked}, Outcome="PARKED")
-    log("run", count=len(due))
-
-
-def waiting(swept: Swept | None, late: int) -> int:
-    """For how many seconds a payment has waited for what this run did not bring about either: to be looked at, to end,
-    to be shown, to have its receipt. 0: it rests, or is parked, which is told by itself."""
-    if swept and (swept.resting or swept.parked):
-        return 0
-    return max(late, swept.age if swept else 0)
+    if told.parked:
+        metrics.emit(here.environment, here.region, {"Payments": told.parked}, Outcome="PARKED")
+    log("run", count=told.due)

@@ -29,9 +29,16 @@ class Members:
         self._served: Mapping[str, float] = {}
         """When each register last said that it serves."""
         self._lost: frozenset[str] = frozenset()
+        self._heard: frozenset[str] = frozenset()
+        """Those that answered the last look."""
         self.log_key = ""
         """For the names of payments in logs, in hex; "" before any register has answered."""
-        self._look_at = self._look_patiently_at = 0.0
+        self._looked = self._look_at = self._look_patiently_at = 0.0
+
+    @property
+    def enough(self) -> bool:
+        """Whether enough registers are asked that something can be done."""
+        return sum(map(self.asks, self._regions)) > 1
 
     @property
     def doubtful(self) -> bool:
@@ -51,9 +58,18 @@ class Members:
         since = self._served.get(region, float("-inf"))
         return region not in self._lost and time.monotonic() < since + BARRED_SECONDS
 
+    def heard(self, region: str) -> bool:
+        """Whether a register answered the last look."""
+        return region in self._heard
+
+    def unheard(self) -> None:
+        """A register did not answer: look again soon."""
+        self._look_at = min(self._look_at, self._looked + UNHEARD_SECONDS)
+
     def learn(self, answers: Mapping[str, Cell]) -> None:
         """Take note of what the registers that answered say about themselves."""
-        now = time.monotonic()
+        now = self._looked = time.monotonic()
+        self._heard = frozenset(answers)
         self.log_key = next((str(cell["log_key"]) for cell in answers.values() if "log_key" in cell), self.log_key)
         serving = {region for region, cell in answers.items() if cell.get("serves") == region}
         silent = {region: moment for region, moment in self._served.items() if region not in answers}
@@ -61,7 +77,7 @@ class Members:
         lost = frozenset(str(answers[region]["lost"]) for region in serving if "lost" in answers[region])
         # Both peers hold a bar; of two that serve, one is a peer.
         self._lost = lost if len(serving) > 1 else self._lost | lost
-        if sum(map(self.asks, self._regions)) > 1:  # else nothing can be done before the next look
+        if self.enough:  # else nothing can be done before the next look
             self._look_at = now + (LOOK_SECONDS if len(answers) == len(self._regions) else UNHEARD_SECONDS)
 
     def missing(self, region: str) -> None:

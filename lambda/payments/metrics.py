@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 NAMESPACE: Final = "Payments"
-UNITS: Final = {"OldestOverdueSeconds": "Seconds"}
+UNITS: Final = {"OldestOverdueSeconds": "Seconds", "BacklogAgeSeconds": "Seconds", "ClockAheadSeconds": "Seconds"}
 
 
 def emit(environment: str, region: str, values: Mapping[str, float], **dimensions: str) -> None:

@@ -63,4 +63,5 @@ def context_of(here: Settings) -> Context:
         draw=lambda sides: int.from_bytes(os.urandom(8)) % sides,
         token=lambda: os.urandom(16).hex(),
         announces=here.rail != LEDGER and adapter(here.kind).ANNOUNCES,
+        shards=here.shards,
     )

@@ -27,6 +27,14 @@ class Settings(NamedTuple):
     test_faults: bool
     merchants: Mapping[str, str] = {}
     kind: str = "http"
+    janitors: int = 1
+    """How many runs of the janitor there may be at once."""
+    shards: int = 16
+
+    @property
+    def janitor(self) -> str:
+        """The name of this Region's janitor."""
+        return f"payment-janitor-{self.region}-{self.environment}"
 
     @property
     def table(self) -> str:
@@ -60,4 +68,6 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         test_faults=environ.get("TEST_FAULTS") == "true",
         merchants=parse(environ.get("MERCHANTS", "")),
         kind=environ.get("PROCESSOR_KIND") or "http",
+        janitors=int(environ.get("JANITORS") or 1),
+        shards=int(environ.get("INDEX_SHARDS") or 16),
     )

@@ -28,6 +28,7 @@ from payments.protocol.ports import (
     Cancel,
     Cell,
     Charge,
+    FindReceipt,
     Flow,
     Lookup,
     OfProcessor,
@@ -85,6 +86,10 @@ class Driver:
         self.aws = aws
         self.log = log
         self._operator = operator
+        self.only_heard = False
+        """Whether a peer's register that did not answer the last look is left alone until the next one: for whoever has
+        many payments to look after. Each call would wait, and take a thread with it."""
+        self._looking = False
         self._grace = OPERATOR_GRACE_SECONDS if operator else GRACE_SECONDS
         self.count_capacity = count_capacity
         self.capacity = 0.0
@@ -148,22 +153,34 @@ class Driver:
 
     def _look_if_doubtful(self, until: float) -> float:
         """Look at the registers if it is time. When to see to that again."""
-        if self.members.doubtful and not self._operator:
-            self._look(until)
+        if self.members.doubtful and not self._operator and self._first_to_look():
+            try:
+                self._look(until)
+            finally:
+                self._looking = False
         return time.monotonic() + UNHEARD_SECONDS
+
+    def _first_to_look(self) -> bool:
+        """One thread looks, and the others go on meanwhile, where they can."""
+        with self._lock:
+            first = not (self._looking and self.members.enough)
+            self._looking = self._looking or first
+        return first
 
     def _look(self, until: float) -> None:
         """Ask the registers which of them serve."""
         regions = self.settings.regions
         reads = tuple(Read(region, REGISTER) for region in regions)
-        answers = self._all(reads, until, CALL_SECONDS if self.members.patient() else GRACE_SECONDS)
+        patient = self.members.patient() or self.only_heard
+        answers = self._all(reads, until, CALL_SECONDS if patient else GRACE_SECONDS)
         self.members.learn({region: cell for region, cell in zip(regions, answers, strict=True) if cell is not LOST})
 
     def _asks(self, request: Request) -> bool:
         """Whether a request may be sent: to a register only if that one serves."""
         if self._operator or not isinstance(request, Update | Read) or request.id == REGISTER:
             return True
-        return self.members.asks(request.region)
+        hurried = self.only_heard and request.region != self.settings.region
+        return self.members.asks(request.region) and not (hurried and not self.members.heard(request.region))
 
     def _do(self, request: Request, until: float) -> Any:
         """One request, in this thread. Never raises: what fails is LOST."""
@@ -188,6 +205,8 @@ class Driver:
 
     def _silent(self, request: Request, code: str) -> None:
         peer = getattr(request, "region", self.settings.region)
+        if self.only_heard and isinstance(request, Update | Read) and request.id != REGISTER:
+            self.members.unheard()
         self.log("no answer", request=type(request).__name__, peer=peer, code=code)
 
     def _asking(self, request: Request, until: float) -> Exchange[Any]:  # noqa: PLR0911 - one return a kind of request
@@ -204,6 +223,8 @@ class Driver:
             case WriteReceipt(key, body):
                 yield from self.aws.putting(own, self.settings.bucket, key, body)
                 return True
+            case FindReceipt(key):
+                return (yield from self.aws.finding(own, self.settings.bucket, key))
             case StartWorkflow(name, text):
                 return (yield from self._starting(name, text))
             case PutEvent(detail):
@@ -294,19 +315,6 @@ class Driver:
         fields = {"TableName": self.settings.register(self.settings.region)}
         answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
         return str(answer["Table"]["TableId"])
-
-    def due(self, shard: str, now: int) -> list[tuple[int, str]]:
-        """Overdue payments of one shard of this Region and since when they are, at most a hundred, oldest first. Raises
-        AwsError."""
-        fields = {
-            "TableName": self.settings.register(self.settings.region),
-            "IndexName": "due",
-            "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
-            "ExpressionAttributeValues": {":shard": typed(shard), ":now": typed(now)},
-            "Limit": 100,
-        }
-        items = self.aws.call("dynamodb", self.settings.region, "Query", fields)["Items"]
-        return [(int(item["due_at"]["N"]), str(item["TransactionId"]["S"])) for item in items]
 
 
 def reserved_of(request: Request) -> float:

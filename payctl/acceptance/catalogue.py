@@ -245,4 +245,21 @@ NOTES: Final = (
         by_hand="make 10,000 payments in an account that does nothing else, and compare Cost Explorer by usage type, "
         "and the functions' metric Duration, with `payctl estimate --json`",
     ),
+    Note(
+        id="janitor-rate",
+        group=Group.OPERATE,
+        claim="A run of the janitor with a whole processor of Lambda (1769 MB, arm64) puts at least 500 cells a second "
+        "to rest, and the five that the settings allow 667. Lambda's detection of loops leaves a run alone that calls "
+        "its own function, one level deep.",
+        why="it takes a thousand payments a second for some minutes, which cost about 60 USD for a million",
+        by_hand="put that load on a test environment for ten minutes; the chart of cells left over must stay at 0",
+    ),
+    Note(
+        id="hot-index-key",
+        group=Group.ALARMS,
+        claim="Where a key of an index is throttled, DynamoDB refuses the write of the table as a whole and counts it "
+        "in WriteThrottleEvents, by table or by table and GlobalSecondaryIndexName.",
+        why="it takes more than a thousand writes a second on one key, and on-demand tables may split meanwhile",
+        by_hand="update items of one Timestamp from several machines, and look at both metrics and the alarm",
+    ),
 )

@@ -21,14 +21,8 @@ TABLE_UNITS: Final = 40_000
 NEW_TABLE_UNITS: Final = 4_000
 PARTITION_WRITES: Final = 1_000
 PREFIX_PUTS: Final = 3_500
-SHARDS: Final = 16
-"""Of the index `due` (docs/design.md, "The register table")."""
-JANITOR_SECONDS: Final = 35.0
-"""In which a janitor's run begins with payments; one run at a time in each Region."""
-COUNTED_AT_ONCE: Final = 4
-"""Payments that a janitor takes further at once, as the profile is counted (the setting janitor.at_once)."""
-JANITOR_CELLS: Final = SHARDS * 100
-"""That a run finds at most: a page of each shard."""
+JANITOR_CELLS: Final = (500, 667)
+"""Cells a second and Region that one run puts to rest, and one with helpers (docs/decisions/janitor.md, "Measured")."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,6 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     processor = busy_seconds(demand, settings, profile, memory)
     janitor = busy_seconds(demand, settings, profile, memory, "janitor")
     needed = math.ceil(rate * max(processor.values()) * HEADROOM)
-    pause, at_once = 60.0 * settings.janitor.every_minutes, settings.janitor.at_once / COUNTED_AT_ONCE
     if limits.reserved_concurrency:
         yield worst(
             "concurrency of the processor function",
@@ -126,22 +119,15 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     share = dict.fromkeys(settings.regions, 1 / regions)
     yield worst("throttle of the API", share, limits.api_rate, "requests/s", "limits.api_rate and api_burst")
     yield worst("requests of the account", share, API_REQUESTS, "requests/s", "quota API Gateway, Throttle rate")
-    yield worst(
-        "seconds that a janitor works a run",
-        {region: seconds * pause / at_once for region, seconds in janitor.items()},
-        JANITOR_SECONDS,
-        "s",
-        'docs/scale.md, "The janitor"',
-    )
     cells = sum(
         profile.payments[name].swept * part / profile.payments[name].number
         for name, part in demand.shares(settings).items()
     )
     yield worst(
-        "cells that a janitor finds a run",
-        dict.fromkeys(settings.regions, cells / regions * pause),
-        JANITOR_CELLS,
-        "cells",
+        "cells that the janitors put to rest",
+        dict.fromkeys(settings.regions, cells / regions),
+        JANITOR_CELLS[limits.janitor_concurrency > 1],
+        "cells/s",
         'docs/scale.md, "The janitor"',
     )
     yield worst(
@@ -159,11 +145,11 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
         "quota DynamoDB, Table-level write throughput limit",
     )
     yield worst(
-        f"hot key: {SHARDS} shards of the index due",
-        {region: units / SHARDS for region, units in writes("/due").items()},
+        f"hot key: {limits.index_shards} shards of the index due",
+        {region: units / limits.index_shards for region, units in writes("/due").items()},
         PARTITION_WRITES,
         "units/s",
-        "more shards of the index",
+        "limits.index_shards, up to 64",
     )
     yield worst(
         "hot key: TimestampIndex, equal seconds",

@@ -75,6 +75,8 @@ class Deployment:
         for title, gate in self.gates() if planned else ():
             report.phase(title)
             gate()
+        if planned and (rate := preflight.carries(self.settings)):
+            report.note(rate)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
+from builder.settings import Settings
 from payctl import named
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
+# The processor works so long on a payment by ledger, at the latencies of AWS (docs/decisions/janitor.md).
+SECONDS_A_PAYMENT = 0.316
 KEYS = 100_000  # customer keys a Region, the default quota
 BOOTSTRAP = "run `payctl bootstrap`"
 # Seconds: how long after its creation a role may not be usable everywhere, and how long to wait for that.
@@ -194,12 +197,23 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
     return Check(subject, region, True, name)
 
 
+def carries(settings: Settings) -> str:
+    """How many payments a second the processor's cap allows, in one line; "" without a cap."""
+    cap = settings.limits.reserved_concurrency
+    rate = cap * len(settings.regions) / SECONDS_A_PAYMENT
+    return (
+        f"limits.reserved_concurrency = {cap} carries about {rate:,.0f} payments a second in all Regions together"
+        if cap
+        else ""
+    )
+
+
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:
     """Whether Lambda lets a new processor reserve its executions (docs/aws.md, "Reserved concurrency")."""
     processor = environment.settings.limits.reserved_concurrency
     if not processor or region in survey.usable:
         return
-    wanted = processor + 1  # and one for the janitor
+    wanted = processor + environment.settings.limits.janitor_concurrency
     limits = environment.cloud.functions(region).get_account_settings()["AccountLimit"]
     free = limits.get("UnreservedConcurrentExecutions", 0)
     detail = f"{free} unreserved executions, {wanted} to reserve, {UNRESERVED} must be left"

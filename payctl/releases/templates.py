@@ -83,6 +83,8 @@ def regional_parameters(
         "CodeHash": code_hash,
         "CodeVersions": code_versions,
         "ReservedConcurrency": str(limits.reserved_concurrency),
+        "JanitorConcurrency": str(limits.janitor_concurrency),
+        "IndexShards": str(limits.index_shards),
         "LogRetentionDays": str(limits.log_retention_days),
         "LogExecutionData": _flag(options.log_execution_data),
         "AlertEmail": options.alert_email,

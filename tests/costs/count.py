@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from payments.janitor import AT_ONCE
+from payments.rounds import AT_ONCE
 
 import localcloud
 from localcloud.client import ACCOUNT, LocalCloud

@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from payments import janitor
 
 from builder import settings as settings_file
 from builder.settings import Settings
-from payctl.costs import limits, page, prices, profile
+from payctl.costs import page, prices, profile
 from payctl.costs.estimate import IDLE, PAYMENTS, SECONDS, STORED, Demand, estimate, of_run
 from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
@@ -183,18 +182,11 @@ def test_equal_seconds_are_a_hot_key_of_a_thousand_payments(settings: Settings) 
     assert found["hot key: TimestampIndex, equal seconds"] == pytest.approx(1000)
 
 
-def test_the_limits_of_the_janitor_are_those_of_its_code() -> None:
-    assert len(janitor.SHARDS) == limits.SHARDS
-    assert len(janitor.SHARDS) * 100 == limits.JANITOR_CELLS
-    assert limits.JANITOR_SECONDS == janitor.RUN_SECONDS - janitor.SWEEP_SECONDS
-    assert limits.COUNTED_AT_ONCE == janitor.AT_ONCE
-
-
 def test_two_of_three_cells_of_a_payment_wait_for_a_janitor(settings: Settings) -> None:
-    found = {each.name: each for each in capacity(Demand(40.0), settings, PROFILE).limits}
-    cells = found["cells that a janitor finds a run"]
-    assert cells.need == pytest.approx(40 * 60 * 2 / 3)
-    assert cells.rate == pytest.approx(40)
+    found = {each.name: each for each in capacity(Demand(1000.0), settings, PROFILE).limits}
+    cells = found["cells that the janitors put to rest"]
+    assert cells.need == pytest.approx(1000 * 2 / 3)
+    assert cells.rate == pytest.approx(1000, rel=0.01)
 
 
 # --- memory

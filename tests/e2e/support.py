@@ -164,8 +164,7 @@ class Environment:
         )
 
     def invoke(self, function: str, *, region: str = REGIONS[0], payload: object = None) -> dict[str, Any]:
-        """What a function answers. A run of the schedule may be under way, and then it waits for its end: the janitor
-        never runs twice at once."""
+        """What a function answers. Where as many as may run are under way, it waits for the end of one."""
         api, name = self.client("lambda", region), f"payment-{function}-{region}-{self.name}"
 
         def answer() -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout
 from decimal import Decimal
 from types import SimpleNamespace
@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from payments import function, janitor, runtime
+from payments.backlog import Page
 from payments.protocol.ports import Context, Flow
 from payments.protocol.transactions import kept_id
 from payments.task import HOPS, WANTED, IdTaken, InvalidTransaction
@@ -38,6 +39,7 @@ FAULTS = re.compile(
 )
 KEY = "5a" * 32
 METRICS = {"Heartbeat", "PeerUnanswered", "Unchecked", "OldestOverdueSeconds", "Parked", "ResultConflict"}
+METRICS |= {"Backlog", "BacklogAgeSeconds", "ClockAheadSeconds"}
 HASH = re.compile(r"([a-p]{16}|unknown)\)")
 NAME = re.compile(r"[A-Za-z_]{1,32}|\(a member\)")
 
@@ -47,16 +49,21 @@ class Desk:
 
     def __init__(self) -> None:
         self.world = World()
+        self.world.lose = lambda _, request: "before" if getattr(request, "id", "") == janitor.CLOCK else ""
         self.strays: list[tuple[int, str]] = []
         self.members = SimpleNamespace(forget=lambda: None, log_key=KEY)
 
     def run(self, flow: Flow[Any], _seconds: float, _die_after: str = "") -> Any:
         return self.world.run(self.world.context(), flow)
 
-    def due(self, shard: str, now: int) -> list[tuple[int, str]]:
+    def page(self, shard: str, now: int, _after: Any = None) -> Page:
         own = self.world.cells[HOME].items()
         due = [(cell["due_at"], key) for key, cell in own if cell.get("due_shard") == shard and cell["due_at"] <= now]
-        return due + self.strays
+        return Page(due + (self.strays if shard == "0" else []))
+
+    def records(self, payments: Sequence[str], **_: Any) -> dict[str, Any]:
+        shown = self.world.replicas[HOME]
+        return {payment: shown[payment] for payment in payments if payment in shown}
 
     def table_id(self) -> str:
         return "table"
@@ -73,6 +80,7 @@ def _in_memory() -> Iterator[None]:
         patch.setattr(runtime, "settings", lambda: SETTINGS)
         patch.setattr(runtime, "driver", lambda: DESKS[-1])
         patch.setattr(runtime, "context", context)
+        patch.setattr(janitor, "backlog", lambda: DESKS[-1])
         yield
 
 
@@ -197,7 +205,7 @@ def test_the_janitor(event: Any, context: Any, found: list[tuple[str, str]], key
     """Whatever starts it, and whatever stands in the index."""
     desk, said = fresh(), io.StringIO()
     plain = [key.encode("utf-8", "replace").decode() for key in (*keys, *(text for _, text in found))]
-    desk.strays = [(0, key) for key in plain]
+    desk.strays = [(0, key) for key in set(plain)]
     with redirect_stdout(said):
         counts = janitor.handler(event, context)
     assert counts["due"] == counts["swept"] == len(set(plain))

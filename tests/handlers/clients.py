@@ -1,15 +1,15 @@
 """Who calls the functions: clients through the API, executions of the workflow, the schedule of the janitors."""
 
 import json
-from collections import deque
-from collections.abc import Callable
+from collections import Counter, deque
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from payments.protocol.settlement import State
 from payments.protocol.values import Intent, payment_of
 
 from tests.handlers.fleet import Ended, Fleet
-from tests.handlers.judge import HandlersJudge, transaction
+from tests.handlers.judge import HandlersJudge, Watch, transaction
 from tests.handlers.loop import Loop
 from tests.simulation.dice import Dice
 from tests.simulation.traffic import ACCOUNT, STRANGER, Letter, fail_over
@@ -32,6 +32,9 @@ class Clients:
         self.letters: list[Letter] = []
         self.busy = 0
         """Executions that go on."""
+        self.called: dict[str, list[Ended]] = {}
+        self.helping: Counter[str] = Counter()
+        """Of the last run of each Region's janitor how it and its helpers ended, and how many helpers are at it."""
 
     # --- through the API
 
@@ -143,11 +146,35 @@ class Clients:
         if any(one.kind == "janitor" and one.process.region == region for one in self.fleet.running):
             return
         watch = self.judge.janitor_begins(self.world, region)
+        runs: list[Ended] = []
+        self.called[region] = runs
 
         def ended(how: Ended) -> None:
             self.judge.said(how)
-            self.judge.janitor_ends(self.world, watch, how)
+            runs.insert(0, how)
+            self._all_told(watch, runs)
             if end:
                 end()
 
         self.fleet.invoke("janitor", region, {}, ended)
+
+    def help(self, region: str, event: Mapping[str, Any]) -> None:
+        """A janitor has another one called, to take a share of its shards."""
+        if "shards" not in event:
+            raise AssertionError(f"a janitor calls another for {event}")
+        self.helping[region] += 1
+        runs = self.called.setdefault(region, [])
+
+        def ended(how: Ended) -> None:
+            self.judge.said(how)
+            self.helping[region] -= 1
+            runs.append(how)
+
+        self.fleet.invoke("janitor", region, event, ended)
+
+    def _all_told(self, watch: Watch, runs: list[Ended]) -> None:
+        """The first run has ended: judge what it and its helpers say, once they have ended too."""
+        if self.helping[watch.region]:
+            self.loop.after(1.0, self._all_told, watch, runs)
+        else:
+            self.judge.janitor_ends(self.world, watch, runs)

@@ -65,6 +65,7 @@ class Fleet:
             "BUS": f"payment-events-{region}-{ENVIRONMENT}",
             "STATE_MACHINE": f"arn:aws:states:{region}:{ACCOUNT}:stateMachine:payment-workflow",
             "TEST_FAULTS": "",
+            "JANITORS": "3",
         }
 
     def process(self, kind: str, region: str) -> Process:

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -148,13 +148,14 @@ class HandlersJudge(Judge):
         calm = calm and abs(world.skew[region]) < APART and bool(self.services.tables[region])
         return Watch(region, world.time, known, len(silent), calm, world.skew[region], self.changes)
 
-    def janitor_ends(self, world: World, watch: Watch, ended: Ended) -> None:
-        """What the run's metrics say must be what is so."""
+    def janitor_ends(self, world: World, watch: Watch, runs: Sequence[Ended]) -> None:
+        """What the metrics of a run and its helpers say must be what is so."""
+        ended = runs[0]
         if ended.raised is not None and (
             (watch.calm and self.changes == watch.changes) or not isinstance(ended.raised, AwsError)
         ):
             self.accuse("crashed", "", f"the janitor of {watch.region} raised {ended.raised!r}")
-        if ended.returned is None:
+        if any(run.returned is None for run in runs):  # one was killed
             return
         lines = [json.loads(line) for line in ended.said if '"Heartbeat"' in line]
         if len(lines) != 1 or lines[0]["Region"] != watch.region:
@@ -167,12 +168,15 @@ class HandlersJudge(Judge):
             return
         now = watch.began + watch.skew
         cells = world.cells[watch.region]
+        shares = [json.loads(line) for run in runs for line in run.said if '"OldestOverdueSeconds"' in line]
+        oldest = max(max(share["OldestOverdueSeconds"], share["BacklogAgeSeconds"]) for share in shares)
+        parked = sum(share["Parked"] for share in shares)
         left = [payment for payment in watch.overdue if "due_at" in cells.get(payment, {})]
-        worse = [payment for payment in left if now - watch.overdue[payment] > said["OldestOverdueSeconds"] + 1]
-        if len(worse) > said["Parked"]:
+        worse = [payment for payment in left if now - watch.overdue[payment] > oldest + 1]
+        if len(worse) > parked:
             late = [now - watch.overdue[payment] for payment in worse]
-            shown = {name: said[name] for name in ("OldestOverdueSeconds", "Parked")}
-            facts = f"{worse} are overdue in {watch.region} by {late} s and not at rest, its janitor says {shown}"
+            says = f"{oldest} s, {parked} parked"
+            facts = f"{worse} are overdue in {watch.region} by {late} s and not at rest, its janitor says {says}"
             self.accuse("unseen", worse[0], facts)
 
 

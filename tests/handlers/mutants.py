@@ -1,6 +1,6 @@
 """Mutants of what the flows' campaign does not run, or does not see: drivers, handlers, connections, `payctl`."""
 
-from payments import janitor, members, store
+from payments import janitor, members, rounds, store
 from payments.aws import Aws
 from payments.processors import common
 from payments.protocol import flows, rejoining, settlement, sweep
@@ -60,19 +60,37 @@ MUTANTS = (
     Mutant(
         "skipped_shard",
         "the janitor skips a shard of the due index",
-        (Edit(janitor.find_due, "SHARDS)", "SHARDS[1:])"),),
+        (Edit(janitor.handler, "read_pages(SHARDS,", "read_pages(SHARDS[1:],"),),
         LEDGER,
+    ),
+    Mutant(
+        "first_page_only",
+        "the janitor knows the first page of a shard, and its metrics show no more",
+        (Edit(janitor.go_round, "while more and", "while False and"),),
+        LOSSY,
+    ),
+    Mutant(
+        "nobody_is_called",
+        "the janitor leaves shards to helpers that it does not call",
+        (Edit(janitor.hand_over, "run(runtime.driver().aws.invoking(here.region, here.janitor, event))", "pass"),),
+        LEDGER,
+    ),
+    Mutant(
+        "no_is_there",
+        "a receipt that S3 does not show counts as written",
+        (Edit(Aws.finding, "reply.status == 200", "reply.status < 500"),),
+        LOSSY,
     ),
     Mutant(
         "silence_unseen",
         "the janitor's metrics do not show that a peer does not answer",
-        (Edit(janitor.silent_peers, "sum(answer is LOST for answer in answers)", "0"),),
+        (Edit(janitor.meet_peers, "len(answers) - len(heard)", "0"),),
         LEDGER,
     ),
     Mutant(
         "age_unseen",
         "the janitor's metrics show only what it did not get round to",
-        (Edit(janitor.waiting, "if swept and (swept.resting or swept.parked):", "if swept:"),),
+        (Edit(rounds.waiting, "if swept and (swept.resting or swept.parked):", "if swept:"),),
         LOSSY,
     ),
     # ------------------------------------------------------------------------------------------- registers

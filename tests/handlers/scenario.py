@@ -59,6 +59,7 @@ class Run:
         self.network.trace, self.network.ballots = trace, options.ballots
         self.fleet = Fleet(self.loop, world, self.network, dice)
         self.clients = Clients(self.loop, world, self.fleet, judge, dice)
+        self.services.invoked = self.clients.help
         self.operator = Operator(self.loop, world, self.network, judge)
         self.operators = Operators(world, None, judge, dice)  # type: ignore[arg-type]  # only what they say is asked
         self.weather = Weather(self)

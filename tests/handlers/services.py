@@ -31,6 +31,7 @@ APART = 300
 """Seconds that a signature may be off."""
 HOST = re.compile(r"(?:(?P<bucket>[a-z0-9-]+)\.)?(?P<service>[a-z0-9]+)\.(?P<region>[a-z]+-[a-z]+-\d)\.amazonaws\.com")
 SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ")
+INVOCATION = re.compile(r"/2015-03-31/functions/(?P<name>[\w-]+)/invocations")
 THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
 
 
@@ -42,6 +43,7 @@ class Services(Tables):
         self.secret = "secret-1"
         self.secrets = dict.fromkeys(REGIONS, self.secret)
         self.inputs: dict[tuple[str, str], str] = {}
+        self.invoked: Callable[[str, Mapping[str, Any]], None] = lambda _region, _event: None
 
     @staticmethod
     def region(host: str) -> str:
@@ -61,7 +63,9 @@ class Services(Tables):
         if not self._recent(message):
             return self.call("clock", region, "TOO SKEWED", self._skewed)
         if service == "s3":
-            return self._put(message, match["bucket"], region)
+            return self._object(message, match["bucket"], region)
+        if service == "lambda":
+            return self._invoke(message, region)
         target = message.headers["x-amz-target"].partition(".")[2]
         fields = json.loads(message.body)
         return SERVICES[service](self, region, target, fields)
@@ -113,8 +117,25 @@ class Services(Tables):
     def secretsmanager(self, region: str, _action: str, _fields: dict[str, Any]) -> Call:
         return self.call("secrets", region, "SECRET", lambda: {"SecretString": self.secrets[region]})
 
-    def _put(self, message: Message, bucket: str, region: str) -> Call:
+    def _invoke(self, message: Message, region: str) -> Call:
+        """A function is called, and nobody waits for it."""
+        called = INVOCATION.fullmatch(message.path)
+        if not called or called["name"] != f"payment-janitor-{region}-{ENVIRONMENT}":
+            raise AssertionError(f"{message.method} {message.path}")
+        if message.headers["x-amz-invocation-type"] != "Event":
+            raise AssertionError("a janitor that waits for another")
+
+        def do() -> Reply:
+            self.invoked(region, json.loads(message.body))
+            return 202, b""
+
+        return self.call("lambda", region, "INVOKE", do)
+
+    def _object(self, message: Message, bucket: str, region: str) -> Call:
         key = message.path.removeprefix("/")
+        if message.method == "HEAD":  # of what is missing S3 says 403 to whoever may not list
+            there = self.world.buckets[region]
+            return self.call("bucket", region, f"HEAD {key}", lambda: (200 if key in there else 403, b""))
         if message.method != "PUT" or message.headers.get("if-none-match") != "*":
             raise AssertionError(f"{message.method} of {key} with {message.headers}")
         if bucket != f"payment-receipts-{region}-{ENVIRONMENT}-{ACCOUNT}":
@@ -159,6 +180,8 @@ class Services(Tables):
         """Throttled or out of order: nothing was done."""
         if call.service == "rail":
             return answer(dice.pick((429, 503, 502)), b"{}")
+        if call.what.startswith("HEAD"):  # such an answer has no body
+            return answer(dice.pick((503, 502)), b"")
         if dice.chance(0.3):
             return answer(dice.pick((503, 502)), b"<html>unavailable</html>")
         if call.service == "bucket":
@@ -167,6 +190,8 @@ class Services(Tables):
 
     def failed(self, call: Call, dice: Dice) -> bytes:
         """An error, whatever was done."""
+        if call.what.startswith("HEAD"):
+            return answer(dice.pick((500, 504)), b"")
         if call.service == "rail" or dice.chance(0.3):
             return answer(dice.pick((500, 504)), b"<html>gateway time-out</html>")
         return answer(500, encode({"__type": "com.amazonaws#InternalServerError"}))

@@ -32,6 +32,8 @@ class Tables:
         self.world, self.dice = world, dice
         self.tables = {region: f"table-1-{region}" for region in REGIONS}
         self.previous: dict[tuple[str, str], tuple[float, Item]] = {}
+        self.unprocessed = STALE
+        """Share of records that a look-up of many leaves out, with a word or without."""
         self.barred = ("", 0.0)
         """The register that is barred, and since when every function can know it."""
 
@@ -39,7 +41,7 @@ class Tables:
         return Call(service, region, what, do, self.tables)
 
     def dynamodb(self, region: str, action: str, fields: dict[str, Any]) -> Call:
-        table = fields["TableName"]
+        table = fields["TableName"] if "TableName" in fields else next(iter(fields["RequestItems"]))
         public = table == f"payments-{ENVIRONMENT}"
         if not public and table != f"payment-register-{region}-{ENVIRONMENT}":
             raise AssertionError(f"no table {table} in {region}")
@@ -93,6 +95,25 @@ class Tables:
 
         return do, f"{'RECORD' if public else 'READ'} {key}"
 
+    def _batch_get(self, region: str, fields: dict[str, Any], public: bool) -> tuple[Callable[[], Any], str]:
+        """Up to a hundred records: not strongly consistent, and perhaps not all of them."""
+        ((table, wanted),) = fields["RequestItems"].items()
+        keys = [key["TransactionId"]["S"] for key in wanted["Keys"]]
+        known = {"Keys", "ProjectionExpression"}
+        if not public or not 1 <= len(set(keys)) == len(keys) <= 100 or wanted.keys() - known:
+            raise AssertionError(f"BatchGetItem of {table}: {wanted.keys()}, {keys}")
+        only = wanted.get("ProjectionExpression")
+
+        def do() -> Any:
+            asked = [key for key in keys if not self.dice.chance(self.unprocessed)]
+            shown = [self.world.record(region, key) for key in asked if not self.dice.chance(self.unprocessed)]
+            items = [item({only: record[only]} if only else record) for record in shown if record]
+            left = [{"TransactionId": {"S": key}} for key in keys if key not in asked]
+            unprocessed = {table: {**wanted, "Keys": left}} if left else {}
+            return {"Responses": {table: items}, "UnprocessedKeys": unprocessed}
+
+        return do, f"RECORDS of {len(keys)}"
+
     def _query(self, region: str, fields: dict[str, Any], _: bool) -> tuple[Callable[[], Any], str]:
         values = {name: plain(value) for name, value in fields["ExpressionAttributeValues"].items()}
         condition, shard = fields["KeyConditionExpression"], values[":shard"]
@@ -102,19 +123,32 @@ class Tables:
         ):
             raise AssertionError(f"Query of {condition}")
         latest = values.get(":now", float("inf"))
+        begin = fields.get("ExclusiveStartKey")
+        if begin and (begin.keys() != set(KEYS_ONLY) or begin["due_shard"]["S"] != shard):
+            raise AssertionError(f"a page that begins after {begin}")
+        after = (int(begin["due_at"]["N"]), begin["TransactionId"]["S"]) if begin else None
+        limit, newest = fields.get("Limit", 1000), not fields.get("ScanIndexForward", True)
 
         def do() -> Any:
-            cells = [self._indexed(region, key, cell) for key, cell in self.world.cells[region].items()]
-            due = [
-                cell
-                for cell in cells
-                if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
-            ]
-            due.sort(key=lambda cell: (cell["due_at"], cell["TransactionId"]))
-            found = due[: fields.get("Limit", 1000)]
-            return {"Items": [item({name: cell[name] for name in KEYS_ONLY}) for cell in found], "Count": len(found)}
+            found = self.due(region, str(shard), latest, after, limit, newest=newest)
+            keys = [item({"TransactionId": name, "due_shard": shard, "due_at": moment}) for moment, name in found]
+            last = {"LastEvaluatedKey": keys[-1]} if len(keys) == limit else {}
+            return {"Items": keys, "Count": len(keys), **last}
 
         return do, f"DUE {shard}"
+
+    def due(
+        self, region: str, shard: str, latest: float, after: tuple[int, str] | None, limit: int, *, newest: bool
+    ) -> list[tuple[int, str]]:
+        """A page of the index: when each cell is due."""
+        cells = [self._indexed(region, key, cell) for key, cell in self.world.cells[region].items()]
+        due = [
+            (int(cell["due_at"]), str(cell["TransactionId"]))
+            for cell in cells
+            if cell.get("due_shard") == shard and "due_at" in cell and cell["due_at"] <= latest
+        ]
+        due.sort(reverse=newest)
+        return [one for one in due if after is None or (one < after if newest else one > after)][:limit]
 
     def _indexed(self, region: str, key: str, cell: Item) -> Any:
         """A cell as the index shows it: what changed within the last second may be missing."""
@@ -144,6 +178,7 @@ class Tables:
 DYNAMODB: Mapping[str, Callable[[Tables, str, dict[str, Any], bool], tuple[Callable[[], Any], str]]] = {
     "UpdateItem": Tables._update,
     "GetItem": Tables._get,
+    "BatchGetItem": Tables._batch_get,
     "Query": Tables._query,
     "Scan": Tables._scan,
     "DescribeTable": Tables._describe,

@@ -170,15 +170,23 @@ def test_preflight_finds_a_missing_artifact_bucket(project: Project, aws: Aws) -
         assert failed(project.environment()) == [(THIRD, "artifacts")]
 
 
-@pytest.mark.parametrize(("free", "enough"), [(102, False), (103, True)])
+@pytest.mark.parametrize(("free", "enough"), [(106, False), (107, True)])
 def test_preflight_finds_too_little_concurrency(
     project: Project, monkeypatch: pytest.MonkeyPatch, free: int, enough: bool
 ) -> None:
-    """Two for the processor, one for the janitor, and the hundred that Lambda keeps."""
+    """Two for the processor, five for the janitor, and the hundred that Lambda keeps."""
     environment = project.environment()
     limits = {"AccountLimit": {"UnreservedConcurrentExecutions": free}}
     monkeypatch.setattr(environment.cloud.functions(SECOND), "get_account_settings", lambda: limits)
     assert failed(environment) == ([] if enough else [(SECOND, "concurrency")])
+
+
+@pytest.mark.parametrize(("cap", "says"), [(2, "= 2 carries about 19 payments"), (100, "about 949 payments"), (0, "")])
+def test_what_the_cap_carries_is_said(project: Project, cap: int, says: str) -> None:
+    settings = project.environment().settings
+    carried = preflight.carries(settings._replace(limits=settings.limits._replace(reserved_concurrency=cap)))
+    assert says in carried
+    assert bool(carried) == bool(cap)
 
 
 def test_preflight_finds_missing_roles(project: Project) -> None:

@@ -17,6 +17,7 @@ from payments.protocol.ports import (
     Cancel,
     Charge,
     Context,
+    FindReceipt,
     Flow,
     Handle,
     Lookup,
@@ -147,6 +148,8 @@ class World:
                 return True
             case Announce(_, charge):
                 return Handle(self.handles.setdefault(charge.key, f"pi_{len(self.handles) + 1}"))
+            case FindReceipt(key):
+                return (region, key) in self.receipts
             case Charge():
                 return self.charge(request)
             case Lookup(_, key):

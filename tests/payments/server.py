@@ -46,8 +46,10 @@ def serving(server: Server) -> Iterator[str]:
 
         def do_POST(self) -> None:
             server.requests += 1
-            given = self.rfile.read(int(self.headers["Content-Length"]))
-            server.seen.append({"headers": dict(self.headers), "body": given, "path": self.path})
+            given = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            server.seen.append(
+                {"headers": dict(self.headers), "body": given, "path": self.path, "method": self.command}
+            )
             if self.before and server.drop:
                 self.close_connection = True
                 return
@@ -68,7 +70,7 @@ def serving(server: Server) -> Iterator[str]:
             # Closed without telling, as a service does with a connection that was idle for long.
             self.close_connection = server.close
 
-        do_PUT = do_POST
+        do_PUT = do_HEAD = do_POST
 
         def log_message(self, *_: Any) -> None: ...
 

@@ -421,6 +421,34 @@ def test_a_receipt_that_fails_does_not_stop_the_record_but_stays_due(world: Worl
     assert "due_at" not in world.cells[HOME]["T1"]
 
 
+def test_throttled_records_are_published_later_once(world: World) -> None:
+    """More payments with equal timestamps than a key of the index takes: DynamoDB refuses the record as a whole. The
+    client was told the end, and the janitors publish it when there is room, one of them."""
+    world.lose = fail("Publish", "before")
+    assert post(world).code == 201
+    assert not any(world.replicas.values())
+    assert all("due_at" in world.cells[region]["T1"] for region in REGIONS)
+    assert swept(world, HOME) is State.FINAL
+    assert all("due_at" in world.cells[region]["T1"] for region in REGIONS)
+    world.lose = lambda *_: ""
+    assert swept(world, SECOND) is State.FINAL
+    world.replicate()
+    assert [swept(world, region) for region in REGIONS] == [State.FINAL] * 3
+    assert [world.replicas[region]["T1"] for region in REGIONS] == [world.replicas[SECOND]["T1"]] * 3
+    assert len([request for _, request in world.asked if called(request) == "VOTE"]) == len(REGIONS)
+    assert not any("due_at" in world.cells[region]["T1"] for region in REGIONS)
+
+
+def test_a_receipt_that_is_there_is_not_written_again(world: World) -> None:
+    """Replication has brought it: a second version would be replicated in its turn."""
+    post(world)
+    world.replicate()
+    world.receipts |= {(SECOND, key): body for (_, key), body in world.receipts.items()}
+    world.asked.clear()
+    assert swept(world, SECOND) is State.FINAL
+    assert [type(request).__name__ for _, request in world.asked] == ["ReadRecord", "FindReceipt", "Update"]
+
+
 def test_the_receipt_stands_before_the_record(world: World) -> None:
     post(world)
     names = [called(request) for _, request in world.asked]

@@ -7,15 +7,15 @@ import subprocess
 import sys
 import time
 import uuid
+from functools import partial
 from typing import Any
 
 import pytest
-from payments import function, health, janitor, runtime
+from payments import function, health, janitor, rounds, runtime
 from payments.aws import Aws, AwsError, Exchange
+from payments.backlog import Backlog, Page
 from payments.log import LETTERS, tag_of
 from payments.protocol import cards
-from payments.protocol.settlement import State
-from payments.protocol.sweep import Swept
 from payments.store import Driver
 from payments.task import IdTaken, InvalidTransaction, NotSettled
 
@@ -301,39 +301,13 @@ def test_the_janitor_finishes_what_is_overdue(
     assert metrics_in(capsys.readouterr().out)["Heartbeat"] == 1
     assert janitor.handler({"time": "2026-11-28T18:00:00Z"})["due"] >= 1  # what the schedule sends
     metrics = metrics_in(capsys.readouterr().out)
-    quiet = {"PeerUnanswered": 0, "Unchecked": 0, "OldestOverdueSeconds": 0, "Parked": 0, "ResultConflict": 0}
-    assert metrics == {"Heartbeat": 1, **quiet}
+    quiet = ("PeerUnanswered", "ClockAheadSeconds", "Unchecked", "OldestOverdueSeconds", "Parked", "ResultConflict")
+    assert metrics == {"Heartbeat": 1, "Backlog": 0, "BacklogAgeSeconds": 0, **dict.fromkeys(quiet, 0)}
     assert janitor.handler()["due"] == 0
     assert ask(read(given["id"]))[1]["status"] == "SETTLED"
 
 
-@pytest.mark.usefixtures("here")
-def test_the_janitor_goes_oldest_first_across_all_shards(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nine hundred parked payments in the first shards kept the last ones waiting for ever."""
-    waiting = {shard: [(1000 + int(shard, 16), f"T{shard}"), (900, f"old-{shard}")] for shard in janitor.SHARDS}
-    monkeypatch.setattr(Driver, "due", lambda _self, shard, _now: waiting[shard])
-    due = list(janitor.find_due())
-    assert due[:16] == [f"old-{shard}" for shard in sorted(janitor.SHARDS)]
-    assert due[16:] == [f"T{shard}" for shard in sorted(janitor.SHARDS)]
-
-
 LATE = 400
-
-
-@pytest.mark.parametrize(
-    ("swept", "expected"),
-    [
-        (None, LATE),
-        (Swept(State.UNFINISHED), LATE),
-        (Swept(State.UNFINISHED, age=900), 900),
-        (Swept(State.FINAL, age=900), 900),
-        (Swept(State.FINAL, age=900, resting=True), 0),
-        (Swept(State.IN_DOUBT, age=900), 0),
-    ],
-    ids=["not reached", "raised", "unfinished", "not shown or without receipt", "at rest", "parked"],
-)
-def test_what_never_ends_is_seen(swept: Swept | None, expected: int) -> None:
-    assert janitor.waiting(swept, LATE) == expected
 
 
 @pytest.mark.usefixtures("here")
@@ -344,8 +318,8 @@ def test_a_payment_that_raises_every_time_is_seen(
         raise ValueError
 
     now = runtime.context().now()
-    monkeypatch.setattr(Driver, "due", lambda _self, shard, _now: [(now - LATE, "T1")] * (shard == "f"))
-    monkeypatch.setattr(janitor, "sweep", explode)
+    monkeypatch.setattr(Backlog, "page", lambda _self, shard, _now: Page([(now - LATE, "T1")] * (shard == "f")))
+    monkeypatch.setattr(rounds, "sweep", explode)
     janitor.handler()
     assert metrics_in(capsys.readouterr().out)["OldestOverdueSeconds"] >= LATE
 
@@ -367,6 +341,21 @@ def test_the_janitor_tells_of_silent_peers(monkeypatch: pytest.MonkeyPatch, caps
     silence(monkeypatch, THIRD)
     janitor.handler()
     assert metrics_in(capsys.readouterr().out)["PeerUnanswered"] == 1
+
+
+@pytest.mark.parametrize(("off", "said"), [(90, 90), (-90, 0), (0, 0)], ids=["ahead", "behind", "alike"])
+def test_the_janitor_tells_of_clocks_that_differ(
+    here: Site, monkeypatch: pytest.MonkeyPatch, off: int, said: int
+) -> None:
+    """A peer's that is ahead; of one that is behind the peer tells. What a peer left a minute ago is no difference."""
+    site, moment = Site(here.cloud), int(time.time())
+    for region, seconds in ((SECOND, off), (HOME, 0)):
+        site.use(monkeypatch, region)
+        context = runtime.context()._replace(now=partial(int, moment + seconds))
+        with monkeypatch.context() as clock:
+            clock.setattr(runtime, "context", lambda context=context: context)
+            ahead = runtime.driver().run(janitor.meet_peers(), 5.0)[1]
+    assert ahead == said
 
 
 @pytest.mark.usefixtures("here")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from payments import janitor, members, store
-from payments.aws import AwsError
+from payments.aws import Aws, AwsError, Credentials
+from payments.members import LOOK_SECONDS, UNHEARD_SECONDS
 from payments.protocol.ports import LOST, REGISTER, Read, Update
 from payments.protocol.rejoining import BAR, bar, rejoin, stray, unbar
 from payments.store import Driver
@@ -16,6 +17,7 @@ import localcloud
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
 from tests.payments.server import Server
+from tests.payments.test_requests import SETTINGS
 from tests.payments.test_store import cell, context, new, post
 
 
@@ -233,3 +235,38 @@ def silent(monkeypatch: pytest.MonkeyPatch, *regions: str) -> None:
 def nothing() -> Any:
     """A flow that asks for nothing."""
     yield from ()
+
+
+def test_a_janitor_leaves_a_peer_alone_that_did_not_answer_the_last_look() -> None:
+    """Each call would wait for a second, with a thread, for every payment. Its own register it asks all the same."""
+    driver = Driver(SETTINGS, Aws(Credentials("k", "s"), "http://127.0.0.1:9"), lambda *_, **__: None)
+    serving = {region: {"serves": region} for region in REGIONS}
+    driver.members.learn(serving)
+    driver.members.learn({THIRD: serving[THIRD]})
+    asked = {region: driver._asks(Read(region, "T1")) for region in REGIONS}
+    assert asked == dict.fromkeys(REGIONS, True), "a payment waits for all three"
+    driver.only_heard = True
+    asked = {region: driver._asks(Read(region, "T1")) for region in REGIONS}
+    assert asked == {HOME: True, SECOND: False, THIRD: True}
+    driver.members.learn(serving)
+    assert driver._asks(Read(SECOND, "T1"))
+
+
+def test_a_janitor_looks_again_soon_after_a_call_without_an_answer() -> None:
+    driver = Driver(SETTINGS, Aws(Credentials("k", "s"), "http://127.0.0.1:9"), lambda *_, **__: None)
+    driver.members.learn({region: {"serves": region} for region in REGIONS})
+    before = driver.members._look_at
+    driver._silent(Read(SECOND, "T1"), "NoAnswer")
+    assert driver.members._look_at == before
+    driver.only_heard = True
+    driver._silent(Read(SECOND, "T1"), "NoAnswer")
+    assert driver.members._look_at == pytest.approx(before - LOOK_SECONDS + UNHEARD_SECONDS)
+
+
+def test_one_thread_looks_while_the_others_go_on() -> None:
+    driver = Driver(SETTINGS, Aws(Credentials("k", "s"), "http://127.0.0.1:9"), lambda *_, **__: None)
+    assert [driver._first_to_look(), driver._first_to_look()] == [True, True], "nothing can be done without"
+    driver.members.learn({region: {"serves": region} for region in REGIONS})
+    assert not driver._first_to_look()
+    driver._looking = False
+    assert driver._first_to_look()

@@ -1,14 +1,17 @@
 """What the driver asks of AWS, and what it makes of the answers, where the emulator is kinder: it reads consistently
 whether asked to or not."""
 
+import hashlib
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from payments import janitor
-from payments.aws import Aws, Credentials
+from payments.aws import Aws, AwsError, Credentials, run
+from payments.backlog import Backlog, Page
 from payments.protocol import idempotency
 from payments.protocol.idempotency import due_shard
 from payments.protocol.ports import (
@@ -16,6 +19,7 @@ from payments.protocol.ports import (
     REGISTER,
     Action,
     Answer,
+    FindReceipt,
     Flow,
     Publish,
     PutEvent,
@@ -28,6 +32,7 @@ from payments.protocol.ports import (
 from payments.settings import Settings
 from payments.store import Driver
 
+from builder import settings
 from tests.payments.memory import HOME, REGIONS, SECOND, World
 from tests.payments.server import Server, serving
 
@@ -64,13 +69,16 @@ SET_FIELDS = WRITE | {
 EVENT = {"EventBusName": "bus", "Source": "payment.processing", "DetailType": "Payment Transaction", "Detail": "{}"}
 
 
+def driver_of(url: str) -> Driver:
+    """A driver whose every call goes there."""
+    aws = Aws(Credentials("k", "s"), url)
+    return Driver(SETTINGS._replace(endpoint=url), aws, lambda *_, **__: None, operator=True)
+
+
 def asked(server: Server, work: Callable[[Driver], Any]) -> tuple[Any, Any]:
     """What comes of it, and the last request: its target and fields."""
     with serving(server) as url:
-        driver = Driver(
-            SETTINGS._replace(endpoint=url), Aws(Credentials("k", "s"), url), lambda *_, **__: None, operator=True
-        )
-        done = work(driver)
+        done = work(driver_of(url))
     seen = server.seen[-1]
     headers = {name.lower(): value for name, value in seen["headers"].items()}
     return done, (headers["x-amz-target"].partition(".")[2], json.loads(seen["body"]))
@@ -160,21 +168,67 @@ def test_what_an_answer_means(request_: Request, status: int, body: Any, answer:
     assert answered(request_, body, status)[0] == answer
 
 
-def test_what_is_due_is_asked_by_shard_up_to_now_and_bounded() -> None:
+DUE = {
+    "TableName": f"payment-register-{HOME}-test",
+    "IndexName": "due",
+    "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
+    "ExpressionAttributeValues": {":shard": {"S": "a"}, ":now": {"N": "7"}},
+    "ScanIndexForward": False,
+    "Limit": 250,
+}
+
+
+@pytest.mark.parametrize("after", [None, {"TransactionId": {"S": "T0"}}])
+def test_what_is_due_is_asked_page_by_page_up_to_now_the_newest_first(after: Any) -> None:
+    server, more = Server(), {"LastEvaluatedKey": KEY} if after else {}
+    items = [{"due_at": {"N": "6"}, **KEY}, {"due_at": {"N": "5"}, **KEY}]
+    server.body = json.dumps({"Items": items, **more}).encode()
+    page, request = asked(server, lambda driver: Backlog(driver.settings, driver.aws).page("a", 7, after))
+    assert page == Page([(6, "T1"), (5, "T1")], KEY if after else None)
+    assert request == ("Query", DUE | ({"ExclusiveStartKey": after} if after else {}))
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_records_are_looked_up_together(whole: bool) -> None:
+    """What the answer leaves out is not known."""
     server = Server()
-    server.body = json.dumps({"Items": [{"due_at": {"N": "5"}, **KEY}, {"due_at": {"N": "6"}, **KEY}]}).encode()
-    due, request = asked(server, lambda driver: driver.due("a", 7))
-    assert due == [(5, "T1"), (6, "T1")]
-    assert request == (
-        "Query",
-        {
-            "TableName": f"payment-register-{HOME}-test",
-            "IndexName": "due",
-            "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
-            "ExpressionAttributeValues": {":shard": {"S": "a"}, ":now": {"N": "7"}},
-            "Limit": 100,
-        },
+    answer = {"Responses": {"payments-test": [{"Status": {"S": "SETTLED"}, **KEY}]}, "UnprocessedKeys": {"x": {}}}
+    server.body = json.dumps(answer).encode()
+    read = {"T1": {"TransactionId": "T1", "Status": "SETTLED"}}
+    found, request = asked(
+        server, lambda driver: Backlog(driver.settings, driver.aws).records(["T1", "T2"], whole=whole)
     )
+    assert found == read
+    wanted = {"Keys": [{"TransactionId": {"S": "T1"}}, {"TransactionId": {"S": "T2"}}]}
+    only = {} if whole else {"ProjectionExpression": "TransactionId"}
+    assert request == ("BatchGetItem", {"RequestItems": {"payments-test": wanted | only}})
+
+
+def find(key: str) -> Flow[bool]:
+    (there,) = yield (FindReceipt(key),)
+    return there is True
+
+
+@pytest.mark.parametrize(("status", "there"), [(200, True), (404, False), (403, False), (503, False)])
+def test_a_receipt_is_there_when_s3_shows_it(status: int, there: bool) -> None:
+    server = Server()
+    server.status, server.body = status, b""
+    with serving(server) as url:
+        assert driver_of(url).run(find("receipts/T1.json"), 8.0) is there
+    assert server.seen[0]["path"] == "/bucket/receipts/T1.json"
+    assert server.seen[0]["method"] == "HEAD"
+
+
+@pytest.mark.parametrize(("status", "error"), [(202, ""), (200, "200"), (429, "429")])
+def test_a_helper_is_called_and_not_waited_for(status: int, error: str) -> None:
+    server = Server()
+    server.status, server.body = status, b""
+    with serving(server) as url, pytest.raises(AwsError, match=error) if error else nullcontext():
+        run(driver_of(url).aws.invoking(HOME, "payment-janitor", {"shards": ["a"]}))
+    (seen,) = server.seen
+    assert seen["path"] == "/2015-03-31/functions/payment-janitor/invocations"
+    assert {name.lower(): value for name, value in seen["headers"].items()}["x-amz-invocation-type"] == "Event"
+    assert json.loads(seen["body"]) == {"shards": ["a"]}
 
 
 def test_a_register_tells_which_table_it_is() -> None:
@@ -185,9 +239,11 @@ def test_a_register_tells_which_table_it_is() -> None:
 
 def test_janitors_look_at_every_shard() -> None:
     """One that none looks at would never end what is due there."""
-    shards = {due_shard(f"T{number}") for number in range(1000)}
-    assert shards == set(janitor.SHARDS)
-    assert len(shards) == 16
+    for count in (*settings.SHARDS, 17):
+        shards = {due_shard(f"T{number}", count) for number in range(2000)}
+        assert shards == set(janitor.SHARDS[:count])
+    assert len(janitor.SHARDS) == settings.SHARDS[1]
+    assert due_shard("T1") == hashlib.sha256(b"T1").hexdigest()[0], "as cells of earlier releases have it"
 
 
 def test_a_flow_asks_no_register_that_does_not_say_it_serves() -> None:

@@ -8,6 +8,7 @@ import pytest
 from payments import store
 from payments.attributes import plain
 from payments.aws import Exchange
+from payments.backlog import Backlog
 from payments.processors import http
 from payments.protocol import idempotency
 from payments.protocol.flows import Reply, get, submit
@@ -123,10 +124,14 @@ def test_overdue_cells_are_found_until_finished(site: Site) -> None:
     intent, driver = new(), site.driver()
     post(driver, intent)
     shard, later = idempotency.due_shard(intent.id), int(time.time()) + 10**6
-    assert intent.id not in {payment for _, payment in driver.due(shard, later)}
-    overdue = {payment: since for since, payment in site.driver(SECOND).due(shard, later)}
-    assert overdue[intent.id] == cell(site, SECOND, intent.id)["due_at"]
-    assert intent.id not in {payment for _, payment in site.driver(SECOND).due(shard, int(time.time()))}
+
+    def due(driver: Driver, now: int) -> dict[str, int]:
+        page = Backlog(driver.settings, driver.aws).page(shard, now)
+        return {payment: since for since, payment in page.cells}
+
+    assert intent.id not in due(driver, later)
+    assert due(site.driver(SECOND), later)[intent.id] == cell(site, SECOND, intent.id)["due_at"]
+    assert intent.id not in due(site.driver(SECOND), int(time.time()))
 
 
 def test_when_the_time_is_over_nothing_is_begun(site: Site) -> None:

@@ -96,7 +96,7 @@ SETTLES: list[tuple[Any, ...]] = [
     ("dynamodb:UpdateItem", REGISTER.replace(f":{HERE}:", f":{OTHER}:")),
     ("dynamodb:UpdateItem", RECORDS.replace(HERE, PEER)),
     ("dynamodb:Query", f"{PEER_REGISTER}/index/due"),
-    ("s3:GetObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+    ("s3:GetObject", f"{PEER_RECEIPTS}/receipts/TXN-1.json"),
     ("s3:DeleteObject", f"{RECEIPTS}/receipts/TXN-1.json"),
     ("s3:PutObject", f"{RECEIPTS}/elsewhere/TXN-1.json"),
     ("s3:PutObject", f"{PEER_RECEIPTS}/receipts/TXN-1.json"),
@@ -126,11 +126,18 @@ PROCESSES: list[tuple[Any, ...]] = [
     ("states:StopExecution", MACHINE),
     ("dynamodb:Query", f"{REGISTER}/index/due"),
     ("dynamodb:DescribeTable", REGISTER),
+    ("dynamodb:BatchGetItem", RECORDS),
+    ("s3:GetObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+    ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:payment-janitor-{HERE}-dev"),
 ]
 SWEEPS: list[tuple[Any, ...]] = [
     ("states:StartExecution", MACHINE),
     ("events:PutEvents", BUS),
     ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:other"),
+    ("lambda:InvokeFunction", PROCESSOR),
+    ("lambda:InvokeFunction", f"lambda:{PEER}:{ACCOUNT}:function:payment-janitor-{PEER}-dev"),
+    ("dynamodb:BatchGetItem", REGISTER),
+    ("s3:GetObject", f"{RECEIPTS}/rulings/TXN-1.json"),
 ]
 GIVES_RIGHTS = (
     "iam:CreateRole",

@@ -12,6 +12,7 @@ from payments.protocol.ports import (
     LOST,
     Charge,
     Context,
+    FindReceipt,
     Flow,
     Publish,
     PutEvent,
@@ -35,8 +36,9 @@ OVER = 0
 """Where all who have ended stand: they do nothing more, whatever they heard."""
 NOT_YET = -1
 """In place of an answer: the request is on its way."""
-SURE = (WriteReceipt, StartWorkflow, PutEvent)
-"""Requests that are always done at once: what they do is nothing that any worker reads."""
+SURE = (WriteReceipt, FindReceipt, StartWorkflow, PutEvent)
+"""Requests that are always done at once: what they do is nothing that any worker reads, but for whether a receipt is
+there, and then it is."""
 PRIVATE = (Publish, ReadRecord, *SURE)
 """Requests that touch nothing but what belongs to the worker's own Region."""
 

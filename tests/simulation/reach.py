@@ -2,7 +2,17 @@
 
 from collections.abc import Mapping
 
-from payments.protocol.ports import Publish, PutEvent, Read, ReadRecord, Request, StartWorkflow, Update, WriteReceipt
+from payments.protocol.ports import (
+    FindReceipt,
+    Publish,
+    PutEvent,
+    Read,
+    ReadRecord,
+    Request,
+    StartWorkflow,
+    Update,
+    WriteReceipt,
+)
 
 from tests.simulation.world import REGIONS
 
@@ -10,6 +20,7 @@ OWN: Mapping[type, str] = {
     Publish: "public",
     ReadRecord: "public",
     WriteReceipt: "bucket",
+    FindReceipt: "bucket",
     StartWorkflow: "bus",
     PutEvent: "bus",
 }

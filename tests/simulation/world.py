@@ -19,6 +19,7 @@ from payments.protocol.ports import (
     Cancel,
     Charge,
     Context,
+    FindReceipt,
     Lookup,
     Publish,
     PutEvent,
@@ -185,6 +186,9 @@ class World:
             self._send("bucket", region, request.key, (self.time, region), request.body)
         return True
 
+    def _find_receipt(self, region: str, request: FindReceipt) -> bool:
+        return request.key in self.buckets[region]
+
     # --- replication
 
     def _send(self, service: str, source: str, key: str, stamp: Stamp, content: Any) -> None:
@@ -235,6 +239,7 @@ DOES: Mapping[type, Callable[[World, str, Any], Any]] = {
     ReadRecord: World._read_record,
     WriteReceipt: World._write_receipt,
     Announce: World._announce,
+    FindReceipt: World._find_receipt,
     Charge: World._charge,
     Lookup: World._lookup,
     Cancel: World._cancel,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from payments import janitor, runtime
 from payments.protocol.sweep import PATIENCE
+from payments.rounds import Told
 
 from builder.lint.evaluate import Resolved
 
@@ -54,7 +55,7 @@ def test_and_goes_off_when_it_waits_no_more(alarm: dict[str, Any]) -> None:
 def measured(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> set[str]:
     """The names of all that the janitor publishes in each run."""
     monkeypatch.setattr(runtime, "settings", lambda: SimpleNamespace(environment="dev", region="eu-west-1"))
-    janitor.report({}, {}, silent=0, unchecked=False)
+    janitor.report(Told(), dict.fromkeys(("Heartbeat", "PeerUnanswered", "ClockAheadSeconds", "Unchecked"), 0))
     line = json.loads(capsys.readouterr().out.splitlines()[0])
     return {metric["Name"] for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]}
 

@@ -80,7 +80,11 @@ def test_function_roles_name_the_three_registers_exactly(linked: dict[str, Resol
         record = f"arn:aws:dynamodb:{region}:123456789012:table/payments-dev"
         wanted = {(f"dynamodb:{what}", on) for what in ("GetItem", "UpdateItem") for on in [*registers, record]}
         own = f"arn:aws:dynamodb:{region}:123456789012:table/payment-register-{region}-dev"
-        janitors = {("dynamodb:Query", f"{own}/index/due"), ("dynamodb:DescribeTable", own)}
+        janitors = {
+            ("dynamodb:Query", f"{own}/index/due"),
+            ("dynamodb:DescribeTable", own),
+            ("dynamodb:BatchGetItem", record),
+        }
         assert on_tables == (wanted | janitors if role == "JanitorRole" else wanted)
 
 

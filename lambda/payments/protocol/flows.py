@@ -142,6 +142,11 @@ def recover(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outc
     """Read the cells and take the payment one step further, whatever state it is in. `mine` is driven when no cell
     holds it."""
     cells = yield from read_cells(ctx, payment)
+    return (yield from go_further(ctx, payment, cells, mine))
+
+
+def go_further(ctx: Context, payment: str, cells: Mapping[str, Cell], mine: Intent | None = None) -> Flow[Outcome]:
+    """One step further, from the cells as they were read just now."""
     if len(cells) < 2:
         return Outcome(State.UNFINISHED)
     result = written(cells.values())

@@ -88,6 +88,12 @@ class WriteReceipt(NamedTuple):
     body: str
 
 
+class FindReceipt(NamedTuple):
+    """Look for an object in this Region's bucket -> whether it is there, as far as can be told."""
+
+    key: str
+
+
 class Charge(NamedTuple):
     """Take the money, once for each key -> Verdict, Refusal, NOT_SENT or LOST. `amount` in minor units; `source`,
     `reference` and `metadata` as the caller gave them; `at`: when it was decided, in seconds since 1970; `handle`: what
@@ -166,7 +172,8 @@ class PutEvent(NamedTuple):
 
 
 OfProcessor = Announce | Charge | Lookup | Cancel
-Request = Update | Read | Publish | ReadRecord | WriteReceipt | OfProcessor | StartWorkflow | PutEvent
+OfBucket = WriteReceipt | FindReceipt
+Request = Update | Read | Publish | ReadRecord | OfBucket | OfProcessor | StartWorkflow | PutEvent
 
 T = TypeVar("T")
 Batch = tuple[Request, ...]
@@ -178,7 +185,8 @@ class Context(NamedTuple):
 
     `regions` in rank order; `rail` is LEDGER or the processor's address; `deduplicates`: the processor honours
     idempotency keys, for `key_lifetime` seconds; `announces`: it names a charge before it is made. `now()` is whole
-    seconds since 1970; `draw(n)` a random number in [0, n); `token()` a text that nobody else draws.
+    seconds since 1970; `draw(n)` a random number in [0, n); `token()` a text that nobody else draws. `shards` of the
+    index of overdue cells.
     """
 
     region: str
@@ -190,3 +198,4 @@ class Context(NamedTuple):
     draw: Callable[[int], int]
     token: Callable[[], str]
     announces: bool = False
+    shards: int = 16

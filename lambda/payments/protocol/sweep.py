@@ -3,19 +3,20 @@
 from typing import NamedTuple
 
 from payments.protocol import idempotency
-from payments.protocol.flows import public_record, recover
-from payments.protocol.idempotency import held_intent
-from payments.protocol.ports import LOST, Cell, Context, Flow, Read, Update
+from payments.protocol.flows import go_further, public_record
+from payments.protocol.idempotency import read_cells
+from payments.protocol.ports import LOST, Cell, Context, FindReceipt, Flow, Read, Update
+from payments.protocol.record import receipt
 from payments.protocol.settlement import PARKED, Outcome, State, rest, write_receipt
-from payments.protocol.values import Intent, Result
+from payments.protocol.values import SETTLED, Intent, Result
 
 PATIENCE = (30, 300)
 """Seconds between two looks at a payment that waits for something: half its age, but at least and at most these."""
 
 
 class Swept(NamedTuple):
-    """What became of one overdue cell. `age` in seconds since it was accepted; `conflict` and `resting` as in
-    Outcome."""
+    """What became of one overdue cell. `age` in seconds since it was accepted, unless it is at rest; `conflict` and
+    `resting` as in Outcome."""
 
     state: State
     age: int = 0
@@ -27,20 +28,25 @@ class Swept(NamedTuple):
         return self.state in PARKED
 
 
-def sweep(ctx: Context, payment: str) -> Flow[Swept]:
-    """Finish what the public record shows already, else recover; what is not at rest then is due again later."""
-    (own,) = yield (Read(ctx.region, payment),)
+def sweep(ctx: Context, payment: str, shown: tuple[Intent, Result] | None = None) -> Flow[Swept]:
+    """Finish what the public record shows already, else recover; what is not at rest then is due again later. `shown`:
+    what this Region's replica was found to show; None: it is asked."""
+    public = shown or (yield from public_record(payment))
+    if public:
+        outcome = yield from tidy(ctx, *public)
+        if outcome.resting:
+            return Swept(State.FINAL, conflict=outcome.conflict, resting=True)
+        (own,) = yield (Read(ctx.region, payment),)
+    else:
+        cells = yield from read_cells(ctx, payment)
+        own = cells.get(ctx.region, LOST)
     if own is LOST:
         return Swept(State.UNFINISHED)
     if "due_at" not in own:
         return Swept(State.FINAL, resting=True)
+    if not public:
+        outcome = yield from go_further(ctx, payment, cells)
     age = max(0, ctx.now() - int(own.get("accepted_at", ctx.now())))
-    public = yield from public_record(payment)
-    if public:
-        outcome = yield from tidy(ctx, *public)
-    else:
-        mine = held_intent(payment, own) if "intent" in own else None
-        outcome = yield from recover(ctx, payment, mine)
     if not outcome.resting:
         yield (later(ctx, payment, own, age),)
     return Swept(outcome.state, age, outcome.conflict, outcome.resting)
@@ -48,8 +54,18 @@ def sweep(ctx: Context, payment: str) -> Flow[Swept]:
 
 def tidy(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
     """This Region's replica shows the record: write the receipt if it is missing, then let the cell rest."""
-    written = yield from write_receipt(intent, result)
+    written = yield from has_receipt(intent, result)
     return (yield from rest(ctx, intent.id, result)) if written else Outcome(State.FINAL, result)
+
+
+def has_receipt(intent: Intent, result: Result) -> Flow[bool]:
+    """Whether this Region's bucket holds the receipt, where there is to be one. Replication has brought most of them:
+    to look costs a twelfth of a write, and makes no version to be replicated again."""
+    if result.status == SETTLED:
+        (there,) = yield (FindReceipt(receipt(intent, result).key),)
+        if there is True:
+            return True
+    return (yield from write_receipt(intent, result))
 
 
 def later(ctx: Context, payment: str, own: Cell, age: int) -> Update:

@@ -116,6 +116,12 @@ CHARGING = (
         WORST,
     ),
     Mutant(
+        "receipt_not_looked_for",
+        "a janitor takes any answer to its look for a receipt for a yes",
+        (Edit(sweep.has_receipt, "if there is True:", "if there is not None:"),),
+        WORST,
+    ),
+    Mutant(
         "publish_in_doubt",
         "janitors show what is in doubt in the public record, guarded by rank on the local replica",
         (
