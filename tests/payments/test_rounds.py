@@ -210,16 +210,11 @@ def test_only_a_share_makes_a_helper(event: Any, share: Share | None) -> None:
 
 @pytest.mark.parametrize(("event", "first", "taken"), [(None, True, 63), (None, False, 64), ("share", False, 2)])
 def test_a_page_that_cannot_be_read_stops_neither_the_others_nor_the_alarm(
-    site: Site,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    order: list[str],
-    event: Any,
-    first: bool,
-    taken: int,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, event: Any, first: bool, taken: int
 ) -> None:
     """The first page of a shard, or a later one; of a helper as well."""
-    site.use(monkeypatch)
+    request.getfixturevalue("site").use(monkeypatch)
+    order, capsys = request.getfixturevalue("order"), request.getfixturevalue("capsys")
 
     def page(_self: Backlog, shard: str, now: int, after: Any = None) -> Page:
         if shard == "3" and (first or after):
