@@ -41,7 +41,7 @@ class Share(NamedTuple):
 def handler(event: Any = None, _context: object = None) -> dict[str, int]:
     """One run. Raises AwsError where a part of this Region's index could not be read: no heartbeat, and so an alarm.
 
-    `seconds` in the event makes it a shorter one: with few it looks at everything and takes nothing further.
+    `seconds` in the event makes it a short one, which looks at everything and takes nothing further.
     """
     runtime.driver().only_heard = True
     share = share_of(event)
@@ -52,26 +52,33 @@ def handler(event: Any = None, _context: object = None) -> dict[str, int]:
     unchecked = not check_own()
     silent, ahead = runtime.driver().run(meet_peers(), seconds)
     now = runtime.context().now()
-    pages, unread = read_pages(SHARDS, now)
-    handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
-    told = go_round({shard: page for shard, page in pages.items() if shard not in handed_over}, now, until)
+    unread: list[AwsError] = []
+    pages = read_pages(SHARDS, now, unread)
     seen = {"PeerUnanswered": silent, "ClockAheadSeconds": ahead, "Unchecked": int(unchecked)}
+    if seconds < RUN_SECONDS and not unread:
+        metrics.emit(runtime.settings().environment, runtime.settings().region, {"Heartbeat": 1, **seen})
+        return {"due": sum(len(page.cells) for page in pages.values()), "swept": 0, "silent": silent}
+    handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
+    mine = {shard: page for shard, page in pages.items() if shard not in handed_over}
+    told = go_round(mine, now, until, unread)
     report(told, seen if unread else {"Heartbeat": 1, **seen})
     if unread:
-        raise unread
+        raise unread[0]
     return {"due": told.due, "swept": told.swept, "silent": silent}
 
 
 def do_share(share: Share) -> dict[str, int]:
-    """The run of a helper."""
+    """The run of a helper. Raises AwsError as `handler` does."""
     now = runtime.context().now()
     left = min(RUN_SECONDS, share.until - time.time())
     if left < LEAST_SECONDS:  # called too late: the next minute's run knows better
         return {"due": 0, "swept": 0}
     until = time.monotonic() + left
-    pages, _ = read_pages(share.shards, now)
-    told = go_round(pages, now, until)
+    unread: list[AwsError] = []
+    told = go_round(read_pages(share.shards, now, unread), now, until, unread)
     report(told)
+    if unread:
+        raise unread[0]
     return {"due": told.due, "swept": told.swept}
 
 
@@ -115,21 +122,19 @@ def backlog() -> Backlog:
     return Backlog(runtime.settings(), runtime.driver().aws)
 
 
-def read_pages(shards: Sequence[str], now: int) -> tuple[dict[str, Page], AwsError | None]:
-    """The newest page of each shard; and an error, where one could not be read."""
-    errors: list[AwsError] = []
+def read_pages(shards: Sequence[str], now: int, unread: list[AwsError]) -> dict[str, Page]:
+    """The newest page of each shard; `unread` takes the errors of those that could not be read."""
 
     def read(shard: str) -> Page:
         try:
             return backlog().page(shard, now)
         except AwsError as error:
             log("unread", error=error.code)
-            errors.append(error)
+            unread.append(error)
             return Page([])
 
     with ThreadPoolExecutor(READERS) as pool:
-        pages = dict(zip(shards, pool.map(read, shards), strict=True))
-    return pages, errors[0] if errors else None
+        return dict(zip(shards, pool.map(read, shards), strict=True))
 
 
 def hand_over(crowded: Sequence[str], until: float) -> set[str]:
@@ -150,8 +155,8 @@ def hand_over(crowded: Sequence[str], until: float) -> set[str]:
     return taken
 
 
-def go_round(pages: Mapping[str, Page], now: int, until: float) -> Told:
-    """The round through these shards, of which the newest page is read."""
+def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[AwsError]) -> Told:
+    """The round through these shards, of which the newest page is read. `unread` as above."""
     half = time.monotonic() + (until - time.monotonic()) / 2
     most = MOST // max(1, len(pages))
 
@@ -162,6 +167,7 @@ def go_round(pages: Mapping[str, Page], now: int, until: float) -> Told:
                 page = backlog().page(shard, now, more)
             except AwsError as error:  # in a minute again
                 log("unread", error=error.code)
+                unread.append(error)
                 break
             cells += page.cells
             more = page.more

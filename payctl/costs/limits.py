@@ -126,7 +126,7 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     yield worst(
         "cells that the janitors put to rest",
         dict.fromkeys(settings.regions, cells / regions),
-        JANITOR_CELLS[limits.janitor_concurrency > 1],
+        JANITOR_CELLS[limits.janitor_concurrency > 1] / settings.janitor.every_minutes,
         "cells/s",
         'docs/scale.md, "The janitor"',
     )

@@ -223,7 +223,7 @@ def test_a_janitor_that_runs_less_often_idles_less_and_finds_more(settings: Sett
     ]
     assert idle[1] == pytest.approx(idle[0] / 2)
     found = {each.name: each.rate for each in capacity(Demand(1.0), seldom, PROFILE).limits}
-    assert found["cells that a janitor finds a run"] == pytest.approx(20)
+    assert found["cells that the janitors put to rest"] == pytest.approx(500, rel=0.01)
 
 
 def test_memory_is_in_the_whole_estimate(settings: Settings) -> None:

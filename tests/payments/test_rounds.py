@@ -208,19 +208,22 @@ def test_only_a_share_makes_a_helper(event: Any, share: Share | None) -> None:
     assert share_of(event) == share
 
 
-def test_a_shard_that_cannot_be_read_stops_neither_the_others_nor_the_alarm(
-    site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], order: list[str]
+@pytest.mark.parametrize(("event", "first", "taken"), [(None, True, 63), (None, False, 64), ("share", False, 2)])
+def test_a_page_that_cannot_be_read_stops_neither_the_others_nor_the_alarm(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, event: Any, first: bool, taken: int
 ) -> None:
-    site.use(monkeypatch)
+    """The first page of a shard, or a later one; of a helper as well."""
+    request.getfixturevalue("site").use(monkeypatch)
+    order, capsys = request.getfixturevalue("order"), request.getfixturevalue("capsys")
 
-    def page(_self: Backlog, shard: str, now: int, _after: Any = None) -> Page:
-        if shard == "3":
+    def page(_self: Backlog, shard: str, now: int, after: Any = None) -> Page:
+        if shard == "3" and (first or after):
             raise AwsError("InternalServerError")
-        return Page([(now, f"T{shard}")])
+        return Page([(now, f"T{shard}")], {"TransactionId": {"S": "T3"}} if shard == "3" else None)
 
     monkeypatch.setattr(Backlog, "page", page)
     monkeypatch.setattr(Backlog, "records", lambda *_, **__: {})
     with pytest.raises(AwsError):
-        janitor.handler()
-    assert len(order) == 63
+        janitor.handler({"shards": ["3", "4"], "until": time.time() + 20} if event else None)
+    assert len(order) == taken
     assert "Heartbeat" not in capsys.readouterr().out

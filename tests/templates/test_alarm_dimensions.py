@@ -10,7 +10,7 @@ from tests.templates.conftest import KEY_ARNS, REGIONS, regional
 # The dimensions under which each service publishes what the alarms watch (its page of metrics in the AWS guides).
 PUBLISHED = {
     "AWS/ApiGateway": [{"ApiName", "Stage"}],
-    "AWS/DynamoDB": [{"ReceivingRegion", "TableName"}],
+    "AWS/DynamoDB": [{"ReceivingRegion", "TableName"}, {"TableName"}, {"GlobalSecondaryIndexName", "TableName"}],
     "AWS/Events": [{"RuleName"}, {"EventBusName", "RuleName"}],
     "AWS/Lambda": [{"FunctionName"}],
     "AWS/S3": [{"DestinationBucket", "RuleId", "SourceBucket"}],
