@@ -185,6 +185,7 @@ def follow(visit: Visit) -> None:
         page.click("#next")
         page.wait(f"document.querySelector('{selector}').dataset.broken === '{broken}'")
         assert eventually(holds), (selector, broken)
+        time.sleep(3)  # payments meet it
     assert page.text("#guide-title") == "Now break what you like"
     for region in (HOME, SECOND):
         page.click(button("region-down", region))
