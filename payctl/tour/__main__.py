@@ -33,7 +33,8 @@ def main() -> int:
     options = parser.parse_args()
     if not 0 <= options.port <= 65535 or (options.rate is not None and options.rate <= 0):
         parser.error("--port is a number up to 65535, and --rate is above 0")
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # the first is ignored where a shell started this in the background
+        signal.signal(number, _interrupt)
     out = Terminal(stderr=True, soft_wrap=True)
     try:
         with tempfile.TemporaryDirectory(prefix="tour-") as folder:
@@ -62,7 +63,7 @@ def run(out: Terminal, folder: Path, *, port: int, rate: float | None, show: boo
                     webbrowser.open(server.address)
                 try:
                     while True:
-                        time.sleep(3600)
+                        time.sleep(0.5)  # not longer: a signal that another thread receives does not end a sleep
                 except KeyboardInterrupt:
                     out.print()
             score = tour.look()

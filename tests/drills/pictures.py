@@ -39,7 +39,7 @@ def main() -> int:
     if not chromium:
         out.print("the recording needs Chromium: install it (Debian: chromium), then repeat", style="red")
         return 1
-    with tempfile.TemporaryDirectory(prefix="pictures-") as folder:
+    with tempfile.TemporaryDirectory(prefix="pictures-", ignore_cleanup_errors=True) as folder:
         with setting_up.deployed(Path(folder), out) as environment:
             rate = paced(setting_up.warm_up(environment))
             done = drilled(environment, rate)

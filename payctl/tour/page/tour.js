@@ -35,8 +35,8 @@ const STEPS = [
     title: "A Region is lost",
     text: ([home]) =>
       `For about two seconds clients of ${home} get no answer, and repeat with the same id in the next Region. Then health ` +
-      `checks take it out of DNS, and the other two take over its third. What it had accepted is finished by them within ` +
-      `two minutes. Watch "lost" and "charged twice" stay 0.`,
+      `checks take it out of DNS, and the other two take over its third. What it had accepted they finish within two ` +
+      `minutes. Watch "lost" and "charged twice" stay 0.`,
     button: ([home]) => `Bring ${home} back`,
     act: ([home]) => ["heal", { kind: "region-down", regions: [home] }],
   },
@@ -59,9 +59,9 @@ const STEPS = [
   {
     title: "Now break what you like",
     text: () =>
-      `Take two Regions down: no majority is left, so clients hear "outcome unknown, repeat", and nothing is lost. Or cut ` +
-      `all three links. Then heal everything, and wait until "still lacks" is 0 in every Region: within two minutes, at ` +
-      `the pace of a janitor that runs every minute.`,
+      `Take two Regions down: no majority is left, so clients hear "outcome unknown, repeat", and nothing is lost. Then heal ` +
+      `everything, and see the books fill up within two minutes. A payment that stays on its way is in doubt: a Region was ` +
+      `lost while it charged, and this processor keeps no key to ask by. It is parked, and never charged again blindly.`,
     button: () => "Heal everything",
     act: () => ["heal", {}],
   },
