@@ -1,4 +1,5 @@
-"""`python -m builder` writes templates/*.json; `--check` compares instead and fails when they differ."""
+"""`python -m builder` writes templates/*.json; `--check` compares instead and fails when they differ. `--settings FILE`
+names another file than deployment.toml."""
 
 import gc
 import sys

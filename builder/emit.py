@@ -9,21 +9,26 @@ from builder.global_template import global_template
 from builder.indented_json import pretty
 from builder.names import longest_names
 from builder.regional_template import regional_template
-from builder.settings import Settings, SettingsError, load
+from builder.settings import DEFAULT_FILE, Settings, SettingsError, load
 
 FOLDER = Path("templates")
 SHOWN = 20  # lines of a diff
-USAGE = "usage: python -m builder [--check]"
+USAGE = "usage: python -m builder [--check] [--settings FILE]"
 
 
 def main(arguments: list[str]) -> int:
     """Exit code: 0 written or equal, 1 different, lint findings or bad settings, 2 wrong usage."""
-    if arguments not in ([], ["--check"]):
-        print(USAGE, file=sys.stderr)
-        return 2
-    check = bool(arguments)
+    check = arguments[:1] == ["--check"]
+    match arguments[check:]:
+        case []:
+            file = DEFAULT_FILE
+        case ["--settings", name]:
+            file = Path(name)
+        case _:
+            print(USAGE, file=sys.stderr)
+            return 2
     try:
-        settings = load()
+        settings = load(file)
         templates = emit(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)
@@ -34,15 +39,15 @@ def main(arguments: list[str]) -> int:
     if (check or changed) and _lint(templates, settings):
         return 1
     for name, text in changed.items():
-        file = FOLDER / name
+        written = FOLDER / name
         if check:
-            print(f"{file} is not what builder/ writes; run `make templates`", file=sys.stderr)
+            print(f"{written} is not what builder/ writes; run `make templates`", file=sys.stderr)
             for line in _diff(committed[name], text):
                 print(f"  {line}", file=sys.stderr)
         else:
             FOLDER.mkdir(exist_ok=True)
-            file.write_text(text, encoding="utf-8")
-            print(f"wrote {file}")
+            written.write_text(text, encoding="utf-8")
+            print(f"wrote {written}")
     return 1 if check and changed else 0
 
 

@@ -36,9 +36,12 @@ def main(arguments: list[str] | None = None) -> int:
             start(options.port, folder)
         else:
             run(options.port, folder)
-    except client.LocalCloudError as error:
+    except (client.LocalCloudError, OSError) as error:
         print(f"localcloud: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("localcloud: interrupted; none was left running", file=sys.stderr)
+        return 130
     return 0
 
 

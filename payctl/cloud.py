@@ -25,7 +25,8 @@ from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
 from localcloud import client as local_cloud
 from payctl import endpoint as endpoints
-from stacksets.errors import ToolError, silent
+from payctl.journal import JOURNAL
+from stacksets.errors import REGION, ToolError, silent
 
 if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
@@ -210,6 +211,8 @@ class Cloud:
                     endpoint_url=self.endpoint or None,
                     config=self._config(service),
                 )
+                client.meta.events.register("before-call", JOURNAL.listener(region))
+                _name_region(client, region)
                 for heard in self._listeners:
                     client.meta.events.register("after-call", heard)
                 self._clients[key] = client
@@ -268,6 +271,20 @@ class _Assumed(CredentialProvider):
 
     def load(self) -> DeferredRefreshableCredentials:
         return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+
+
+def _name_region(client: Any, region: str) -> None:
+    """Have the errors of a client tell its Region, which none of them does by itself (stacksets.errors.region_of)."""
+
+    def answered(parsed: dict[str, Any], **_: Any) -> None:
+        parsed.setdefault("ResponseMetadata", {})[REGION] = region
+
+    def failed(exception: Exception, **_: Any) -> None:
+        if isinstance(exception, BotoCoreError):
+            exception.kwargs = {**exception.kwargs, REGION: region}
+
+    client.meta.events.register("after-call", answered)
+    client.meta.events.register("after-call-error", failed)
 
 
 def together(call: Callable[[Item], Answer], items: Iterable[Item]) -> dict[Item, Answer]:

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
+from builder.settings import DEFAULT_FILE
 from payctl.advice import ADVICE
 from payctl.cloud import Cloud, together
 from payctl.names import Names
@@ -23,8 +25,9 @@ GLOBAL = "global"  # the place of what is no Region's
 class Environment:
     """What every command works on. Nothing is called before it is needed."""
 
-    def __init__(self, cloud: Cloud, report: Reporter, pace: Pace) -> None:
+    def __init__(self, cloud: Cloud, report: Reporter, pace: Pace, *, settings_file: Path = DEFAULT_FILE) -> None:
         self.cloud = cloud
+        self.settings_file = settings_file
         self.settings = cloud.settings
         self.report = report
         self.pace = pace

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import URLLib3Session
 
 from payctl.cloud import Cloud
+from payctl.journal import JOURNAL
 from stacksets.errors import ToolError
 
 STAGE = "prod"
@@ -66,6 +67,8 @@ def send(
         sign_for_any_region(request, sign_as)
     elif sign_as is not None:
         SigV4Auth(sign_as, "execute-api", region).add_auth(request)
+    if method != "GET":
+        JOURNAL.ask(method, region or url)
     try:
         answer = (session or URLLib3Session(timeout=TIMEOUT)).send(request.prepare())
     except BotoCoreError as error:

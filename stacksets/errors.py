@@ -16,6 +16,8 @@ from botocore.exceptions import (
 )
 
 UNREACHED = (EndpointConnectionError, ConnectTimeoutError, ReadTimeoutError, ConnectionClosedError)
+REGION = "Region"  # where an error keeps the name of its Region, if whoever makes the clients puts it there
+STACK_ARN = re.compile(r"arn:aws[\w-]*:cloudformation:[\w-]+:\d*:stack(?:set)?/([^/\s:\]]+)[/:][\w-]+")
 SERVER_ERROR = 500  # and above: AWS could not, whoever asked for whatever
 
 # Errors of the SDK, by AWS's error code or by the exception's class.
@@ -132,7 +134,9 @@ class Advice:
     def failure(self, verb: str, thing: str, error: Exception) -> ToolError:
         """`cannot VERB THING: CAUSE; REMEDY` for an error of the SDK; a SilentError where a Region does not answer."""
         kind = SilentError if silent(error) else ToolError
-        return kind(f"cannot {verb} {thing}: {_cause(error)}", remedy=self._remedy(error))
+        cause, region = _cause(error), region_of(error)
+        where = "" if region in f"{thing} {cause}" else f" in {region}"
+        return kind(f"cannot {verb} {thing}{where}: {cause}", remedy=self._remedy(error))
 
     @contextmanager
     def doing(self, verb: str, thing: str) -> Iterator[None]:
@@ -143,8 +147,13 @@ class Advice:
             raise self.failure(verb, thing, error) from error
 
     def explain(self, error: Exception) -> ToolError:
-        """An error of the SDK that nobody gave a verb and an object: its operation is the verb."""
-        prefix = f"AWS refused {error.operation_name}: " if isinstance(error, ClientError) else ""
+        """An error of the SDK that nobody gave a verb and an object: its operation is the verb; a SilentError where a
+        Region does not answer."""
+        if silent(error):
+            return SilentError(_cause(error), remedy=self._remedy(error))
+        region = region_of(error)
+        where = f" in {region}" if region else ""
+        prefix = f"AWS refused {error.operation_name}{where}: " if isinstance(error, ClientError) else ""
         return ToolError(f"{prefix}{_cause(error)}", remedy=self._remedy(error))
 
     def fix(self, reason: str) -> str:
@@ -188,9 +197,24 @@ def passing(error: BaseException | None) -> bool:
     return isinstance(reason, Exception) and (silent(reason) or code_of(reason) in codes)
 
 
-def _cause(error: Exception) -> str:
+def region_of(error: Exception) -> str:
+    """The Region that an error of the SDK is of, "" where it does not tell."""
     if isinstance(error, ClientError):
-        return f"{reason_of(error)} ({code_of(error)})"
+        return str(error.response.get("ResponseMetadata", {}).get(REGION, ""))
+    return str(getattr(error, "kwargs", {}).get(REGION, ""))
+
+
+def short(text: str) -> str:
+    """A text with the names of stacks and StackSets for their ARNs of 150 characters."""
+    return STACK_ARN.sub(r"\1", text)
+
+
+def _cause(error: Exception) -> str:
+    region = region_of(error)
+    if isinstance(error, ClientError):
+        said = f"{short(reason_of(error))} ({code_of(error)})"
+        return f"{region} does not answer: {said}" if region and silent(error) else said
     if isinstance(error, UNREACHED):
-        return f"{error.kwargs.get('endpoint_url', 'the endpoint')} does not answer"
+        address = str(error.kwargs.get("endpoint_url", "the endpoint"))
+        return f"{region} does not answer ({address})" if region else f"{address} does not answer"
     return " ".join(str(error).split())

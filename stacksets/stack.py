@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from stacksets.client import arguments_of
-from stacksets.errors import NEUTRAL, Advice, ToolError, code_of, reason_of
+from stacksets.errors import NEUTRAL, Advice, ToolError, code_of, reason_of, short
 from stacksets.model import Definition, Stack, StackStatus
 from stacksets.waiting import STEADY, Pace
 
@@ -181,7 +181,7 @@ class Stacks:
 
     def doing(self, verb: str, name: str) -> AbstractContextManager[None]:
         """Turn any error of the SDK in the block into a ToolError that names the verb and the stack."""
-        return self.advice.doing(verb, f"stack {name} in {self.region}")
+        return self.advice.doing(verb, f"stack {short(name)} in {self.region}")
 
 
 def _is_missing(error: ClientError) -> bool:

@@ -36,6 +36,8 @@ def hold(arguments: Sequence[str], printed: str) -> None:
     if "--json" not in arguments and arguments[0] != "outputs":
         return
     command = command_of(arguments)
+    if not printed and ("--json" not in arguments or "--debug" in arguments or SHAPES[command].lines):
+        return  # it failed, or found no line
     values = in_lines(printed) if SHAPES[command].lines else [json.loads(printed)]
     for value in values:
         failed = isinstance(value, dict) and "error" in value and "remedy" in value

@@ -106,7 +106,8 @@ class Site:
     def changed(self, report: Reporter | None = None, **settings: Any) -> Environment:
         """The environment with another reporter, or with other settings."""
         present = self.environment
-        made = Environment(present.cloud, report or present.report, QUICK if self.local else present.pace)
+        pace = QUICK if self.local else present.pace
+        made = Environment(present.cloud, report or present.report, pace, settings_file=present.settings_file)
         made.settings = present.settings._replace(**settings)
         return made
 

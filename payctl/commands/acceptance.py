@@ -66,7 +66,7 @@ def run_accept(
         trace.listen(cloud)
 
         def environment(name: str = "", memory: Memory | None = None) -> Environment:
-            made = Environment(cloud, shown, Pace())
+            made = Environment(cloud, shown, Pace(), settings_file=run.options.settings)
             made.settings = settings._replace(environment=name or settings.environment)
             if memory:
                 made.settings = acceptance.throwaway(settings, memory, domain)

@@ -78,7 +78,7 @@ class Run(typer.Context):
         card_numbers.refuse_in_settings(options.settings)
         cloud = Cloud.of(settings_file.load(options.settings), local=options.local, endpoint=options.endpoint)
         with progress.reporter() as report:
-            yield Environment(cloud, report, Pace())
+            yield Environment(cloud, report, Pace(), settings_file=options.settings)
 
     def answer(self, value: Value, show: Callable[[Value], object]) -> None:
         """Print the answer: as JSON where that was asked for, else by `show`."""
@@ -124,7 +124,10 @@ def confirmer(environment: Environment, verb: str, *, yes: bool) -> Callable[[Se
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise ToolError(f"nothing was changed: {verb} asks first, and there is no terminal", remedy="add --yes")
         with environment.report.paused():
-            return typer.confirm(harmless(f"{verb.capitalize()}?"), default=False, err=True)
+            try:
+                return typer.confirm(harmless(f"{verb.capitalize()}?"), default=False, err=True)
+            except typer.Abort:  # Ctrl-C or Ctrl-D
+                raise KeyboardInterrupt from None
 
     return confirm
 

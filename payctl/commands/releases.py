@@ -33,7 +33,7 @@ def run_rollback(
     with run.open() as environment:
         if plan:
             release, preview = rollback.plan(environment, to)
-            told = {"release": _told(release), "plan": asdict(preview) | {"exit_code": preview.exit_code}}
+            told = {"release": _told(release), "plan": asdict(preview)}
             run.answer(told, lambda _: _show_plan(release, preview))
             raise typer.Exit(preview.exit_code)
 

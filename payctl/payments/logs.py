@@ -3,7 +3,7 @@
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
@@ -35,16 +35,18 @@ def marks(payment: str, digest: str, key: str) -> dict[str, str]:
     return {"processor": tag, "janitor": tag, "workflow": name}
 
 
-def of(environment: Environment, payment: str, digest: str, *, since: float) -> list[Line]:
-    """Every line of a payment since a moment (seconds since 1970), all Regions, oldest first. Read only.
+def of(
+    environment: Environment, payment: str, digest: str, *, since: float, regions: Collection[str] = ()
+) -> list[Line]:
+    """Every line of a payment since a moment (seconds since 1970), all Regions or some, oldest first. Read only.
 
     Executions that were started by hand have names of their own, which the function's lines mention.
     """
     texts = marks(payment, digest, log_key.find(environment))
-    lines = read(environment, texts, since=since)
+    lines = read(environment, texts, since=since, regions=regions)
     others = {name for line in lines for name in EXECUTION.findall(line.text)} - {texts["workflow"]}
     for name in sorted(others):
-        lines += read(environment, {"workflow": name}, since=since)
+        lines += read(environment, {"workflow": name}, since=since, regions=regions)
     return sorted(lines, key=lambda line: (line.at, line.region))
 
 
@@ -54,14 +56,16 @@ def groups(environment: Environment, region: str) -> dict[str, str]:
     return {writer: environment.names.of(pattern, region) for writer, pattern in patterns.items()}
 
 
-def read(environment: Environment, texts: Mapping[str, str], *, since: float) -> list[Line]:
-    """Every line with its log group's text since a moment (seconds since 1970), all Regions. Read only."""
+def read(
+    environment: Environment, texts: Mapping[str, str], *, since: float, regions: Collection[str] = ()
+) -> list[Line]:
+    """Every line with its log group's text since a moment (seconds since 1970), all Regions or some. Read only."""
 
     def regional(region: str) -> list[Line]:
         queries = [(group, text) for group, text in texts.items() if text]
         return [line for group, text in queries for line in _lines(environment, region, group, text, since)]
 
-    return [line for lines in environment.cloud.everywhere(regional).values() for line in lines]
+    return [line for lines in environment.cloud.everywhere(regional, regions).values() for line in lines]
 
 
 def follow(environment: Environment, payment: str, digest: str, *, since: float, until: float) -> Iterator[Line]:

@@ -9,6 +9,7 @@ from typing import Any
 from payments.merchants import HEADER
 
 from payctl.environment import Environment
+from payctl.journal import JOURNAL
 from payctl.payments.registers import Registers
 from payctl.signed_http import ANY_REGION, address, send
 from stacksets.errors import ToolError
@@ -87,7 +88,12 @@ def pay(
 ) -> list[Reply]:
     """POST the same payment to each of the Regions in turn: it is settled once, however many Regions are asked."""
     body = {"transaction": transaction}
-    return [_ask(environment, "POST", "/payments", region, body, by=merchant) for region in regions]
+
+    def post(region: str) -> Reply:
+        JOURNAL.ask(f"payment {transaction['id']}", region)
+        return _ask(environment, "POST", "/payments", region, body, by=merchant)
+
+    return [post(region) for region in regions]
 
 
 def pay_at_domain(environment: Environment, transaction: dict[str, Any], merchant: str = "") -> list[Reply]:

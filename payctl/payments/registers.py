@@ -3,12 +3,12 @@
 The code is the functions' own (lambda/payments/protocol/operations.py), against the same three tables.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from payments.aws import Aws, Credentials
+from payments.aws import Aws, Credentials, Exchange
 from payments.members import BARRED_SECONDS
 from payments.protocol import operations, rejoining
 from payments.protocol.operations import Ruling, Standing
@@ -22,6 +22,7 @@ from payctl.advice import failure
 from payctl.cloud import together
 from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
+from payctl.journal import JOURNAL
 from payctl.payments import log_key
 from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError
@@ -44,6 +45,14 @@ class Rejoined:
     taught: int
     known: int
     refused: dict[str, str]
+
+
+class Noted(Aws):
+    """AWS as the functions' code calls it; what changes anything is noted first."""
+
+    def calling(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> Exchange[dict[str, Any]]:
+        JOURNAL.ask(action, region)
+        return super().calling(service, region, action, fields)
 
 
 class Registers:
@@ -91,7 +100,7 @@ class Registers:
             def log(what: str, **fields: Any) -> None:
                 note(f"{what}: {', '.join(f'{name} {value}' for name, value in fields.items())}")
 
-            aws = Aws(Credentials(*keys), self.environment.cloud.endpoint)
+            aws = Noted(Credentials(*keys), self.environment.cloud.endpoint)
             self._drivers[region] = Driver(self.settings(region), aws, log, operator=True)
         return self._drivers[region]
 

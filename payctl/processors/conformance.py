@@ -33,6 +33,7 @@ from stacksets.errors import ToolError
 
 ANSWER_SECONDS: Final = 30.0
 LATE_SECONDS: Final = 30.0
+ARRIVING_SECONDS: Final = 5.0
 """For what was asked to show in a look-up."""
 NO_TIME: Final = 0.001
 AT_ONCE: Final = 4
@@ -106,10 +107,12 @@ class Desk:
     def cancel(self, order: Charge) -> Verdict | Silence | None:
         return self.processor.cancel(Cancel(order.rail, order.key, order))
 
-    def at_last(self, order: Charge) -> Verdict | Silence | None:
-        """What a look-up says once the processor has worked on it."""
-        until = time.monotonic() + LATE_SECONDS
-        while (word := self.lookup(order)) is LOST and time.monotonic() < until:
+    def at_last(self, order: Charge, arriving: float = 0.0) -> Verdict | Silence | None:
+        """What a look-up says once the processor has worked on it, which may take `arriving` seconds to come there."""
+        begun = time.monotonic()
+        while (word := self.lookup(order)) in (LOST, None):
+            if time.monotonic() - begun > (arriving if word is None else LATE_SECONDS):
+                break
             time.sleep(0.5)
         return word
 
@@ -211,7 +214,7 @@ def check_slow(desk: Desk) -> Says:
     """Whose client gave up is found by its key, or was never charged and can be."""
     order = desk.order()
     early = desk.pay(order, NO_TIME)
-    found: Any = desk.at_last(order)
+    found: Any = desk.at_last(order, 0.0 if early is NOT_SENT else ARRIVING_SECONDS)
     if found is None and not isinstance(early, Verdict):
         found = desk.pay(order)
     again = desk.at_last(order)

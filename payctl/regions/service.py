@@ -25,7 +25,7 @@ NO_DOMAIN: Final = "no domain: clients that ask GET /health see it"
 @dataclass(frozen=True, kw_only=True)
 class Service:
     """A Region and its service. `taken_out` is None where it is in service; `changed`: by this run. `health`: what each
-    Region's `GET /health` says. `dns`: "in", "out", or why that cannot be said. `open` payments and `executions` are
+    Region's `GET /health` says. `dns`: "in", "out", or why that cannot be said. `due` payments and `executions` are
     those that the Region itself still has to finish."""
 
     region: str
@@ -33,7 +33,7 @@ class Service:
     changed: bool
     health: Mapping[str, str]
     dns: str
-    open: int
+    due: int
     executions: int
     failure: str = ""
     """What is not yet as it should be; "" if all is."""
@@ -109,7 +109,7 @@ def _settled(environment: Environment, region: str, *, changed: bool, wanted: st
         changed=changed,
         health=told,
         dns=dns,
-        open=len(due_payments(environment, region)),
+        due=len(due_payments(environment, region)),
         executions=executions_in(environment, region),
         failure=failure,
     )

@@ -5,10 +5,10 @@ settled, the same receipt. So a look costs as much as there is under way, not as
 """
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.protocol.values import SETTLED
@@ -19,6 +19,7 @@ from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
 from payctl.payments.books import PREFIX, SUFFIX, Item, items
 
+Value = TypeVar("Value")
 QUORUM: Final = 2
 """Of three registers so many hold every payment that was accepted: where fewer can be read, none can be missed."""
 
@@ -88,12 +89,12 @@ class Counting:
         # Registers first: what is finished between the two readings then shows as a record.
         unknown = [payment for payment, account in self._open.items() if not account.status]
         cells = self._everywhere(asked, lambda region: items(environment, region, names.register(region), unknown))
-        records = self._everywhere(asked, lambda region: items(environment, region, names.table, self._lacking(region)))
-        receipts = self._everywhere(asked, self._receipts)
+        records = self._everywhere(cells, lambda region: items(environment, region, names.table, self._lacking(region)))
+        receipts = self._everywhere(records, self._receipts)
         counts: Mapping[str, int] = self._local.processor()["by_reference"]
-        readable = {region for region in asked if None not in (cells[region], records[region], receipts[region])}
+        readable = set(receipts)
         for region in sorted(readable):
-            self._note(region, cells[region] or {}, records[region] or {}, receipts[region] or {})
+            self._note(region, cells[region], records[region], receipts[region])
         judged = len(readable) >= QUORUM
         lost = [p for p, account in self._open.items() if judged and not account.status and not account.held]
         self._compare()
@@ -124,16 +125,18 @@ class Counting:
             return False
         return account.status != SETTLED or len(account.receipts) == regions
 
-    def _everywhere(self, regions: Sequence[str], read: Callable[[str], Any]) -> dict[str, Any]:
-        """What is read in each Region; None where it does not answer."""
+    def _everywhere(self, regions: Iterable[str], read: Callable[[str], Value]) -> dict[str, Value]:
+        """What is read in each of the Regions that answer."""
 
-        def tolerant(region: str) -> Any:
+        def tolerant(region: str) -> tuple[Value, ...]:
             try:
-                return read(region)
+                return (read(region),)
             except (BotoCoreError, ClientError):
-                return None
+                return ()
 
-        return self._environment.cloud.everywhere(tolerant, regions) if regions else {}
+        asked = tuple(regions)
+        found = self._environment.cloud.everywhere(tolerant, asked) if asked else {}
+        return {region: value for region, values in found.items() for value in values}
 
     def _lacking(self, region: str) -> list[str]:
         return [payment for payment, account in self._open.items() if region not in account.records]
@@ -186,7 +189,7 @@ class Counting:
             body = self._environment.cloud.s3(region).get_object(Bucket=bucket, Key=key)["Body"]
             return sha256(body.read()).hexdigest()
 
-        return len(set(self._everywhere(list(account.receipts), digest).values()) - {None}) > 1
+        return len(set(self._everywhere(account.receipts, digest).values())) > 1
 
     def _counted(self, counts: Mapping[str, int], readable: set[str], lost: Sequence[str], *, judged: bool) -> Score:
         accepted = self._log.accepted

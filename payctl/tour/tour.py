@@ -32,6 +32,7 @@ class Tour:
         self._counting = Counting(environment, load.log, load.plan.prefix, local)
         self._story = Story(environment.regions)
         self._telling = threading.Lock()
+        self._read_at = 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="tour", daemon=True)
         self.faults = Faults(local, environment.regions, lambda: load.now)
@@ -52,12 +53,16 @@ class Tour:
             "errors": self._figures.errors,
             "spans": [{**asdict(span), "what": span.what} for span in self.faults.spans],
             "score": asdict(self._counting.score),
+            "age": round(now - self._read_at, 1),
             "events": list(last(self._story.events, EVENTS)),
         }
 
     def look(self) -> Score:
         """Read the books now."""
-        return self._counting.look(self.faults.down)
+        began = self._load.now
+        score = self._counting.look(self.faults.down)
+        self._read_at = began
+        return score
 
     def start(self) -> None:
         """Begin to look at the books again and again."""

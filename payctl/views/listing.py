@@ -1,5 +1,5 @@
-"""Payments by time, status, amount and merchant: the final ones from the public record, the open ones from the
-registers."""
+"""Payments by time, status, amount and merchant: those of the public record, and from the registers those that are not
+public yet."""
 
 import heapq
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from stacksets.errors import ToolError
 
 FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
 OPEN: Final = (PENDING, IN_DOUBT)
-LOOKED_AT: Final = 100  # open payments: looking at one asks three Regions
+LOOKED_AT: Final = 100  # looking at one asks three Regions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """The newest of what was found; `found` altogether, and how many open payments were not looked at."""
+    """The newest of what was found; `found` altogether, and how many that are due were not looked at."""
 
     payments: tuple[Row, ...]
     found: int
@@ -78,7 +78,7 @@ class Listing:
 def listing(environment: Environment, wanted: Wanted, *, limit: int) -> Listing:
     """The newest payments by their own timestamps. Reads the whole public record of one Region. Read only."""
     count = 0
-    unseen, waiting = opened(environment, wanted)
+    unseen, waiting = due(environment, wanted)
 
     def counted() -> Iterator[Row]:
         nonlocal count
@@ -87,7 +87,7 @@ def listing(environment: Environment, wanted: Wanted, *, limit: int) -> Listing:
             seen.add(row.id)
             count += 1
             yield row
-        for row in waiting:  # in the registers they are due a little longer than they are open
+        for row in waiting:  # they are due a little longer than they are not public
             if row.id not in seen:
                 count += 1
                 yield row
@@ -110,20 +110,19 @@ def finals(environment: Environment, wanted: Wanted) -> Iterator[Row]:
                     yield row(payment, result.status, result)
 
 
-def opened(environment: Environment, wanted: Wanted) -> tuple[int, list[Row]]:
-    """How many open payments were not looked at, and those that were and are wanted. Read only."""
-    if wanted.statuses and not set(wanted.statuses) & {*OPEN}:
-        return 0, []
+def due(environment: Environment, wanted: Wanted) -> tuple[int, list[Row]]:
+    """How many of the payments that registers still have to finish were not looked at, and those that were and are
+    wanted. Read only."""
     everywhere = environment.cloud.everywhere(lambda region: due_payments(environment, region))
-    due = sorted({each for payments in everywhere.values() for each in payments})
-    due = [each for each in due if merchants.is_of(each, wanted.merchant)]
+    ids = sorted({each for payments in everywhere.values() for each in payments})
+    ids = [each for each in ids if merchants.is_of(each, wanted.merchant)]
     registers = Registers(environment)
-    rows = [_open_row(registers.inspect(each), wanted) for each in due[:LOOKED_AT]]
-    return max(0, len(due) - LOOKED_AT), [each for each in rows if each]
+    rows = [_due_row(registers.inspect(each), wanted) for each in ids[:LOOKED_AT]]
+    return max(0, len(ids) - LOOKED_AT), [each for each in rows if each]
 
 
-def _open_row(standing: Standing, wanted: Wanted) -> Row | None:
-    if standing.intent is None or standing.status not in OPEN or not wanted.status(standing.status):
+def _due_row(standing: Standing, wanted: Wanted) -> Row | None:
+    if standing.intent is None or not wanted.status(standing.status):
         return None
     payment = payment_of(standing.intent)
     made = row(payment, standing.status, None, standing.value.region if standing.value else "")

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,7 +17,7 @@ from payctl.payments import books, logs, parked
 from payctl.payments.registers import Registers
 from payctl.payments.tables import GONE
 from payctl.views.listing import FINAL, moment
-from stacksets.errors import ToolError, code_of
+from stacksets.errors import ToolError, code_of, silent
 
 EARLIER: Final = 300.0  # seconds before a register took it: the request came first, and clocks differ
 UNREAD: Final = "?"
@@ -78,14 +78,16 @@ def whole(environment: Environment, payment: str) -> Whole:
         told = f"; {' and '.join(unread)} could not be read" if unread else ""
         raise ToolError(f"{payment}: no Region knows it{told}", remedy="an id may need its merchant: MERCHANT:ID")
     found = payment_of(intent)
-    result = result or next(iter(each.result for each in read.values() if each.result), None)
-    status = result.status if result and result.status in FINAL else standing.status
+    if result is None and standing.status in FINAL:  # by two cells: what one alone shows is not final yet
+        results = [each.result for each in read.values() if each.result]
+        result = next((each for each in results if each.status == standing.status), None)
     events = [event for each in read.values() for event in each.events]
-    events += _ruled(standing) + _told(environment, found, intent, events)
+    answering = [region for region, each in read.items() if not each.silent]
+    events += _ruled(standing) + _told(environment, found, intent, events, answering)
     value = standing.value
     return Whole(
         id=payment,
-        status=status,
+        status=result.status if result else standing.status,
         amount=str(found.decimal),
         currency=found.currency,
         time=found.iso,
@@ -106,6 +108,7 @@ class _Region:
     def __init__(self, environment: Environment, region: str, payment: str) -> None:
         self._environment, self._region, self._payment = environment, region, payment
         self.troubles: dict[str, None] = {}
+        self.silent = False
         names = environment.names
         record = self._read(lambda: self._item(names.table))
         cell = self._read(lambda: self._item(names.register(region)))
@@ -113,12 +116,12 @@ class _Region:
         shown = read_record(record) if record else None
         self.final: tuple[Result, Intent] | tuple[None, None] = (shown[1], shown[0]) if shown else (None, None)
         self.result = read_result(str(cell["result"])) if cell and "result" in cell else None
-        self.events = [*self._events(cell or {}, receipt or "")]
+        self.events = self._events(cell or {}, receipt or 0.0)
         self.copy = Copy(
             region=region,
             record=UNREAD if record is None else shown[1].status if shown else "",
             cell=UNREAD if cell is None else _state(cell),
-            receipt=UNREAD if receipt is None else receipt,
+            receipt=UNREAD if receipt is None else moment(receipt),
             trouble=self.trouble,
         )
 
@@ -127,35 +130,43 @@ class _Region:
         return "; ".join(self.troubles)
 
     def _read(self, ask: Callable[[], Answer]) -> Answer | None:
+        """None where it cannot be read; a Region that is silent is asked no more, for that takes long."""
+        if self.silent:
+            return None
         try:
             return ask()
         except (ClientError, BotoCoreError) as error:
             self.troubles[explain(error).message] = None
+            self.silent = silent(error)
             return None
 
     def _item(self, table: str) -> Mapping[str, Any]:
         return books.items(self._environment, self._region, table, [self._payment]).get(self._payment, {})
 
-    def _receipt(self) -> str:
-        """When the newest version was written; "" without one."""
+    def _receipt(self) -> float:
+        """When the newest version was written, in seconds since 1970; 0 without one."""
         api, bucket = self._environment.cloud.s3(self._region), self._environment.names.receipts(self._region)
         try:
             found = api.head_object(Bucket=bucket, Key=f"{books.PREFIX}{self._payment}{books.SUFFIX}")
         except ClientError as error:
             if code_of(error) in GONE:
-                return ""
+                return 0.0
             raise
-        return moment(found["LastModified"].timestamp())
+        return found["LastModified"].timestamp()
 
-    def _events(self, cell: Mapping[str, Any], receipt: str) -> list[Event]:
+    def _events(self, cell: Mapping[str, Any], receipt: float) -> list[Event]:
         moments = [
             (cell.get("accepted_at"), "register", "holds it"),
             (cell.get("attempted_at"), "register", "a call of the processor is claimed"),
             (self.result.at if self.result else 0, "register", f"decided at this moment, ended {_ended(self.result)}"),
+            (receipt, "receipt", "is there"),
         ]
-        told = [(moment(float(at)), source, what) for at, source, what in moments if at]
-        told += [(receipt, "receipt", "is there")] if receipt else []
-        return [Event(at=at, region=self._region, source=source, what=what) for at, source, what in told]
+        return [Event(at=_at(at), region=self._region, source=source, what=what) for at, source, what in moments if at]
+
+
+def _at(seconds: float) -> str:
+    """A moment of the timeline: all are as long, so that they sort."""
+    return datetime.fromtimestamp(float(seconds), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _ended(result: Result | None) -> str:
@@ -183,22 +194,24 @@ def _ruled(standing: Standing) -> list[Event]:
         return []
     said = json.loads(standing.ruling)
     what = f"{said['status']} {said.get('reference') or said.get('reason', '')}".strip()
-    return [Event(at=moment(said["at"]), region="", source=str(said["by"]), what=f"ruled {what}")]
+    return [Event(at=_at(said["at"]), region="", source=str(said["by"]), what=f"ruled {what}")]
 
 
-def _told(environment: Environment, payment: Payment, intent: Intent, events: list[Event]) -> list[Event]:
-    """What the logs say, from shortly before the first of the events on."""
-    if not events:
+def _told(
+    environment: Environment, payment: Payment, intent: Intent, events: list[Event], regions: list[str]
+) -> list[Event]:
+    """What the logs of these Regions say, from shortly before the first of the events on."""
+    if not events or not regions:
         return []
     first = min(event.at for event in events)
     since = datetime.fromisoformat(first).timestamp() - EARLIER
     try:
-        lines = logs.of(environment, payment.id, intent.hash, since=since)
+        lines = logs.of(environment, payment.id, intent.hash, since=since, regions=regions)
     except (ClientError, BotoCoreError, ToolError) as error:
         told = error if isinstance(error, ToolError) else explain(error)
         return [Event(at=first, region="", source="logs", what=f"could not be read: {told.message}")]
     return [
-        Event(at=moment(line.at / 1000), region=line.region, source=line.group, what=_said(line.text)) for line in lines
+        Event(at=_at(line.at / 1000), region=line.region, source=line.group, what=_said(line.text)) for line in lines
     ]
 
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +55,6 @@ class Visit(NamedTuple):
 
     tour: Tour
     page: driven.Page
-    address: str
     api: ApiClient
 
     def status(self, region: str) -> int:
@@ -73,11 +72,11 @@ def environment(site: Site) -> Environment:
     return setting_up.environment(site.folder / "deployment.toml", site.cloud.endpoint, site.name)
 
 
-@pytest.fixture(scope="module")
-def visit(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+@contextmanager
+def visiting(environment: Environment, folder: Path) -> Iterator[Visit]:
+    """A visitor of a tour that has just begun."""
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
-    folder = tmp_path_factory.mktemp("tour")
     with (
         started(environment, rate=2) as tour,
         serving(tour) as server,
@@ -86,10 +85,16 @@ def visit(environment: Environment, tmp_path_factory: pytest.TempPathFactory) ->
         page.size(1280, 900)
         page.open(server.address)
         page.wait("document.querySelectorAll('.region button').length === 3")
-        yield Visit(tour, page, server.address, ApiClient(environment, connections=3))
-        # After everything that the tests below did.
+        yield Visit(tour, page, ApiClient(environment, connections=3))
+        # After everything that the test did.
         assert page.console == []
         assert {urlsplit(each).netloc for each in page.requests} == {urlsplit(server.address).netloc}
+
+
+@pytest.fixture(scope="module")
+def visit(environment: Environment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Visit]:
+    with visiting(environment, tmp_path_factory.mktemp("tour")) as made:
+        yield made
 
 
 def button(kind: str, *regions: str) -> str:
@@ -100,6 +105,7 @@ def test_payments_flow_and_the_books_are_counted(visit: Visit) -> None:
     visit.page.wait("Number(document.querySelector('[data-score=settled]').textContent) > 2")
     visit.page.wait("document.querySelector('#accepted .legend').textContent.match(/[1-9]/) !== null")
     assert [visit.page.text(f"[data-score={name}]") for name in ("lost", "charged_twice")] == ["0", "0"]
+    visit.page.wait("document.querySelector('#more').textContent === ''")
     assert visit.page.text("#events").endswith("0:002 payments a second begin, a third of them near each Region")
 
 
@@ -159,13 +165,16 @@ def test_a_region_and_a_link_are_broken_and_healed_by_keyboard(visit: Visit) -> 
 
 @pytest.mark.evidence
 def test_whoever_follows_the_guide_loses_a_region_and_a_link_and_no_payment(
-    visit: Visit, environment: Environment, site: Site
+    environment: Environment, site: Site, tmp_path: Path
 ) -> None:
-    """All its steps; at the end the books are whole, and the page says what is in them."""
+    with visiting(environment, tmp_path) as visit:
+        follow(visit)
+        check_books(visit, environment, site)
+
+
+def follow(visit: Visit) -> None:
+    """All steps of the guide, until the books are whole again."""
     page = visit.page
-    page.click("#heal")
-    page.open(visit.address)
-    page.wait("document.querySelectorAll('.region').length === 3")
     steps = (
         (button("region-down", HOME), "yes", lambda: visit.status(HOME) == 0),
         (button("region-down", HOME), "", lambda: visit.status(HOME) in (200, 201, 202)),
@@ -184,7 +193,14 @@ def test_whoever_follows_the_guide_loses_a_region_and_a_link_and_no_payment(
     page.click("#next")
     page.wait("document.querySelectorAll('.region.down').length === 0")
     whole = "every Region shows every payment accepted before healing"
-    page.wait(f"document.querySelector('#events li').textContent.includes('{whole}')", seconds=200)
+    events = f"[...document.querySelectorAll('#events span')].map((e) => e.textContent.startsWith('{whole}'))"
+    back = "[...document.querySelectorAll('#events span')].findIndex((e) => e.textContent.endsWith('is back'))"
+    page.wait(f"{events}.slice(0, {back}).includes(true)", seconds=200)  # the newest event is the first
+
+
+def check_books(visit: Visit, environment: Environment, site: Site) -> None:
+    """What the page says is what the books and the processor say."""
+    page = visit.page
     page.value("(window.setTimeout = () => 0)")  # the page stands still
     shown = {name: int(page.text(f"[data-score={name}]")) for name in ("lost", "charged_twice", "settled", "charged")}
     counts = site.cloud.admin("GET", "/processor/admin")["by_reference"]
@@ -193,7 +209,7 @@ def test_whoever_follows_the_guide_loses_a_region_and_a_link_and_no_payment(
     for region in REGIONS:
         records = items(environment, region, environment.names.table, sorted(charges))
         settled = {payment for payment, item in records.items() if item["Status"] == "SETTLED"}
-        assert 50 < shown["settled"] <= len(settled)
+        assert 30 < shown["settled"] <= len(settled)
     score = visit.state()["score"]
     nothing = ("lost", "charged_twice", "differing", "contradicted")
     assert {name: score[name] for name in nothing} == dict.fromkeys(nothing, 0)

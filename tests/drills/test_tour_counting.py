@@ -114,6 +114,7 @@ def test_a_region_that_is_down_cannot_be_read_and_lacks_what_it_missed(books: Bo
     assert books.settled().shelves[THIRD].lacking == 0
 
 
+@pytest.mark.evidence
 def test_a_region_that_does_not_answer_is_not_taken_for_one_without_payments(books: Books, local: LocalCloud) -> None:
     books.accept()
     books.settled()
@@ -273,3 +274,12 @@ def test_the_story_tells_each_change_once_and_when_the_books_are_whole_again(loc
     now[0] = 14.0
     assert tell(oldest=13.0) == ["every Region shows every payment accepted before healing, 4 s after it"]
     assert tell() == []
+    faults.begin("cut", [SECOND, HOME])
+    assert tell() == [f"{HOME} and {SECOND} cannot reach each other"]
+    faults.heal()
+    assert tell(oldest=1.0) == [f"{HOME} and {SECOND} reach each other again"]
+    faults.begin("region-down", [HOME])
+    assert tell() == [f"{HOME} is down: nothing there runs or answers"], "nothing is whole while a Region is down"
+    faults.heal()
+    whole = "every Region shows every payment accepted before healing, 0 s after it"
+    assert tell() == [f"{HOME} is back", whole]

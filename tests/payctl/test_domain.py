@@ -12,6 +12,7 @@ import localcloud
 from builder import settings as settings_file
 from payctl.cloud import Cloud
 from payctl.environments import bootstrap, destroy, preflight, why
+from payctl.regions import checkers
 from stacksets.errors import RegionsFailedError, ToolError
 from tests.localcloud.conftest import eventually
 from tests.payctl import small
@@ -156,6 +157,30 @@ def test_certificate_that_waits_is_explained_with_the_way_to_end_it(
     for region in REGIONS:
         arns = aws("acm", region).list_certificates()["CertificateSummaryList"]
         assert f"pay.{undelegated}" not in [arn["DomainName"] for arn in arns]
+
+
+@pytest.mark.usefixtures("zone")
+def test_health_check_of_a_region_is_that_of_its_stack(project: Project, aws: Aws) -> None:
+    """By which `payctl region` sees whether DNS leads there."""
+    template = with_certificate()
+    config = {"Type": "HTTPS", "FullyQualifiedDomainName": {"Fn::Sub": "${AWS::Region}.example"}}
+    template["Resources"]["Checked"] = {
+        "Type": "AWS::Route53::HealthCheck",
+        "Condition": "HasDomain",
+        "Properties": {"HealthCheckConfig": config},
+    }
+    project.write(regional=template)
+    project.deploy()
+    environment = project.environment()
+    found = checkers.health_check(environment, SECOND)
+    made = aws("route53", HOME).get_health_check(HealthCheckId=found)["HealthCheck"]["HealthCheckConfig"]
+    assert made["FullyQualifiedDomainName"] == f"{SECOND}.example"
+    assert not checkers.ask(environment, SECOND, found).healthy, "there is nothing"
+
+
+def test_without_a_domain_there_is_no_health_check(project: Project) -> None:
+    project.deploy()
+    assert checkers.health_check(project.environment(), SECOND) == ""
 
 
 def test_unknown_endpoint_is_one_line(project: Project) -> None:

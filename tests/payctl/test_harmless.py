@@ -194,7 +194,7 @@ def ends(error: Exception, *arguments: str) -> None:
     """payctl's end when a command raises this."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", ["payctl", *arguments])
-        patch.setattr(main, "app", lambda: (_ for _ in ()).throw(error))
+        patch.setattr("payctl.commands.app.app", lambda: (_ for _ in ()).throw(error))
         with pytest.raises(SystemExit):
             main.main()
 

@@ -72,7 +72,8 @@ def test_nothing_is_charged_twice_by_localstripes_own_books(proxy: Proxy, *, ded
     assert {intent.id: books.get(intent.id, 0) for intent in intents} == {
         payment: int(status == SETTLED) for payment, status in shown.items()
     }
-    assert list(shown.values()).count(SETTLED) == 20 if deduplicates else list(shown.values()).count(SETTLED) > 10
+    settled = list(shown.values()).count(SETTLED)
+    assert settled == 15 if deduplicates else settled > 7, "the rest was declined, or waits for an operator"
 
 
 def drive(shop: Shop, intents: list[Intent], *, deduplicates: bool) -> None:

@@ -83,7 +83,7 @@ def test_region_whose_name_makes_a_name_too_long_is_one_clear_line(copy: Path) -
 
 def test_unknown_argument_is_wrong_usage(copy: Path) -> None:
     result = builder(copy, "--force")
-    assert (result.returncode, result.stderr) == (2, "usage: python -m builder [--check]\n")
+    assert (result.returncode, result.stderr) == (2, "usage: python -m builder [--check] [--settings FILE]\n")
 
 
 @pytest.mark.parametrize("name", ["regional", "global", "bootstrap"])

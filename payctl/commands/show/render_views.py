@@ -17,7 +17,7 @@ def service(of: Service) -> None:
     say(f"{of.taken_out or f'{of.region} is in service'}{already}")
     say(f"GET /health: {', '.join(f'{region} {told}' for region, told in of.health.items())}")
     say(f"DNS: {of.dns}")
-    say(f"still to finish there: {of.open} payments, {of.executions} workflow executions")
+    say(f"still to finish there: {of.due} payments, {of.executions} workflow executions")
 
 
 def taken_out(regions: Sequence[TakenOut]) -> None:
@@ -37,7 +37,7 @@ def listing(found: Listing) -> None:
     more = f", the newest {len(rows)} shown: more with --limit" if found.found > len(rows) else ""
     say(f"{found.found} payments{more}")
     if found.unseen:
-        say(f"{found.unseen} more are open, and were not looked at: see `payctl parked` and `payctl status`")
+        say(f"{found.unseen} more are due, and were not looked at: see `payctl parked` and `payctl status`")
 
 
 def whole(of: Whole) -> None:

@@ -10,12 +10,17 @@ from payctl.drills.client_log import Answer
 from payctl.drills.verdict import Verdict
 from payctl.environments import destroy, drift, plan, preflight, status, why
 from payctl.environments.deploy import Deployed
+from payctl.environments.rollback import Open
 from payctl.payments.dead_letters import Letter
 from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
 from payctl.payments.registers import Rejoined
+from payctl.processors import conformance
+from payctl.regions.service import Service
+from payctl.views.listing import Listing
+from payctl.views.timeline import Whole
 from stacksets.errors import Cause
 
 
@@ -155,6 +160,54 @@ class Resolved:
 
 
 @dataclass(frozen=True)
+class ReleaseOf:
+    """A release that is kept: its name, when it was deployed, its number, and the hash of its code."""
+
+    name: str
+    at: str
+    release: int
+    code: str
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """What was deployed again, and the payments that are not finished yet."""
+
+    environment: str
+    release: ReleaseOf
+    steps: list[str]
+    unfinished: list[Open]
+
+
+@dataclass(frozen=True)
+class PlannedRollback:
+    """What would be deployed again, and what that would change."""
+
+    release: ReleaseOf
+    plan: plan.Plan
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The file, and how many payments it holds."""
+
+    file: str
+    payments: int
+
+
+@dataclass(frozen=True)
+class ProcessorCheck:
+    """What a sandbox was found to keep; `counts` by verdict."""
+
+    url: str
+    kind: str
+    deduplicates: bool
+    key_lifetime_hours: int
+    findings: list[conformance.Finding]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
 class Withdrawn:
     """What became of a bar that one Region alone held."""
 
@@ -206,6 +259,14 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "resolve": Shape(Resolved),
     "rejoin": Shape(Rejoined),
     "rejoin --withdraw": Shape(Withdrawn),
+    "rollback": Shape(Rollback),
+    "rollback --plan": Shape(PlannedRollback),
+    "region out": Shape(Service),
+    "region in": Shape(Service),
+    "payments list": Shape(Listing),
+    "payments show": Shape(Whole),
+    "payments export": Shape(Exported),
+    "processor-check": Shape(ProcessorCheck),
     "any that fails": Shape(Failure),
 }
 """By what one types; every command has one."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from payctl.environment import Environment, Survey
 from payctl.environments import contents, preflight
+from payctl.environments.gates import freshness
 from payctl.payments import merchants
 from stacksets.errors import Cause, RegionsFailedError, ToolError
 
@@ -16,6 +17,7 @@ Gates = Iterable[tuple[str, Callable[[], None]]]
 
 def refuse(environment: Environment, survey: Survey, *, recreate: Sequence[str] = ()) -> None:
     """Raise ToolError where no deployment may begin, whatever it would do."""
+    freshness.require(environment.settings_file)
     preflight.refuse_changed_regions(environment, survey)
     merchants.refuse_changed(survey, environment.settings)
     _lost_regions(survey, recreate)

@@ -2,6 +2,7 @@
 // The live page: asks for the state every second, shows it, and sends what its buttons say.
 
 const EVERY = 1000; // milliseconds between two looks
+const OLD = 20; // seconds after which a score is called old: a Region that is lost midway makes a look slow
 const element = (id) => document.getElementById(id);
 const words = (node, text) => {
   if (node.textContent !== String(text)) node.textContent = text;
@@ -197,6 +198,7 @@ function showScore() {
     [score.differing, `${score.differing} are shown differently by two books.`],
     [score.contradicted, `Clients of ${score.contradicted} were told what cannot all be true.`],
     [!score.judged, "Only one Region can be read: what it does not show is judged when a second one is back."],
+    [state.age > OLD, `The books were last read ${Math.round(state.age)} s ago.`],
     [state.over, "The hour of payments is over: start the tour again for more."],
   ];
   words(element("more"), more.filter(([holds]) => holds).map(([, text]) => text).join(" "));
