@@ -26,7 +26,7 @@ def a_payment(kind: dict[str, Any]) -> dict[Key, float]:
 
 
 @pytest.mark.evidence
-@pytest.mark.parametrize("kinds", [("ledger", "failover"), ("processor", "declined")])
+@pytest.mark.parametrize("kinds", [("ledger", "failover"), ("processor", "declined")], ids=" and ".join)
 def test_a_fresh_count_is_what_the_profile_says(kinds: tuple[str, ...]) -> None:
     fresh = count(2, kinds)
     for kind in kinds:
