@@ -9,9 +9,21 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from payments.attributes import plain
+from payments.protocol.idempotency import leading, read_cells
 from payments.protocol.operations import Standing
+from payments.protocol.ports import Context, Flow
 from payments.protocol.record import read_record
-from payments.protocol.values import DECLINED, IN_DOUBT, NOT_CHARGED, PENDING, SETTLED, Payment, Result, payment_of
+from payments.protocol.values import (
+    DECLINED,
+    IN_DOUBT,
+    NOT_CHARGED,
+    PENDING,
+    SETTLED,
+    Intent,
+    Payment,
+    Result,
+    payment_of,
+)
 
 from payctl.advice import doing
 from payctl.environment import Environment
@@ -117,14 +129,25 @@ def due(environment: Environment, wanted: Wanted) -> tuple[int, list[Row]]:
     ids = sorted({each for payments in everywhere.values() for each in payments})
     ids = [each for each in ids if merchants.is_of(each, wanted.merchant)]
     registers = Registers(environment)
-    rows = [_due_row(registers.inspect(each), wanted) for each in ids[:LOOKED_AT]]
+    rows = [_due_row(registers, registers.inspect(each), wanted) for each in ids[:LOOKED_AT]]
     return max(0, len(ids) - LOOKED_AT), [each for each in rows if each]
 
 
-def _due_row(standing: Standing, wanted: Wanted) -> Row | None:
-    if standing.intent is None or not wanted.status(standing.status):
+def intent_of(registers: Registers, standing: Standing) -> Intent | None:
+    """What is paid: what was decided, else the payload that leads, as `GET /payments/{id}` shows it. Read only."""
+
+    def lead(context: Context) -> Flow[Intent | None]:
+        cells = yield from read_cells(context, standing.payment)
+        return leading(context, standing.payment, cells)
+
+    return standing.intent or registers.run(lead(registers.context()))
+
+
+def _due_row(registers: Registers, standing: Standing, wanted: Wanted) -> Row | None:
+    intent = intent_of(registers, standing) if wanted.status(standing.status) else None
+    if intent is None:
         return None
-    payment = payment_of(standing.intent)
+    payment = payment_of(intent)
     made = row(payment, standing.status, None, standing.value.region if standing.value else "")
     return made if wanted.payment(payment) else None
 

@@ -16,7 +16,7 @@ from payctl.environment import Environment
 from payctl.payments import books, logs, parked
 from payctl.payments.registers import Registers
 from payctl.payments.tables import GONE
-from payctl.views.listing import FINAL, moment
+from payctl.views.listing import FINAL, intent_of, moment
 from stacksets.errors import ToolError, code_of, silent
 
 EARLIER: Final = 300.0  # seconds before a register took it: the request came first, and clocks differ
@@ -72,7 +72,7 @@ def whole(environment: Environment, payment: str) -> Whole:
     standing = registers.inspect(payment)
     read = environment.cloud.everywhere(lambda region: _Region(environment, region, payment))
     result, recorded = next((each.final for each in read.values() if each.final), (None, None))
-    intent = standing.intent or recorded
+    intent = recorded or intent_of(registers, standing)
     if intent is None:
         unread = [region for region, each in read.items() if each.trouble]
         told = f"; {' and '.join(unread)} could not be read" if unread else ""

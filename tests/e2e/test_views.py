@@ -62,6 +62,8 @@ def test_list_is_by_time_status_currency_and_amount(opened: Opened, ids: list[st
     assert ([row.id for row in short.payments], short.found) == ([second], 3)
     (row,) = listing(opened, Wanted(since=SINCE, until=UNTIL, least=Decimal(40)), limit=9).payments
     assert (row.id, row.amount, row.currency) == (waiting, "40.00", "EUR"), "not public yet, or just now"
+    whole = timeline.whole(opened, waiting)
+    assert (whole.status, whole.amount) == (row.status, "40.00")
 
 
 @pytest.mark.parametrize(
