@@ -112,10 +112,7 @@ CHARGING = (
     Mutant(
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
-        (
-            Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),
-            Edit(sweep.tidy, " if written else Outcome(State.FINAL, result)", ""),
-        ),
+        (Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),),
         WORST,
     ),
     Mutant(
