@@ -51,6 +51,9 @@ def deploy(environment: Environment, options: Options) -> Deployed:
 class Deployment:
     """One run of `deploy`. Each phase looks at what is there first, so that a repeated run goes on where one ended."""
 
+    kept = False
+    """Whether it is of a release that is kept, not of what this folder holds."""
+
     def __init__(self, environment: Environment, options: Options) -> None:
         self.environment = environment
         self.options = options
@@ -70,12 +73,12 @@ class Deployment:
         report.phase("Look at what is there")
         environment.runner.settle()
         survey = environment.survey()
-        refusals.refuse(environment, survey, recreate=self.options.recreate)
+        refusals.refuse(environment, survey, recreate=self.options.recreate, kept=self.kept)
         planned = self.planned(survey)
         for title, gate in self.gates() if planned else ():
             report.phase(title)
             gate()
-        if planned and (rate := preflight.carries(self.settings)):
+        if planned and not self.kept and (rate := preflight.carries(self.settings)):
             report.note(rate)
         whole = survey.linked and survey.complete
         if whole:
@@ -118,7 +121,7 @@ class Deployment:
     def gates(self) -> refusals.Gates:
         """What a deployment that has something to do looks at first. Read only."""
         note, both = self.environment.report.note, (self.regional, self.world)
-        yield "Preflight", partial(preflight.require, self.environment)
+        yield "Preflight", partial(preflight.require, self.environment, both)
         if self.options.lint:
             yield "Lint the templates", partial(lint.lint, *both, self.settings.regions)
             yield "Run cfn-lint", partial(lint.cfn_lint, both, self.settings.regions, note=note)

@@ -61,7 +61,7 @@ class Planning:
         environment = self.environment
         environment.report.phase("Look at what is there")
         survey = environment.survey()
-        refuse(environment, survey)
+        refuse(environment, survey, kept=self.deployment.kept)
         places = (*environment.regions, GLOBAL)
         steps = self.deployment.planned(survey)
         if not steps:

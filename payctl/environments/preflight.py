@@ -45,13 +45,20 @@ class Check:
 
 
 Checks = Iterator[Check]
+Both = tuple[templates.Template, templates.Template]
+"""The regional and the global template."""
 RegionalCheck = Callable[[Environment, Survey, str], Checks]
 
 
-def preflight(environment: Environment) -> tuple[Check, ...]:
-    """Every check in every Region, all Regions at once. Raises ToolError only where not even the account answers."""
+def preflight(environment: Environment, both: Both | None = None) -> tuple[Check, ...]:
+    """Every check in every Region, all Regions at once. `both` templates of what is to be deployed; those of the folder
+    if not given. Raises ToolError where there are none, or not even the account answers."""
     account = environment.cloud.account
     survey = environment.survey()
+    wanted = both or (templates.read("regional"), templates.read("global"))
+
+    def names_free(environment: Environment, survey: Survey, region: str) -> Checks:
+        return _names_free(environment, survey, region, wanted)
 
     def regional(region: str) -> list[Check]:
         checks = (bucket, concurrency, keys, names_free, certificate)
@@ -67,9 +74,9 @@ def preflight(environment: Environment) -> tuple[Check, ...]:
     )
 
 
-def require(environment: Environment) -> None:
+def require(environment: Environment, both: Both | None = None) -> None:
     """Raise RegionsFailedError naming every check that failed."""
-    failed = [check for check in preflight(environment) if check.ok is False]
+    failed = [check for check in preflight(environment, both) if check.ok is False]
     if failed:
         causes = [Cause(region=c.place, resource=c.subject, reason=c.detail, remedy=c.remedy) for c in failed]
         first = failed[0]
@@ -230,18 +237,18 @@ def keys(environment: Environment, survey: Survey, region: str) -> Checks:
     yield Check("keys", region, count < KEYS, f"{count} of {KEYS}", "ask for a higher KMS quota")
 
 
-def names_free(environment: Environment, survey: Survey, region: str) -> Checks:
+def _names_free(environment: Environment, survey: Survey, region: str, both: Both) -> Checks:
     """Whether what is yet to be made would find its name taken, by a leftover perhaps."""
     settings, cloud, stacks = environment.settings, environment.cloud, environment.stacks(region)
     stack = survey.stacks[region]
     held = {} if stack.status.absent else stacks.resources(stack.id)
     linked = templates.regional_parameters(settings, code_hash="", key_arns=environment.regions)
-    taken = [*named.taken(cloud, region, templates.read("regional").document, linked, held=held)]
+    taken = [*named.taken(cloud, region, both[0].document, linked, held=held)]
     shared = survey.global_stack
     held = {} if shared.status.absent else environment.stacks(environment.home).resources(shared.id)
     kinds = named.KINDS if region == environment.home else named.EVERYWHERE
     wanted = templates.global_parameters(settings, environment.regions)
-    taken += named.taken(cloud, region, templates.read("global").document, wanted, held=held, kinds=kinds)
+    taken += named.taken(cloud, region, both[1].document, wanted, held=held, kinds=kinds)
     remedy = "remove it, or choose another ENVIRONMENT_SUFFIX"
     # What is being made just now is of this environment, though no stack told of it when it was asked.
     under_way = taken and not all(operation.status.done for operation in environment.runner.operations())

@@ -44,6 +44,8 @@ class RolledBack:
 class Again(Deployment):
     """A deployment of what was kept of a release, with the parameters that it had."""
 
+    kept = True
+
     def __init__(self, environment: Environment, options: Options, release: Release) -> None:
         self.release = release
         super().__init__(environment, options)

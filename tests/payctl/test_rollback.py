@@ -100,6 +100,16 @@ def test_a_release_that_failed_half_way_is_left_for_the_one_before(project: Proj
 
 
 @LONG
+def test_stale_templates_of_the_checkout_do_not_matter(two: Project) -> None:
+    (two.folder / "builder").mkdir()
+    (two.folder / "builder" / "__main__.py").write_text("raise SystemExit('templates/regional.json is stale')")
+    with pytest.raises(ToolError, match="builder/"):
+        two.deploy()
+    assert rollback.plan(two.environment())[1].changes
+    back(two)
+    assert deployed(two)["ApiRate"] == "200"
+
+
 def test_a_release_by_name(two: Project) -> None:
     two.code("print('three')")
     two.deploy()

@@ -34,6 +34,8 @@ QUIET = 120.0
 class From(Deployment):
     """A deployment of the lambda/ and templates/ of some folder, by the payctl of the working tree."""
 
+    kept = True
+
     def __init__(self, environment: Environment, folder: Path) -> None:
         self.folder = folder
         super().__init__(environment, Options(lint=False))

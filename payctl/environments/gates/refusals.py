@@ -15,9 +15,11 @@ Gates = Iterable[tuple[str, Callable[[], None]]]
 """What must hold before anything is changed: what it looks at, and a call that raises ToolError where it does not."""
 
 
-def refuse(environment: Environment, survey: Survey, *, recreate: Sequence[str] = ()) -> None:
-    """Raise ToolError where no deployment may begin, whatever it would do."""
-    freshness.require(environment.settings_file)
+def refuse(environment: Environment, survey: Survey, *, recreate: Sequence[str] = (), kept: bool = False) -> None:
+    """Raise ToolError where no deployment may begin, whatever it would do. `kept`: it is of a release that is kept, so
+    what this folder holds does not matter."""
+    if not kept:
+        freshness.require(environment.settings_file)
     preflight.refuse_changed_regions(environment, survey)
     merchants.refuse_changed(survey, environment.settings)
     _lost_regions(survey, recreate)
