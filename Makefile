@@ -25,9 +25,9 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
-PORT ?= 0
-tour: setup ## A live page of three Regions here: take one down, cut a link, heal (PORT=8000 for the page; Ctrl-C ends it)
-	@$(BIN)/python -m payctl.tour --port $(PORT)
+PAGE ?= 0
+tour: setup ## A live page of three Regions here: take one down, cut a link, heal (PAGE=8000 for its port; Ctrl-C ends it)
+	@$(BIN)/python -m payctl.tour --port $(PAGE)
 
 test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done $(VENV)-contract/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12

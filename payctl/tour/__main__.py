@@ -25,7 +25,7 @@ SHARE: Final = 0.3  # of what the machine can make: the rest is for the browser,
 def main() -> int:
     """Exit code 1 where a payment was lost or charged twice, or the tour could not begin."""
     parser = argparse.ArgumentParser(
-        prog="python -m payctl.tour", description=__doc__, epilog="Example: make tour, or make tour PORT=8000"
+        prog="python -m payctl.tour", description=__doc__, epilog="Example: make tour, or make tour PAGE=8000"
     )
     parser.add_argument("--port", type=int, default=0, help="of the page, on 127.0.0.1 (default: a free one)")
     parser.add_argument("--rate", type=float, help=f"payments a second (default: {RATE:g}, on a slow machine fewer)")
