@@ -172,7 +172,7 @@ def test_the_preview_changes_nothing(two: Project) -> None:
     first, second = Records(two.environment()).all()
     shown = two.payctl("rollback", "--plan", "--json")
     told = json.loads(shown.stdout)
-    assert (shown.returncode, told["plan"]["exit_code"]) == (2, 2)
+    assert (shown.returncode, bool(told["plan"]["changes"])) == (2, True)
     assert (told["release"]["name"], told["release"]["code"]) == (first.name, first.code_hash)
     assert {change["resource"] for change in told["plan"]["changes"]} >= {"Queue"}
     words = two.payctl("rollback", "--plan").stdout
