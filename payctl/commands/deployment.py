@@ -14,6 +14,10 @@ from stacksets.errors import ToolError
 
 app = typer.Typer()
 Lint = Annotated[bool, typer.Option("--lint/--no-lint", help="Lint changed templates first.")]
+Recreate = Annotated[
+    list[str] | None,
+    typer.Option(help="Recreate a Region whose stack is lost.", metavar="REGION", autocompletion=completion.regions),
+]
 
 
 @app.command("bootstrap", cls=Command, rich_help_panel=ENVIRONMENT)
@@ -44,14 +48,14 @@ def run_preflight(run: Run) -> None:
 
 
 @app.command("plan", cls=Command, rich_help_panel=ENVIRONMENT)
-def run_plan(run: Run, *, lint: Lint = True) -> None:
+def run_plan(run: Run, *, lint: Lint = True, recreate: Recreate = None) -> None:
     """Preview a deployment in every Region, and check whether it would begin; nothing is executed.
 
     Exit code: 0 no changes, 2 changes, 3 risky changes, 1 `payctl deploy` would refuse. Risky is what replaces or
     removes a resource that holds data, or what AWS refuses in one step. Example: `payctl plan`
     """
     with run.open() as environment:
-        preview = plan.plan(environment, lint=lint)
+        preview = plan.plan(environment, deploy.Options(lint=lint, recreate=tuple(recreate or ())))
     run.answer(asdict(preview) | {"exit_code": preview.exit_code}, lambda _: render_environment.plan(preview))
     raise typer.Exit(preview.exit_code)
 
@@ -64,12 +68,7 @@ def run_deploy(
     parallel: Annotated[bool, typer.Option("--parallel", help="Update all Regions at once: for tests only.")] = False,
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait for the end, or only start it.")] = True,
     lint: Lint = True,
-    recreate: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Recreate a Region whose stack is lost.", metavar="REGION", autocompletion=completion.regions
-        ),
-    ] = None,
+    recreate: Recreate = None,
     test_faults: Annotated[bool, typer.Option("--test-faults", hidden=True)] = False,
 ) -> None:
     """Create or update the environment in every Region; nothing to change is a success.

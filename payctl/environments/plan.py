@@ -42,18 +42,18 @@ class Plan:
         return 2 if self.changes or self.steps else 0
 
 
-def plan(environment: Environment, *, lint: bool = True) -> Plan:
-    """Preview `payctl deploy`. Only templates are uploaded, under their hash, for change sets to read. Raises ToolError
-    where no deployment may begin at all."""
-    return Planning(environment, lint=lint).run()
+def plan(environment: Environment, options: Options | None = None) -> Plan:
+    """Preview `payctl deploy` with these options. Only templates are uploaded, under their hash, for change sets to read.
+    Raises ToolError where no deployment may begin at all."""
+    return Planning(environment, Deployment(environment, options or Options())).run()
 
 
 class Planning:
     """One run of `plan`."""
 
-    def __init__(self, environment: Environment, deployment: Deployment | None = None, *, lint: bool = True) -> None:
+    def __init__(self, environment: Environment, deployment: Deployment) -> None:
         self.environment = environment
-        self.deployment = deployment or Deployment(environment, Options(lint=lint))
+        self.deployment = deployment
         self.notes: list[str] = []
         self._keys_to_come = [f"arn:aws:kms:{region}" for region in environment.regions]
 
@@ -61,7 +61,7 @@ class Planning:
         environment = self.environment
         environment.report.phase("Look at what is there")
         survey = environment.survey()
-        refuse(environment, survey, kept=self.deployment.kept)
+        refuse(environment, survey, recreate=self.deployment.options.recreate, kept=self.deployment.kept)
         places = (*environment.regions, GLOBAL)
         steps = self.deployment.planned(survey)
         if not steps:

@@ -10,6 +10,7 @@ import pytest
 import localcloud
 from payctl.environment import Environment, Survey
 from payctl.environments import bootstrap, plan, preflight
+from payctl.environments.deploy import Options
 from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Operation
 from tests.localcloud.conftest import eventually
@@ -133,7 +134,7 @@ def test_repeated_deployment_is_of_all_regions_and_leaves_nothing_to_change(
     aws("s3", THIRD).create_bucket(Bucket=taken, CreateBucketConfiguration={"LocationConstraint": THIRD})
     project.write(regional=template)
     with monkeypatch.context() as patch:
-        patch.setattr(preflight, "require", lambda _: None)  # it was made after preflight looked
+        patch.setattr(preflight, "require", lambda *_: None)  # it was made after preflight looked
         with pytest.raises(RegionsFailedError):
             project.deploy()
     assert project.environment().survey().outdated == (HOME, THIRD)
@@ -196,7 +197,9 @@ def test_region_made_anew_leaves_the_others_linked_all_the_time(
     cloudformation.delete_stack(StackName=before.stacks[lost].id)
     cloudformation.get_waiter("stack_delete_complete").wait(StackName=before.stacks[lost].id, WaiterConfig={"Delay": 1})
 
-    preview = plan.plan(project.environment())
+    with pytest.raises(ToolError, match="its stack is gone"):
+        plan.plan(project.environment())
+    preview = plan.plan(project.environment(), Options(recreate=(lost,)))
     assert preview.steps[-1].startswith(f"link the Regions to {lost}")
     assert {change.place for change in preview.changes} == {lost, "global"}
     assert preview.refused == ()

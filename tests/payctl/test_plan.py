@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from payctl.commands.show import render_environment
 from payctl.environments import plan
+from payctl.environments.deploy import Options
 from stacksets.change_sets import Change, Detail
 from tests.payctl import small
 from tests.payctl.conftest import REGIONS, ROOT, Project
@@ -19,7 +20,7 @@ HOME, SECOND, THIRD = REGIONS
 
 
 def run(project: Project) -> plan.Plan:
-    return plan.plan(project.environment(), lint=False)
+    return plan.plan(project.environment(), Options(lint=False))
 
 
 def cells(found: plan.Plan, resource: str) -> dict[str, str]:
@@ -96,7 +97,7 @@ def test_refused_change_set_falls_back_to_comparing_and_says_so(
 
     for region in REGIONS:
         monkeypatch.setattr(environment.cloud.cloudformation(region), "create_change_set", refuse)
-    found = plan.plan(environment, lint=False)
+    found = plan.plan(environment, Options(lint=False))
     assert cells(found, "Queue") == dict.fromkeys(REGIONS, ">")
     assert any("owned by a StackSet" in note and note.startswith(f"{SECOND}: no change set") for note in found.notes)
     assert found.exit_code == 2
