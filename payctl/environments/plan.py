@@ -43,8 +43,8 @@ class Plan:
 
 
 def plan(environment: Environment, options: Options | None = None) -> Plan:
-    """Preview `payctl deploy` with these options. Only templates are uploaded, under their hash, for change sets to read.
-    Raises ToolError where no deployment may begin at all."""
+    """Preview `payctl deploy` with these options. Only templates are uploaded, under their hash, for change sets to
+    read. Raises ToolError where no deployment may begin at all."""
     return Planning(environment, Deployment(environment, options or Options())).run()
 
 
