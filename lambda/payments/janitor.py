@@ -47,7 +47,7 @@ def handler(event: Any = None, _context: object = None) -> dict[str, int]:
     share = share_of(event)
     if share:
         return do_share(share)
-    seconds = min(RUN_SECONDS, float((event or {}).get("seconds", RUN_SECONDS)))
+    seconds = seconds_of(event)
     until = time.monotonic() + seconds
     unchecked = not check_own()
     silent, ahead = runtime.driver().run(meet_peers(), seconds)
@@ -88,6 +88,14 @@ def share_of(event: Any) -> Share | None:
         case {"shards": [*shards], "until": int() | float() as until}:
             return Share(tuple(shard for shard in SHARDS if shard in shards), float(until))
     return None
+
+
+def seconds_of(event: Any) -> float:
+    """How long a run may take."""
+    match event:
+        case {"seconds": int() | float() as seconds} if 0 <= seconds < RUN_SECONDS:
+            return float(seconds)
+    return RUN_SECONDS
 
 
 def check_own() -> bool:

@@ -139,9 +139,9 @@ class Deployment:
         if survey.broken:
             steps.append(f"delete the failed stacks in {', '.join(survey.broken)}")
         if changed := self._changed(survey):
-            order = "all at once" if self.options.parallel else "one after another"
+            order = "at once" if self.options.parallel else "in turn"
             regions = [region for region in self.environment.update_order if region in survey.usable]
-            steps.append(f"update {', '.join(regions)}, {order} ({', '.join(changed)})")
+            steps.append(f"update {', '.join(regions)} {order} ({', '.join(changed)})")
         elif survey.outdated:
             steps.append(f"update all Regions: {', '.join(survey.outdated)} not current since the last operation")
         if gone := (*survey.broken, *survey.missing):

@@ -5,6 +5,8 @@ import pytest
 from localcloud.client import LocalCloud
 from tests.e2e.support import REGIONS, Environment, eventually
 
+pytestmark = pytest.mark.evidence
+
 
 def test_a_payment_by_ledger_is_counted_with_what_replication_does(
     cloud: LocalCloud, dev: Environment, payment: str

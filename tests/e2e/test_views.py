@@ -18,6 +18,8 @@ from payctl.views.listing import Wanted, decimal, finals, listing, seconds_at
 from stacksets.errors import ToolError
 from tests.e2e.support import REGIONS, Environment, region_down
 
+pytestmark = pytest.mark.evidence
+
 HOME, SECOND, THIRD = REGIONS
 # No other test pays at these times.
 DAYS = ("2031-05-01T12:00:00Z", "2031-05-02T12:00:00.5Z", "2031-05-02T12:00:00Z")
@@ -119,7 +121,6 @@ def test_show_is_the_whole_payment_in_order(dev: Environment, opened: Opened, id
     assert "tok_visible" not in printed
 
 
-@pytest.mark.evidence
 def test_show_says_what_it_could_not_read(dev: Environment, opened: Opened, ids: list[str]) -> None:
     with region_down(dev, THIRD):
         whole = timeline.whole(opened, ids[0])

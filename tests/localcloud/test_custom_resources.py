@@ -135,7 +135,16 @@ def test_the_function_is_called_with_the_rights_of_the_stacks_role(
     cloud.admin("PUT", "/lags", {"roles": 0})
     cloudformation = client("cloudformation")
     calls = ("lambda:InvokeFunction",) if allowed else ()
-    made = ("cloudformation:*", "iam:*", "lambda:Create*", "lambda:Get*", "lambda:Delete*", "lambda:Put*", *calls)
+    made = (
+        "cloudformation:*",
+        "iam:*",
+        "lambda:Create*",
+        "lambda:Get*",
+        "lambda:Delete*",
+        "lambda:Put*",
+        "lambda:Tag*",
+        *calls,
+    )
     given = roles(client, name, *made)
     cloudformation.create_stack_set(
         StackSetName=name, TemplateBody=template(log, "SUCCESS"), Capabilities=["CAPABILITY_IAM"], **given

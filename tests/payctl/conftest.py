@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import uuid
@@ -27,6 +28,14 @@ ROOT = Path(__file__).parents[2]
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 CLIENTS: dict[Any, dict[tuple[str, str, bool], Any]] = {}
 QUICK = Pace(first=0.02, longest=0.2)
+
+
+@pytest.fixture(autouse=True)
+def _heeds_ctrl_c() -> Iterator[None]:
+    """A shell has what it starts in the background ignore SIGINT, and so would what the tests start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(scope="session")

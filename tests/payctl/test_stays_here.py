@@ -40,6 +40,9 @@ ARGUMENTS = {
     "accept": ["--only", "no-such-check", "--yes"],
     "bootstrap": ["--yes"],
     "redrive": ["--yes"],
+    "payments show": ["TXN001"],
+    "region out": ["eu-west-1", "--reason", "test", "--yes"],
+    "region in": ["eu-west-1", "--yes"],
 }
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
 NAMES = sorted(

@@ -209,7 +209,8 @@ def test_code_of_a_function_updated_behind_the_stacks_back_is_named_everywhere(
     assert (named.region, named.function, named.expected, named.actual) == (SECOND, function, built.sha256, stolen)
     told = CliRunner().invoke(app, ["status", "--endpoint", swappable.endpoint])
     assert told.exit_code == 1
-    assert f"{SECOND}: {function} is not what was deployed: CodeSha256 is {stolen}, not {built.sha256}" in told.stdout
+    shown = " ".join(told.stdout.split())
+    assert f"{SECOND}: {function} is not what was deployed: CodeSha256 is {stolen}, not {built.sha256}" in shown
 
     (drifted,) = drift(environment)  # any is exit code 2
     (difference,) = drifted.differences

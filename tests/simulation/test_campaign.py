@@ -101,11 +101,11 @@ def test_a_seed_replays_identically() -> None:
 def test_a_failing_seed_is_told_with_how_to_replay_it() -> None:
     """The command line ends with 1 and names the seed, the fault and the command."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.simulation.run", "--seed", "9", "--trace", "--mutant", "ignore_accepted"],
+        [sys.executable, "-m", "tests.simulation.run", "--seed", "20", "--trace", "--mutant", "ignore_accepted"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 1
-    assert "seed 9: diverged" in done.stdout
-    assert "tests.simulation.run --seed 9 --trace --mutant ignore_accepted" in done.stdout
+    assert "seed 20: disagreement" in done.stdout
+    assert "tests.simulation.run --seed 20 --trace --mutant ignore_accepted" in done.stdout

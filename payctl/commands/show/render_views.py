@@ -23,7 +23,7 @@ def service(of: Service) -> None:
 def taken_out(regions: Sequence[TakenOut]) -> None:
     """The Regions that an operator took out of service, as `payctl status` tells them."""
     for each in regions:
-        console().print(Words(f"{each}; back by `payctl region in {each.region}`", "yellow"))
+        console().print(Words(f"{each}; it comes back by `payctl region in`", "yellow"))
 
 
 def listing(found: Listing) -> None:

@@ -138,8 +138,9 @@ CHARGING = (
             ),
             Edit(
                 sweep.sweep,
-                "if public:",
-                'if public and public[1].status != "AWAITED":',
+                "    public = shown or (yield from public_record(payment))\n",
+                "    public = shown or (yield from public_record(payment))\n"
+                '    public = public if public and public[1].status != "AWAITED" else None\n',
             ),
         ),
         KEYS_KEPT,

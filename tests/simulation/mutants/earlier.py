@@ -11,7 +11,7 @@ EARLIER = (
         "three payloads that hold one cell each are closed as VOID",
         (
             Edit(
-                flows.recover,
+                flows.go_further,
                 "    value = decided(cells.values())\n",
                 '    if len({cell["hash"] for cell in cells.values() if "hash" in cell}) == 3:\n'
                 "        return (yield from void(ctx, payment))\n"
