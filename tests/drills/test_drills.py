@@ -39,6 +39,7 @@ def test_fault_09_a_region_lost_under_load_loses_nothing_and_charges_nothing_twi
     }
 
 
+@pytest.mark.evidence  # half a minute, and the simulator has partitions by the thousand
 def test_fault_10_a_partition_charges_nothing_twice(site: Site) -> None:
     code, told = site.drill("partition", *PARTITION)
     assert passed(told), told["verdict"]["failures"]

@@ -137,7 +137,7 @@ def test_internet_is_asked_on_aws(
 def test_certificate_that_waits_is_explained_with_the_way_to_end_it(
     project: Project, aws: Aws, undelegated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight, "require", lambda _: None)
+    monkeypatch.setattr(preflight, "require", lambda *_: None)
     with ThreadPoolExecutor(1) as pool:
         deployment = pool.submit(project.deploy)
 
