@@ -31,12 +31,21 @@ COMMANDS = (
     "pay --status TXN-every-1 --region ap-southeast-1",
     "pay --rate 5 --for 1s",
     "logs TXN-every-1 --minutes 5",
+    "payments list",
+    "payments show TXN-every-1",
+    "payments export --output ?file",
+    "estimate --rate 100",
     "parked",
     "resolve ?parked --not-charged --reason test --yes",
     "reconcile",
     "redrive --list",
     "why",
     "drift",
+    "region out eu-west-1 --reason test --yes",
+    "region in eu-west-1 --yes",
+    "rollback --plan",  # there is no release before this one, and it says so
+    "rollback --yes",
+    "processor-check",  # nobody gave a secret
     "rejoin eu-west-1 --withdraw --yes",
     "faults set latency us-east-1 eu-west-1 --seconds 0.01",
     "faults list",
@@ -86,7 +95,8 @@ def test_every_command_is_read_by_programs_and_people(every: Environment, tmp_pa
         passes(every, parked, 2 * PENDING_SECONDS)
     for turn, how in enumerate((["--json"], [])):
         for command in COMMANDS:
-            words = [f"TXN-every-parked-{turn}" if word == "?parked" else word for word in command.split()]
+            filled = {"?parked": f"TXN-every-parked-{turn}", "?file": str(tmp_path / "payments.csv")}
+            words = [filled.get(word, word) for word in command.split()]
             done = ran(every, *words, *how)
             (tmp_path / f"{turn}-{command.replace(' ', '_')[:40]}").write_text(done.stdout + done.stderr)
             assert "\x1b" not in done.stdout + done.stderr, command
