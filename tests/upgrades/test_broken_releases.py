@@ -56,7 +56,7 @@ class Mistake(NamedTuple):
 MISTAKES = (
     Mistake("request", "function", "    path = str(", "    raise LookupError\n    path = str(", "payment-processor"),
     Mistake("health", "health", "    state = look()\n", "    state = look().out\n", "payment-health"),
-    Mistake("janitor", "janitor", "    due = find_due()\n", "    due = find_due(1)\n", "payment-janitor"),
+    Mistake("janitor", "janitor", "read_pages(SHARDS, now, unread)", "read_pages(SHARDS, now)", "payment-janitor"),
     # Nothing is raised, and nothing can be found.
     Mistake("table", "settings", 'f"payment-register-{region}', 'f"payment-registers-{region}', "payment-"),
 )
