@@ -202,7 +202,9 @@ def test_memory_below_a_whole_processor_is_slower_and_above_only_dearer(settings
 
 
 def test_memory_of_the_settings_is_what_counts(settings: Settings) -> None:
-    functions = settings.functions._replace(processor_memory=1024, janitor_memory=settings.functions.janitor_memory // 2)
+    functions = settings.functions._replace(
+        processor_memory=1024, janitor_memory=settings.functions.janitor_memory // 2
+    )
     less = estimate(Demand(1.0), settings._replace(functions=functions), PROFILE, PRICES)
     same = estimate(
         Demand(1.0), settings._replace(functions=functions._replace(processor_memory=3072)), PROFILE, PRICES, 1024

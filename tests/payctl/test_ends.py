@@ -52,7 +52,7 @@ def test_region_that_does_not_answer_is_told_as_such(project: Project, cloud: lo
 @pytest.mark.parametrize("command", ["plan", "deploy", "preflight", "why", "drift", "status", "reconcile", "redrive"])
 def test_every_command_tells_a_dark_region(project: Project, cloud: localcloud.LocalCloud, command: str) -> None:
     project.deploy()
-    options = {"deploy": ("--yes", "--no-lint"), "plan": ("--no-lint",)}.get(command, ())
+    options = {"deploy": ("--yes", "--no-lint"), "plan": ("--no-lint",), "redrive": ("--yes",)}.get(command, ())
     with down(cloud, SECOND):
         ran = project.payctl(command, *options)
     assert ran.returncode == 1, ran
