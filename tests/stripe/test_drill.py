@@ -35,7 +35,7 @@ def test_an_outage_charges_nothing_twice_by_localstripes_own_books(proxy: Proxy,
         code, told = site.drill("processor-outage", *PAYMENTS, "--hurry")
     books = {payment: count for payment, count in proxy.books().items() if payment.startswith("D")}
     fates = Counter(passed.fate for passed in proxy.passed)
-    assert all(fates[fate] >= 10 for fate in ("failed", "lost after", "doubled")), (fates, told["verdict"])
+    assert all(fates[fate] >= 5 for fate in ("failed", "lost after", "doubled")), (fates, told["verdict"])
     assert [payment for payment, count in books.items() if count > 1] == []
     assert told["verdict"]["charged_twice"] == told["verdict"]["lost"] == 0, told["verdict"]
     assert sum(books.values()) == told["verdict"]["settled"] > 100
