@@ -22,6 +22,12 @@ $(VENV)/.done: $(LOCK) pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Others that clash with it, or that only one target needs: one for each lock file.
+$(VENV)-%/.done: requirements/%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
 demo: setup ## Build, lint, start three Regions here, deploy, pay, read back in each
 	$(BIN)/python -m localcloud.demo
 
@@ -31,21 +37,6 @@ tour: setup ## A live page of three Regions here: take one down, cut a link, hea
 
 test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done $(VENV)-contract/.done ## Lint and run every test but the longest, which `make evidence` runs
 	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
-
-$(VENV)-moto/.done: requirements/moto.txt
-	$(PYTHON) -m venv $(VENV)-moto
-	$(VENV)-moto/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/moto.txt
-	@touch $@
-
-$(VENV)-stripe/.done: requirements/stripe.txt
-	$(PYTHON) -m venv $(VENV)-stripe
-	$(VENV)-stripe/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/stripe.txt
-	@touch $@
-
-$(VENV)-contract/.done: requirements/contract.txt
-	$(PYTHON) -m venv $(VENV)-contract
-	$(VENV)-contract/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/contract.txt
-	@touch $@
 
 drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
 	@$(BIN)/python -m tests.drills.run --payments 2000
@@ -63,11 +54,6 @@ simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, 2 % of them 
 
 model: setup $(VENV)-model/.done ## Check the formal model of docs/spec/ with TLC, and its mutants (needs Java; else it says so)
 	@$(BIN)/python -m tests.spec.run $(WRITE)
-
-$(VENV)-model/.done: requirements/model.txt
-	$(PYTHON) -m venv $(VENV)-model
-	$(VENV)-model/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/model.txt
-	@touch $@
 
 search: setup ## Explore every schedule of small scopes, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
@@ -99,14 +85,15 @@ profile: setup ## Count anew what payments use of AWS, on a local cloud, for `pa
 templates: setup ## Write templates/*.json from builder/
 	$(BIN)/python -m builder
 
+PAGES ?= docs
 docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, openapi.json and schemas/ from what they tell of
-	$(MANUAL) docs/commands.md
-	$(BIN)/python -m payctl.acceptance.page docs/unverified.md
-	$(BIN)/python -m payctl.costs.page docs/cost.md
-	$(BIN)/python docs/licences.py docs/licences.md
-	$(BIN)/python docs/openapi.py docs/openapi.json
-	$(BIN)/python docs/settings.py docs/settings.md
-	$(BIN)/python docs/schemas.py docs
+	$(MANUAL) $(PAGES)/commands.md
+	$(BIN)/python -m payctl.acceptance.page $(PAGES)/unverified.md
+	$(BIN)/python -m payctl.costs.page $(PAGES)/cost.md
+	$(BIN)/python docs/licences.py $(PAGES)/licences.md
+	$(BIN)/python docs/openapi.py $(PAGES)/openapi.json
+	$(BIN)/python docs/settings.py $(PAGES)/settings.md
+	$(BIN)/python docs/schemas.py $(PAGES)
 
 pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
 	$(BIN)/python docs/record.py
@@ -114,28 +101,13 @@ pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the ar
 
 check: setup lint ## Lint, and fail when templates/*.json or a page that `make docs` writes is stale
 	$(BIN)/python -m builder --check
-	@mkdir -p build && $(MANUAL) build/commands.md >/dev/null
-	@cmp build/commands.md docs/commands.md || (echo 'docs/commands.md is not what the help says: run `make docs`' >&2; exit 1)
-	@$(BIN)/python -m payctl.acceptance.page build/unverified.md
-	@cmp build/unverified.md docs/unverified.md || (echo 'docs/unverified.md is not what the checks say: run `make docs`' >&2; exit 1)
-	@$(BIN)/python -m payctl.costs.page build/cost.md
-	@cmp build/cost.md docs/cost.md || (echo 'docs/cost.md is not what profile and prices say: run `make docs`' >&2; exit 1)
-	@$(BIN)/python docs/licences.py build/licences.md
-	@$(BIN)/python docs/settings.py build/settings.md
-	@cmp build/settings.md docs/settings.md || (echo 'docs/settings.md is not what the settings are: run `make docs`' >&2; exit 1)
-	@rm -rf build/schemas && $(BIN)/python docs/schemas.py build
-	@cmp build/json.md docs/json.md && diff -r build/schemas docs/schemas || (echo 'docs/schemas/ is not what the types say: run `make docs`' >&2; exit 1)
-	@cmp build/licences.md docs/licences.md || (echo 'docs/licences.md is not what is installed: run `make docs`' >&2; exit 1)
-	@$(BIN)/python docs/openapi.py build/openapi.json
-	@cmp build/openapi.json docs/openapi.json || (echo 'docs/openapi.json is not what the rules say: run `make docs`' >&2; exit 1)
+	@rm -rf build/pages && mkdir -p build/pages && $(MAKE) --no-print-directory --silent docs PAGES=build/pages >/dev/null
+	@(diff -r build/pages/schemas docs/schemas && cd build/pages && for page in $$(find . -type f); do \
+		cmp $$page ../../docs/$$page || exit 1; \
+	done) || (echo 'docs/ is not what `make docs` writes: run it' >&2; exit 1)
 
 audit: $(VENV)-audit/.done ## checkov over the templates, in an environment of its own
 	$(VENV)-audit/bin/checkov --directory templates --framework cloudformation --skip-download --compact --quiet
-
-$(VENV)-audit/.done: requirements/audit.txt
-	$(PYTHON) -m venv $(VENV)-audit
-	$(VENV)-audit/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/audit.txt
-	@touch $@
 
 sbom: $(VENV)-supply/.done ## Write build/sbom.json (CycloneDX): what deploying installs, with licences
 	@$(MAKE) --no-print-directory setup VENV=$(VENV)-deploy LOCK=requirements/deploy.txt
@@ -145,11 +117,6 @@ sbom: $(VENV)-supply/.done ## Write build/sbom.json (CycloneDX): what deploying 
 vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of everything that is locked here (pip-audit)
 	@code=0; for file in requirements/*.txt; do echo "$$file:"; \
 		$(VENV)-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || code=1; done; exit $$code
-
-$(VENV)-supply/.done: requirements/supply.txt
-	$(PYTHON) -m venv $(VENV)-supply
-	$(VENV)-supply/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/supply.txt
-	@touch $@
 
 bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js)
 	$(BIN)/python -m bench $(if $(PEERS),--peers)
