@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from payments.protocol.lifecycle_table import CellState, state_of
 from payments.protocol.operations import Standing
 from payments.protocol.record import read_record
 from payments.protocol.values import Intent, Payment, Result, key, payment_of, read_result, read_value
@@ -177,14 +178,13 @@ def _state(cell: Mapping[str, Any]) -> str:
     """How far a cell is (docs/protocol.md), and whether something is still due."""
     if not cell:
         return ""
-    if "result" in cell:
-        state = f"ended {read_result(str(cell['result'])).status}"
-    elif "attempt" in cell:
-        state = "attempted"
-    elif "accepted" in cell:
-        state = f"accepted for {read_value(str(cell['accepted'])).region}"
-    else:
-        state = "promised" if "promise" in cell else "held"
+    match state_of(cell):
+        case CellState.ENDED | CellState.AT_REST:
+            state = f"ended {read_result(str(cell['result'])).status}"
+        case CellState.ACCEPTED:
+            state = f"accepted for {read_value(str(cell['accepted'])).region}"
+        case other:
+            state = other.name.lower()
     return f"{state}, due {moment(float(cell['due_at']))}" if "due_at" in cell else state
 
 

@@ -1,7 +1,8 @@
 """The life of a cell as one table: what each action makes of a cell in each state, when it is refused, and who does it.
 
 `idempotency.py` says the same in DynamoDB's expressions: `tests/simulation/test_lifecycle.py` compares the two on every
-reachable cell, and docs/protocol.md shows the table. No function imports this module.
+reachable cell, and docs/protocol.md shows the table. No function imports this
+module; `payctl payments show` names a cell by it.
 """
 
 from collections.abc import Mapping
