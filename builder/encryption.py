@@ -6,7 +6,7 @@ from troposphere.kms import Alias, Key
 
 from builder.intrinsics import arn, tags
 from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW, WORKFLOW_LOGS
-from builder.policies import allow, document, from_account
+from builder.policies import allow, document, from_account, through
 
 # Services through which principals of this account may use the key, as far as IAM lets them.
 THROUGH = ("dynamodb", "events", "lambda", "s3", "sqs", "states")
@@ -80,7 +80,7 @@ def key_policy() -> PolicyDocument:
         allow(
             "kms:CreateGrant",
             "*",
-            StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in GRANTED]),
+            through(*GRANTED),
             Principal=ROOT,
             Sid="ServicesHoldGrants",
         ),
@@ -124,12 +124,11 @@ def key_policy() -> PolicyDocument:
     )
 
 
-def of_account(use: tuple[str, ...], *through: str) -> list[Statement]:
+def of_account(use: tuple[str, ...], *services: str) -> list[Statement]:
     """The account administers a key, and delegates its use through these services to IAM."""
-    services = [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in through]
     return [
         allow(ADMINISTER, "*", Principal=ROOT, Sid="AccountAdministers"),
-        allow(use, "*", StringEquals("kms:ViaService", services), Principal=ROOT, Sid="AccountDelegatesUse"),
+        allow(use, "*", through(*services), Principal=ROOT, Sid="AccountDelegatesUse"),
     ]
 
 

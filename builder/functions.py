@@ -122,16 +122,20 @@ class Functions:
             ReservedConcurrentExecutions=If("Reserved", Ref("JanitorConcurrency"), NoValue),
         )
         self._add_secret_policy("Janitor")
-        self.template.add_resource(
+        self.call_once("JanitorInvocation", janitor)
+        return janitor
+
+    def call_once(self, title: str, function: Function) -> EventInvokeConfig:
+        """What is not called within a minute is not called any more, and what fails is not called again."""
+        return self.template.add_resource(
             EventInvokeConfig(
-                "JanitorInvocation",
-                FunctionName=janitor.ref(),
+                title,
+                FunctionName=function.ref(),
                 Qualifier="$LATEST",
                 MaximumEventAgeInSeconds=60,
                 MaximumRetryAttempts=0,
             )
         )
-        return janitor
 
     def _settle(self) -> list[Statement]:
         """Rights to settle a payment, for the processor and the janitor."""

@@ -97,8 +97,12 @@ def trace() -> Statement:
 
 def use_key(key: Any, *services: str, actions: tuple[str, ...] = USE_KEY) -> Statement:
     """Use the Region's own key, only through these services."""
-    via = StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in services])
-    return allow(actions, GetAtt(key, "Arn"), via)
+    return allow(actions, GetAtt(key, "Arn"), through(*services))
+
+
+def through(*services: str) -> StringEquals:
+    """One of these services of the Region asks for a key, for whoever called it."""
+    return StringEquals("kms:ViaService", [Sub(f"{service}.${{AWS::Region}}.amazonaws.com") for service in services])
 
 
 def use_peer_keys(service: str, actions: tuple[str, ...] = USE_KEY) -> list[Statement]:

@@ -4,7 +4,7 @@ variables, and fails the stack where one does not (docs/design.md, "The check of
 from pathlib import Path
 
 from troposphere import GetAtt, If, NoValue, Ref, Sub, Template
-from troposphere.awslambda import Code, EventInvokeConfig, Function, LoggingConfig, TracingConfig
+from troposphere.awslambda import Code, Function, LoggingConfig, TracingConfig
 from troposphere.cloudformation import CustomResource
 
 from builder import waivers
@@ -76,15 +76,7 @@ def add_check(
             Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS, waivers.CHECK_UNCAPPED),
         )
     )
-    invocation = template.add_resource(
-        EventInvokeConfig(
-            "CheckInvocation",
-            FunctionName=check.ref(),
-            Qualifier="$LATEST",
-            MaximumEventAgeInSeconds=60,
-            MaximumRetryAttempts=0,
-        )
-    )
+    invocation = functions.call_once("CheckInvocation", check)
     template.add_resource(
         ReleaseCheck(
             "Release",

@@ -16,7 +16,7 @@ from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import PriceList
 from payctl.costs.profile import Profile
-from payctl.costs.words import amount, money, priced, sentence_of_lacking, unit_price
+from payctl.costs.words import amount, money, priced, row_of, sentence_of_lacking, unit_price
 
 RATES: Final = (1.0, 100.0, 1000.0)
 STORED_PAYMENTS: Final = 100_000_000
@@ -124,16 +124,7 @@ def _memory(settings: Settings, profile: Profile, prices: PriceList) -> str:
         "Of the processor function, `ledger` payments. The processor time of a payment was measured; less memory is "
         'less of a processor, which stretches that time and not the waiting (docs/scale.md, "How it is computed").'
     )
-    rows = [
-        (
-            f"{each.megabytes} MB",
-            money(each.per_million),
-            money(each.saved),
-            f"{each.seconds * 1000:.0f} ms",
-            f"{each.slower * 1000:+.0f} ms",
-        )
-        for each in choices(Demand(1.0), settings, profile, prices)
-    ]
+    rows = [*map(row_of, choices(Demand(1.0), settings, profile, prices))]
     return note + "\n" + _table(("memory", "a million payments", "saved", "in the function", "slower"), rows)
 
 

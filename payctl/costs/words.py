@@ -1,6 +1,7 @@
 """Amounts and sums as people read them."""
 
 from payctl.costs.estimate import MILLION, Estimate
+from payctl.costs.memory import Memory
 from payctl.costs.prices import PriceList
 
 
@@ -17,6 +18,17 @@ def unit_price(usd: float) -> str:
 def priced(usd: float, *, lacking: bool) -> str:
     """The same, with a mark where something in it has no price."""
     return f"{money(usd)} +?" if lacking else money(usd)
+
+
+def row_of(choice: Memory) -> tuple[str, ...]:
+    """A size of the processor function, what a million payments cost with it and how much that saves, and the time."""
+    return (
+        f"{choice.megabytes} MB",
+        money(choice.per_million),
+        money(choice.saved),
+        f"{choice.seconds * 1000:.0f} ms",
+        f"{choice.slower * 1000:+.0f} ms",
+    )
 
 
 def amount(number: float) -> str:

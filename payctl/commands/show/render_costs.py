@@ -10,7 +10,7 @@ from payctl.costs.estimate import IDLE, PAYMENTS, STORED, Estimate
 from payctl.costs.limits import Capacity
 from payctl.costs.memory import Memory
 from payctl.costs.prices import PriceList
-from payctl.costs.words import amount, lacking, money, priced
+from payctl.costs.words import amount, lacking, money, priced, row_of
 from stacksets.progress import Words
 
 
@@ -83,15 +83,5 @@ def _limits(needs: Capacity) -> None:
 
 
 def _memory(choices: Sequence[Memory]) -> None:
-    rows = [
-        (
-            f"{each.megabytes} MB",
-            money(each.per_million),
-            money(each.saved),
-            f"{each.seconds * 1000:.0f} ms",
-            f"{each.slower * 1000:+.0f} ms",
-        )
-        for each in choices
-    ]
     heads = ("", "USD a million", "saved", "in the function", "slower")
-    render.table("memory of the processor function", heads, rows)
+    render.table("memory of the processor function", heads, [*map(row_of, choices)])
