@@ -1,6 +1,12 @@
 """What payctl tells its operator of StackSets and of AWS errors: remedies, known causes, and its name in AWS's logs."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
 from stacksets import errors
+from stacksets.errors import SilentError, ToolError
 
 _REMEDIES = (
     (
@@ -34,3 +40,29 @@ ADVICE = errors.Advice(
     fixes=(*_FIXES, *errors.FIXES),
 )
 doing, explain, failure = ADVICE.doing, ADVICE.explain, ADVICE.failure
+
+Answer = TypeVar("Answer")
+
+
+class Reading:
+    """What is read of one Region: None, and why, for what cannot be; a Region that is silent is asked no more."""
+
+    def __init__(self, trouble: str = "") -> None:
+        self._troubles = dict.fromkeys(filter(None, (trouble,)))
+        self.silent = False
+
+    @property
+    def trouble(self) -> str:
+        """What could not be read, and why."""
+        return "; ".join(self._troubles)
+
+    def of(self, ask: Callable[[], Answer]) -> Answer | None:
+        if self.silent:
+            return None
+        try:
+            return ask()
+        except (ClientError, BotoCoreError, ToolError) as error:
+            told = error if isinstance(error, ToolError) else explain(error)
+            self._troubles[told.message] = None
+            self.silent = isinstance(told, SilentError)
+            return None

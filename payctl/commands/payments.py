@@ -13,9 +13,8 @@ from payctl.commands import completion
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
 from payctl.commands.show import render, render_views
 from payctl.drills import load
-from payctl.drills.client_log import FINAL
 from payctl.payments import logs, merchants, parked, pay
-from payctl.payments.registers import Registers
+from payctl.payments.registers import FINAL, Registers
 from payctl.views import export, listing, timeline
 from stacksets.errors import ToolError
 
@@ -195,7 +194,7 @@ def run_resolve(
     )
 
 
-STATUSES: Final = (*listing.FINAL, *listing.OPEN)
+STATUSES: Final = (*FINAL, *listing.OPEN)
 Since = Annotated[str, typer.Option(help="Not before: 2026-11-28, 2026-11-28T10:30Z, 2h or 7d ago.", metavar="TIME")]
 Until = Annotated[str, typer.Option(help="Before this moment, written likewise.", metavar="TIME")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help=f"One of {', '.join(STATUSES)}.")]

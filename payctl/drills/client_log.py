@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-FINAL: Final = ("SETTLED", "DECLINED", "NOT_CHARGED")
+from payctl.payments.registers import FINAL
+
 REFUSED: Final = "REFUSED"
 OUTCOMES: Final = ("settled or known", "accepted", "to repeat (409, 429, 5xx)", "no answer")
 """What can come of one request, as pictures name it."""

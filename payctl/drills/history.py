@@ -24,7 +24,8 @@ from hashlib import sha256
 from itertools import combinations
 from typing import Any, Final, NamedTuple
 
-from payctl.drills.client_log import FINAL, Answer
+from payctl.drills.client_log import Answer
+from payctl.payments.registers import FINAL
 
 TELLING: Final = (200, 201, 202, 404, 409, 422)
 """The answers that tell something about an id."""

@@ -6,13 +6,13 @@ from typing import Final
 
 from payments.protocol.values import IN_DOUBT
 
-from payctl.drills.client_log import FINAL
 from payctl.drills.load import Load
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.verdict import Aftermath
 from payctl.environment import Environment
 from payctl.environments.contents import call_janitors
 from payctl.payments.books import items
+from payctl.payments.registers import FINAL
 from payctl.payments.tables import bring_forward, due_payments
 from payctl.regions.running import running_executions
 

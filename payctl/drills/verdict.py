@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from payctl.drills.client_log import FINAL, REFUSED, Answer, ClientLog, Payment
+from payctl.drills.client_log import REFUSED, Answer, ClientLog, Payment
 from payctl.drills.evidence import Evidence, different_receipts, differing
 from payctl.drills.history import contradictions as contradictions_of
 from payctl.drills.history import in_words
 from payctl.drills.scenarios import Outage
+from payctl.payments.registers import FINAL
 
 USUAL_SECONDS: Final = 2.0  # within which a new payment is accepted while service is as usual
 USUAL_SHARE: Final = 0.9  # of the payments that must be

@@ -1,31 +1,24 @@
 """The state of an environment: operation, stacks by Region, what needs an operator's eye, and what it offers."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
-
-from botocore.exceptions import BotoCoreError, ClientError
-from payments.protocol.values import DECLINED, NOT_CHARGED, SETTLED
+from typing import Any
 
 from payctl import signed_http
-from payctl.advice import explain
+from payctl.advice import Reading
 from payctl.environment import Environment, Survey
 from payctl.environments import health
 from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
-from payctl.payments.registers import Registers
+from payctl.payments.registers import FINAL, LOOKED_AT, Registers
 from payctl.payments.tables import due_payments
 from payctl.regions import switch
 from payctl.regions.switch import TakenOut
-from stacksets.errors import SilentError, ToolError
+from stacksets.errors import ToolError
 from stacksets.model import StackStatus
 
 UNKNOWN = "UNKNOWN"  # what the home Region alone knows, while it is silent
-# Looking at a payment asks three Regions: a status is no place to do that thousands of times.
-LOOKED_AT = 100
-FINAL = (SETTLED, DECLINED, NOT_CHARGED)
-Answer = TypeVar("Answer")
 # The key in the outputs, and the regional output it is made of.
 BY_REGION = {
     "lambda_function_arns": "FunctionArn",
@@ -199,7 +192,7 @@ def attention(environment: Environment) -> tuple[Attention, ...]:
             alarms=alarms,
             dead_letters=letters,
             register=idle.get(region, ""),
-            trouble="; ".join(reading.troubles),
+            trouble=reading.trouble,
         )
         return needs, due
 
@@ -220,25 +213,6 @@ def attention(environment: Environment) -> tuple[Attention, ...]:
         )
         for region, (needs, payments) in answers.items()
     )
-
-
-class Reading:
-    """What is read of one Region: None, and why, for what cannot be; a Region that is silent is asked no more."""
-
-    def __init__(self, trouble: str) -> None:
-        self.troubles = dict.fromkeys(filter(None, (trouble,)))
-        self._silent = False
-
-    def of(self, ask: Callable[[], Answer]) -> Answer | None:
-        if self._silent:
-            return None
-        try:
-            return ask()
-        except (ClientError, BotoCoreError, ToolError) as error:
-            told = error if isinstance(error, ToolError) else explain(error)
-            self.troubles[told.message] = None
-            self._silent = isinstance(told, SilentError)
-            return None
 
 
 def outputs(environment: Environment) -> dict[str, Any]:

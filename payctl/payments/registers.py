@@ -5,7 +5,7 @@ The code is the functions' own (lambda/payments/protocol/operations.py), against
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.aws import Aws, Credentials, Exchange
@@ -14,6 +14,7 @@ from payments.protocol import operations, rejoining
 from payments.protocol.operations import Ruling, Standing
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
 from payments.protocol.rejoining import Done
+from payments.protocol.values import DECLINED, NOT_CHARGED, SETTLED
 from payments.runtime import context_of
 from payments.settings import Settings
 from payments.store import Driver
@@ -27,6 +28,10 @@ from payctl.payments import log_key
 from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError
 
+FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
+"""How a payment ends."""
+LOOKED_AT: Final = 100
+"""Payments that a command which only looks asks about, each in three Regions: never thousands."""
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments, each of which asks three Regions
 PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would fail as well

@@ -14,11 +14,8 @@ from payments.protocol.operations import Standing
 from payments.protocol.ports import Context, Flow
 from payments.protocol.record import read_record
 from payments.protocol.values import (
-    DECLINED,
     IN_DOUBT,
-    NOT_CHARGED,
     PENDING,
-    SETTLED,
     Intent,
     Payment,
     Result,
@@ -28,13 +25,11 @@ from payments.protocol.values import (
 from payctl.advice import doing
 from payctl.environment import Environment
 from payctl.payments import merchants
-from payctl.payments.registers import Registers
+from payctl.payments.registers import FINAL, LOOKED_AT, Registers
 from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError
 
-FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
 OPEN: Final = (PENDING, IN_DOUBT)
-LOOKED_AT: Final = 100  # looking at one asks three Regions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """One payment as a whole: what each Region holds of it, and what happened to it, in order."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.protocol.lifecycle_table import CellState, state_of
@@ -12,17 +12,16 @@ from payments.protocol.operations import Standing
 from payments.protocol.record import read_record
 from payments.protocol.values import Intent, Payment, Result, key, payment_of, read_result, read_value
 
-from payctl.advice import explain
+from payctl.advice import Reading, explain
 from payctl.environment import Environment
 from payctl.payments import books, logs, parked
-from payctl.payments.registers import Registers
+from payctl.payments.registers import FINAL, Registers
 from payctl.payments.tables import GONE
-from payctl.views.listing import FINAL, intent_of, moment
-from stacksets.errors import ToolError, code_of, silent
+from payctl.views.listing import intent_of, moment
+from stacksets.errors import ToolError, code_of
 
 EARLIER: Final = 300.0  # seconds before a register took it: the request came first, and clocks differ
 UNREAD: Final = "?"
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,12 +107,11 @@ class _Region:
 
     def __init__(self, environment: Environment, region: str, payment: str) -> None:
         self._environment, self._region, self._payment = environment, region, payment
-        self.troubles: dict[str, None] = {}
-        self.silent = False
-        names = environment.names
-        record = self._read(lambda: self._item(names.table))
-        cell = self._read(lambda: self._item(names.register(region)))
-        receipt = self._read(self._receipt)
+        reading, names = Reading(), environment.names
+        record = reading.of(lambda: self._item(names.table))
+        cell = reading.of(lambda: self._item(names.register(region)))
+        receipt = reading.of(self._receipt)
+        self.trouble, self.silent = reading.trouble, reading.silent
         shown = read_record(record) if record else None
         self.final: tuple[Result, Intent] | tuple[None, None] = (shown[1], shown[0]) if shown else (None, None)
         self.result = read_result(str(cell["result"])) if cell and "result" in cell else None
@@ -125,21 +123,6 @@ class _Region:
             receipt=UNREAD if receipt is None else moment(receipt),
             trouble=self.trouble,
         )
-
-    @property
-    def trouble(self) -> str:
-        return "; ".join(self.troubles)
-
-    def _read(self, ask: Callable[[], Answer]) -> Answer | None:
-        """None where it cannot be read; a Region that is silent is asked no more, for that takes long."""
-        if self.silent:
-            return None
-        try:
-            return ask()
-        except (ClientError, BotoCoreError) as error:
-            self.troubles[explain(error).message] = None
-            self.silent = silent(error)
-            return None
 
     def _item(self, table: str) -> Mapping[str, Any]:
         return books.items(self._environment, self._region, table, [self._payment]).get(self._payment, {})

@@ -5,6 +5,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -123,7 +124,7 @@ def test_what_waits_is_exit_code_2_and_what_could_not_be_read_is_no_zero(
     (unread,) = (each for each in state.regions if each.region == SECOND)
     assert (unread.alarms, unread.dead_letters, unread.open, unread.parked) == (None, 0, 0, 0)
     assert "DescribeAlarms" in unread.trouble
-    render_environment.status(state)
+    render_environment.status(replace(state, regions=(unread,)))  # the letters' alarm may ring in the third by now
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(SECOND) and "?" in line]
     assert line.split()[1:5] == ["?", "0", "0", "0"], line
 
