@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import time
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -109,6 +110,7 @@ def failed_creation(site: Site) -> None:
 def first_deployment(site: Site) -> None:
     """The first deployment succeeds with the rights that bootstrap grants, those of StackSets itself included."""
     done = deploy.deploy(site.environment, deploy.Options())
+    site.facts["deployed_at"] = time.time()
     site.show(*(done.steps or ("nothing to change",)), *(f"{region}: {well}" for region, well in done.health.items()))
     require_none_refused(site)
 

@@ -211,9 +211,10 @@ def long_cell(site: Site) -> Iterator[None]:
 
 @contextmanager
 def janitors_off(site: Site) -> Iterator[None]:
-    """Before their first minute: nothing schedules them."""
+    """Before their first minute: nothing schedules one."""
     api, name = site.client("events", site.farthest), site.environment.names.janitor(site.farthest)
     api.disable_rule(Name=name)
+    site.facts["deployed_at"] = time.time()
     try:
         yield
     finally:
