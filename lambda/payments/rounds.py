@@ -15,7 +15,6 @@ from payments.aws import AwsError
 from payments.backlog import BATCH, Backlog, Due
 from payments.log import log
 from payments.protocol.ports import Cell
-from payments.protocol.record import read_record
 from payments.protocol.settlement import State
 from payments.protocol.sweep import Swept, sweep
 
@@ -100,8 +99,7 @@ class Round:
                 return
             record = self.records.pop(payment, None)
             try:
-                shown = read_record(record) if record else None
-                swept = runtime.driver().run(sweep(runtime.context(), payment, shown), min(SWEEP_SECONDS, left))
+                swept = runtime.driver().run(sweep(runtime.context(), payment, record), min(SWEEP_SECONDS, left))
             except Exception as error:  # noqa: BLE001 - one payment that cannot be read must not hold up the others
                 log("failed", payment=runtime.tag(payment), error=type(error).__name__)
                 swept = Swept(State.UNFINISHED)

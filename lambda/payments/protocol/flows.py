@@ -126,10 +126,16 @@ def hand_over(ctx: Context, intent: Intent, target: str, tried: Sequence[str], r
     return PutEvent(canonical(fields))
 
 
+def shown(payment: str) -> Flow[Cell]:
+    """The public record as this Region's replica shows it; empty if it shows none, or does not answer."""
+    (record,) = yield (ReadRecord(payment),)
+    return {} if record is LOST else record
+
+
 def public_record(payment: str) -> Flow[tuple[Intent, Result] | None]:
-    """What this Region's replica of the public record shows of a payment, if anything."""
-    (shown,) = yield (ReadRecord(payment),)
-    return read_record(shown) if shown is not LOST and shown else None
+    """What the public record says of a payment, if this Region's replica shows one."""
+    record = yield from shown(payment)
+    return read_record(record) if record else None
 
 
 def pursue(ctx: Context, payment: str, mine: Intent | None = None) -> Flow[Outcome]:

@@ -86,7 +86,12 @@ def receipt(intent: Intent, result: Result) -> WriteReceipt:
     del fields["message"]
     if merchant := payment_of(intent).merchant:
         fields["merchant"] = merchant
-    return WriteReceipt(f"receipts/{intent.id}.json", canonical(fields))
+    return WriteReceipt(receipt_key(intent.id), canonical(fields))
+
+
+def receipt_key(payment: str) -> str:
+    """Under which key each Region's bucket holds the receipt."""
+    return f"receipts/{payment}.json"
 
 
 def transaction(intent: Intent) -> dict[str, Any]:

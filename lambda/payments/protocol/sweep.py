@@ -3,12 +3,12 @@
 from typing import NamedTuple
 
 from payments.protocol import idempotency
-from payments.protocol.flows import go_further, public_record
+from payments.protocol.flows import go_further, shown
 from payments.protocol.idempotency import read_cells
 from payments.protocol.ports import LOST, Cell, Context, FindReceipt, Flow, Read, Update
-from payments.protocol.record import receipt
+from payments.protocol.record import read_record, receipt_key
 from payments.protocol.settlement import PARKED, Outcome, State, rest, write_receipt
-from payments.protocol.values import SETTLED, Intent, Result
+from payments.protocol.values import SETTLED, Result, read_result
 
 PATIENCE = (30, 300)
 """Seconds between two looks at a payment that waits for something: half its age, but at least and at most these."""
@@ -28,12 +28,12 @@ class Swept(NamedTuple):
         return self.state in PARKED
 
 
-def sweep(ctx: Context, payment: str, shown: tuple[Intent, Result] | None = None) -> Flow[Swept]:
-    """Finish what the public record shows already, else recover; what is not at rest then is due again later. `shown`:
-    what this Region's replica was found to show; None: it is asked."""
-    public = shown or (yield from public_record(payment))
+def sweep(ctx: Context, payment: str, found: Cell | None = None) -> Flow[Swept]:
+    """Finish what the public record shows already, else recover; what is not at rest then is due again later. `found`:
+    the record that this Region's replica was found to show; None: it is asked."""
+    public = found or (yield from shown(payment))
     if public:
-        outcome = yield from tidy(ctx, *public)
+        outcome = yield from tidy(ctx, payment, public)
         if outcome.resting:
             return Swept(State.FINAL, conflict=outcome.conflict, resting=True)
         (own,) = yield (Read(ctx.region, payment),)
@@ -52,20 +52,20 @@ def sweep(ctx: Context, payment: str, shown: tuple[Intent, Result] | None = None
     return Swept(outcome.state, age, outcome.conflict, outcome.resting)
 
 
-def tidy(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
+def tidy(ctx: Context, payment: str, public: Cell) -> Flow[Outcome]:
     """This Region's replica shows the record: write the receipt if it is missing, then let the cell rest."""
-    written = yield from has_receipt(intent, result)
-    return (yield from rest(ctx, intent.id, result)) if written else Outcome(State.FINAL, result)
+    result = read_result(str(public["Content"]))
+    written = yield from has_receipt(public, payment, result)
+    return (yield from rest(ctx, payment, result)) if written else Outcome(State.FINAL, result)
 
 
-def has_receipt(intent: Intent, result: Result) -> Flow[bool]:
+def has_receipt(public: Cell, payment: str, result: Result) -> Flow[bool]:
     """Whether this Region's bucket holds the receipt, where there is to be one. Replication has brought most of them:
     to look costs a twelfth of a write, and makes no version to be replicated again."""
-    if result.status == SETTLED:
-        (there,) = yield (FindReceipt(receipt(intent, result).key),)
-        if there is True:
-            return True
-    return (yield from write_receipt(intent, result))
+    if result.status != SETTLED:
+        return True
+    (there,) = yield (FindReceipt(receipt_key(payment)),)
+    return there is True or (yield from write_receipt(*read_record(public)))
 
 
 def later(ctx: Context, payment: str, own: Cell, age: int) -> Update:

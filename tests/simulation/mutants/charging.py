@@ -118,7 +118,7 @@ CHARGING = (
     Mutant(
         "receipt_not_looked_for",
         "a janitor takes any answer to its look for a receipt for a yes",
-        (Edit(sweep.has_receipt, "if there is True:", "if there is not None:"),),
+        (Edit(sweep.has_receipt, "there is True or", "there is not None or"),),
         WORST,
     ),
     Mutant(
@@ -138,9 +138,9 @@ CHARGING = (
             ),
             Edit(
                 sweep.sweep,
-                "    public = shown or (yield from public_record(payment))\n",
-                "    public = shown or (yield from public_record(payment))\n"
-                '    public = public if public and public[1].status != "AWAITED" else None\n',
+                "    public = found or (yield from shown(payment))\n",
+                "    public = found or (yield from shown(payment))\n"
+                '    public = public if public and public["Status"] != "AWAITED" else {}\n',
             ),
         ),
         KEYS_KEPT,
