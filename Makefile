@@ -74,7 +74,7 @@ evidence: model $(VENV)-contract/.done ## What takes longer than a test run: mod
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(MAKE) --no-print-directory fuzz INPUTS=20000
 	@$(BIN)/python -m tests.simulation.run --mutants
-	@$(BIN)/pytest -m evidence --numprocesses 2 --dist loadgroup --ignore tests/drills
+	@$(BIN)/pytest -m "evidence or e2e" --numprocesses 2 --dist loadgroup --ignore tests/drills
 	@$(BIN)/pytest -m evidence tests/drills
 	@$(MAKE) --no-print-directory accept
 

@@ -9,15 +9,18 @@ from _pytest.nodeid import coerce_node_id
 CLOUDS = ("drills", "e2e", "localcloud", "payctl", "stacksets")
 
 
+@pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> None:
-    """Name each test's group behind an @, as pytest-xdist wants it; its own marker for that sets an attribute that
-    pytest 9.2 no longer reads."""
-    if not config.getoption("loadgroup", default=False):
-        return
+    """Mark what is of tests/e2e, and name each test's group behind an @, as pytest-xdist wants it; its own marker for
+    that sets an attribute that pytest 9.2 no longer reads."""
+    shared = config.getoption("loadgroup", default=False)
     for item in items:
         folder, *_ = item.path.relative_to(config.rootpath / "tests").parts
-        group = folder if folder in CLOUDS else item.path.stem
-        item._id = coerce_node_id(f"{item.nodeid}@{group}")
+        if folder == "e2e":
+            item.add_marker("e2e")
+        if shared:
+            group = folder if folder in CLOUDS else item.path.stem
+            item._id = coerce_node_id(f"{item.nodeid}@{group}")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

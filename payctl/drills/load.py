@@ -29,6 +29,8 @@ THREADS: Final = 24
 FIRST_PAUSE: Final = 0.2
 PAUSE_FACTOR: Final = 3
 LONGEST_PAUSE: Final = 5.0
+# Within so many seconds a forgetful client posts its payment once more.
+FORGETFUL_SECONDS: Final = 30.0
 # Seconds between looks at a payment that was accepted and is not settled yet (the API's Retry-After).
 LOOK_AGAIN: Final = 2.0
 
@@ -69,14 +71,16 @@ class Routes(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """`payments` at `rate` a second, their clients spread over the Regions `near`. `impatient` is the share of payments
-    that their client posts to two Regions at once; `patience` how long a client repeats after its first request;
-    `source` what is charged, where the processor needs one."""
+    that their client posts to two Regions at once, `forgetful` of those that it posts once more whatever it was told;
+    `patience` how long a client repeats after its first request; `source` what is charged, where the processor needs
+    one."""
 
     payments: int
     rate: float
     near: tuple[str, ...]
     prefix: str
     impatient: float = 0.0
+    forgetful: float = 0.0
     patience: float = 60.0
     seed: int = 0
     source: str = ""
@@ -149,6 +153,8 @@ class Load:
             self._plan(payment, payment.due, "POST")
             if self._dice.random() < self.plan.impatient:
                 self._plan(payment, payment.due, "POST", detour=1)
+            if self._dice.random() < self.plan.forgetful:
+                self._plan(payment, payment.due + self._dice.uniform(0, FORGETFUL_SECONDS), "POST", detour=1)
         self._began = time.monotonic()
         for thread in self._threads:
             thread.start()

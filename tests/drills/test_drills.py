@@ -10,6 +10,8 @@ from tests.drills import browser
 from tests.drills.support import REGIONS, Site
 from tests.drills.test_report import figures
 
+pytestmark = pytest.mark.evidence  # each is a load of half a minute
+
 SMALL = ("--payments", "150", "--rate", "15", "--window", "4s", "--hurry")
 # Half of the clients post to two Regions at once: where a Region is cut off, both may take it.
 PARTITION = ("--payments", "120", "--rate", "10", "--window", "8s", "--impatient", "0.5", "--hurry")
@@ -39,7 +41,6 @@ def test_fault_09_a_region_lost_under_load_loses_nothing_and_charges_nothing_twi
     }
 
 
-@pytest.mark.evidence  # half a minute, and the simulator has partitions by the thousand
 def test_fault_10_a_partition_charges_nothing_twice(site: Site) -> None:
     code, told = site.drill("partition", *PARTITION)
     assert passed(told), told["verdict"]["failures"]
@@ -47,7 +48,6 @@ def test_fault_10_a_partition_charges_nothing_twice(site: Site) -> None:
     assert told["verdict"]["client_errors"] > 0, "the cut was never felt"
 
 
-@pytest.mark.evidence
 def test_the_drill_has_teeth(broken_site: Site) -> None:
     """The same partition charges twice where a conditional write on the global table says who may charge."""
     code, told = broken_site.drill("partition", *PARTITION, "--wait", "5s")

@@ -22,6 +22,8 @@ from tests.drills.test_drills import SMALL, passed
 from tests.localcloud.conftest import eventually
 from tests.payments.memory import HOME, World
 
+pytestmark = pytest.mark.evidence  # each is a load of its own
+
 QUIET_SECONDS = 60
 # What was written under a lag arrives that late, also where the lag ends before: long enough to look meanwhile.
 LAG_SECONDS = 10
@@ -62,7 +64,6 @@ def test_fault_05_no_time_is_left_once_the_charge_is_claimed(
     assert ("attempt" in world.cells[HOME]["TXN005"]) is not released or ends is State.FINAL
 
 
-@pytest.mark.evidence
 def test_fault_07_one_region_s_dynamodb_throttles_and_fails(site: Site) -> None:
     code, told = site.drill("brownout", *SMALL)
     assert passed(told), told["verdict"]["failures"]
@@ -70,7 +71,6 @@ def test_fault_07_one_region_s_dynamodb_throttles_and_fails(site: Site) -> None:
     assert told["verdict"]["unknown"] == 0, told["verdict"]
 
 
-@pytest.mark.evidence
 def test_fault_20_a_deployment_amid_traffic_loses_nothing(site: Site) -> None:
     """Region after Region gets new code while payments go on: old and new sign one another's cells."""
     (site.folder / "lambda").unlink()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from payctl.drills import load as load_module
 from payctl.drills.client_log import REFUSED, ClientLog
 from payctl.drills.load import Load, Plan
 from payctl.drills.routing import Router
@@ -119,6 +120,15 @@ def test_impatient_clients_post_to_two_regions_at_once() -> None:
         "T1ax-000001": {"b", "c"},
         "T1ax-000002": {"c", "a"},
     }
+
+
+def test_forgetful_clients_post_once_more_whatever_they_were_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load_module, "FORGETFUL_SECONDS", 0.5)
+    record, api = run(lambda *asked: answer(422, {}) if asked[2] else SETTLED, forgetful=1.0, payments=3)
+    assert list(api.asked.values()) == [[("POST", first), ("POST", then)] for first, then in ("ab", "bc", "ca")]
+    assert record.summary()["answers"] == {"201": 3, "422": 3}
+    assert record.summary()["outcomes"] == {"SETTLED": 3}
+    assert max(each.at for each in record.answers) > 0.1
 
 
 def test_payments_are_made_at_the_rate() -> None:

@@ -13,6 +13,8 @@ from stacksets.progress import Silent
 from tests.e2e import support
 from tests.payctl.acceptance.plants import PLANTS
 
+pytestmark = pytest.mark.evidence  # `make accept` shows them all
+
 SAMPLE = ("health-everywhere", "replay", "absent-cause")
 
 

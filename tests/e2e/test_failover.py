@@ -123,6 +123,7 @@ def test_fault_14_an_event_delivered_twice_is_processed_once(psp: Environment, p
     assert psp.charges(payment) == 1
 
 
+@pytest.mark.evidence
 def test_a_region_that_cannot_process_hands_over_to_the_next(dev: Environment, payment: str) -> None:
     home, standby, last = REGIONS
     with broken(dev, [home]):

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from payments.backlog import PAGE
 
 from tests.e2e.support import REGIONS, Environment, decisions, eventually
@@ -9,6 +10,7 @@ from tests.e2e.support import REGIONS, Environment, decisions, eventually
 THIRD = REGIONS[2]
 
 
+@pytest.mark.evidence
 def test_crowded_shards_are_shared_with_a_helper(dev: Environment) -> None:
     """Cells of which nothing is known but that they are due: one that is looked at is due again later."""
     dynamodb, table = dev.client("dynamodb", THIRD), f"payment-register-{THIRD}-dev"

@@ -187,6 +187,7 @@ def test_executions_bring_payments_of_no_merchant(shops: Environment, payment: s
     assert json.loads(run({"transactionId": f"shop:{payment}"})["output"])["transactionId"] == f"shop:{payment}"
 
 
+@pytest.mark.evidence
 def test_a_role_that_is_added_is_let_in_at_the_next_deployment(shops: Environment, payment: str) -> None:
     newcomer = session(shops, "newcomer")
     assert shops.pay(payment, sign_as=newcomer).status == 403

@@ -10,8 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
+
 from localcloud.client import ACCOUNT
 from tests.e2e.support import MOMENT, REGIONS, ROOT, Environment, eventually, program
+
+pytestmark = pytest.mark.evidence  # clocks that are waited for
 
 HOME, SECOND, THIRD = REGIONS
 PENDING_SECONDS = 30  # a payment that was tried is not called in doubt before

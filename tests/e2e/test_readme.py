@@ -70,6 +70,7 @@ def test_every_make_target_with_help_is_phony() -> None:
     assert targets <= phony
 
 
+@pytest.mark.evidence
 def test_make_demo_runs_and_shows_the_payment_in_three_regions() -> None:
     done = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -97,6 +98,7 @@ def test_fresh_environment_has_no_alarm_of_the_busy_one_beside_it(dev: Environme
         queue.purge_queue(QueueUrl=letters)
 
 
+@pytest.mark.evidence
 def test_the_payctl_and_aws_commands_of_the_readme_run_beside_another_environment(
     dev: Environment, second: Environment
 ) -> None:

@@ -89,6 +89,7 @@ def test_a_key_that_was_to_be_deleted_can_be_saved(dev: Environment) -> None:
     assert keys.describe_key(**key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
+@pytest.mark.evidence
 def test_this_run_proves_every_right(request: pytest.FixtureRequest, dev: Environment, cloud: LocalCloud) -> None:
     """What the file of recorded decisions says is still what happens."""
     folder = {item.path.name for item in request.session.items if item.path.parent == request.path.parent}

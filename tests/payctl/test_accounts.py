@@ -181,6 +181,7 @@ def test_requests_to_the_api_are_signed_by_the_target_account(project: Project) 
     assert cloud.target_client("sts", HOME).get_caller_identity()["Account"] == TARGET
 
 
+@pytest.mark.evidence
 def test_roles_that_exist_already_are_used_and_none_are_made(
     two_accounts: localcloud.LocalCloud, project: Project
 ) -> None:

@@ -134,6 +134,7 @@ def test_internet_is_asked_on_aws(
     assert check.ok is ok, check
 
 
+@pytest.mark.evidence
 def test_certificate_that_waits_is_explained_with_the_way_to_end_it(
     project: Project, aws: Aws, undelegated: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -131,6 +131,7 @@ def _names(environment: Environment, name: str, region: str) -> list[tuple[str, 
     return [each for each in found if each[0] != "AWS::ApiGateway::RestApi"]  # whose names need not differ
 
 
+@pytest.mark.evidence
 def test_preflight_finds_every_name_that_is_taken(project: Project, aws: Aws) -> None:
     """All that has a name in the templates is there already in one Region, and is not this environment's."""
     for template in ("regional", "global"):

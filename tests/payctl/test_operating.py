@@ -302,6 +302,7 @@ def test_register_that_lost_its_memory_is_taught_every_payment(live: Project, aw
     assert "lost" not in barred.get("Item", {}), "it is asked again"
 
 
+@pytest.mark.evidence
 def test_destroy_finishes_what_is_open_and_removes_everything(live: Project) -> None:
     """The last test: the janitors are called, for their schedules are off."""
     post(live, "OPEN", THIRD)

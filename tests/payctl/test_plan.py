@@ -103,6 +103,7 @@ def test_refused_change_set_falls_back_to_comparing_and_says_so(
     assert found.exit_code == 2
 
 
+@pytest.mark.evidence
 def test_tag_and_retention_fit_a_screen(project: Project) -> None:
     """The real templates: a line a resource with old and new value, one for all that get the tag alone."""
     project.real()

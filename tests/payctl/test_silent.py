@@ -42,6 +42,7 @@ def test_another_region_than_home_is_named(project: Project, cloud: localcloud.L
             environment.api_outputs[SECOND]
 
 
+@pytest.mark.evidence
 def test_without_home_the_environment_is_found_by_its_stacks(
     project: Project, cloud: localcloud.LocalCloud, aws: Aws
 ) -> None:

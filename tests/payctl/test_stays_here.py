@@ -78,6 +78,7 @@ def run(project: Project, commands: Iterable[Sequence[str]], environ: dict[str, 
     return told["ends"], told["outside"]
 
 
+@pytest.mark.evidence
 def test_local_commands_reach_nothing_but_this_machine(project: Project, hostile: dict[str, str]) -> None:
     """All of them, one after the other, where every variable and the profile lead elsewhere."""
     ends, outside = run(project, [[*name.split(), *ARGUMENTS.get(name, [])] for name in NAMES], hostile)

@@ -77,13 +77,19 @@ class Site:
         )
 
     def under_load(self, change: Callable[[], None], *, seconds: float) -> Verdict:
-        """Change the environment while clients pay, some of them in two Regions at once; what came of the payments.
+        """Change the environment while clients pay, some of them in two Regions at once, some once more later; what
+        came of the payments.
 
         The load goes on after the change, which it is long enough for.
         """
         environment = self.environment()
         plan = Plan(
-            payments=round(RATE * seconds), rate=RATE, near=environment.regions, prefix=new_prefix("U"), impatient=0.3
+            payments=round(RATE * seconds),
+            rate=RATE,
+            near=environment.regions,
+            prefix=new_prefix("U"),
+            impatient=0.3,
+            forgetful=0.3,
         )
         with started(environment, plan) as load:
             time.sleep(3)
