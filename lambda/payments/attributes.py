@@ -1,5 +1,6 @@
 """Between plain values and DynamoDB's JSON."""
 
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
@@ -7,6 +8,7 @@ from typing import Any, Final
 
 from payments.protocol.ports import Action, Plain
 
+ENCODE: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 NAMES: Final = ("hash", "result", "Timestamp", "Status", "Region")
 """The attributes whose names are reserved words: written with # in the expressions."""
 
@@ -25,6 +27,13 @@ def typed(value: Plain) -> dict[str, str]:
         if isinstance(value, str)
         else {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
     )
+
+
+def typed_text(value: Plain) -> str:
+    """The same as JSON, in a fraction of the time."""
+    if isinstance(value, str):
+        return f'{{"S":{ENCODE(value)}}}'
+    return f'{{"N":"{format(value, "f") if isinstance(value, Decimal) else value}"}}'
 
 
 def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:

@@ -19,6 +19,7 @@ from functools import lru_cache
 from http.client import HTTPException
 from typing import Any, Final, NamedTuple, TypeVar
 
+from payments.attributes import ENCODE
 from payments.http import Flight, Host, HttpRequest, Reply
 
 TARGETS: Final = {
@@ -27,7 +28,7 @@ TARGETS: Final = {
     "events": ("AWSEvents", "application/x-amz-json-1.1"),
     "secretsmanager": ("secretsmanager", "application/x-amz-json-1.1"),
 }
-ENCODE: Final = json.JSONEncoder(separators=(",", ":")).encode
+DECODE: Final = json.JSONDecoder().decode
 
 
 class AwsError(Exception):
@@ -116,15 +117,17 @@ class Aws:
         """One JSON call, in this thread. Raises AwsError."""
         return run(self.calling(service, region, action, fields))
 
-    def calling(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> Exchange[dict[str, Any]]:
-        """One JSON call. Raises AwsError."""
+    def calling(
+        self, service: str, region: str, action: str, fields: Mapping[str, Any] | str
+    ) -> Exchange[dict[str, Any]]:
+        """One JSON call. `fields` may be JSON already. Raises AwsError."""
         prefix, media_type = TARGETS[service]
-        body = ENCODE(fields).encode()
+        body = (fields if isinstance(fields, str) else ENCODE(fields)).encode()
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
         url = self._url(service, region)
         reply = yield self._signed(service, region, url, HttpRequest("POST", "/", headers, body))
         try:
-            answer: dict[str, Any] = json.loads(reply.body.decode())
+            answer: dict[str, Any] = DECODE(reply.body.decode())
         except ValueError:  # cut off in its headers, or something between us and the service answered
             raise AwsError(str(reply.status)) from None
         if reply.status == 200:
@@ -168,8 +171,8 @@ class Aws:
         # Each Region its own connections, also where all share one endpoint.
         with self._lock:
             host = self._hosts.get(f"{region} {url}") or self._hosts.setdefault(f"{region} {url}", Host(url))
-        signed = sign(self.credentials, service, region, host, request)
-        return Sending(host, request._replace(headers=signed))
+        method, path, _, body = request
+        return Sending(host, HttpRequest(method, path, sign(self.credentials, service, region, host, request), body))
 
 
 def sign(
@@ -189,9 +192,8 @@ def sign(
         headers["x-amz-content-sha256"] = payload
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
-    names = sorted(headers)
-    signed_headers = ";".join(names)
-    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    names, signed_headers = in_order(tuple(headers))
+    lines = "".join([f"{name}:{headers[name]}\n" for name in names])
     canonical = f"{request.method}\n{host.path}{request.path}\n\n{lines}\n{signed_headers}\n{payload}"
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
@@ -200,6 +202,13 @@ def sign(
         f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={signed_headers}, Signature={signature}"
     )
     return headers
+
+
+@lru_cache(maxsize=16)
+def in_order(names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
+    """Names of headers as they are signed, and as they are listed."""
+    names = tuple(sorted(names))
+    return names, ";".join(names)
 
 
 @lru_cache(maxsize=2)

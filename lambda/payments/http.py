@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 IDLE_SECONDS = 50
@@ -31,11 +31,17 @@ class HttpRequest(NamedTuple):
     body: bytes = b""
 
 
+class Headers(Protocol):
+    """Those of an answer, found by their names in any case."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
 class Reply(NamedTuple):
     """A whole HTTP answer."""
 
     status: int
-    headers: Mapping[str, str]
+    headers: Headers
     body: bytes
 
 
@@ -123,7 +129,7 @@ class Flight:
         """Wait for the answer. Raises OSError or HTTPException."""
         try:
             answer = self._connection.getresponse()
-            reply = Reply(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
+            reply = Reply(answer.status, answer.headers, answer.read())
         except BaseException:
             self._connection.close()
             raise

@@ -9,9 +9,10 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
-from payments.attributes import names_in, plain, typed
+from payments.attributes import ENCODE, names_in, plain, typed_text
 from payments.aws import Aws, AwsError, Exchange, finish, run
 from payments.members import UNHEARD_SECONDS, Members
 from payments.processors import Processor, adapter
@@ -235,23 +236,12 @@ class Driver:
     def _updating(
         self, region: str, table: str, key: str, action: Action, values: Mapping[str, Plain]
     ) -> Exchange[Answer]:
-        fields: dict[str, Any] = {
-            "TableName": table,
-            "Key": {"TransactionId": {"S": key}},
-            "UpdateExpression": action.update,
-            "ConditionExpression": action.condition,
-            "ReturnValues": "ALL_NEW",
-            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
-        }
-        if self.count_capacity:
-            fields["ReturnConsumedCapacity"] = "INDEXES"
-        names = names_in(action)
-        if names:  # DynamoDB refuses both when empty
-            fields["ExpressionAttributeNames"] = names
-        if values:
-            fields["ExpressionAttributeValues"] = {f":{name}": typed(value) for name, value in values.items()}
+        text = f'{statement(table, action, self.count_capacity)},"Key":{{"TransactionId":{typed_text(key)}}}'
+        if values:  # DynamoDB refuses it when empty
+            given = ",".join([f'":{name}":{typed_text(value)}' for name, value in values.items()])
+            text += f',"ExpressionAttributeValues":{{{given}}}'
         try:
-            answer = yield from self.aws.calling("dynamodb", region, "UpdateItem", fields)
+            answer = yield from self.aws.calling("dynamodb", region, "UpdateItem", text + "}")
         except AwsError as error:
             if error.code != "ConditionalCheckFailedException":
                 raise
@@ -315,6 +305,23 @@ class Driver:
         fields = {"TableName": self.settings.register(self.settings.region)}
         answer = self.aws.call("dynamodb", self.settings.region, "DescribeTable", fields)
         return str(answer["Table"]["TableId"])
+
+
+@lru_cache(64)
+def statement(table: str, action: Action, count_capacity: bool) -> str:
+    """The JSON that all updates of a table by an action begin with: most of what there is to encode."""
+    fields: dict[str, Any] = {
+        "TableName": table,
+        "UpdateExpression": action.update,
+        "ConditionExpression": action.condition,
+        "ReturnValues": "ALL_NEW",
+        "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+    }
+    if names := names_in(action):  # DynamoDB refuses it when empty
+        fields["ExpressionAttributeNames"] = names
+    if count_capacity:
+        fields["ReturnConsumedCapacity"] = "INDEXES"
+    return ENCODE(fields)[:-1]
 
 
 def reserved_of(request: Request) -> float:

@@ -55,7 +55,9 @@ class Rejoined:
 class Noted(Aws):
     """AWS as the functions' code calls it; what changes anything is noted first."""
 
-    def calling(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> Exchange[dict[str, Any]]:
+    def calling(
+        self, service: str, region: str, action: str, fields: Mapping[str, Any] | str
+    ) -> Exchange[dict[str, Any]]:
         JOURNAL.ask(action, region)
         return super().calling(service, region, action, fields)
 

@@ -29,7 +29,7 @@ MUTANTS = (
     Mutant(
         "refusal_without_item",
         "a refused write does not show what is there",
-        (Edit(store.Driver._updating, '"ALL_OLD"', '"NONE"'),),
+        (Edit(store.statement, '"ALL_OLD"', '"NONE"'),),
         PROCESSOR,
     ),
     Mutant(
@@ -41,7 +41,7 @@ MUTANTS = (
     Mutant(
         "empty_answers",
         "an answer that ends within its headers is taken for one without an item (an earlier version)",
-        (Edit(Aws.calling, "json.loads(reply.body.decode())", 'json.loads(reply.body.decode() or "{}")'),),
+        (Edit(Aws.calling, "DECODE(reply.body.decode())", 'json.loads(reply.body.decode() or "{}")'),),
         LOSSY,
     ),
     Mutant(
