@@ -4,6 +4,7 @@ Importing botocore and creating its clients costs most of a cold start (`make be
 functions need only a few JSON calls and one PUT, with timeouts of their own and no retries.
 """
 
+import select
 import ssl
 import threading
 import time
@@ -16,6 +17,10 @@ from urllib.parse import urlsplit
 
 IDLE_SECONDS = 50
 """A connection that was idle for longer is not used: services close those, and a frozen function does not notice."""
+LEFT_SECONDS = 10
+"""An answer that nobody waits for and that is not there by then will hardly come."""
+BEGUN_SECONDS = 0.05
+"""For the rest of such an answer, which holds up somebody else's request."""
 
 
 class NotSentError(OSError):
@@ -54,6 +59,7 @@ class Host:
         self.name = parts.netloc
         self.path = parts.path.rstrip("/")
         self._idle: list[tuple[float, HTTPConnection]] = []
+        self._left: list[tuple[float, Flight]] = []
         self._lock = threading.Lock()
 
     def send(self, request: HttpRequest, *, connect: float = 1.0, read: float = 1.0, again: bool = True) -> Reply:
@@ -79,6 +85,12 @@ class Host:
         with self._lock:
             self._idle.append((time.monotonic(), connection))
 
+    def leave(self, flight: "Flight") -> None:
+        """Nobody waits for this answer. Whoever needs a connection next reads it, if it is there by then: no thread
+        does, which a frozen function would stop."""
+        with self._lock:
+            self._left.append((time.monotonic(), flight))
+
     def _connect(self, timeout: float) -> HTTPConnection:
         connection = (
             HTTPSConnection(self.name, timeout=timeout, context=tls_context())
@@ -103,6 +115,8 @@ class Host:
 
     def _kept(self) -> HTTPConnection | None:
         """A kept connection that was used recently."""
+        if self._left and not self._idle:
+            self._land()
         while True:
             with self._lock:
                 if not self._idle:
@@ -111,6 +125,21 @@ class Host:
             if time.monotonic() - since < IDLE_SECONDS:
                 return connection
             connection.close()
+
+    def _land(self) -> None:
+        """Keep the connections whose answers have come, and close those whose answers will not."""
+        with self._lock:
+            left, self._left = self._left, []
+        now = time.monotonic()
+        for since, flight in left:
+            if now - since > LEFT_SECONDS:
+                flight.close()
+            elif flight.ready():
+                with suppress(OSError, HTTPException):
+                    flight.land(BEGUN_SECONDS)
+            else:
+                with self._lock:
+                    self._left.append((since, flight))
 
 
 class Flight:
@@ -125,9 +154,21 @@ class Flight:
         """The descriptor that becomes readable when the answer begins."""
         return self._connection.sock.fileno()
 
-    def land(self) -> Reply:
-        """Wait for the answer. Raises OSError or HTTPException."""
+    def ready(self) -> bool:
+        """Whether the answer has begun to come, or the connection has ended."""
+        poll = select.poll()
+        poll.register(self.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def close(self) -> None:
+        """Give the answer up."""
+        self._connection.close()
+
+    def land(self, read: float = 0.0) -> Reply:
+        """Wait for the answer; `read`: not with the limit that it was sent with. Raises OSError or HTTPException."""
         try:
+            if read:
+                self._connection.sock.settimeout(read)
             answer = self._connection.getresponse()
             reply = Reply(answer.status, answer.headers, answer.read())
         except BaseException:

@@ -20,7 +20,7 @@ NextReply = tuple[int, Reply | Exception]
 
 
 class Replies:
-    """The replies to one batch. One that is not waited for is left to the workers, so that its connection is kept."""
+    """The replies to one batch."""
 
     def __init__(self, workers: Workers) -> None:
         self._workers = workers
@@ -53,13 +53,24 @@ class Replies:
                 self._delegate(index, sending.reply)
             except OSError:
                 return index, AwsError("NoAnswer")
-        self.leave()
+        self._delegate_all()
         try:
             return self._queue.get(timeout=seconds)
         except Empty:
             return None
 
     def leave(self) -> None:
+        """Wait for no more. What was sent is on its way; its connection is used again."""
+        for _, sending, flight in self._flights.values():
+            sending.host.leave(flight)
+        self._flights.clear()
+
+    @property
+    def sent(self) -> bool:
+        """Whether all requests have left that are not answered: none waits for a connection, or for a thread."""
+        return not self._delegated
+
+    def _delegate_all(self) -> None:
         """Have the workers wait for what was sent."""
         for index, sending, flight in self._flights.values():
             self._delegate(index, partial(sending.reply, flight))

@@ -8,7 +8,7 @@ knows what that means.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from payments.aws import Aws, AwsError, Exchange, finish, run
 from payments.members import UNHEARD_SECONDS, Members
 from payments.processors import Processor, adapter
 from payments.processors.common import Secret
-from payments.protocol.idempotency import ATTEMPT
+from payments.protocol.idempotency import ATTEMPT, OPEN, RESULT, VOTE
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
@@ -48,8 +48,12 @@ from payments.replies import Replies
 from payments.settings import Settings
 from payments.workers import Workers
 
+HASTY: Final = (OPEN, VOTE, RESULT)
+"""Of these, two that are done are a quorum: what counts is settled, whatever the third cell says. Where its request has
+left already it is not waited for, or each payment would take as long as the way to the farthest Region."""
 GRACE_SECONDS: Final = 0.2
-"""For the third Region: about the longest round trip between the three, so that it is only cut off when it is ill."""
+"""For the third Region elsewhere: about the longest round trip between the three, so that it is only cut off when it is
+ill."""
 OPERATOR_GRACE_SECONDS: Final = 1.0
 """The same for an operator, who may be far from all of them, with connections that have to be opened first: what two
 cells show may not be enough to close a payment that the third shows to be decided."""
@@ -139,18 +143,29 @@ class Driver:
             except StopIteration as end:  # nothing to send
                 answers[index] = end.value
         patience = min(until, time.monotonic() + CALL_SECONDS)
+        done = False
         while waiting:
-            next_reply = replies.next(max(0.0, patience - time.monotonic()))
+            next_reply = replies.next(0.0 if done else max(0.0, patience - time.monotonic()))
             if next_reply is None:
                 break
             index, reply = next_reply
             answers[index] = finish(waiting.pop(index), reply)
             if sum(map(good, answers)) == 2:
                 patience = min(patience, time.monotonic() + grace)
+                done = replies.sent and self._done(batch, answers)
         replies.leave()
-        for index in waiting:
+        for index in waiting if not done else ():
             self._silent(batch[index], "late")
         return answers
+
+    def _done(self, batch: Batch, answers: Sequence[Any]) -> bool:
+        """Whether two answers are enough, this Region's own among them: the third write is on its way, and what its
+        answer would tell is told by the cells to whoever looks next."""
+        return not self._operator and any(
+            isinstance(request, Update) and request.action in HASTY and request.region == self.settings.region
+            for request, answer in zip(batch, answers, strict=True)
+            if good(answer)
+        )
 
     def _look_if_doubtful(self, until: float) -> float:
         """Look at the registers if it is time. When to see to that again."""

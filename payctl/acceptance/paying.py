@@ -217,11 +217,11 @@ def _require_silent(site: Site, word: str) -> None:
 
 @check(
     "third-vote",
-    source="An estimate, from the round trips between us-east-1 and ap-southeast-1.",
+    source="What is sent before a function answers should arrive although Lambda freezes it: no page says so.",
     minutes=2,
 )
 def third_vote(site: Site) -> None:
-    """200 ms of grace after the second answer cover the third Region: nearly every cell has its vote."""
+    """The third Region is told although no answer of it is waited for: nearly every cell has its vote."""
     ids = site.sample()["ids"]
     missing = {region: sum("accepted" not in cell for cell in _voted(site, region, ids)) for region in site.regions}
     site.show(f"of {len(ids)} payments, cells without a vote: {missing}")

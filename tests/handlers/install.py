@@ -149,7 +149,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     (payments.rounds, "KEPT", 12),
     *((payments.runtime, name, PerProcess(vars(payments.runtime)[name])) for name in ("settings", "driver", "context")),
     (payments.runtime, "os", SimpleNamespace(urandom=urandom)),
-    (payments.replies, "select", SimpleNamespace(poll=Poll, POLLIN=1)),
+    *((module, "select", SimpleNamespace(poll=Poll, POLLIN=1)) for module in (payments.http, payments.replies)),
     (payments.http, "HTTPConnection", Connection),
     (payments.http, "HTTPSConnection", SecureConnection),
     (payments.http, "tls_context", lambda: None),

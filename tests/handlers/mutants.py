@@ -45,12 +45,6 @@ MUTANTS = (
         LOSSY,
     ),
     Mutant(
-        "receipt_twice_fails",
-        "a receipt that is there already counts as not written",
-        (Edit(Aws.putting, "reply.status in (200, 412)", "reply.status == 200"),),
-        LEDGER,
-    ),
-    Mutant(
         "hurried_operator",
         "an operator waits no longer for the third Region than a function (an earlier version)",
         (Edit(store.Driver.__init__, "OPERATOR_GRACE_SECONDS if operator else GRACE_SECONDS", "GRACE_SECONDS"),),

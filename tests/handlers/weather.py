@@ -110,10 +110,11 @@ class Weather:
         self.secrets += 1
         self.services.secret = f"secret-{self.secrets}"
         for region in REGIONS:
-            self.loop.after(self.dice.draw() * 20, self._copy, region, self.services.secret)
+            self.loop.after(self.dice.draw() * 20, self._copy, region)
 
-    def _copy(self, region: str, secret: str) -> None:
-        self.services.secrets[region] = secret
+    def _copy(self, region: str) -> None:
+        """The secret as it is by then: a copy never brings back an older one."""
+        self.services.secrets[region] = self.services.secret
 
     def deployment(self, region: str, _: str) -> None:
         """A Region is set up for the processor, or for the ledger."""

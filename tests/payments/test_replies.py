@@ -48,6 +48,23 @@ def test_the_third_region_gets_a_short_grace_only(site: Site, instead: Callable[
     assert fastest(driver, 201) < 2 * store.GRACE_SECONDS + 1  # a silent Region is given up after a second, twice
 
 
+def test_two_regions_answer_a_payment(site: Site, instead: Callable[..., Server]) -> None:
+    """The third is told, and not waited for: neither by the payment nor by a thread. Its connection is used again."""
+    third = instead(THIRD)
+    third.body = json.dumps({"Item": {"serves": {"S": THIRD}}}).encode()
+    driver = site.driver()
+    while len(driver.aws._hosts) < 3 or not all(host._idle for host in driver.aws._hosts.values()):
+        assert post(driver, new()).code == 201
+    requests, third.delay = third.requests, 0.3
+    assert fastest(driver, 201, times=6) < 0.3
+    eventually(lambda: third.requests == requests + 12)
+    host = driver.aws._hosts[f"{THIRD} {driver.aws._url('dynamodb', THIRD)}"]
+    eventually(lambda: all(flight.ready() for _, flight in host._left))
+    connections = third.connections
+    assert post(driver, new()).code == 201
+    assert third.connections == connections
+
+
 def test_an_operator_waits_longer_for_the_third_region(site: Site, instead: Callable[..., Server]) -> None:
     """Far from all, with connections that have to be opened first: two cells may not show what the third does."""
     instead(THIRD).delay = 2 * store.GRACE_SECONDS
@@ -62,7 +79,7 @@ def test_a_slow_region_keeps_its_connection(site: Site, instead: Callable[..., S
     assert read(driver).keys() == {HOME, SECOND}
     third.answering.set()
     host = driver.aws._hosts[f"{THIRD} {driver.aws._url('dynamodb', THIRD)}"]
-    eventually(lambda: host._idle)
+    eventually(lambda: all(flight.ready() for _, flight in host._left))
     assert len(read(driver)) == 3
     assert third.connections == before
 

@@ -212,7 +212,7 @@ def long_cell(site: Site) -> Iterator[None]:
 @contextmanager
 def janitors_off(site: Site) -> Iterator[None]:
     """Before their first minute: nothing schedules one."""
-    api, name = site.client("events", site.farthest), site.environment.names.janitor(site.farthest)
+    api, name = site.client("events", site.home), site.environment.names.janitor(site.home)
     api.disable_rule(Name=name)
     site.facts["deployed_at"] = time.time()
     try:
