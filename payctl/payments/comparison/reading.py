@@ -1,0 +1,218 @@
+"""Reads tables by segments and buckets by ranges into a store: in memory there is never more than a few pages."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, BinaryIO, Final
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payctl.advice import failure
+from payctl.environment import Environment
+from payctl.payments.books import PREFIX, SUFFIX
+from payctl.payments.comparison.store import Store
+from payctl.payments.tables import GONE
+from stacksets.errors import code_of
+
+SEGMENTS: Final = 4
+"""Of each table, read at once with those of the other tables."""
+READERS: Final = 8
+"""Pages of 1 MB that are in memory at once."""
+PART_BYTES: Final = 64 * 2**20
+"""What a segment puts into a file before the store takes it."""
+RANGE: Final = 20_000
+"""Receipts of a bucket that one reader lists, about."""
+RANGES: Final = 16
+READS: Final = {
+    "records": "TransactionId, #Status, Content, Amount, Currency",
+    "cells": "TransactionId, #result, due_at",
+}
+KINDS: Final = {"records": "table", "cells": "register"}
+
+
+class Reader:
+    """What is read of all Regions, and which of it is not there at all."""
+
+    def __init__(self, environment: Environment, store: Store, *, prefix: str = "") -> None:
+        """`prefix`: of the ids whose receipts are listed."""
+        self.environment = environment
+        self.store = store
+        self.prefix = prefix
+        self.gone: set[tuple[str, str]] = set()
+        """Region, and "table", "register" or "bucket"."""
+        self._seen = 0
+        self._lock = threading.Lock()
+
+    def tables(self) -> None:
+        """Scan every table. Raises ToolError."""
+        events = [self.environment.cloud.dynamodb(region).meta.events for region in self.environment.regions]
+        for each in events:
+            each.register("before-parse.dynamodb.Scan", _keep_body, unique_id="payctl-body")
+        try:
+            self._all(
+                lambda region, table, part: self._unless_gone(region, table, lambda: self._scan(region, table, part)),
+                [(r, t, part) for part in range(SEGMENTS) for r in self.environment.regions for t in READS],
+            )
+        finally:
+            for each in events:
+                each.unregister("before-parse.dynamodb.Scan", unique_id="payctl-body")
+
+    def buckets(self) -> None:
+        """List every bucket, in ranges between payments that are known by now. Raises ToolError."""
+        (count,) = self.store.run("SELECT count(*) // (SELECT count(*) FROM regions) FROM records")[0]
+        pieces = min(RANGES, count // RANGE + 1)
+        bounds = [
+            self.store.run("SELECT quantile_disc(payment, ?) FROM records", [n / pieces])[0][0]
+            for n in range(1, pieces)
+        ]
+        marks = ["", *(PREFIX + bound for bound in bounds), ""]
+        self._all(
+            lambda region, *mark: self._unless_gone(region, "bucket", lambda: self._list(region, *mark)),
+            [(region, *between) for between in pairwise(marks) for region in self.environment.regions],
+        )
+        self.store.drop_deleted()
+
+    def contents(self) -> None:
+        """Read the receipts that have versions with different ETags."""
+        suspects = (
+            "SELECT region, payment, min(version) FROM receipts WHERE (payment, region) IN "
+            "(SELECT (payment, region) FROM receipts GROUP BY payment, region HAVING min(etag) <> max(etag)) "
+            "GROUP BY region, payment, etag"
+        )
+        for some in self.store.rows(suspects):
+            digests = self._all(self._digest, some)
+            rows = [(payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True)]
+            for row in rows:
+                self.store.run("INSERT INTO contents VALUES (?, ?, ?)", row)
+
+    def _digest(self, region: str, payment: str, version: str) -> str:
+        bucket, api = self.environment.names.receipts(region), self.environment.cloud.s3(region)
+        try:
+            body = api.get_object(Bucket=bucket, Key=f"{PREFIX}{payment}{SUFFIX}", VersionId=version)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise failure("read", f"a receipt in bucket {bucket}", error) from error
+        return sha256(body).hexdigest()
+
+    def _all(self, call: Callable[..., Any], work: list[Any]) -> list[Any]:
+        """Call for every piece of work, some at once; what is not begun is left where one fails."""
+        with ThreadPoolExecutor(READERS, thread_name_prefix="payctl") as pool:
+            try:
+                return list(pool.map(lambda piece: call(*piece), work))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _unless_gone(self, region: str, what: str, read: Callable[[], object]) -> None:
+        kind = KINDS.get(what, what)
+        try:
+            read()
+        except (ClientError, BotoCoreError) as error:
+            if not isinstance(error, ClientError) or code_of(error) not in GONE:
+                raise failure("read", f"the {kind} in {region}", error) from error
+            self.gone.add((region, kind))
+
+    def _scan(self, region: str, table: str, segment: int) -> None:
+        names = self.environment.names
+        name, reads = names.table if table == "records" else names.register(region), READS[table]
+        reserved = {word: word[1:] for word in reads.split(", ") if word.startswith("#")}
+        paginator = self.environment.cloud.dynamodb(region).get_paginator("scan")
+        pages = paginator.paginate(
+            TableName=name,
+            ProjectionExpression=reads,
+            ExpressionAttributeNames=reserved,
+            Segment=segment,
+            TotalSegments=SEGMENTS,
+        )
+        with self._parts(lambda file: self.store.load_pages(table, region, file)) as write:
+            for page in pages:
+                write(page["Body"])  # type: ignore[typeddict-item]  # added by _keep_body
+                self._count(region, page["Count"])
+
+    def _list(self, region: str, after: str, until: str) -> None:
+        """Versions of receipts whose keys come after one mark, up to another; "" is no mark."""
+        bucket, prefix = self.environment.names.receipts(region), PREFIX + self.prefix
+        paginator = self.environment.cloud.s3(region).get_paginator("list_object_versions")
+        start: Any = {"KeyMarker": after} if after else {}
+        pages = paginator.paginate(Bucket=bucket, Prefix=prefix, **start)
+        with self._parts(lambda file: self.store.load_versions(region, file)) as write:
+            for page in pages:
+                lines = [*map(_version, page.get("Versions", [])), *map(_deleted, page.get("DeleteMarkers", []))]
+                for key, line in lines:
+                    if line and (not until or key <= until):
+                        write(json.dumps(line).encode())
+                self._count(region, len(lines))
+                if until and any(key > until for key, _ in lines):
+                    break
+
+    def _count(self, region: str, number: int) -> None:
+        with self._lock:
+            self._seen += number
+            self.environment.report.line(region, "RUNNING", f"{self._seen} items and receipts of all Regions read")
+
+    @contextmanager
+    def _parts(self, load: Callable[[Path], None]) -> Iterator[Callable[[bytes], object]]:
+        """A function that writes a line; the file is given to `load` whenever it is large, and at last."""
+        part = _Part(self.store.folder, load)
+        try:
+            yield part.write
+            part.end()
+        finally:
+            part.remove()
+
+
+class _Part:
+    """A file of lines that is handed on as soon as it is large."""
+
+    def __init__(self, folder: Path, load: Callable[[Path], None]) -> None:
+        handle, name = mkstemp(dir=folder)
+        self._path = Path(name)
+        self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._load = load
+
+    def write(self, line: bytes) -> None:
+        self._file.write(line.replace(b"\n", b" ") + b"\n")
+        if self._file.tell() >= PART_BYTES:
+            self.end()
+
+    def end(self) -> None:
+        self._file.flush()
+        if self._file.tell():
+            self._load(self._path)
+            self._file.seek(0)
+            self._file.truncate()
+
+    def remove(self) -> None:
+        self._file.close()
+        self._path.unlink()
+
+
+def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Have a Scan's answer hold its body as it came, and no parsed items: parsing takes ten times as long as the
+    rest."""
+    body = response_dict["body"]
+    if response_dict["status_code"] == 200:
+        answer = json.loads(body)
+        answer.pop("Items", None)
+        response_dict["body"] = json.dumps(answer).encode()
+        customized_response_dict["Body"] = body
+
+
+def _version(version: Any) -> tuple[str, dict[str, Any] | None]:
+    written = int(version["LastModified"].timestamp())
+    line = {"etag": version["ETag"], "version": version["VersionId"], "written_at": written}
+    return version["Key"], {"payment": _payment(version["Key"]), **line}
+
+
+def _deleted(marker: Any) -> tuple[str, dict[str, Any] | None]:
+    return marker["Key"], {"payment": _payment(marker["Key"])} if marker["IsLatest"] else None
+
+
+def _payment(key: str) -> str:
+    return key.removeprefix(PREFIX).removesuffix(SUFFIX)
