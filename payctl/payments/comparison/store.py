@@ -29,14 +29,15 @@ ITEM: Final = {
     "cells": "TransactionId STRUCT(S VARCHAR), result STRUCT(S VARCHAR), due_at STRUCT(N VARCHAR)",
 }
 """What is read of an item, as DynamoDB writes it."""
-DIGEST: Final = "left(sha256({0}), 32)"
-MEMBER: Final = "CASE WHEN json_valid({0}) THEN json_extract_string({0}, '$.{1}') END"
+SAYS: Final = (
+    "CASE WHEN json_valid(text) THEN json_extract_string(text, ['$.status', '$.at', '$.rail', '$.reference']) END"
+)
 ROWS: Final = {
-    "records": "Item.Status.S, {digest}, TRY_CAST(Item.Amount.N AS DECIMAL(38, 4)), Item.Currency.S, "
-    "coalesce({rail}, ''), coalesce({reference}, ''), TRY_CAST({at} AS BIGINT)",
-    "cells": "{status}, {digest}, TRY_CAST({at} AS BIGINT), TRY_CAST(Item.due_at.N AS BIGINT)",
+    "records": "Item.Status.S, left(sha256(text), 32), TRY_CAST(Item.Amount.N AS DECIMAL(38, 4)), Item.Currency.S, "
+    "coalesce(says[3], ''), coalesce(says[4], ''), TRY_CAST(says[2] AS BIGINT)",
+    "cells": "says[1], left(sha256(text), 32), TRY_CAST(says[2] AS BIGINT), TRY_CAST(Item.due_at.N AS BIGINT)",
 }
-"""A row of each table after payment and Region."""
+"""A row of each table after payment and Region; `says` is what the result says."""
 TEXT: Final = {"records": "coalesce(Item.Content.S, '')", "cells": "Item.result.S"}
 
 
@@ -71,12 +72,11 @@ class Store:
         self._load(table, region, file, f"{{Item: 'STRUCT({ITEM[table]})'}}", "Item")
 
     def _load(self, table: str, region: str, file: Path, columns: str, item: str) -> None:
-        text = TEXT[table]
-        members = {name: MEMBER.format(text, name) for name in ("status", "rail", "reference", "at")}
-        row = ROWS[table].format(digest=DIGEST.format(text), **members)
+        items = f"SELECT {item} AS Item FROM read_json($file, format = 'newline_delimited', columns = {columns})"  # noqa: S608
+        texts = f"SELECT Item, {TEXT[table]} AS text FROM ({items})"  # noqa: S608 - our own
         self.run(
-            f"INSERT INTO {table} SELECT Item.TransactionId.S AS payment, $region, {row} "  # noqa: S608 - our own
-            f"FROM (SELECT {item} AS Item FROM read_json($file, format = 'newline_delimited', columns = {columns})) "
+            f"INSERT INTO {table} SELECT Item.TransactionId.S AS payment, $region, {ROWS[table]} "  # noqa: S608 - our own
+            f"FROM (SELECT Item, text, {SAYS} AS says FROM ({texts})) "
             f"WHERE NOT starts_with(payment, ':') AND {self.among}",
             {"region": region, "file": str(file)},
         )
