@@ -129,6 +129,9 @@ def run_reconcile(
         Path | None,
         typer.Option(help="The processor's own file of charges (CSV) to compare with.", exists=True, dir_okay=False),
     ] = None,
+    exported: Annotated[
+        bool, typer.Option("--export", help="Read the tables from point-in-time exports to S3, made now.")
+    ] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Keep what was compared, a DuckDB file, in .run/.")] = False,
     limit: Annotated[
         int, typer.Option(help="Findings to show, and open payments to ask about; all count.", min=1, max=100_000)
@@ -147,6 +150,7 @@ def run_reconcile(
             repair=repair,
             scope=reconcile.Scope(merchant=merchant, since=moment, sample=sample),
             processor_file=processor_file,
+            exported=exported,
             keep=keep,
             limit=limit,
         )

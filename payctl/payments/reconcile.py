@@ -89,11 +89,13 @@ def reconcile(
     repair: bool = False,
     scope: Scope = EVERYTHING,
     processor_file: Path | None = None,
+    exported: bool = False,
     keep: bool = False,
     limit: int = LIMIT,
 ) -> Reconciliation:
     """Read everything in every Region and compare it, or what is in `scope`; with the processor's own file, if there is
-    one. `repair` writes missing records and receipts. `keep`: the tables stay in the run folder. Raises ToolError.
+    one. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there. `keep`:
+    what was compared stays in the run folder. Raises ToolError.
 
     Reads whole tables: on a live environment, payments in progress show as open or missing for some seconds.
     """
@@ -101,7 +103,7 @@ def reconcile(
     with store.opened(name, keep=keep, among=scope.among) as books:
         if processor_file:
             charges.load(books, processor_file, environment.settings)
-        _read(environment, books, scope)
+        _read(environment, books, scope, exported=exported)
         environment.report.phase("Compare")
         if processor_file:
             charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
@@ -121,11 +123,14 @@ def reconcile(
     return Reconciliation(**found, books=str(store.kept(name)) if keep else "")
 
 
-def _read(environment: Environment, books: Store, scope: Scope) -> None:
+def _read(environment: Environment, books: Store, scope: Scope, *, exported: bool) -> None:
     environment.report.phase("Read records, registers, receipts and dead letters")
     reader = Reader(environment, books, prefix=scope.prefix)
     books.run("INSERT INTO regions SELECT unnest(?), true, true, true", [list(environment.regions)])
-    reader.tables()
+    if exported:
+        reader.exports()
+    else:
+        reader.tables()
     reader.buckets()
     for region, what in reader.gone:
         books.run(f"UPDATE regions SET has_{what} = false WHERE region = ?", [region])  # noqa: S608 - our own

@@ -260,6 +260,13 @@ def test_file_that_cannot_be_understood_is_refused_with_its_line(
         of_file(books, tmp_path, text)
 
 
+def test_what_the_database_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ToolError, match="broke off: Conversion Error"), store.opened("test", keep=False) as books:
+        books.run("SELECT 'x'::INTEGER")
+    assert list((tmp_path / ".run").iterdir()) == []
+
+
 def test_store_is_gone_unless_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for keep in (False, True):

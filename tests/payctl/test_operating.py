@@ -314,6 +314,25 @@ def aws_scan(project: Project) -> list[dict[str, str]]:
     ]
 
 
+def test_exports_to_s3_tell_the_same_as_the_tables(live: Project, aws: Aws) -> None:
+    post(live, "EXPORTED")
+    eventually(lambda: settled_books(live))
+    environment = live.environment()
+    table = {"TableName": environment.names.register(THIRD), "Key": {"TransactionId": {"S": "EXPORTED"}}}
+    cell = aws("dynamodb", THIRD).get_item(**table)["Item"]
+    aws("dynamodb", THIRD).put_item(
+        TableName=table["TableName"], Item={**cell, "due_shard": {"S": "0"}, "due_at": {"N": "1"}}
+    )
+    scanned = reconcile.reconcile(environment)
+    exported = reconcile.reconcile(environment, exported=True)
+    aws("dynamodb", THIRD).put_item(TableName=table["TableName"], Item=cell)
+    assert [(f.kind, f.payment) for f in scanned.findings] == [("overdue", "EXPORTED")]
+    assert [(f.kind, f.payment) for f in exported.findings] == [("overdue", "EXPORTED")]
+    assert exported.payments == scanned.payments
+    bucket = f"payment-artifacts-{THIRD}-{environment.cloud.account}"
+    assert "Contents" not in aws("s3", THIRD).list_objects_v2(Bucket=bucket, Prefix="exports/"), "they are removed"
+
+
 def test_a_part_is_compared_and_what_was_compared_can_be_kept(live: Project) -> None:
     post(live, "KEPT")
     eventually(lambda: settled_books(live))

@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.payments.books import PREFIX, SUFFIX
+from payctl.payments.comparison import exports
 from payctl.payments.comparison.store import Store
 from payctl.payments.tables import GONE
 from stacksets.errors import code_of
@@ -37,6 +38,7 @@ READS: Final = {
     "records": "TransactionId, #Status, Content, Amount, Currency",
     "cells": "TransactionId, #result, due_at",
 }
+ABSENT: Final = GONE | {"TableNotFoundException"}  # of an export
 KINDS: Final = {"records": "table", "cells": "register"}
 
 
@@ -60,6 +62,18 @@ class Reader:
                 lambda region, table, part: self._unless_gone(region, table, lambda: self._scan(region, table, part)),
                 [(r, t, part) for part in range(SEGMENTS) for r in self.environment.regions for t in READS],
             )
+
+    def exports(self) -> None:
+        """Have every table exported, all at once, and take the files. Raises ToolError."""
+
+        def take(region: str, table: str) -> None:
+            arn = exports.export(self.environment, region, self._name(region, table))
+            exports.load(self.environment, self.store, region, table, arn)
+
+        self._all(
+            lambda region, table: self._unless_gone(region, table, lambda: take(region, table)),
+            [(region, table) for region in self.environment.regions for table in READS],
+        )
 
     def buckets(self) -> None:
         """List every bucket, in ranges between payments that are known by now. Raises ToolError."""
@@ -112,17 +126,16 @@ class Reader:
         try:
             read()
         except (ClientError, BotoCoreError) as error:
-            if not isinstance(error, ClientError) or code_of(error) not in GONE:
+            if not isinstance(error, ClientError) or code_of(error) not in ABSENT:
                 raise failure("read", f"the {kind} in {region}", error) from error
             self.gone.add((region, kind))
 
     def _scan(self, region: str, table: str, segment: int) -> None:
-        names = self.environment.names
-        name, reads = names.table if table == "records" else names.register(region), READS[table]
+        reads = READS[table]
         reserved = {word: word[1:] for word in reads.split(", ") if word.startswith("#")}
         paginator = self.environment.cloud.dynamodb(region).get_paginator("scan")
         pages = paginator.paginate(
-            TableName=name,
+            TableName=self._name(region, table),
             ProjectionExpression=reads,
             ExpressionAttributeNames=reserved,
             Segment=segment,
@@ -132,6 +145,10 @@ class Reader:
             for page in pages:
                 write(page["Body"])  # type: ignore[typeddict-item]  # added by _keep_body
                 self._count(region, page["Count"])
+
+    def _name(self, region: str, table: str) -> str:
+        names = self.environment.names
+        return names.table if table == "records" else names.register(region)
 
     def _list(self, region: str, after: str, until: str) -> None:
         """Versions of receipts whose keys come after one mark, up to another; "" is no mark."""

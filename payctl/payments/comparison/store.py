@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from stacksets.errors import ToolError
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -22,6 +24,7 @@ MEMORY: Final = "400MB"
 """Of DuckDB; with what is read at once, a run stays well below 1 GB. What does not fit goes to the run folder."""
 THREADS: Final = 2
 AT_ONCE: Final = 1000  # rows
+ROOM: Final = "is the disk full? a million payments take about 1 GB there while they are compared"
 
 ITEM: Final = {
     "records": "TransactionId STRUCT(S VARCHAR), Status STRUCT(S VARCHAR), Content STRUCT(S VARCHAR), "
@@ -121,10 +124,14 @@ def opened(name: str, *, keep: bool, among: str = "true") -> Iterator[Store]:
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
         }
-        with duckdb.connect(str(file), config=settings) as connection:
-            connection.execute("CREATE MACRO array_join(list, separator) AS array_to_string(list, separator)")
-            connection.execute((HERE / "tables.sql").read_text(encoding="utf-8"))
-            yield Store(connection, Path(folder), among)
+        try:
+            with duckdb.connect(str(file), config=settings) as connection:
+                connection.execute("CREATE MACRO array_join(list, separator) AS array_to_string(list, separator)")
+                connection.execute((HERE / "tables.sql").read_text(encoding="utf-8"))
+                yield Store(connection, Path(folder), among)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise ToolError(f"the comparison in {FOLDER}/ broke off: {reason}", remedy=ROOM) from error
         if keep:
             os.replace(file, kept(name))
 
