@@ -173,6 +173,20 @@ def test_question_is_one_that_athena_reads_and_says_what_it_asks(name: str) -> N
     assert "?" in text.partition("SELECT")[0]
 
 
+def test_questions_find_the_same_where_they_are_read_as_athena_would(books: Store) -> None:
+    for table, change in (("records", "content = 'other'"), ("cells", "due_at = 1"), ("charges", "amount = 1")):
+        books.run(f"UPDATE {table} SET {change} WHERE payment = 'B'")
+    books.run("DELETE FROM cells WHERE payment = 'C'")
+    books.run("DELETE FROM records WHERE payment = 'A' AND region = ?", [SECOND])
+    first = found(books)
+    books.run("DELETE FROM findings")
+    for question in ALL.values():
+        (read,) = sqlglot.transpile(question.read_text(), read="athena", write="duckdb")
+        books.run(f"INSERT INTO findings (kind, region, payment, detail, remedy) {read}")
+    assert [tuple(row[:4]) for row in books.run("SELECT * FROM findings ORDER BY ALL")] == first
+    assert len({kind for kind, *_ in first}) == 5
+
+
 def test_pages_and_exports_are_read_alike_and_a_registers_own_item_is_no_payment(books: Store, tmp_path: Path) -> None:
     result = '{\\"at\\":7,\\"rail\\":\\"ledger\\",\\"reference\\":\\"r\\",\\"status\\":\\"SETTLED\\"}'
     item = (
