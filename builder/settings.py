@@ -16,6 +16,7 @@ PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)", r
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
 PROCESSOR_KINDS = ("http", "stripe")
+FILE_FORMATS = ("auto", "columns", "stripe")
 STRIPE_KEY_HOURS = 24  # docs/processor.md, "Stripe"
 SHARDS = (16, 64)
 """Of the index of overdue cells. The janitor looks at as many as there may be."""
@@ -73,6 +74,20 @@ class Processor(NamedTuple):
     key_lifetime_hours: int = 24
 
 
+class ProcessorFile(NamedTuple):
+    """How the processor's own file, a CSV, is read by `payctl reconcile --processor-file`: names of its columns. `only`
+    is COLUMN=VALUE: other lines are no charges."""
+
+    format: str = "auto"
+    payment: str = ""
+    reference: str = "reference"
+    amount: str = "amount"
+    currency: str = "currency"
+    charged_at: str = ""
+    minor_units: bool = False
+    only: str = ""
+
+
 class Functions(NamedTuple):
     """Memory (MB) and time-outs (seconds) of the functions of a Region."""
 
@@ -123,6 +138,7 @@ class Settings(NamedTuple):
     limits: Limits = Limits()
     options: Options = Options()
     processor: Processor = Processor()
+    processor_file: ProcessorFile = ProcessorFile()
     domain: Domain = Domain()
     functions: Functions = Functions()
     janitor: Janitor = Janitor()
@@ -142,6 +158,7 @@ TABLES: Mapping[str, Any] = {
     "limits": Limits,
     "options": Options,
     "processor": Processor,
+    "processor_file": ProcessorFile,
     "domain": Domain,
     "functions": Functions,
     "janitor": Janitor,
@@ -308,6 +325,22 @@ def _check(settings: Settings) -> None:
         (
             processor.kind != "stripe" or processor.key_lifetime_hours <= STRIPE_KEY_HOURS,
             f"processor.key_lifetime_hours must be at most {STRIPE_KEY_HOURS}: Stripe keeps a key no longer",
+        ),
+        (
+            settings.processor_file.format in FILE_FORMATS,
+            f"processor_file.format must be one of {', '.join(FILE_FORMATS)}",
+        ),
+        (
+            bool(settings.processor_file.payment or settings.processor_file.reference),
+            "processor_file.payment or processor_file.reference must name the column that says which payment it is",
+        ),
+        (
+            bool(settings.processor_file.amount and settings.processor_file.currency),
+            "processor_file.amount and processor_file.currency must each name a column",
+        ),
+        (
+            not settings.processor_file.only or settings.processor_file.only.partition("=")[1],
+            "processor_file.only must be COLUMN=VALUE",
         ),
         (bool(domain.name) == bool(domain.hosted_zone_id), "domain.name and domain.hosted_zone_id go together"),
         (

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from builder.settings import RANGES, RETENTION_DAYS, TABLES
+from builder.settings import FILE_FORMATS, RANGES, RETENTION_DAYS, TABLES
 
 FILE: Final = Path(__file__).parents[1] / "deployment.toml"
 LINE: Final = re.compile(r"^(?:# )?(\w+) = (.*?)\s+# (.*)$")
@@ -26,6 +26,10 @@ ALLOWED: Final = {
     "options.alert_email": "an e-mail address",
     "processor.url": "an address that begins with https://",
     "processor.secret_name": "the name of a secret",
+    **{f"processor_file.{name}": "the name of a column" for name in ("amount", "currency")},
+    **{f"processor_file.{name}": "the name of a column, or none" for name in ("payment", "reference", "charged_at")},
+    "processor_file.format": ", ".join(f'"{each}"' for each in FILE_FORMATS),
+    "processor_file.only": "none, or COLUMN=VALUE",
     "domain.name": "a domain name",
     "domain.hosted_zone_id": "the id of a public hosted zone",
     "domain.certificate_arns": "none, or one a Region",

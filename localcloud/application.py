@@ -15,6 +15,7 @@ from localcloud.gaps import (
     cloudwatch,
     dynamodb,
     eventbridge,
+    exports,
     iam,
     lambda_,
     logs,
@@ -45,7 +46,7 @@ def application(token: str) -> Application:
     iam.install(cloud)
     cloudformation.install(network)
     stacksets.install(cloud)
-    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, route53, s3, sns, stepfunctions):
+    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, exports, lambda_, logs, route53, s3, sns, stepfunctions):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)

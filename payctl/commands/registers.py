@@ -1,5 +1,6 @@
 """Commands that bring registers, records and workflows back to what they should be, and take a Region out meanwhile."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from payctl.payments.dead_letters import State
 from payctl.payments.pay import chosen
 from payctl.payments.registers import Registers
 from payctl.regions import service, switch
+from payctl.views import listing
 from stacksets.errors import ToolError
 
 app = typer.Typer()
@@ -119,14 +121,39 @@ def run_reconcile(
     *,
     repair: Annotated[bool, typer.Option("--repair", help="Write missing records and receipts.")] = False,
     merchant: OfMerchant = "",
+    since: Annotated[str, typer.Option(help="Only what changed since: 7d, 12h, or a date.", metavar="WHEN")] = "",
+    sample: Annotated[
+        float, typer.Option(help="Only this share of all payments, always the same ones.", min=0.0001, max=1)
+    ] = 1.0,
+    processor_file: Annotated[
+        Path | None,
+        typer.Option(help="The processor's own file of charges (CSV) to compare with.", exists=True, dir_okay=False),
+    ] = None,
+    exported: Annotated[
+        bool, typer.Option("--export", help="Read the tables from point-in-time exports to S3, made now.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Keep what was compared, a DuckDB file, in .run/.")] = False,
+    limit: Annotated[
+        int, typer.Option(help="Findings to show, and open payments to ask about; all count.", min=1, max=100_000)
+    ] = reconcile.LIMIT,
 ) -> None:
-    """Compare records, registers, receipts and dead letters of all Regions. Exit code 2 on findings.
+    """Compare records, registers, receipts and dead letters of all Regions, and the processor's file. Exit code 2 on
+    findings.
 
-    Example: `payctl reconcile --json`
+    Example: `payctl reconcile --json`, or `payctl reconcile --since 2d --processor-file charges.csv`
     """
+    moment = int(listing.seconds_at(since, datetime.now(UTC))) if since else 0
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
-        comparison = reconcile.reconcile(environment, repair=repair, merchant=merchant)
+        comparison = reconcile.reconcile(
+            environment,
+            repair=repair,
+            scope=reconcile.Scope(merchant=merchant, since=moment, sample=sample),
+            processor_file=processor_file,
+            exported=exported,
+            keep=keep,
+            limit=limit,
+        )
     run.answer(comparison, render.reconciliation)
     if not comparison.clean:
         raise typer.Exit(2)

@@ -1,146 +1,245 @@
-"""Compares the public records, registers, receipts and dead letters of all Regions."""
+"""Compares the public records, registers, receipts and dead letters of all Regions, and the processor's own file.
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+What is compared, and how, is SQL: payctl/payments/comparison/tables.sql, and one file a question beside it.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 from payments.protocol import record, values
 
+from payctl.cloud import together
 from payctl.environment import Environment
 from payctl.payments import dead_letters
-from payctl.payments.books import Books, Item, contents, read
-from payctl.payments.merchants import is_of
+from payctl.payments.books import Item, items
+from payctl.payments.comparison import charges, store
+from payctl.payments.comparison.reading import Reader
+from payctl.payments.comparison.store import Store
 from payctl.payments.parked import why
-from payctl.payments.registers import Registers
+from payctl.payments.registers import AT_ONCE, Registers
 
 ENDED: Final = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
+REPAIRABLE: Final = ("missing record", "missing receipt")
+LIMIT: Final = 1000
+"""Findings that are told one by one, and open payments that the registers are asked about; all are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that is not as it should be. `kind`: missing record, missing receipt, different, duplicate, unheld,
-    parked, open, dead letter."""
+    unshown, overdue, parked, open, dead letter; of the processor's file: charged, not settled; settled, not charged;
+    other amount; other reference; charged twice. `remedy`: the next step."""
 
     kind: str
     region: str
     payment: str
     detail: str
+    remedy: str = ""
     repaired: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciliation:
-    """All findings, and how much was looked at."""
+    """The first findings, how many there are of each kind, how many are left to do, and how much was looked at.
+    `books`: the DuckDB file that holds everything that was compared, "" where it was not kept."""
 
     payments: int
     findings: tuple[Finding, ...]
+    counts: dict[str, int]
+    left: int
+    books: str = ""
 
     @property
     def clean(self) -> bool:
         """Whether nothing is left to do."""
-        return all(finding.repaired for finding in self.findings)
+        return not self.left
 
 
-def reconcile(environment: Environment, *, repair: bool = False, merchant: str = "") -> Reconciliation:
-    """Read everything in every Region and compare it, or what is one merchant's. `repair` writes missing records and
-    receipts. Raises ToolError.
+class Scope(NamedTuple):
+    """Which payments are compared: one merchant's, those that changed `since` (seconds since 1970), a `sample` of all:
+    always the same ones of a share."""
+
+    merchant: str = ""
+    since: int = 0
+    sample: float = 1.0
+
+    @property
+    def prefix(self) -> str:
+        """How the ids begin."""
+        return values.kept_as("", self.merchant) if self.merchant else ""
+
+    @property
+    def among(self) -> str:
+        """The same in SQL, of the column `payment`, but for the moment."""
+        merchant = f"starts_with(payment, '{self.prefix}')" if self.prefix else "true"
+        if self.sample >= 1:
+            return merchant
+        return f"{merchant} AND substr(sha256(payment), 1, 8) < '{int(self.sample * 2**32):08x}'"
+
+
+EVERYTHING: Final = Scope()
+
+
+def reconcile(
+    environment: Environment,
+    *,
+    repair: bool = False,
+    scope: Scope = EVERYTHING,
+    processor_file: Path | None = None,
+    exported: bool = False,
+    keep: bool = False,
+    limit: int = LIMIT,
+) -> Reconciliation:
+    """Read everything in every Region and compare it, or what is in `scope`; with the processor's own file, if there is
+    one. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there. `keep`:
+    what was compared stays in the run folder. Raises ToolError.
 
     Reads whole tables: on a live environment, payments in progress show as open or missing for some seconds.
     """
+    name = f"books-{environment.settings.environment}"
+    with store.opened(name, keep=keep, among=scope.among) as books:
+        if processor_file:
+            charges.load(books, processor_file, environment.settings)
+        _read(environment, books, scope, exported=exported)
+        environment.report.phase("Compare")
+        if processor_file:
+            charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
+            for question in store.questions(store.QUESTIONS / "processor"):
+                books.ask(question)
+        _leave_out_before(books, scope.since)
+        for question in store.questions():
+            books.ask(question)
+        registers = Registers(environment)
+        _look_at_open(registers, books, limit)
+        if not scope.merchant:
+            _dead_letters(environment, books)
+        if repair:
+            environment.report.phase("Repair")
+            _repair(environment, registers, books)
+        found = _answer(books, limit)
+    return Reconciliation(**found, books=str(store.kept(name)) if keep else "")
+
+
+def _read(environment: Environment, books: Store, scope: Scope, *, exported: bool) -> None:
     environment.report.phase("Read records, registers, receipts and dead letters")
-    books = environment.cloud.everywhere(lambda region: _read(environment, region))
-    registers = Registers(environment)
-    everything = {payment for book in books.values() for payment in (*book.records, *book.cells, *book.receipts)}
-    payments = sorted(payment for payment in everything if is_of(payment, merchant))
-    findings = [
-        *(finding for payment in payments for finding in _compare(payment, books)),
-        *_duplicates(environment, books),
-        *_unfinished(registers, books),
-        *_dead_letters(environment),
-    ]
-    findings = [finding for finding in findings if is_of(finding.payment, merchant)]
-    if repair:
-        environment.report.phase("Repair")
-        findings = [_repair(registers, finding, books) for finding in findings]
-    return Reconciliation(payments=len(payments), findings=tuple(findings))
+    reader = Reader(environment, books, prefix=scope.prefix)
+    books.run("INSERT INTO regions SELECT unnest(?), true, true, true", [list(environment.regions)])
+    if exported:
+        reader.exports()
+    else:
+        reader.tables()
+    reader.buckets()
+    for region, what in reader.gone:
+        books.run(f"UPDATE regions SET has_{what} = false WHERE region = ?", [region])  # noqa: S608 - our own
+    reader.contents()
+    overdue = environment.settings.alarms.overdue_seconds
+    books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_at) FROM charges", [int(time.time()), overdue])
+    for region in environment.regions:
+        records, receipts = (
+            books.run(f"SELECT count(*) FROM {table} WHERE region = ?", [region])[0][0]  # noqa: S608 - our own
+            for table in ("records", "receipts")
+        )
+        environment.report.line(region, "COMPLETE", f"{records} records, {receipts} receipts")
 
 
-def _read(environment: Environment, region: str) -> Books:
-    books = read(environment, region)
-    environment.report.line(region, "COMPLETE", f"{len(books.records)} records, {len(books.receipts)} receipts")
-    return books
+def _leave_out_before(books: Store, since: int) -> None:
+    """Forget the payments of which nothing is as young as that."""
+    if not since:
+        return
+    books.run(
+        "CREATE TABLE recent AS SELECT payment FROM records WHERE decided_at >= $since "
+        "UNION SELECT payment FROM cells WHERE decided_at IS NULL OR decided_at >= $since "
+        "UNION SELECT payment FROM receipts WHERE written_at >= $since",
+        {"since": since},
+    )
+    for table in ("records", "cells", "receipts", "contents"):
+        books.run(f"DELETE FROM {table} WHERE payment NOT IN (SELECT payment FROM recent)")  # noqa: S608 - our own
 
 
-def _compare(payment: str, books: Mapping[str, Books]) -> Iterator[Finding]:
-    shown = {region: book.records[payment] for region, book in books.items() if payment in book.records}
-    texts = {str(item.get("Content")) for item in shown.values()}
-    if len(texts) > 1:
-        yield Finding(kind="different", region=", ".join(shown), payment=payment, detail="records differ by Region")
-    results = {str(b.cells[payment]["result"]) for b in books.values() if "result" in b.cells.get(payment, {})}
-    if len(results | texts) > 1 and len(texts) == 1:
-        yield Finding(kind="different", region=", ".join(books), payment=payment, detail="cells and record differ")
-    if shown:
-        yield from _copies(payment, shown, books)
-    for region, book in books.items():
-        if payment in book.receipts and not shown:
-            yield Finding(kind="different", region=region, payment=payment, detail="a receipt, but no record anywhere")
-
-
-def _copies(payment: str, shown: Mapping[str, Item], books: Mapping[str, Books]) -> Iterator[Finding]:
-    """A record belongs into every replica, its receipt into every bucket, and two cells must vouch for it."""
-    where = ", ".join(shown)
-    settled = next(iter(shown.values())).get("Status") == values.SETTLED
-    for region, book in books.items():
-        if region not in shown and "table" not in book.gone:
-            yield Finding(kind="missing record", region=region, payment=payment, detail=f"there in {where}")
-        if settled and payment not in book.receipts and "bucket" not in book.gone:
-            yield Finding(kind="missing receipt", region=region, payment=payment, detail="settled, without a receipt")
-    cells = sum(payment in book.cells for book in books.values())
-    if cells < 2:
-        yield Finding(kind="unheld", region=where, payment=payment, detail=f"held by {cells} of 3 registers")
-
-
-def _duplicates(environment: Environment, books: Mapping[str, Books]) -> Iterator[Finding]:
-    """Receipts with different contents. Several versions are no fault: a receipt that two Regions wrote is replicated
-    onto itself, with equal bytes."""
-    for region, book in books.items():
-        for payment, versions in book.receipts.items():
-            if len(versions) > 1 and (count := len(contents(environment, region, payment, versions))) > 1:
-                yield Finding(kind="duplicate", region=region, payment=payment, detail=f"{count} different receipts")
-
-
-def _unfinished(registers: Registers, books: Mapping[str, Books]) -> Iterator[Finding]:
-    """Payments that a register still has to finish: parked ones wait for somebody, open ones for a janitor."""
-    due = {payment for book in books.values() for payment, cell in book.cells.items() if "due_at" in cell}
-    for payment in sorted(due):
-        standing = registers.inspect(payment)
+def _look_at_open(registers: Registers, books: Store, limit: int) -> None:
+    """Payments that a register still has to finish: parked ones wait for somebody, open ones for a janitor. The tables
+    were read one after the other, so the registers are asked again."""
+    rows = books.run("SELECT payment FROM findings WHERE kind = 'open' ORDER BY payment LIMIT ?", [limit])
+    for standing in registers.standings([payment for (payment,) in rows]):
+        books.run("DELETE FROM findings WHERE kind = 'open' AND payment = ?", [standing.payment])
         if standing.status in ENDED:
             continue  # only the janitor's look at the replica is outstanding; a missing record is reported above
         region = standing.value.region if standing.value else ""
         kind = "parked" if standing.parked else "open"
         detail = why(standing) if standing.parked else standing.status
-        yield Finding(kind=kind, region=region, payment=payment, detail=detail)
+        remedy = "payctl parked tells what may be done" if standing.parked else "the janitors finish it within minutes"
+        _add(books, kind, region, standing.payment, detail, remedy)
 
 
-def _dead_letters(environment: Environment) -> Iterator[Finding]:
+def _dead_letters(environment: Environment, books: Store) -> None:
     counts = environment.cloud.everywhere(lambda region: dead_letters.count(environment, region))
     for region, count in counts.items():
         if count:
             detail = f"{count} messages: see payctl redrive --list"
-            yield Finding(kind="dead letter", region=region, payment="", detail=detail)
+            _add(books, "dead letter", region, "", detail, "payctl redrive, once the reason is gone")
 
 
-def _repair(registers: Registers, finding: Finding, books: Mapping[str, Books]) -> Finding:
-    """Write what is missing, the same bytes as elsewhere, by the functions' own conditional writes."""
-    if finding.kind not in ("missing record", "missing receipt"):
-        return finding
-    known = next(book.records[finding.payment] for book in books.values() if finding.payment in book.records)
-    intent, result = record.read_record(known)
-    make = record.publish if finding.kind == "missing record" else record.receipt
+def _add(books: Store, *row: str) -> None:
+    books.run("INSERT INTO findings (kind, region, payment, detail, remedy) VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _answer(books: Store, limit: int) -> dict[str, Any]:
+    everything = "SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts"
+    columns = "kind, region, payment, detail, remedy, repaired"
+    rows = books.run(f"SELECT {columns} FROM findings ORDER BY kind, payment, region LIMIT ?", [limit])  # noqa: S608
+    return {
+        "payments": books.run(f"SELECT count(*) FROM ({everything})")[0][0],  # noqa: S608 - our own
+        "findings": tuple(Finding(**dict(zip(columns.split(", "), row, strict=True))) for row in rows),
+        "counts": dict(books.run("SELECT kind, count(*) FROM findings GROUP BY kind ORDER BY kind")),
+        "left": books.run("SELECT count(*) FROM findings WHERE NOT repaired")[0][0],
+    }
+
+
+def _repair(environment: Environment, registers: Registers, books: Store) -> None:
+    """Write what is missing, the same bytes as elsewhere, by the functions' own conditional writes. Where records
+    differ, none is copied."""
+    query = (
+        "SELECT kind, region, payment FROM findings WHERE kind IN (?, ?) "
+        "AND payment NOT IN (SELECT payment FROM findings WHERE kind = 'different') ORDER BY payment"
+    )
+    for some in books.rows(query, REPAIRABLE):
+        known = _records(environment, books, sorted({payment for _, _, payment in some}))
+        write, repaired = partial(_write, registers, known), list[tuple[str, str, str]]()
+        for start in range(0, len(some), AT_ONCE):
+            done = together(write, some[start : start + AT_ONCE])
+            repaired += (row for row, written in done.items() if written)
+        for each in REPAIRABLE:
+            rows = [(region, payment) for kind, region, payment in repaired if kind == each]
+            books.run(
+                "UPDATE findings SET repaired = true WHERE kind = ? AND (region, payment) IN "
+                "(SELECT (unnest(?), unnest(?)))",
+                [each, [region for region, _ in rows], [payment for _, payment in rows]],
+            )
+
+
+def _records(environment: Environment, books: Store, payments: list[str]) -> dict[str, Item]:
+    """The record of each, from a Region that shows it."""
+    known: dict[str, Item] = {}
+    shown = books.run("SELECT region, payment FROM records WHERE payment IN (SELECT unnest(?))", [payments])
+    for region in environment.regions:
+        there = [payment for where, payment in shown if where == region and payment not in known]
+        known |= items(environment, region, environment.names.table, there) if there else {}
+    return known
+
+
+def _write(registers: Registers, known: dict[str, Item], missing: tuple[str, str, str]) -> bool:
+    kind, region, payment = missing
+    if payment not in known:
+        return False
+    intent, result = record.read_record(known[payment])
+    make = record.publish if kind == "missing record" else record.receipt
 
     def flow() -> Any:
         (answer,) = yield (make(intent, result),)
         return answer
 
-    answer = registers.run(flow(), finding.region)
-    return replace(finding, repaired=answer is True or bool(getattr(answer, "done", False)))
+    answer = registers.run(flow(), region)
+    return answer is True or bool(getattr(answer, "done", False))

@@ -1,5 +1,6 @@
 """Global tables created by CloudFormation: replication, protection, and what DynamoDB refuses to do with replicas."""
 
+import gzip
 import json
 import urllib.request
 from functools import partial
@@ -193,3 +194,47 @@ def test_a_plain_table_keeps_its_items_through_an_update(client: Clients, name: 
     assert table["DeletionProtectionEnabled"]
     assert table["SSEDescription"]["KMSMasterKeyArn"] == key(SECOND)
     assert read(client, SECOND, name, "1") == {"Id": {"S": "1"}}
+
+
+def test_an_export_needs_recovery_and_a_bucket(client: Clients, name: str) -> None:
+    """DynamoDB API reference, ExportTableToPointInTime; developer guide, "DynamoDB table export output format"."""
+    dynamodb, s3 = client("dynamodb"), client("s3")
+    dynamodb.create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+    )
+    for number in ("1", "2", "3"):
+        dynamodb.put_item(TableName=name, Item={"Id": {"S": number}})
+    s3.create_bucket(Bucket=name)
+    asked = {"TableArn": f"arn:aws:dynamodb:{HOME}:{ACCOUNT}:table/{name}", "S3Prefix": "some/prefix"}
+    with pytest.raises(ClientError, match="PointInTimeRecoveryUnavailableException"):
+        dynamodb.export_table_to_point_in_time(**asked, S3Bucket=name)
+    on = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=on)
+
+    def ended(bucket: str) -> Any:
+        arn = dynamodb.export_table_to_point_in_time(**asked, S3Bucket=bucket)["ExportDescription"]["ExportArn"]
+
+        def look() -> Any:
+            described = dynamodb.describe_export(ExportArn=arn)["ExportDescription"]
+            return None if described["ExportStatus"] == "IN_PROGRESS" else described
+
+        return eventually(look)
+
+    missing = ended(f"{name}-none")
+    assert (missing["ExportStatus"], missing["FailureCode"]) == ("FAILED", "S3NoSuchBucket")
+    described = ended(name)
+    folder = f"some/prefix/AWSDynamoDB/{described['ExportArn'].rpartition('/')[2]}"
+    assert (described["ExportStatus"], described["ExportManifest"]) == ("COMPLETED", f"{folder}/manifest-summary.json")
+
+    def body(key: str) -> bytes:
+        return bytes(s3.get_object(Bucket=name, Key=key)["Body"].read())
+
+    summary = json.loads(body(described["ExportManifest"]))
+    assert (summary["itemCount"], summary["outputFormat"]) == (3, "DYNAMODB_JSON")
+    files = [json.loads(line) for line in body(summary["manifestFilesS3Key"]).splitlines()]
+    lines = [line for file in files for line in gzip.decompress(body(file["dataFileS3Key"])).splitlines()]
+    assert sorted(json.loads(line)["Item"]["Id"]["S"] for line in lines) == ["1", "2", "3"]
+    assert [file["itemCount"] for file in files] == [2, 1, 0]

@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 from botocore.exceptions import ClientError
 from payments.protocol.operations import Ruling
@@ -272,6 +274,77 @@ def test_missing_record_and_receipt_are_found_and_repaired_with_the_same_bytes(l
     assert repaired.clean, repaired
     eventually(lambda: settled_books(live))
     assert aws("s3", THIRD).get_object(**receipt)["Body"].read() == body
+
+
+def test_the_processors_own_file_is_compared(live: Project, tmp_path: Path) -> None:
+    post(live, "LISTED")
+    eventually(lambda: settled_books(live))
+    pages = aws_scan(live)
+    lines = [f"{page['reference']},{page['amount']},EUR" for page in pages if page["payment"] != "LISTED"]
+    ours = next(page for page in pages if page["payment"] == "LISTED")
+    right = f"{ours['reference']},12.50,eur"
+    for more, found in (
+        ([right], {}),
+        ([], {"settled, not charged"}),
+        ([right, right], {"charged twice"}),
+        ([right.replace("12.50", "12.05")], {"other amount"}),
+        ([right, "ch_unknown,1,EUR"], {"charged, not settled"}),
+    ):
+        file = tmp_path / "charges.csv"
+        file.write_text("\n".join(["reference,amount,currency", *lines, *more]))
+        assert set(reconcile.reconcile(live.environment(), processor_file=file).counts) == set(found)
+    ran = live.payctl("reconcile", "--processor-file", str(file), "--json")
+    (finding,) = json.loads(ran.stdout)["findings"]
+    assert (ran.returncode, finding["kind"], finding["payment"]) == (2, "charged, not settled", "ch_unknown")
+    assert "refund" in finding["remedy"]
+
+
+def aws_scan(project: Project) -> list[dict[str, str]]:
+    """Payment, amount and the processor's reference of what is settled."""
+    environment = project.environment()
+    items = environment.cloud.dynamodb(HOME).scan(TableName=environment.names.table)["Items"]
+    return [
+        {
+            "payment": item["TransactionId"]["S"],
+            "amount": item["Amount"]["N"],
+            "reference": json.loads(item["Content"]["S"])["reference"],
+        }
+        for item in items
+        if item["Status"]["S"] == "SETTLED"
+    ]
+
+
+def test_exports_to_s3_tell_the_same_as_the_tables(live: Project, aws: Aws) -> None:
+    post(live, "EXPORTED")
+    eventually(lambda: settled_books(live))
+    environment = live.environment()
+    table = {"TableName": environment.names.register(THIRD), "Key": {"TransactionId": {"S": "EXPORTED"}}}
+    cell = aws("dynamodb", THIRD).get_item(**table)["Item"]
+    aws("dynamodb", THIRD).put_item(
+        TableName=table["TableName"], Item={**cell, "due_shard": {"S": "0"}, "due_at": {"N": "1"}}
+    )
+    scanned = reconcile.reconcile(environment)
+    exported = reconcile.reconcile(environment, exported=True)
+    aws("dynamodb", THIRD).put_item(TableName=table["TableName"], Item=cell)
+    assert [(f.kind, f.payment) for f in scanned.findings] == [("overdue", "EXPORTED")]
+    assert [(f.kind, f.payment) for f in exported.findings] == [("overdue", "EXPORTED")]
+    assert exported.payments == scanned.payments
+    bucket = f"payment-artifacts-{THIRD}-{environment.cloud.account}"
+    assert "Contents" not in aws("s3", THIRD).list_objects_v2(Bucket=bucket, Prefix="exports/"), "they are removed"
+
+
+def test_a_part_is_compared_and_what_was_compared_can_be_kept(live: Project) -> None:
+    post(live, "KEPT")
+    eventually(lambda: settled_books(live))
+    whole = reconcile.reconcile(live.environment()).payments
+    later = reconcile.Scope(since=int(time.time()) + 60)
+    assert reconcile.reconcile(live.environment(), scope=later).payments == 0
+    assert reconcile.reconcile(live.environment(), scope=reconcile.Scope(merchant="nobody")).payments == 0
+    ran = live.payctl("reconcile", "--sample", "1", "--since", "1h", "--keep")
+    assert ran.returncode == 0, ran
+    assert f"{whole} payments, 0 findings" in ran.stdout
+    with duckdb.connect(str(live.folder / ".run" / f"books-{live.suffix}.duckdb"), read_only=True) as books:
+        assert books.sql("SELECT count(*) FROM records").fetchall() == [(3 * whole,)]
 
 
 def test_logs_follow_a_payment_by_what_functions_call_it(live: Project) -> None:

@@ -125,7 +125,13 @@ def reconciliation(result: Reconciliation) -> None:
     rows = [(f.kind, f.region, f.payment, f.detail, "repaired" if f.repaired else "") for f in result.findings]
     if rows:
         table("", ("finding", "where", "payment", "detail", ""), rows)
-    say(f"{result.payments} payments, {len(rows)} findings")
+    for step in dict.fromkeys(f"{f.kind}: {f.remedy}" for f in result.findings if f.remedy and not f.repaired):
+        say(step)
+    found = sum(result.counts.values())
+    shown = f", the first {len(rows)} shown" if found > len(rows) else ""
+    say(f"{result.payments} payments, {found} findings{shown}")
+    if result.books:
+        say(f"what was compared is kept: {result.books} (DuckDB)")
 
 
 def letters(read: Sequence[Letter]) -> None:

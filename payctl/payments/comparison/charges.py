@@ -1,0 +1,124 @@
+"""The processor's own file: a CSV of what it charged, as one more table to compare with.
+
+Which of its columns says what is a setting, `[processor_file]`; Stripe's balance report ("Balance change from
+activity", itemized) is known.
+"""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+from payments.protocol.currencies import UNITS
+
+from builder.settings import ProcessorFile, Settings
+from payctl.payments.comparison.store import Store
+from stacksets.errors import ToolError
+
+STRIPE: Final = ProcessorFile(
+    format="stripe",
+    payment="payment_metadata[payment_id]",
+    reference="payment_intent_id",
+    amount="customer_facing_amount",
+    currency="customer_facing_currency",
+    charged_at="created_utc",
+    only="reporting_category=charge",
+)
+"""Of the report type balance_change_from_activity.itemized: amounts in major units, as the customer was charged;
+`gross` is what that came to in the account's own currency. The column of the payment is there if it was asked for."""
+OPTIONAL: Final = frozenset({STRIPE.payment, STRIPE.charged_at})
+REMEDY: Final = "name the file's columns in [processor_file] of the settings: docs/operations.md"
+
+
+def columns(settings: Settings) -> ProcessorFile:
+    """How the settings read the file."""
+    named = settings.processor_file
+    if named.format == "stripe" or (named == ProcessorFile() and settings.processor.kind == "stripe"):
+        return STRIPE
+    return named
+
+
+def load(store: Store, file: Path, settings: Settings) -> None:
+    """Take a file into the store. Raises ToolError for one that does not fit."""
+    lines = store.folder / "charges"
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as source, lines.open("w", encoding="utf-8") as target:
+            for charge in _charges(csv.DictReader(source, strict=True), columns(settings), file):
+                target.write(f"{json.dumps(charge)}\n")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ToolError(f"{file}: cannot be read: {error}", remedy="give a CSV file in UTF-8") from error
+    store.run(
+        "INSERT INTO charges SELECT line, payment, reference, amount, currency, charged_at "
+        "FROM read_json(?, format = 'newline_delimited', columns = {line: 'BIGINT', payment: 'VARCHAR', "
+        "reference: 'VARCHAR', amount: 'DECIMAL(38, 4)', currency: 'VARCHAR', charged_at: 'BIGINT'})",
+        [str(lines)],
+    )
+
+
+def match(store: Store, *, named_only: bool, since: int) -> None:
+    """Give charges that name no payment the one whose record has their reference, or else the reference itself.
+    `named_only`: where not all records were read, what is left without a payment cannot be told from what is not there.
+    `since`: earlier charges are left out."""
+    store.run(
+        "UPDATE charges SET payment = known.payment FROM (SELECT reference, min(payment) AS payment FROM records "
+        "WHERE reference <> '' GROUP BY reference) known WHERE charges.payment = '' "
+        "AND charges.reference = known.reference"
+    )
+    if named_only:
+        store.run("DELETE FROM charges WHERE payment = ''")
+        store.run(f"DELETE FROM charges WHERE NOT ({store.among})")  # noqa: S608 - our own
+    store.run("UPDATE charges SET payment = reference WHERE payment = ''")
+    if since:
+        store.run("DELETE FROM charges WHERE charged_at < ?", [since])
+        store.run("UPDATE run SET file_from = greatest(coalesce(file_from, 0), ?)", [since])
+        store.run("UPDATE run SET file_to = coalesce(file_to, now)")
+
+
+def _charges(rows: "csv.DictReader[str]", named: ProcessorFile, file: Path) -> Iterator[Mapping[str, Any]]:
+    there = rows.fieldnames or ()
+    column, _, value = named.only.partition("=")
+    wanted = (named.payment, named.reference, named.amount, named.currency, named.charged_at, column)
+    for name in filter(None, wanted):
+        if name not in there and not (named == STRIPE and name in OPTIONAL):
+            raise ToolError(f"{file}: there is no column {name!r}", remedy=REMEDY)
+    for row in rows:
+        if column and row[column] != value:
+            continue
+        charge = {
+            "payment": (row.get(named.payment) or "").strip(),
+            "reference": (row.get(named.reference) or "").strip(),
+            "currency": (row[named.currency] or "").strip().upper(),
+        }
+        try:
+            amount = _amount(row[named.amount] or "", charge["currency"], minor=named.minor_units)
+            moment = _seconds(row.get(named.charged_at) or "")
+        except ValueError as error:
+            raise ToolError(f"{file}, line {rows.line_num}: {error}", remedy=REMEDY) from error
+        if not charge["payment"] and not charge["reference"]:
+            raise ToolError(f"{file}, line {rows.line_num}: names neither payment nor reference", remedy=REMEDY)
+        yield {"line": rows.line_num, **charge, "amount": str(amount), "charged_at": moment}
+
+
+def _amount(text: str, currency: str, *, minor: bool) -> Decimal:
+    if currency not in UNITS:
+        raise ValueError(f"{currency!r} is no currency")
+    try:
+        amount = Decimal(text.strip())
+    except InvalidOperation:
+        raise ValueError(f"{text!r} is no amount") from None
+    if not amount.is_finite():
+        raise ValueError(f"{text!r} is no amount")
+    return amount.scaleb(-UNITS[currency]) if minor else amount
+
+
+def _seconds(text: str) -> int | None:
+    """Seconds since 1970 of a moment, in seconds or in ISO 8601, UTC where it does not say; None for none."""
+    if not text:
+        return None
+    if text.isdecimal():
+        return int(text)
+    moment = datetime.fromisoformat(text)
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

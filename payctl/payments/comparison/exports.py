@@ -1,0 +1,83 @@
+"""Tables as DynamoDB exports them to S3: nothing is read of the tables themselves, and all of one is of one moment.
+
+The files are those of the developer guide, "DynamoDB table export output format".
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from payctl.environment import Environment
+from payctl.names import artifact_bucket
+from payctl.payments.comparison.store import Store
+from stacksets.errors import ToolError, code_of
+
+SECONDS: Final = 6 * 3600
+"""How long an export may take; small ones take some minutes."""
+NO_RECOVERY: Final = "PointInTimeRecoveryUnavailableException"
+
+
+def export(environment: Environment, region: str, name: str) -> str:
+    """Have a Region's table exported to the account's artifact bucket there; the ARN of the export. Raises ClientError,
+    and ToolError where the table keeps no history."""
+    try:
+        begun = environment.cloud.dynamodb(region).export_table_to_point_in_time(
+            TableArn=f"arn:aws:dynamodb:{region}:{environment.cloud.account}:table/{name}",
+            S3Bucket=artifact_bucket(region, environment.cloud.account),
+            S3Prefix=f"exports/{environment.settings.environment}",
+            ExportFormat="DYNAMODB_JSON",
+        )
+    except ClientError as error:
+        if code_of(error) != NO_RECOVERY:
+            raise
+        raise ToolError(
+            f"table {name} in {region} cannot be exported: point-in-time recovery is off",
+            remedy="run `payctl deploy`, which turns it on; leave out --export meanwhile",
+        ) from error
+    return begun["ExportDescription"]["ExportArn"]
+
+
+def load(environment: Environment, store: Store, region: str, table: str, arn: str) -> None:
+    """Wait for an export, take its files into a table of the store, and delete them. Raises ClientError, ToolError."""
+    s3, manifest = environment.cloud.s3(region), _manifest(environment, region, arn)
+    bucket = artifact_bucket(region, environment.cloud.account)
+    summary = json.loads(s3.get_object(Bucket=bucket, Key=manifest)["Body"].read())
+    files = s3.get_object(Bucket=bucket, Key=summary["manifestFilesS3Key"])["Body"]
+    found = 0
+    for file in map(json.loads, files.iter_lines()):
+        found += file["itemCount"]
+        with NamedTemporaryFile(dir=store.folder, suffix=".json.gz") as local:
+            s3.download_fileobj(bucket, file["dataFileS3Key"], local)
+            local.flush()
+            if file["itemCount"]:
+                store.load_export(table, region, Path(local.name))
+    if found != summary["itemCount"]:
+        raise ToolError(
+            f"the export {arn} names {found} items and counts {summary['itemCount']}", remedy="repeat the command"
+        )
+    for keys in _keys(s3, bucket, manifest.rpartition("/")[0]):
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+
+
+def _manifest(environment: Environment, region: str, arn: str) -> str:
+    for _ in environment.pace.ticks(SECONDS):
+        described = environment.cloud.dynamodb(region).describe_export(ExportArn=arn)["ExportDescription"]
+        if described["ExportStatus"] == "COMPLETED":
+            return described["ExportManifest"]
+        if described["ExportStatus"] == "FAILED":
+            reason = f"{described.get('FailureCode', '')}: {described.get('FailureMessage', 'no reason given')}"
+            raise ToolError(
+                f"the export {arn} failed: {reason}", remedy="see the bucket and its policy, or scan instead"
+            )
+        environment.report.line(region, "RUNNING", "waits for the exports to S3")
+    raise ToolError(f"the export {arn} takes longer than {SECONDS // 3600} hours", remedy="repeat without --export")
+
+
+def _keys(s3: Any, bucket: str, folder: str) -> Iterator[list[Any]]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{folder}/"):
+        if keys := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
+            yield keys

@@ -1,0 +1,264 @@
+"""Reads tables by segments and buckets by ranges into a store: in memory there is never more than a few pages."""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
+from itertools import pairwise
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, BinaryIO, Final
+from xml.etree import ElementTree
+
+from botocore.compat import unquote_str
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payctl.advice import failure
+from payctl.environment import Environment
+from payctl.payments.books import PREFIX, SUFFIX
+from payctl.payments.comparison import exports
+from payctl.payments.comparison.store import Store
+from payctl.payments.tables import GONE
+from stacksets.errors import code_of
+
+SEGMENTS: Final = 4
+"""Of each table, read at once with those of the other tables."""
+READERS: Final = 8
+"""Pages of 1 MB that are in memory at once."""
+PART_BYTES: Final = 64 * 2**20
+"""What a segment puts into a file before the store takes it."""
+RANGE: Final = 20_000
+"""Receipts of a bucket that one reader lists, about."""
+RANGES: Final = 16
+READS: Final = {
+    "records": "TransactionId, #Status, Content, Amount, Currency",
+    "cells": "TransactionId, #result, due_at",
+}
+ABSENT: Final = GONE | {"TableNotFoundException"}  # of an export
+KINDS: Final = {"records": "table", "cells": "register"}
+
+
+class Reader:
+    """What is read of all Regions, and which of it is not there at all."""
+
+    def __init__(self, environment: Environment, store: Store, *, prefix: str = "") -> None:
+        """`prefix`: of the ids whose receipts are listed."""
+        self.environment = environment
+        self.store = store
+        self.prefix = prefix
+        self.gone: set[tuple[str, str]] = set()
+        """Region, and "table", "register" or "bucket"."""
+        self._seen = 0
+        self._lock = threading.Lock()
+
+    def tables(self) -> None:
+        """Scan every table. Raises ToolError."""
+        with self._unparsed(self.environment.cloud.dynamodb, "dynamodb.Scan", _keep_body):
+            self._all(
+                lambda region, table, part: self._unless_gone(region, table, lambda: self._scan(region, table, part)),
+                [(r, t, part) for part in range(SEGMENTS) for r in self.environment.regions for t in READS],
+            )
+
+    def exports(self) -> None:
+        """Have every table exported, all at once, and take the files. Raises ToolError."""
+
+        def take(region: str, table: str) -> None:
+            arn = exports.export(self.environment, region, self._name(region, table))
+            exports.load(self.environment, self.store, region, table, arn)
+
+        self._all(
+            lambda region, table: self._unless_gone(region, table, lambda: take(region, table)),
+            [(region, table) for region in self.environment.regions for table in READS],
+        )
+
+    def buckets(self) -> None:
+        """List every bucket, in ranges between payments that are known by now. Raises ToolError."""
+        (count,) = self.store.run("SELECT count(*) // (SELECT count(*) FROM regions) FROM records")[0]
+        pieces = min(RANGES, count // RANGE + 1)
+        bounds = [
+            self.store.run("SELECT quantile_disc(payment, ?) FROM records", [n / pieces])[0][0]
+            for n in range(1, pieces)
+        ]
+        marks = ["", *(PREFIX + bound for bound in bounds), ""]
+        with self._unparsed(self.environment.cloud.s3, "s3.ListObjectVersions", _keep_versions):
+            self._all(
+                lambda region, *mark: self._unless_gone(region, "bucket", lambda: self._list(region, *mark)),
+                [(region, *between) for between in pairwise(marks) for region in self.environment.regions],
+            )
+        self.store.drop_deleted()
+
+    def contents(self) -> None:
+        """Read the receipts that have versions with different ETags."""
+        suspects = (
+            "SELECT region, payment, min(version) FROM receipts WHERE (payment, region) IN "
+            "(SELECT (payment, region) FROM receipts GROUP BY payment, region HAVING min(etag) <> max(etag)) "
+            "GROUP BY region, payment, etag"
+        )
+        for some in self.store.rows(suspects):
+            digests = self._all(self._digest, some)
+            rows = [(payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True)]
+            for row in rows:
+                self.store.run("INSERT INTO contents VALUES (?, ?, ?)", row)
+
+    def _digest(self, region: str, payment: str, version: str) -> str:
+        bucket, api = self.environment.names.receipts(region), self.environment.cloud.s3(region)
+        try:
+            body = api.get_object(Bucket=bucket, Key=f"{PREFIX}{payment}{SUFFIX}", VersionId=version)["Body"].read()
+        except (ClientError, BotoCoreError) as error:
+            raise failure("read", f"a receipt in bucket {bucket}", error) from error
+        return sha256(body).hexdigest()
+
+    def _all(self, call: Callable[..., Any], work: list[Any]) -> list[Any]:
+        """Call for every piece of work, some at once; what is not begun is left where one fails."""
+        with ThreadPoolExecutor(READERS, thread_name_prefix="payctl") as pool:
+            try:
+                return list(pool.map(lambda piece: call(*piece), work))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def _unless_gone(self, region: str, what: str, read: Callable[[], object]) -> None:
+        kind = KINDS.get(what, what)
+        try:
+            read()
+        except (ClientError, BotoCoreError) as error:
+            if not isinstance(error, ClientError) or code_of(error) not in ABSENT:
+                raise failure("read", f"the {kind} in {region}", error) from error
+            self.gone.add((region, kind))
+
+    def _scan(self, region: str, table: str, segment: int) -> None:
+        reads = READS[table]
+        reserved = {word: word[1:] for word in reads.split(", ") if word.startswith("#")}
+        paginator = self.environment.cloud.dynamodb(region).get_paginator("scan")
+        pages = paginator.paginate(
+            TableName=self._name(region, table),
+            ProjectionExpression=reads,
+            ExpressionAttributeNames=reserved,
+            Segment=segment,
+            TotalSegments=SEGMENTS,
+        )
+        with self._parts(lambda file: self.store.load_pages(table, region, file)) as write:
+            for page in pages:
+                write(page["Body"])  # type: ignore[typeddict-item]  # added by _keep_body
+                self._count(region, page["Count"])
+
+    def _name(self, region: str, table: str) -> str:
+        names = self.environment.names
+        return names.table if table == "records" else names.register(region)
+
+    def _list(self, region: str, after: str, until: str) -> None:
+        """Versions of receipts whose keys come after one mark, up to another; "" is no mark."""
+        bucket, prefix = self.environment.names.receipts(region), PREFIX + self.prefix
+        paginator = self.environment.cloud.s3(region).get_paginator("list_object_versions")
+        start: Any = {"KeyMarker": after} if after else {}
+        pages = paginator.paginate(Bucket=bucket, Prefix=prefix, **start)
+        with self._parts(lambda file: self.store.load_versions(region, file)) as write:
+            for page in pages:
+                versions = page["Listed"]  # type: ignore[typeddict-item]  # added by _keep_versions
+                for version in versions:
+                    if line := _line(version, until):
+                        write(json.dumps(line).encode())
+                self._count(region, len(versions))
+                if until and any(version["Key"] > until for version in versions):
+                    break
+
+    @contextmanager
+    def _unparsed(self, client: Callable[[str], Any], operation: str, keep: Callable[..., None]) -> Iterator[None]:
+        """While the block runs, what an operation lists is taken as it comes: botocore's parsers take ten to thirty
+        times as long as all else that is done with it."""
+        events = [client(region).meta.events for region in self.environment.regions]
+        for each in events:
+            each.register(f"before-parse.{operation}", keep, unique_id="payctl-unparsed")
+        try:
+            yield
+        finally:
+            for each in events:
+                each.unregister(f"before-parse.{operation}", unique_id="payctl-unparsed")
+
+    def _count(self, region: str, number: int) -> None:
+        with self._lock:
+            self._seen += number
+            self.environment.report.line(region, "RUNNING", f"{self._seen} items and receipts of all Regions read")
+
+    @contextmanager
+    def _parts(self, load: Callable[[Path], None]) -> Iterator[Callable[[bytes], object]]:
+        """A function that writes a line; the file is given to `load` whenever it is large, and at last."""
+        part = _Part(self.store.folder, load)
+        try:
+            yield part.write
+            part.end()
+        finally:
+            part.remove()
+
+
+class _Part:
+    """A file of lines that is handed on as soon as it is large."""
+
+    def __init__(self, folder: Path, load: Callable[[Path], None]) -> None:
+        handle, name = mkstemp(dir=folder)
+        self._path = Path(name)
+        self._file: BinaryIO = os.fdopen(handle, "wb")
+        self._load = load
+
+    def write(self, line: bytes) -> None:
+        self._file.write(line.replace(b"\n", b" ") + b"\n")
+        if self._file.tell() >= PART_BYTES:
+            self.end()
+
+    def end(self) -> None:
+        self._file.flush()
+        if self._file.tell():
+            self._load(self._path)
+            self._file.seek(0)
+            self._file.truncate()
+
+    def remove(self) -> None:
+        self._file.close()
+        self._path.unlink()
+
+
+def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Have a Scan's answer hold its body as it came, and no items."""
+    body = response_dict["body"]
+    if response_dict["status_code"] == 200:
+        answer = json.loads(body)
+        answer.pop("Items", None)
+        response_dict["body"] = json.dumps(answer).encode()
+        customized_response_dict["Body"] = body
+
+
+def _keep_versions(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """Have a listing hold its versions and marks of deletion as texts by name, and none otherwise."""
+    if response_dict["status_code"] != 200:
+        return
+    root = ElementTree.fromstring(response_dict["body"])  # noqa: S314 - of AWS, and parsed so by botocore as well
+    rest, listed = ElementTree.Element(root.tag), []
+    for element in root:
+        if element.tag.rpartition("}")[2] in ("Version", "DeleteMarker"):
+            listed.append({child.tag.rpartition("}")[2]: child.text or "" for child in element})
+        else:
+            rest.append(element)
+    if any(element.tag.endswith("EncodingType") and element.text == "url" for element in rest):
+        for each in listed:
+            each["Key"] = unquote_str(each["Key"])
+    response_dict["body"] = ElementTree.tostring(rest)
+    customized_response_dict["Listed"] = listed
+
+
+def _line(version: Mapping[str, str], until: str) -> dict[str, Any] | None:
+    """What the store takes of a version; None where it is beyond the mark, or marks what was written again."""
+    if until and version["Key"] > until:
+        return None
+    payment = _payment(version["Key"])
+    if "ETag" not in version:
+        return {"payment": payment} if version["IsLatest"] == "true" else None
+    written = int(datetime.fromisoformat(version["LastModified"]).timestamp())
+    return {"payment": payment, "etag": version["ETag"], "version": version["VersionId"], "written_at": written}
+
+
+def _payment(key: str) -> str:
+    return key.removeprefix(PREFIX).removesuffix(SUFFIX)

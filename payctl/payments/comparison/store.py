@@ -1,0 +1,146 @@
+"""The tables of `payctl reconcile` in DuckDB: a file in the run folder, and at most as much memory as is said here."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Final
+
+from stacksets.errors import ToolError
+
+if TYPE_CHECKING:
+    import duckdb
+
+HERE: Final = Path(__file__).parent
+QUESTIONS: Final = HERE / "questions"
+"""One file a question; each answers with kind, region, payment, detail and remedy. Written so that Athena, which
+speaks Trino's SQL, reads them as well."""
+FOLDER: Final = Path(".run")
+MEMORY: Final = "400MB"
+"""Of DuckDB; with what is read at once, a run stays well below 1 GB. What does not fit goes to the run folder."""
+THREADS: Final = 2
+AT_ONCE: Final = 1000  # rows
+ROOM: Final = "is the disk full? a million payments take about 1 GB there while they are compared"
+
+ITEM: Final = {
+    "records": "TransactionId STRUCT(S VARCHAR), Status STRUCT(S VARCHAR), Content STRUCT(S VARCHAR), "
+    "Amount STRUCT(N VARCHAR), Currency STRUCT(S VARCHAR)",
+    "cells": "TransactionId STRUCT(S VARCHAR), result STRUCT(S VARCHAR), due_at STRUCT(N VARCHAR)",
+}
+"""What is read of an item, as DynamoDB writes it."""
+SAYS: Final = (
+    "CASE WHEN json_valid(text) THEN json_extract_string(text, ['$.status', '$.at', '$.rail', '$.reference']) END"
+)
+ROWS: Final = {
+    "records": "Item.Status.S, left(sha256(text), 32), TRY_CAST(Item.Amount.N AS DECIMAL(38, 4)), Item.Currency.S, "
+    "coalesce(says[3], ''), coalesce(says[4], ''), TRY_CAST(says[2] AS BIGINT)",
+    "cells": "says[1], left(sha256(text), 32), TRY_CAST(says[2] AS BIGINT), TRY_CAST(Item.due_at.N AS BIGINT)",
+}
+"""A row of each table after payment and Region; `says` is what the result says."""
+TEXT: Final = {"records": "coalesce(Item.Content.S, '')", "cells": "Item.result.S"}
+
+
+class Store:
+    """The tables of one run."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path, among: str) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+        self.among = among
+        self.folder = folder
+
+    def run(self, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()) -> list[tuple[Any, ...]]:
+        """Run a statement; its rows, which the caller keeps few."""
+        with self._lock:
+            return self._connection.execute(sql, values or None).fetchall()
+
+    def rows(self, sql: str, values: Sequence[Any] = ()) -> Iterator[list[tuple[Any, ...]]]:
+        """The rows of a query, some at once; other statements may run meanwhile."""
+        with self._lock:
+            cursor = self._connection.cursor()
+        cursor.execute(sql, values or None)
+        while some := cursor.fetchmany(AT_ONCE):
+            yield some
+
+    def load_pages(self, table: str, region: str, file: Path) -> None:
+        """Take the pages of a Scan, one a line as DynamoDB answered, into `records` or `cells`."""
+        self._load(table, region, file, f"{{Items: 'STRUCT({ITEM[table]})[]'}}", "unnest(Items)")
+
+    def load_export(self, table: str, region: str, file: Path) -> None:
+        """Take a data file of a table's export into `records` or `cells`."""
+        self._load(table, region, file, f"{{Item: 'STRUCT({ITEM[table]})'}}", "Item")
+
+    def _load(self, table: str, region: str, file: Path, columns: str, item: str) -> None:
+        items = f"SELECT {item} AS Item FROM read_json($file, format = 'newline_delimited', columns = {columns})"  # noqa: S608
+        texts = f"SELECT Item, {TEXT[table]} AS text FROM ({items})"  # noqa: S608 - our own
+        self.run(
+            f"INSERT INTO {table} SELECT Item.TransactionId.S AS payment, $region, {ROWS[table]} "  # noqa: S608 - our own
+            f"FROM (SELECT Item, text, {SAYS} AS says FROM ({texts})) "
+            f"WHERE NOT starts_with(payment, ':') AND {self.among}",
+            {"region": region, "file": str(file)},
+        )
+
+    def load_versions(self, region: str, file: Path) -> None:
+        """Take a part of a bucket's listing, one version a line: payment, ETag (none for a mark of deletion), version
+        and when it was written."""
+        self.run(
+            "INSERT INTO receipts SELECT payment, $region, etag, version, written_at "  # noqa: S608 - our own
+            "FROM read_json($file, format = 'newline_delimited', columns = "
+            "{payment: 'VARCHAR', etag: 'VARCHAR', version: 'VARCHAR', written_at: 'BIGINT'}) "
+            f"WHERE {self.among}",
+            {"region": region, "file": str(file)},
+        )
+
+    def drop_deleted(self) -> None:
+        """Forget the receipts whose latest version is a mark of deletion, and the marks."""
+        self.run(
+            "DELETE FROM receipts USING (SELECT payment, region FROM receipts WHERE etag IS NULL) marks "
+            "WHERE receipts.payment = marks.payment AND receipts.region = marks.region"
+        )
+
+    def ask(self, question: Path) -> None:
+        """Add what a question finds to the findings."""
+        self.run(f"INSERT INTO findings (kind, region, payment, detail, remedy) {question.read_text(encoding='utf-8')}")
+
+
+@contextmanager
+def opened(name: str, *, keep: bool, among: str = "true") -> Iterator[Store]:
+    """A new store, in a file that is removed afterwards, or kept as `.run/NAME.duckdb`. `among`: which payments are
+    taken at all, in SQL."""
+    import duckdb  # noqa: PLC0415 - no other command needs it, and it takes as long to load as all else
+
+    FOLDER.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix=f"{name}-", dir=FOLDER) as folder:
+        file = Path(folder) / "books.duckdb"
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY,
+            "threads": str(THREADS),
+            "temp_directory": str(Path(folder) / "spilled"),
+            "preserve_insertion_order": "false",
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+        }
+        try:
+            with duckdb.connect(str(file), config=settings) as connection:
+                connection.execute("CREATE MACRO array_join(list, separator) AS array_to_string(list, separator)")
+                connection.execute((HERE / "tables.sql").read_text(encoding="utf-8"))
+                yield Store(connection, Path(folder), among)
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0]
+            raise ToolError(f"the comparison in {FOLDER}/ broke off: {reason}", remedy=ROOM) from error
+        if keep:
+            os.replace(file, kept(name))
+
+
+def kept(name: str) -> Path:
+    """Where a store is kept."""
+    return FOLDER / f"{name}.duckdb"
+
+
+def questions(folder: Path = QUESTIONS) -> list[Path]:
+    """The questions of a folder, without those below it."""
+    return sorted(folder.glob("*.sql"))

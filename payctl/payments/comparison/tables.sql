@@ -1,0 +1,29 @@
+-- What `payctl reconcile` compares: one row for each thing that a Region shows of a payment.
+
+CREATE TABLE run (
+    now BIGINT,              -- seconds since 1970
+    overdue_seconds BIGINT,  -- what may wait longer is late (alarms.overdue_seconds)
+    file_from BIGINT,        -- the first and the last charge of the processor's file, where it tells moments
+    file_to BIGINT
+);
+CREATE TABLE regions (region VARCHAR, has_table BOOLEAN, has_register BOOLEAN, has_bucket BOOLEAN);
+
+-- Public records. `content`: a digest of its result's bytes.
+CREATE TABLE records (
+    payment VARCHAR, region VARCHAR, status VARCHAR, content VARCHAR, amount DECIMAL(38, 4), currency VARCHAR,
+    rail VARCHAR, reference VARCHAR, decided_at BIGINT
+);
+-- Cells of the registers. `content`: as that of a record, NULL until the payment has ended there.
+CREATE TABLE cells (payment VARCHAR, region VARCHAR, status VARCHAR, content VARCHAR, decided_at BIGINT, due_at BIGINT);
+-- Versions of receipts that are not deleted. Equal ETags are equal bytes; different ones may be.
+CREATE TABLE receipts (payment VARCHAR, region VARCHAR, etag VARCHAR, version VARCHAR, written_at BIGINT);
+-- Digests of the receipts that have versions with different ETags.
+CREATE TABLE contents (payment VARCHAR, region VARCHAR, digest VARCHAR);
+-- The processor's own file, amounts in major units. `payment`: as the file names it, or of the record that has the
+-- reference; where there is none, the reference itself.
+CREATE TABLE charges (
+    line BIGINT, payment VARCHAR, reference VARCHAR, amount DECIMAL(38, 4), currency VARCHAR, charged_at BIGINT
+);
+CREATE TABLE findings (
+    kind VARCHAR, region VARCHAR, payment VARCHAR, detail VARCHAR, remedy VARCHAR, repaired BOOLEAN DEFAULT false
+);

@@ -1,0 +1,289 @@
+"""What `payctl reconcile` finds, question by question: one fault in tables that are right but for it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from builder import settings
+from builder.settings import ProcessorFile, Settings
+from payctl.payments.comparison import charges, store
+from payctl.payments.comparison.store import QUESTIONS, Store
+from payctl.payments.reconcile import EVERYTHING, Scope
+from stacksets.errors import ToolError
+from tests.payctl.conftest import REGIONS, ROOT
+
+HOME, SECOND, THIRD = REGIONS
+NOW, OVERDUE = 10_000, 300
+PAYMENTS = ("A", "B", "C")
+ALL = {file.relative_to(QUESTIONS).with_suffix("").as_posix(): file for file in QUESTIONS.glob("**/*.sql")}
+SETTLED = "WHERE payment = 'B' AND region = ?"
+
+
+@pytest.fixture(scope="module")
+def right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """Three payments that are settled and shown everywhere, and the charges of a file that agrees."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("books"))
+        with store.opened("test", keep=False) as books:
+            books.run("INSERT INTO run VALUES (?, ?, 0, 9000)", [NOW, OVERDUE])
+            books.run("INSERT INTO regions SELECT unnest(?), true, true, true", [list(REGIONS)])
+            each = f"FROM (SELECT unnest({list(PAYMENTS)}) AS payment), (SELECT unnest({list(REGIONS)}) AS region)"
+            books.run(
+                "INSERT INTO records SELECT payment, region, 'SETTLED', 'digest-' || payment, 12.5, 'EUR', "
+                f"'https://rail', 'ch_' || payment, 5000 {each}"
+            )
+            books.run(f"INSERT INTO cells SELECT payment, region, 'SETTLED', 'digest-' || payment, 5000, NULL {each}")
+            books.run(f"INSERT INTO receipts SELECT payment, region, 'etag-' || payment, 'v1', 5001 {each}")
+            books.run(
+                "INSERT INTO charges SELECT row_number() OVER (), payment, 'ch_' || payment, 12.5, 'EUR', 5000 "
+                f"FROM (SELECT unnest({list(PAYMENTS)}) AS payment)"
+            )
+            yield books
+
+
+@pytest.fixture
+def books(right: Store) -> Iterator[Store]:
+    """The same, for one test."""
+    right.run("BEGIN")
+    yield right
+    right.run("ROLLBACK")
+
+
+def found(books: Store) -> list[tuple[str, ...]]:
+    """Kind, Region, payment and detail of what all questions find."""
+    for question in ALL.values():
+        books.ask(question)
+    return [tuple(row[:4]) for row in books.run("SELECT * FROM findings ORDER BY ALL")]
+
+
+def test_nothing_is_found_where_all_agrees(books: Store) -> None:
+    assert found(books) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "expected"),
+    [
+        (
+            f"DELETE FROM records {SETTLED}",
+            ("missing record", SECOND, "B", f"there in {THIRD}, {HOME}"),
+        ),
+        (f"DELETE FROM receipts {SETTLED}", ("missing receipt", SECOND, "B", "settled, without a receipt")),
+        (
+            f"UPDATE records SET content = 'other' {SETTLED}",
+            ("different", f"{THIRD}, {SECOND}, {HOME}", "B", "records differ by Region"),
+        ),
+        (
+            f"UPDATE cells SET content = 'other' {SETTLED}",
+            ("different", f"{THIRD}, {SECOND}, {HOME}", "B", "cells and record differ"),
+        ),
+        (
+            "INSERT INTO receipts VALUES ('D', ?, 'etag', 'v1', 5000)",
+            ("different", SECOND, "D", "a receipt, but no record anywhere"),
+        ),
+        (
+            "INSERT INTO contents SELECT 'B', ?, unnest(['one', 'other', 'one'])",
+            ("duplicate", SECOND, "B", "2 different receipts"),
+        ),
+        (
+            "DELETE FROM cells WHERE payment = 'B' AND region <> ?",
+            ("unheld", f"{THIRD}, {SECOND}, {HOME}", "B", "held by 1 of 3 registers"),
+        ),
+        (
+            "INSERT INTO cells SELECT 'D', unnest(['here', ?]), 'DECLINED', 'digest', 5000, NULL",
+            ("unshown", f"{SECOND}, here", "D", "DECLINED in the register, without a record in any Region"),
+        ),
+        (
+            f"UPDATE cells SET due_at = 9699 {SETTLED}",
+            ("overdue", SECOND, "B", "ended, and due since 301 s"),
+        ),
+        (
+            "INSERT INTO cells VALUES ('D', ?, NULL, NULL, NULL, 9990)",
+            ("open", SECOND, "D", "due since 10 s; not asked about"),
+        ),
+        (
+            "INSERT INTO charges SELECT 9, 'D', 'ch_D', 1, 'EUR', 5000 WHERE ? <> ''",
+            ("charged, not settled", "", "D", "line 9: 1.0000 EUR, reference ch_D; no record here"),
+        ),
+        (
+            "DELETE FROM charges WHERE payment = 'B' AND ? <> ''",
+            ("settled, not charged", f"{THIRD}, {SECOND}, {HOME}", "B", "12.5000 EUR, reference ch_B"),
+        ),
+        (
+            "UPDATE charges SET amount = 12.49 WHERE payment = 'B' AND ? <> ''",
+            ("other amount", "", "B", "line 2: 12.4900 EUR charged, 12.5000 EUR settled"),
+        ),
+        (
+            "UPDATE charges SET currency = 'USD' WHERE payment = 'B' AND ? <> ''",
+            ("other amount", "", "B", "line 2: 12.5000 USD charged, 12.5000 EUR settled"),
+        ),
+        (
+            "UPDATE charges SET reference = 'ch_X' WHERE payment = 'B' AND ? <> ''",
+            ("other reference", "", "B", "line 2: ch_X charged, ch_B settled"),
+        ),
+        (
+            "INSERT INTO charges SELECT 9, 'B', 'ch_B', 12.5, 'EUR', 5000 WHERE ? <> ''",
+            ("charged twice", "", "B", "2 charges: lines 2, 9"),
+        ),
+    ],
+)
+def test_each_fault_is_found_once_and_nothing_else(books: Store, fault: str, expected: tuple[str, ...]) -> None:
+    books.run(fault, [SECOND])
+    assert found(books) == [expected]
+    ((remedy,),) = books.run("SELECT remedy FROM findings")
+    assert remedy
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        f"UPDATE cells SET due_at = 9701 {SETTLED}",  # a moment later than what is late
+        "INSERT INTO receipts SELECT payment, region, 'etag-2', 'v2', 5002 FROM receipts WHERE region = ?",
+        f"INSERT INTO contents SELECT payment, region, 'one' FROM receipts {SETTLED}",
+        "INSERT INTO cells SELECT 'V', unnest(['here', ?]), 'VOID', 'digest', NULL, NULL",
+    ],
+)
+def test_what_is_no_fault_is_not_found(books: Store, harmless: str) -> None:
+    books.run(harmless, [SECOND])
+    assert found(books) == []
+
+
+def test_a_payment_outside_the_files_time_need_not_be_in_it(books: Store) -> None:
+    books.run("DELETE FROM charges WHERE payment = 'B'")
+    books.run("UPDATE records SET decided_at = 9001 WHERE payment = 'B'")
+    assert found(books) == []
+
+
+def test_a_region_without_a_table_or_bucket_lacks_nothing(books: Store) -> None:
+    books.run("UPDATE regions SET has_table = false, has_bucket = false WHERE region = ?", [THIRD])
+    for table in ("records", "receipts"):
+        books.run(f"DELETE FROM {table} WHERE region = ?", [THIRD])
+    assert found(books) == []
+
+
+@pytest.mark.parametrize("name", sorted(ALL))
+def test_question_is_one_that_athena_reads_and_says_what_it_asks(name: str) -> None:
+    text = ALL[name].read_text()
+    parsed = sqlglot.parse_one(text, read="athena", into=exp.Select)
+    assert parsed.named_selects == ["kind", "region", "payment", "detail", "remedy"]
+    assert text.startswith("-- ")
+    assert "?" in text.partition("SELECT")[0]
+
+
+def test_questions_find_the_same_where_they_are_read_as_athena_would(books: Store) -> None:
+    for table, change in (("records", "content = 'other'"), ("cells", "due_at = 1"), ("charges", "amount = 1")):
+        books.run(f"UPDATE {table} SET {change} WHERE payment = 'B'")
+    books.run("DELETE FROM cells WHERE payment = 'C'")
+    books.run("DELETE FROM records WHERE payment = 'A' AND region = ?", [SECOND])
+    first = found(books)
+    books.run("DELETE FROM findings")
+    for question in ALL.values():
+        (read,) = sqlglot.transpile(question.read_text(), read="athena", write="duckdb")
+        books.run(f"INSERT INTO findings (kind, region, payment, detail, remedy) {read}")
+    assert [tuple(row[:4]) for row in books.run("SELECT * FROM findings ORDER BY ALL")] == first
+    assert len({kind for kind, *_ in first}) == 5
+
+
+def test_pages_and_exports_are_read_alike_and_a_registers_own_item_is_no_payment(books: Store, tmp_path: Path) -> None:
+    result = '{\\"at\\":7,\\"rail\\":\\"ledger\\",\\"reference\\":\\"r\\",\\"status\\":\\"SETTLED\\"}'
+    item = (
+        f'{{"TransactionId":{{"S":"D"}},"Status":{{"S":"SETTLED"}},"Content":{{"S":"{result}"}},"Amount":{{"N":"0.001"}},'
+        '"Currency":{"S":"KWD"},"Other":{"M":{"x":{"BOOL":true}}}}'
+    )
+    own = '{"TransactionId":{"S":":register"},"serves":{"S":"x"}}'
+    page, export = tmp_path / "page", tmp_path / "export"
+    page.write_text(f'{{"Count":2,"Items":[{own},{item}]}}\n{{"Count":0,"Items":[]}}\n')
+    export.write_text(f'{{"Item":{own}}}\n{{"Item":{item}}}\n')
+    books.load_pages("records", "pages", page)
+    books.load_export("records", "export", export)
+    rows = books.run("SELECT * EXCLUDE (region) FROM records WHERE payment NOT IN ('A', 'B', 'C')")
+    assert rows[0] == rows[1]
+    assert len(rows) == 2
+    assert [str(value) for value in rows[0][3:]] == ["0.0010", "KWD", "ledger", "r", "7"]
+
+
+def test_a_sample_is_a_share_and_always_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken = []
+    for scope in (Scope(sample=0.1), Scope(sample=0.1), Scope(sample=0.2), EVERYTHING):
+        with store.opened("test", keep=False) as books:
+            books.run("CREATE TABLE ids AS SELECT 'TXN-' || range AS payment FROM range(10000)")
+            taken.append({row[0] for row in books.run(f"SELECT payment FROM ids WHERE {scope.among}")})
+    first, again, more, everything = taken
+    assert first == again < more < everything
+    assert 850 < len(first) < 1150
+    assert len(everything) == 10_000
+
+
+def of_file(books: Store, tmp_path: Path, text: str, **named: Any) -> list[tuple[Any, ...]]:
+    """The charges of a CSV, read by these settings."""
+    file = tmp_path / "charges.csv"
+    file.write_text(text)
+    books.run("DELETE FROM charges")
+    charges.load(books, file, with_columns(**named))
+    charges.match(books, named_only=False, since=0)
+    return books.run("SELECT line, payment, reference, CAST(amount AS VARCHAR), currency, charged_at FROM charges")
+
+
+def with_columns(kind: str = "http", **named: Any) -> Settings:
+    read = settings.load(ROOT / "deployment.toml", {})
+    return read._replace(processor_file=ProcessorFile(**named), processor=read.processor._replace(kind=kind))
+
+
+def test_file_is_read_by_the_columns_of_the_settings(books: Store, tmp_path: Path) -> None:
+    text = (
+        "\ufeffid,ref,cents,cur,what,at\nA,ch_A,1250,eur,sale,1970-01-01T01:00:00Z\nA,ch_A,1250,eur,refund,\n"
+        ",ch_B,5,jpy,sale,7\n"
+    )
+    named = {"payment": "id", "reference": "ref", "amount": "cents", "currency": "cur", "charged_at": "at"}
+    rows = of_file(books, tmp_path, text, **named, minor_units=True, only="what=sale")
+    assert rows == [(2, "A", "ch_A", "12.5000", "EUR", 3600), (4, "B", "ch_B", "5.0000", "JPY", 7)]
+
+
+def test_balance_report_of_stripe_is_known(books: Store, tmp_path: Path) -> None:
+    head = "balance_transaction_id,created_utc,currency,gross,reporting_category,customer_facing_amount,"
+    text = (
+        f"{head}customer_facing_currency,payment_intent_id\n"
+        "txn_1,2024-01-15 10:30:00,usd,13.61,charge,12.50,eur,ch_A\n"
+        "txn_2,2024-01-15 10:30:00,usd,-13.61,refund,-12.50,eur,ch_A\n"
+    )
+    assert of_file(books, tmp_path, text, format="stripe") == [(2, "A", "ch_A", "12.5000", "EUR", 1705314600)]
+    assert charges.columns(with_columns("stripe")) == charges.STRIPE
+    assert charges.columns(with_columns()) == ProcessorFile()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("reference,amount\nx,1\n", "there is no column 'currency'"),
+        ("reference,amount,currency\nx,1,EUR\nx,,EUR\n", "line 3: '' is no amount"),
+        ('reference,amount,currency\nx,"1,50",EUR\n', "line 2: '1,50' is no amount"),
+        ("reference,amount,currency\nx,1,XXX\n", "line 2: 'XXX' is no currency"),
+        ("reference,amount,currency\n,1,EUR\n", "line 2: names neither payment nor reference"),
+        ('reference,amount,currency\n"x,1,EUR\n', "cannot be read"),
+        ("reference,amount,currency\nx,1\n", "line 2: '' is no currency"),
+    ],
+)
+def test_file_that_cannot_be_understood_is_refused_with_its_line(
+    books: Store, tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(ToolError, match=says):
+        of_file(books, tmp_path, text)
+
+
+def test_what_the_database_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ToolError, match="broke off: Conversion Error"), store.opened("test", keep=False) as books:
+        books.run("SELECT 'x'::INTEGER")
+    assert list((tmp_path / ".run").iterdir()) == []
+
+
+def test_store_is_gone_unless_it_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for keep in (False, True):
+        with store.opened("test", keep=keep) as books:
+            books.run("INSERT INTO run VALUES (1, 2, 3, 4)")
+        assert list((tmp_path / ".run").iterdir()) == ([tmp_path / ".run" / "test.duckdb"] if keep else [])
