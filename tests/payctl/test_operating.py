@@ -3,8 +3,9 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,12 +14,14 @@ from botocore.exceptions import ClientError
 from payments.protocol.operations import Ruling
 
 import localcloud
+from payctl.cloud import batches, together
 from payctl.commands.show import render_environment
 from payctl.environments import bootstrap, destroy, status
 from payctl.payments import dead_letters, logs, pay, reconcile, redrive
+from payctl.payments.dead_letters import Letter
+from payctl.payments.due import index, standings
 from payctl.payments.pay import Reply
 from payctl.payments.registers import Registers
-from payctl.payments.tables import due_payments
 from tests.localcloud.conftest import eventually
 from tests.payctl.conftest import REGIONS, ROOT, Project
 
@@ -86,7 +89,7 @@ def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Proje
     due = {":shard": {"S": "0"}, ":at": {"N": str(int(time.time()) + 3600)}}
     update = aws("dynamodb", THIRD).update_item
     update(**cell, UpdateExpression="SET due_shard = :shard, due_at = :at", ExpressionAttributeValues=due)
-    assert due_payments(live.environment(), THIRD) == ["PAID"]
+    assert [*index.payments(live.environment(), THIRD)] == ["PAID"]
     state = status.status(live.environment())
     assert ([each.open for each in state.regions], state.exit_code) == ([0, 0, 0], 0), "it is final"
     update(**cell, UpdateExpression="REMOVE due_shard, due_at")
@@ -152,14 +155,14 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
         processor(secret="changed")
         assert posted.result().status == 202
     registers = Registers(live.environment())
-    assert registers.parked() == [], "for half a minute the call may still be under way"
+    assert parked(registers) == [], "for half a minute the call may still be under way"
     aws("dynamodb", HOME).update_item(
         TableName=live.environment().names.register(HOME),
         Key={"TransactionId": {"S": "DOUBT"}},
         UpdateExpression="SET attempted_at = attempted_at - :seconds",
         ExpressionAttributeValues={":seconds": {"N": "60"}},
     )
-    assert [standing.payment for standing in registers.parked()] == ["DOUBT"]
+    assert parked(registers) == ["DOUBT"]
     state = status.status(live.environment())
     assert [(each.open, each.parked) for each in state.regions if each.region == HOME] == [(1, 1)]
     assert state.exit_code == 2
@@ -174,27 +177,135 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
     right = refused.says.rsplit(" ", 1)[-1]
     ran = live.payctl("resolve", "DOUBT", "--settled", right, "--yes")
     assert ran.returncode == 0, ran
-    assert registers.parked() == []
+    assert parked(registers) == []
     assert stands(live, "DOUBT") == "SETTLED"
     assert cloud.admin("GET", "/processor/admin")["twice"] == []
+
+
+def look(project: Project, *regions: str) -> list[Letter]:
+    found: list[Letter] = []
+    dead_letters.look(project.environment(), regions or REGIONS, found.append)
+    return found
+
+
+def redriven(project: Project, regions: Sequence[str], **options: Any) -> list[Letter]:
+    done: list[Letter] = []
+    redrive.redrive(project.environment(), regions, done.append, **options)
+    return done
+
+
+def parked(registers: Registers) -> list[str]:
+    found, more = standings.parked(registers, limit=10)
+    assert not more
+    return [standing.payment for standing in found]
+
+
+@contextmanager
+def waiting_for_janitors(project: Project, aws: Aws, number: int) -> Iterator[list[str]]:
+    """Payments that are settled, and whose cells in two Regions still wait for their janitors, which come later."""
+    names, payments = project.environment().names, [f"BUSY-{each}" for each in range(number)]
+    post(project, "MODEL")
+
+    def item(region: str, table: str) -> dict[str, Any]:
+        get = aws("dynamodb", region).get_item
+        return dict(eventually(lambda: get(TableName=table, Key={"TransactionId": {"S": "MODEL"}})["Item"]))
+
+    def write(region: str, table: str, requests: list[Any]) -> None:
+        for some in batches(requests, 25):
+            aws("dynamodb", region).batch_write_item(RequestItems={table: [*some]})
+
+    def remove() -> None:
+        gone = [{"DeleteRequest": {"Key": {"TransactionId": {"S": each}}}} for each in payments]
+        places = [(HOME, names.table), *((region, names.register(region)) for region in REGIONS[1:])]
+        together(lambda place: write(*place, gone), places)
+
+    def fill(region: str) -> None:
+        table = names.table if region == HOME else names.register(region)
+        model = item(region, table)
+        later = {"N": str(int(time.time()) + 3600)}
+        more = [
+            {"due_shard": {"S": f"{number % 64:x}"}, "due_at": later} if region != HOME else {}
+            for number in range(len(payments))
+        ]
+        cells = [{**model, **due, "TransactionId": {"S": each}} for each, due in zip(payments, more, strict=True)]
+        write(region, table, [{"PutRequest": {"Item": each}} for each in cells])
+
+    try:
+        together(fill, REGIONS)
+        last = {"TableName": names.table, "Key": {"TransactionId": {"S": payments[-1]}}}
+        for region in REGIONS:
+            eventually(lambda region=region: "Item" in aws("dynamodb", region).get_item(**last))
+        yield payments
+    finally:
+        remove()
+
+
+def asked(cloud: localcloud.LocalCloud, what: str) -> float:
+    """Units of what this client read."""
+    rows = cloud.admin("GET", "/usage")["counts"]
+    return float(sum(row["amount"] for row in rows if row["cause"] == "client" and row["operation"].startswith(what)))
+
+
+def test_settled_payments_that_wait_for_their_janitors_are_known_by_their_records(
+    live: Project, cloud: localcloud.LocalCloud, aws: Aws
+) -> None:
+    with waiting_for_janitors(live, aws, 300):
+        environment = live.environment()
+        cloud.admin("DELETE", "/usage")
+        state = status.status(environment)
+        assert [(each.region, each.open, each.parked) for each in state.regions] == [
+            (HOME, 0, 0),
+            (SECOND, 0, 0),
+            (THIRD, 0, 0),
+        ]
+        assert asked(cloud, f"BatchGetItem {environment.names.table}") == 2 * 300 / 2, "half a unit each"
+        assert asked(cloud, "BatchGetItem payment-register") == 0
+        assert asked(cloud, "GetItem payment-register") < 20, "of the registers themselves, and the switches"
+        assert parked(Registers(environment)) == []
+        assert asked(cloud, "BatchGetItem payment-register") == 0
+        assert asked(cloud, "Scan") == 0
+        assert index.counts(environment) == {HOME: 0, SECOND: 300, THIRD: 300}
+
+
+def test_what_no_record_shows_is_looked_at_by_the_hundred(
+    live: Project, cloud: localcloud.LocalCloud, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if nothing of it were public: the cells tell that it is settled."""
+    with waiting_for_janitors(live, aws, 120):
+        environment = live.environment()
+        monkeypatch.setattr(standings, "unshown", lambda _environment, _region, payments: [*payments])
+        cloud.admin("DELETE", "/usage")
+        look = standings.look(Registers(environment), SECOND)
+        assert look == standings.Look(due=120, looked_at=120, open=0, parked={})
+        assert asked(cloud, "BatchGetItem payment-register") >= 2 * 120
+        assert asked(cloud, "GetItem payment-register") == 0
+        monkeypatch.setattr(standings, "LOOKED_AT", 50)
+        assert standings.look(Registers(environment), SECOND) == standings.Look(120, 50, 70, {})
+        monkeypatch.setattr(standings, "LOOKED_UP", 30)
+        assert standings.look(Registers(environment), SECOND) == standings.Look(120, 30, 90, {})
+        assert "30 of 120 due payments looked at" in str(status.status(environment).regions)
+        index.bring_forward(environment)
+        due = [int(cell["due_at"]["N"]) for cells in index.rounds(environment, THIRD) for cell in cells]
+        assert len(due) == 120
+        assert max(due) <= time.time()
 
 
 def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Project, aws: Aws) -> None:
     poison = {"transaction": {"id": "POISON", "amount": -1, "currency": "EUR"}}
     arn = start(live, aws, poison)
-    (letter,) = eventually(lambda: dead_letters.look(live.environment(), REGIONS))
+    (letter,) = eventually(lambda: look(live))
     assert (letter.region, letter.payment, letter.reason) == (SECOND, "", "InvalidTransaction")
     assert (letter.input, letter.execution) == (None, arn)
-    (kept,) = redrive.redrive(live.environment(), REGIONS)
+    (kept,) = redriven(live, REGIONS)
     assert kept.state.startswith("kept"), "the function would refuse it again"
     books = reconcile.reconcile(live.environment())
     assert [(f.kind, f.region) for f in books.findings if f.kind == "dead letter"] == [("dead letter", SECOND)]
 
     repaired = {"id": "POISON", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
-    (done,) = redrive.redrive(live.environment(), REGIONS, only=letter.message_id, repaired=repaired)
+    (done,) = redriven(live, REGIONS, only=letter.message_id, repaired=repaired)
     assert done.state == "redriven"
     eventually(lambda: Registers(live.environment()).inspect("POISON").status == "SETTLED")
-    assert dead_letters.look(live.environment(), REGIONS) == []
+    assert look(live) == []
 
 
 def start(project: Project, aws: Aws, given: Any) -> str:
@@ -212,14 +323,14 @@ def test_a_letter_is_redriven_with_what_its_execution_was_started_with(live: Pro
     for execution in (arn, f"{arn}-another", arn.replace(SECOND, THIRD), "4111111111111111"):
         letter = {"reason": "NoRegionLeft", "error": "", "tried": [SECOND], "execution": execution}
         aws("sqs", SECOND).send_message(QueueUrl=url, MessageBody=json.dumps(letter))
-    done = redrive.redrive(live.environment(), REGIONS)
+    done = redriven(live, REGIONS)
     assert sorted((letter.payment, letter.state.split(":")[0]) for letter in done) == [
         *[("", "kept")] * 3,
         ("AGAIN", "redriven"),
     ]
     assert next(letter.input for letter in done if letter.payment) == given
-    redrive.redrive(live.environment(), REGIONS, discard=True)
-    assert dead_letters.look(live.environment(), REGIONS) == []
+    redriven(live, REGIONS, discard=True)
+    assert look(live) == []
 
 
 def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws: Aws) -> None:
@@ -228,10 +339,10 @@ def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws:
     url = live.environment().outputs()[HOME]["DeadLetterQueueUrl"]
     aws("sqs", HOME).send_message(QueueUrl=url, MessageBody=json.dumps(event))
     aws("sqs", HOME).send_message(QueueUrl=url, MessageBody="no payment")
-    done = redrive.redrive(live.environment(), (HOME,))
+    done = redriven(live, (HOME,))
     assert sorted(letter.state.split(":")[0] for letter in done) == ["kept", "redriven"]
     eventually(lambda: stands(live, "EVENT") == "SETTLED")
-    (kept,) = dead_letters.look(live.environment(), (HOME,))
+    (kept,) = look(live, HOME)
     assert kept.input is None
 
 
@@ -241,12 +352,12 @@ def test_letter_that_holds_no_payment_can_be_removed_and_no_other(live: Project,
     bodies = ("no payment", json.dumps({"version": "0", "detail-type": "Scheduled Event", "detail": {}}))
     for body in (*bodies, json.dumps({"reason": "NotSettled", "transactionId": "HELD"})):
         aws("sqs", HOME).send_message(QueueUrl=url, MessageBody=body)
-    letters = {letter.payment: letter for letter in dead_letters.look(live.environment(), (HOME,))}
-    (untouched,) = redrive.redrive(live.environment(), (HOME,), only=letters["HELD"].message_id, discard=True)
+    letters = {letter.payment: letter for letter in look(live, HOME)}
+    (untouched,) = redriven(live, (HOME,), only=letters["HELD"].message_id, discard=True)
     assert untouched.state == "seen"
-    done = redrive.redrive(live.environment(), (HOME,), discard=True)
+    done = redriven(live, (HOME,), discard=True)
     assert sorted(letter.state.split(":")[0] for letter in done) == ["removed", "removed", "seen"]
-    (left,) = dead_letters.look(live.environment(), (HOME,))
+    (left,) = look(live, HOME)
     aws("sqs", HOME).purge_queue(QueueUrl=url)
     assert left.payment == "HELD"
 
