@@ -28,8 +28,8 @@ from payctl.drills import report as drill_report
 from payctl.drills.verdict import Verdict
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
+from payctl.environments.gates.check import Check
 from payctl.environments.plan import Plan
-from payctl.environments.preflight import Check
 from payctl.environments.status import Status
 from payctl.environments.why import Explanation
 from payctl.payments.dead_letters import Letter
