@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from payctl.costs.limits import carries
 from payctl.environment import Environment, Survey
 from payctl.environments import health, lint, preflight
 from payctl.environments.gates import refusals
@@ -20,7 +19,8 @@ from stacksets.errors import RegionsFailedError, ToolError
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to deploy. `confirm` is asked once with what would be done; False ends the run."""
+    """How to deploy. `confirm` is asked once with what would be done; False ends the run. `note` is told before that,
+    where there is anything to do."""
 
     parallel: bool = False
     wait: bool = True
@@ -28,6 +28,7 @@ class Options:
     test_faults: bool = False
     recreate: tuple[str, ...] = ()
     bar_seconds: float = 60.0
+    note: str = ""
     confirm: Callable[[Sequence[str]], bool] = field(default=lambda _: True)
 
 
@@ -66,8 +67,8 @@ class Deployment(Wanted):
         for title, gate in self.gates() if planned else ():
             report.phase(title)
             gate()
-        if planned and not self.kept and (rate := carries(self.settings)):
-            report.note(rate)
+        if planned and self.options.note:
+            report.note(self.options.note)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()

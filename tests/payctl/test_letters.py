@@ -18,7 +18,7 @@ from stacksets.progress import Silent
 
 REGION = "eu-west-1"
 PAID = {"amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
-START_SECONDS = 2.0
+START_SECONDS = 6.0
 
 
 class Queue:
@@ -86,10 +86,10 @@ def environment(queue: Queue) -> Any:
 
 @pytest.fixture
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
-    """A thousand letters, of which every tenth holds no payment."""
+    """Three hundred letters, of which every tenth holds no payment."""
     bodies = {
         f"m{number}": json.dumps({"reason": "x", "transaction": {"id": f"T{number}", **PAID}} if number % 10 else {})
-        for number in range(1000)
+        for number in range(300)
     }
     made = Queue(bodies)
     monkeypatch.setattr(dead_letters, "time", SimpleNamespace(monotonic=lambda: made.now))
@@ -103,10 +103,10 @@ def test_any_number_of_letters_is_started_once_and_removed_though_it_takes_longe
     redrive.redrive(environment(queue), (REGION,), told.append)
     assert queue.now > 4 * dead_letters.HIDDEN_SECONDS
     assert set(queue.started.values()) == {1}
-    assert len(queue.started) == 900
-    assert len(queue.left) == 100, "what holds no payment stays"
+    assert len(queue.started) == 270
+    assert len(queue.left) == 30, "what holds no payment stays"
     assert queue.visible == set(queue.left), "for others too"
-    assert Counter(letter.state for letter in told) == {State.REDRIVEN: 900, State.KEPT: 100}, "each is told of once"
+    assert Counter(letter.state for letter in told) == {State.REDRIVEN: 270, State.KEPT: 30}, "each is told of once"
 
 
 def test_what_is_not_removed_is_shown_again_whatever_ends_the_run(queue: Queue) -> None:
@@ -115,7 +115,7 @@ def test_what_is_not_removed_is_shown_again_whatever_ends_the_run(queue: Queue) 
 
     with pytest.raises(ToolError, match="enough"):
         dead_letters.look(environment(queue), (REGION,), break_off)
-    assert len(queue.visible) == 1000
+    assert len(queue.visible) == 300
 
 
 def test_one_letter_is_found_without_a_look_into_the_others(queue: Queue) -> None:
@@ -123,7 +123,7 @@ def test_one_letter_is_found_without_a_look_into_the_others(queue: Queue) -> Non
     redrive.redrive(environment(queue), (REGION,), told.append, only="m15")
     assert [(letter.message_id, letter.state) for letter in told] == [("m15", State.REDRIVEN)]
     assert queue.now < 5, "it is in the second page"
-    assert len(queue.visible) == 999
+    assert len(queue.visible) == 299
 
 
 def test_no_more_letters_are_hidden_at_once_than_sqs_allows(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,7 +131,7 @@ def test_no_more_letters_are_hidden_at_once_than_sqs_allows(queue: Queue, monkey
     told: list[Letter] = []
     dead_letters.look(environment(queue), (REGION,), told.append)
     assert len(told) == 60
-    assert len(queue.visible) == 1000
+    assert len(queue.visible) == 300
 
 
 def test_letters_are_all_in_json_and_the_first_in_a_table(
@@ -144,10 +144,10 @@ def test_letters_are_all_in_json_and_the_first_in_a_table(
         letters.show()
         shown = capsys.readouterr().out
         if as_json:
-            assert len(json.loads(shown)) == 1000
+            assert len(json.loads(shown)) == 300
         else:
             assert shown.count(REGION) == render_letters.FIRST
-            assert "1000 dead letters, the first 100 of them above\n  1000 seen\n" in shown
+            assert "300 dead letters, the first 100 of them above\n  300 seen\n" in shown
 
 
 def test_no_letter_is_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:

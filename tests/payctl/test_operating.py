@@ -248,9 +248,9 @@ def asked(cloud: localcloud.LocalCloud, what: str) -> float:
 
 
 def test_settled_payments_that_wait_for_their_janitors_are_known_by_their_records(
-    live: Project, cloud: localcloud.LocalCloud, aws: Aws, monkeypatch: pytest.MonkeyPatch
+    live: Project, cloud: localcloud.LocalCloud, aws: Aws
 ) -> None:
-    number = 120
+    number = 40
     with waiting_for_janitors(live, aws, number):
         environment, registers = live.environment(), Registers(live.environment())
         cloud.admin("DELETE", "/usage")
@@ -262,7 +262,15 @@ def test_settled_payments_that_wait_for_their_janitors_are_known_by_their_record
         assert asked(cloud, "GetItem payment-register") < 20, "of the registers themselves, and the switches"
         assert asked(cloud, "Scan") == 0
 
-        # As if nothing of it were public: the cells tell that it is settled, a hundred at once.
+
+@pytest.mark.evidence
+def test_what_no_record_shows_is_looked_at_by_the_hundred(
+    live: Project, cloud: localcloud.LocalCloud, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if nothing of it were public: the cells tell that it is settled."""
+    number = 120
+    with waiting_for_janitors(live, aws, number):
+        environment, registers = live.environment(), Registers(live.environment())
         monkeypatch.setattr(standings, "unshown", lambda _environment, _region, payments: [*payments])
         cloud.admin("DELETE", "/usage")
         look = standings.look(registers, SECOND)
