@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -45,7 +46,7 @@ class State(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Letter:
     """One dead letter: `input` is what its workflow would be started with, None where it holds no valid payment.
-    `execution`: the ARN of the one that failed. `handle` is good for as long as it is hidden."""
+    `execution`: the ARN of the one that failed."""
 
     region: str
     message_id: str
@@ -60,7 +61,8 @@ class Letter:
 def through(environment: Environment, region: str, take: Callable[[Letter], bool], *, only: str = "") -> None:
     """Call `take` for each dead letter of a Region, or for the `only` one with an id: it says whether the letter is to
     be removed, and is called by several threads. The others are hidden from everybody until the end, however long that
-    takes. Raises ToolError."""
+    takes. What comes in meanwhile, from a workflow that was started again perhaps, is left to the next time. Raises
+    ToolError."""
     api, url = environment.cloud.sqs(region), queue(environment, region)
     held: dict[str, str] = {}
     hidden_at = told_at = time.monotonic()
@@ -71,8 +73,10 @@ def through(environment: Environment, region: str, take: Callable[[Letter], bool
             api.delete_message(QueueUrl=url, ReceiptHandle=held.pop(name))
 
     try:
+        begun = _now(environment, region)
         while messages := _receive(environment, region):
-            new = {message["MessageId"]: message for message in messages if message["MessageId"] not in held}
+            old = (each for each in messages if int(each["Attributes"]["SentTimestamp"]) <= begun)
+            new = {message["MessageId"]: message for message in old if message["MessageId"] not in held}
             held |= {message["MessageId"]: message["ReceiptHandle"] for message in messages}
             together(partial(take_up, new), [name for name in new if only in ("", name)])
             if only in new:
@@ -135,6 +139,12 @@ def parse(body: str) -> tuple[dict[str, Any], str]:
     return says, "(withheld)" if cards.in_text(reason) else reason
 
 
+def _now(environment: Environment, region: str) -> float:
+    """The time in milliseconds, by the clock that stamps the letters, to the second."""
+    answer = environment.cloud.sqs(region).get_queue_attributes(QueueUrl=queue(environment, region))
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp() * 1000 + 999
+
+
 def _receive(environment: Environment, region: str) -> list["MessageTypeDef"]:
     """Some that are not hidden; [] where there are none."""
     answer = environment.cloud.sqs(region).receive_message(
@@ -142,6 +152,7 @@ def _receive(environment: Environment, region: str) -> list["MessageTypeDef"]:
         MaxNumberOfMessages=10,
         VisibilityTimeout=HIDDEN_SECONDS,
         WaitTimeSeconds=1,
+        MessageSystemAttributeNames=["SentTimestamp"],
     )
     return answer.get("Messages", [])
 

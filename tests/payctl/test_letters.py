@@ -4,6 +4,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable
+from email.utils import formatdate
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,6 +31,8 @@ class Queue:
         self.hidden_until: dict[str, float] = {}
         self.handles: dict[str, str] = {}
         self.started = Counter[str]()
+        self.sent = dict.fromkeys(bodies, 0.0)
+        self.fails_again = False
         self._lock = threading.Lock()
 
     def receive_message(self, **asked: Any) -> dict[str, Any]:
@@ -39,8 +42,20 @@ class Queue:
         for name in names:
             self.hidden_until[name] = self.now + asked["VisibilityTimeout"]
             self.handles[name] = f"{name} at {self.now}"
-        messages = [{"MessageId": n, "Body": self.left[n], "ReceiptHandle": self.handles[n]} for n in names]
+        assert asked["MessageSystemAttributeNames"] == ["SentTimestamp"]
+        messages = [
+            {
+                "MessageId": name,
+                "Body": self.left[name],
+                "ReceiptHandle": self.handles[name],
+                "Attributes": {"SentTimestamp": str(int(self.sent[name] * 1000))},
+            }
+            for name in names
+        ]
         return {"Messages": messages} if messages else {}
+
+    def get_queue_attributes(self, **_: Any) -> dict[str, Any]:
+        return {"ResponseMetadata": {"HTTPHeaders": {"date": formatdate(self.now, usegmt=True)}}}
 
     def delete_message(self, *, ReceiptHandle: str, **_: Any) -> None:
         name = self._name(ReceiptHandle)
@@ -57,7 +72,11 @@ class Queue:
     def start_execution(self, *, input: str, **_: Any) -> None:
         with self._lock:
             self.now += START_SECONDS
-            self.started[json.loads(input)["transaction"]["id"]] += 1
+            payment = json.loads(input)["transaction"]["id"]
+            self.started[payment] += 1
+            if self.fails_again:
+                name = f"again-{payment}-{self.started[payment]}"
+                self.left[name], self.sent[name] = json.dumps({"reason": "x", **json.loads(input)}), self.now
 
     def _name(self, handle: str) -> str:
         name = handle.partition(" ")[0]
@@ -107,6 +126,15 @@ def test_any_number_of_letters_is_started_once_and_removed_though_it_takes_longe
     assert len(queue.left) == 30, "what holds no payment stays"
     assert queue.visible == set(queue.left), "for others too"
     assert Counter(letter.state for letter in told) == {State.REDRIVEN: 270, State.KEPT: 30}, "each is told of once"
+
+
+def test_a_workflow_that_fails_again_is_not_started_again_and_again(queue: Queue) -> None:
+    queue.fails_again = True
+    told: list[Letter] = []
+    redrive.redrive(environment(queue), (REGION,), told.append)
+    assert set(queue.started.values()) == {1}
+    assert len(told) == 300
+    assert len(queue.visible) == len(queue.left) == 300, "its new letter is for the next time"
 
 
 def test_what_is_not_removed_is_shown_again_whatever_ends_the_run(queue: Queue) -> None:

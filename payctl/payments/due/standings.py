@@ -24,6 +24,7 @@ LOOKED_AT: Final = 1_000
 """Those of them without a record that it asks about in all Regions."""
 PATIENCE: Final = 5.0
 """Seconds for what DynamoDB leaves out of an answer."""
+TOLD: Final = 2  # Regions that must tell of a payment, to know that it is not parked
 TRIES: Final = 2  # of a Region that does not answer
 AT_ONCE: Final = 8  # batches, each of which asks three Regions
 Answer = TypeVar("Answer")
@@ -46,24 +47,26 @@ NOTHING: Final = Look(0, 0, 0, {})
 def look(registers: Registers, region: str) -> Look:
     """Look at what is due in a Region, the newest first, as the janitor does. Raises ToolError. Read only."""
     environment = registers.environment
-    looked_at = over = asked = 0
+    seen = looked_at = over = asked = 0
     parked, complete = dict[str, str](), True
     for cells in index.rounds(environment, region, newest_first=True):
         payments = [cell["TransactionId"]["S"] for cell in cells]
-        taken = payments[: LOOKED_UP - looked_at]
+        taken = payments[: LOOKED_UP - seen]
         hidden = unshown(environment, region, taken)
         few = hidden[: LOOKED_AT - asked]
         asked += len(few)
         looked_at += len(taken) - len(hidden) + len(few)
+        seen += len(taken)
         over += len(taken) - len(hidden)
         for standing in standings(registers, few):
             over += standing.status in FINAL
+            looked_at -= standing.answered < TOLD
             if standing.parked:
                 parked[standing.payment] = standing.value.region if standing.value else ""
         if complete := len(few) == len(hidden) and len(taken) == len(payments):
             continue
         break
-    due = looked_at if complete else max(looked_at, index.count(environment, region))
+    due = seen if complete else max(seen, index.count(environment, region))
     return Look(due, looked_at, due - over, parked)
 
 
@@ -89,6 +92,11 @@ def parked(
             payments = [each for cell in cells if wanted(each := cell["TransactionId"]["S"])]
             hidden = [each for each in unshown(environment, region, payments) if each not in found]
             for standing in standings(registers, hidden, answering):
+                if standing.answered < TOLD:
+                    raise ToolError(
+                        f"fewer than two Regions tell of {standing.payment}: the list would not be complete",
+                        remedy="repeat it later",
+                    )
                 if standing.parked:
                     found[standing.payment] = standing
             if len(found) > limit:
@@ -116,6 +124,8 @@ def unshown(environment: Environment, region: str, payments: Sequence[str]) -> l
 def standings(registers: Registers, payments: Sequence[str], regions: Sequence[str] = ()) -> Iterator[Standing]:
     """Where payments stand, by the cells of these Regions, or of all. What does not answer is asked no more. Read
     only."""
+    if not payments:
+        return
     context, asked = registers.context(), [*(regions or registers.environment.regions)]
 
     def read(region: str, batch: Sequence[str]) -> Mapping[str, Cell]:
