@@ -99,8 +99,12 @@ def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Proje
     assert reconcile.reconcile(live.environment()).payments == 1
 
 
-def test_looking_at_a_payment_says_what_was_looked_up(live: Project) -> None:
+def test_looking_at_a_payment_says_what_was_looked_up(live: Project, cloud: localcloud.LocalCloud) -> None:
     post(live, "SOUGHT")
+    cloud.admin("DELETE", "/usage")
+    pay.note_ruling(live.environment(), "SOUGHT")
+    assert asked(cloud, "GetItem payment-register") == 3
+    assert asked(cloud, "Query") == asked(cloud, "Scan") == 0
     (found,) = pay.look(live.environment(), "SOUGHT", (SECOND,))
     assert (found.status, found.meaning) == (200, "payment SOUGHT: this is where it stands")
     ran = live.payctl("pay", "--status", "NEVER-MADE")
