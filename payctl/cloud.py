@@ -3,10 +3,11 @@ internet is asked for a name."""
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import boto3
 import dns.exception
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
+AT_ONCE: Final = 32
+"""Calls of one kind, and connections to one service of a Region."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -223,7 +226,7 @@ class Cloud:
         first = service == "sts"
         retries: Any = {"mode": "standard", "total_max_attempts": 2 if first else 5}
         read_timeout = 10 if first else 60
-        config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=32)
+        config = Config(connect_timeout=5, read_timeout=read_timeout, retries=retries, max_pool_connections=AT_ONCE)
         if endpoints.loopback(self.endpoint):
             # Neither a proxy nor the address at which EC2 tells about itself, whatever the environment says.
             config = config.merge(Config(proxies={}, defaults_mode="legacy"))  # type: ignore[arg-type]
@@ -288,8 +291,16 @@ def _name_region(client: Any, region: str) -> None:
 
 
 def together(call: Callable[[Item], Answer], items: Iterable[Item]) -> dict[Item, Answer]:
-    """Call for every item at once; answers in the items' order. The first error is raised after all have ended."""
+    """Call for every item, AT_ONCE at once; answers in the items' order. The first error is raised after all have
+    ended."""
     items = tuple(items)
-    with ThreadPoolExecutor(max_workers=max(1, len(items)), thread_name_prefix="payctl") as pool:
+    with ThreadPoolExecutor(max_workers=max(1, min(AT_ONCE, len(items))), thread_name_prefix="payctl") as pool:
         futures = {item: pool.submit(call, item) for item in items}
     return {item: future.result() for item, future in futures.items()}
+
+
+def batches(items: Iterable[Item], most: int) -> Iterator[tuple[Item, ...]]:
+    """As many of them at once."""
+    rest = iter(items)
+    while batch := tuple(islice(rest, most)):
+        yield batch

@@ -9,6 +9,7 @@ from builder.names import BOOTSTRAP_STACK
 from payctl.commands import completion
 from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, confirmer
 from payctl.commands.show import render, render_environment
+from payctl.costs.limits import carries
 from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
 from stacksets.errors import ToolError
 
@@ -84,6 +85,7 @@ def run_deploy(
             lint=lint,
             recreate=tuple(recreate or ()),
             test_faults=test_faults,
+            note=carries(environment.settings),
             confirm=confirmer(environment, "deploy", yes=yes),
         )
         done = deploy.deploy(environment, options)
@@ -101,7 +103,8 @@ def run_status(run: Run) -> None:
     """Show stacks by Region and what needs you: alarms, dead letters, open and parked payments. Read only.
 
     Exit code: 0 all is well, 1 not all is deployed, or runs the code that was built, or could be read ("?"), 2 alarms,
-    dead letters, parked payments or an idle register wait for you. Example: `payctl status --json`
+    dead letters, parked payments, an idle register or a Region out of service wait for you. Of many payments that are
+    due, the newest are looked at, and the answer says how many. Example: `payctl status --json`
     """
     with run.open() as environment:
         state = status.status(environment)

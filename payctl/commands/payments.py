@@ -14,6 +14,7 @@ from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, con
 from payctl.commands.show import render, render_views
 from payctl.drills import load
 from payctl.payments import logs, merchants, parked, pay
+from payctl.payments.due import standings
 from payctl.payments.registers import FINAL, Registers
 from payctl.views import export, listing, timeline
 from stacksets.errors import ToolError
@@ -127,7 +128,12 @@ def run_logs(
 
 
 @app.command("parked", cls=Command, rich_help_panel=PAYMENTS)
-def run_parked(run: Run, *, merchant: OfMerchant = "") -> None:
+def run_parked(
+    run: Run,
+    *,
+    merchant: OfMerchant = "",
+    limit: Annotated[int, typer.Option(help="How many to list.", min=1)] = 1000,
+) -> None:
     """List the payments that wait for the processor or for you: why, how much, for how long. Read only.
 
     Exit code: 0 none, 2 some, 1 unknown. Example: `payctl parked`
@@ -135,9 +141,11 @@ def run_parked(run: Run, *, merchant: OfMerchant = "") -> None:
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
         registers = Registers(environment)
-        mine = (standing for standing in registers.parked() if merchants.is_of(standing.payment, merchant))
-        waiting = [parked.waiting(registers.context(), standing) for standing in mine]
+        found, more = standings.parked(registers, limit=limit, wanted=lambda each: merchants.is_of(each, merchant))
+        waiting = [parked.waiting(registers.context(), standing) for standing in found]
     run.answer(waiting, render.parked)
+    if more:
+        render.say(f"there are more than these {limit}: list more with --limit", aside=True)
     if waiting:
         raise typer.Exit(2)
 

@@ -9,6 +9,7 @@ import typer
 from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
 from payctl.commands.show import render, render_views
+from payctl.commands.show.render_letters import Letters
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
 from payctl.payments.pay import chosen
@@ -184,15 +185,16 @@ def run_redrive(
         raise ToolError("--transaction replaces one letter's content", remedy="name it with --message")
     if transaction and discard:
         raise ToolError("--transaction repairs a letter, --discard removes it", remedy="choose one of them")
+    letters = Letters(as_json=run.as_json)
     with run.open() as environment:
         regions = chosen(environment, region or environment.regions)
         if listing:
-            letters = dead_letters.look(environment, regions)
+            dead_letters.look(environment, regions, letters.add)
         else:
             verb = "remove what holds no payment from" if discard else "start the workflow again for"
             confirm(environment, "redrive", f"{verb} the dead letters of {', '.join(regions)}", yes=yes)
             repaired = redrive.transaction_in(transaction) if transaction else None
-            letters = redrive.redrive(environment, regions, only=message, repaired=repaired, discard=discard)
-    run.answer(letters, render.letters)
-    if any(letter.state is State.KEPT for letter in letters):
+            redrive.redrive(environment, regions, letters.add, only=message, repaired=repaired, discard=discard)
+    letters.show()
+    if letters.counts[State.KEPT]:
         raise typer.Exit(2)

@@ -11,7 +11,7 @@ from typing import Final
 
 from builder.settings import Settings
 from payctl.costs.estimate import Demand, with_memory
-from payctl.costs.profile import Profile, Use
+from payctl.costs.profile import Profile, Use, load
 
 HEADROOM: Final = 1.3
 """For bursts and for calls that are slow for once: what is proposed is this much above the need."""
@@ -58,6 +58,17 @@ def capacity(demand: Demand, settings: Settings, profile: Profile, memory: int =
     """What this demand needs of each Region."""
     found = sorted(_limits(demand, settings, profile, memory), key=lambda limit: (limit.rate, limit.name))
     return Capacity(demand.rate, tuple(found), tuple(_warnings(demand, settings, profile, memory)))
+
+
+def carries(settings: Settings) -> str:
+    """How many payments a second the processor's cap allows, in one line; "" without a cap."""
+    cap = settings.limits.reserved_concurrency
+    most = cap / max(busy_seconds(Demand(1.0), settings, load()).values())
+    return (
+        f"limits.reserved_concurrency = {cap} carries about {most:,.0f} payments a second in all Regions together"
+        if cap
+        else ""
+    )
 
 
 def busy_seconds(

@@ -36,7 +36,8 @@ def gather(environment: Environment, payments: Sequence[str], prefix: str, local
         counts = local.processor()["by_reference"]
         charges = {payment: counts.get(payment, 0) for payment in payments}
     books = environment.cloud.everywhere(lambda region: read(environment, region, only=payments, prefix=prefix))
-    letters = dead_letters.look(environment, environment.regions)
+    letters: list[Letter] = []
+    dead_letters.look(environment, environment.regions, letters.append)
     return Evidence(
         records={region: book.records for region, book in books.items()},
         cells={region: book.cells for region, book in books.items()},

@@ -12,8 +12,8 @@ from payctl.drills.verdict import Aftermath
 from payctl.environment import Environment
 from payctl.environments.contents import call_janitors
 from payctl.payments.books import items
+from payctl.payments.due import index
 from payctl.payments.registers import FINAL
-from payctl.payments.tables import bring_forward, due_payments
 from payctl.regions.running import running_executions
 
 # After which a payment in doubt counts as parked: above a janitor's minute and the 30 s between its looks.
@@ -48,7 +48,7 @@ class Watch:
             if time.monotonic() > until:
                 return False
             if hurry:
-                bring_forward(self._environment)
+                index.bring_forward(self._environment)
                 call_janitors(self._environment, self._environment.regions)
             time.sleep(LOOK_SECONDS)
         return True
@@ -83,8 +83,8 @@ class Watch:
     def _under_way(self, parked: frozenset[str]) -> list[str]:
         """What keeps the system from being quiet, in words."""
         environment, prefix = self._environment, self._load.plan.prefix
-        due = environment.cloud.everywhere(lambda region: due_payments(environment, region))
-        counts = {r: sum(p.startswith(prefix) for p in set(payments) - parked) for r, payments in due.items()}
+        due = environment.cloud.everywhere(lambda region: {*index.payments(environment, region)})
+        counts = {r: sum(p.startswith(prefix) for p in payments - parked) for r, payments in due.items()}
         queued = self._local.quiet() if self._local else {}
         return [
             *(f"{count} due in {region}" for region, count in counts.items() if count),

@@ -7,23 +7,20 @@ from functools import partial
 from payctl.environment import Environment, Survey
 from payctl.environments import health, lint, preflight
 from payctl.environments.gates import refusals
-from payctl.payments import log_key, membership, merchants
+from payctl.environments.wanted import NOT_UPLOADED, Wanted
+from payctl.payments import log_key, membership
 from payctl.payments.registers import Registers, wait_until_barred
-from payctl.releases import package, templates
-from payctl.releases.package import Package, Placed
+from payctl.releases import package
+from payctl.releases.package import Placed
 from payctl.releases.records import Records
-from payctl.releases.templates import Template
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
-from stacksets.model import Definition
-from stacksets.stack import differences, same_template
-
-NOT_UPLOADED = "none,none,none"  # the versions of code, in a plan
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to deploy. `confirm` is asked once with what would be done; False ends the run."""
+    """How to deploy. `confirm` is asked once with what would be done; False ends the run. `note` is told before that,
+    where there is anything to do."""
 
     parallel: bool = False
     wait: bool = True
@@ -31,6 +28,7 @@ class Options:
     test_faults: bool = False
     recreate: tuple[str, ...] = ()
     bar_seconds: float = 60.0
+    note: str = ""
     confirm: Callable[[Sequence[str]], bool] = field(default=lambda _: True)
 
 
@@ -48,25 +46,16 @@ def deploy(environment: Environment, options: Options) -> Deployed:
     return Deployment(environment, options).run()
 
 
-class Deployment:
+class Deployment(Wanted):
     """One run of `deploy`. Each phase looks at what is there first, so that a repeated run goes on where one ended."""
 
     kept = False
     """Whether it is of a release that is kept, not of what this folder holds."""
 
     def __init__(self, environment: Environment, options: Options) -> None:
-        self.environment = environment
+        super().__init__(environment, test_faults=options.test_faults)
         self.options = options
-        self.settings = environment.settings
-        self.regional, self.world, self.package = self.load()
         self.steps: list[str] = []
-        self._code_versions = ""  # once it is uploaded
-
-    def load(self) -> tuple[Template, Template, Package]:
-        """The templates, of a Region and of what spans Regions, and the code."""
-        regional, world = templates.read("regional"), templates.read("global")
-        merchants.require_template(regional.document, self.settings)
-        return regional, world, package.build()
 
     def run(self) -> Deployed:
         environment, report = self.environment, self.environment.report
@@ -78,8 +67,8 @@ class Deployment:
         for title, gate in self.gates() if planned else ():
             report.phase(title)
             gate()
-        if planned and not self.kept and (rate := preflight.carries(self.settings)):
-            report.note(rate)
+        if planned and self.options.note:
+            report.note(self.options.note)
         whole = survey.linked and survey.complete
         if whole:
             self._enrol()
@@ -138,7 +127,7 @@ class Deployment:
         steps = []
         if survey.broken:
             steps.append(f"delete the failed stacks in {', '.join(survey.broken)}")
-        if changed := self._changed(survey):
+        if changed := self.changed(survey):
             order = "at once" if self.options.parallel else "in turn"
             regions = [region for region in self.environment.update_order if region in survey.usable]
             steps.append(f"update {', '.join(regions)} {order} ({', '.join(changed)})")
@@ -146,7 +135,7 @@ class Deployment:
             steps.append(f"update all Regions: {', '.join(survey.outdated)} not current since the last operation")
         if gone := (*survey.broken, *survey.missing):
             steps.append(f"create {self.environment.names.stack_set} in {', '.join(gone)}")
-        if gone or not survey.linked or self._global_differs(survey):
+        if gone or not survey.linked or self.global_differs(survey):
             verb = "create" if survey.global_stack.status.absent else "update"
             steps.append(f"{verb} {self.environment.names.global_stack} in {self.environment.home}")
         if not survey.linked:
@@ -156,49 +145,6 @@ class Deployment:
                 f"link the Regions to {', '.join(gone)} with its new key; until then they stay linked as they are"
             )
         return tuple(steps)
-
-    def _changed(self, survey: Survey) -> tuple[str, ...]:
-        """What of the StackSet's definition differs: names of parameters, "template", "tags", "roles"."""
-        present = survey.stack_set
-        if present is None:
-            return ()
-        wanted = self.regional_definition(survey, url="")
-        roles = (present.administration_role_arn, present.execution_role_name)
-        return (
-            *(() if same_template(present.template, self.regional.text) else ("template",)),
-            *differences(present.parameters, wanted.parameters),
-            *(("tags",) if differences(present.tags, wanted.tags) else ()),
-            *(("roles",) if roles != tuple(self.environment.cloud.stack_set_roles.values()) else ()),
-        )
-
-    def regional_definition(self, survey: Survey, url: str, *, link: bool = False) -> Definition:
-        """What the StackSet shall be: with the Regions' keys once they are linked. While a Region is lost, with those
-        they are linked by: without them, the others would lose what serves their callers."""
-        whole = link or (survey.linked and survey.complete)
-        present = survey.stack_set.parameters if survey.stack_set else {}
-        parameters = self.regional_parameters(
-            self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
-            survey.key_arns() if whole else survey.linked_keys,
-        )
-        return templates.definition(self.regional, url, parameters, self.tags())
-
-    def regional_parameters(self, code_versions: str, key_arns: Sequence[str]) -> dict[str, str]:
-        """What the StackSet is given, with what only the environment knows."""
-        return templates.regional_parameters(
-            self.settings,
-            code_hash=self.package.hash,
-            code_versions=code_versions,
-            key_arns=key_arns,
-            test_faults=self.options.test_faults,
-        )
-
-    def global_parameters(self, key_arns: Sequence[str], *, absent: str = "") -> dict[str, str]:
-        """The same for the global stack."""
-        return templates.global_parameters(self.settings, key_arns, absent=absent)
-
-    def tags(self) -> dict[str, str]:
-        """Of everything."""
-        return templates.tags(self.settings)
 
     def _bar_recreated(self, survey: Survey) -> None:
         """Nobody may ask an empty register before it has been taught: all must know that before there is one."""
@@ -232,7 +178,7 @@ class Deployment:
         """Upload code and template, or compare what lies there: again before each use, which then names the version."""
         cloud = self.environment.cloud
         code_objects = package.upload_code(cloud, self.package)
-        self._code_versions = ",".join(code_objects[region].version for region in self.settings.regions)
+        self.code_versions = ",".join(code_objects[region].version for region in self.settings.regions)
         self._url = package.upload_template(cloud, self.regional, region=self.environment.home, administrator=True)
         return code_objects
 
@@ -252,7 +198,7 @@ class Deployment:
             environment.stack_set.create(
                 self.regional_definition(survey, self._url), **environment.cloud.stack_set_roles
             )
-        elif self._changed(survey) or survey.outdated:
+        elif self.changed(survey) or survey.outdated:
             self._update(survey)
         if survey.missing:
             create, account = environment.stack_set.create_instances, environment.cloud.account
@@ -283,22 +229,12 @@ class Deployment:
         environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
         self.steps.append("linked the Regions" if link else f"updated: {', '.join(survey.usable)}")
 
-    def global_definition(self, key_arns: Sequence[str], url: str, *, absent: str = "") -> Definition:
-        """What the global stack shall be; `absent` is the Region whose replica is dropped."""
-        return templates.definition(self.world, url, self.global_parameters(key_arns, absent=absent), self.tags())
-
-    def _global_differs(self, survey: Survey) -> bool:
-        home = self.environment.stacks(self.environment.home)
-        return survey.global_stack.status.absent or not home.matches(
-            survey.global_stack, self.global_definition(survey.key_arns(), url=""), self.world.text
-        )
-
     def _global(self) -> None:
         """Phase 2: what spans Regions, in the home Region."""
         environment, home = self.environment, self.environment.home
         survey = environment.survey()
         environment.report.phase("2/3 Global stack")
-        if not self._global_differs(survey):
+        if not self.global_differs(survey):
             environment.report.line(home, "COMPLETE", "nothing to change")
             return
         self._url_of_world = package.upload_template(environment.cloud, self.world, region=home)
@@ -325,8 +261,8 @@ class Deployment:
     def _require_built(self, survey: Survey) -> None:
         """What CloudFormation has read must be what was built, whatever it makes of a version in an address."""
         names = self.environment.names
-        differs = [names.stack_set] if self._changed(survey) else []
-        differs += [names.global_stack] if self._global_differs(survey) else []
+        differs = [names.stack_set] if self.changed(survey) else []
+        differs += [names.global_stack] if self.global_differs(survey) else []
         if differs:
             raise ToolError(f"{differs[0]} is not what was built", remedy="see `payctl plan`, then deploy again")
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from payctl.environment import Environment, Survey
 from payctl.environments import contents, preflight
-from payctl.payments.tables import bring_forward, open_payments
+from payctl.payments.due import index
 from payctl.regions.running import running_executions
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
@@ -88,7 +88,7 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
         obstacles.append(str(error))
     if not delete_data:
         obstacles += [f"{line}: needs --delete-data" for line in contents.inventory(environment)]
-    waiting = open_payments(environment)
+    waiting = index.counts(environment)
     obstacles += [f"{region}: {count} open payments finish first" for region, count in waiting.items() if count]
     return Plan(
         steps=steps(environment, Options(delete_data=delete_data)),
@@ -178,7 +178,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
     """The schedules are off: the janitors are called from here until they have finished what is open."""
     report = environment.report
     for waited in environment.pace.ticks(options.quiet_seconds):
-        waiting, running = open_payments(environment), running_executions(environment)
+        waiting, running = index.counts(environment), running_executions(environment)
         for region in environment.regions:
             state = "WAITING" if waiting[region] or running[region] else "QUIET"
             report.line(region, state, f"{waiting[region]} open payments, {running[region]} workflows")
@@ -189,7 +189,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
             report.note("open payments are discarded, as asked")
             return
         if waited > IN_FLIGHT_SECONDS:
-            bring_forward(environment)
+            index.bring_forward(environment)
         contents.call_janitors(environment, [region for region in environment.regions if waiting[region]])
     raise ToolError(
         f"nothing was deleted: payments are still open in {', '.join(busy)}",

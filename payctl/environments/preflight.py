@@ -1,19 +1,19 @@
 """What would make a deployment fail, found before anything is changed. Read only."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
-from builder.settings import Settings
 from payctl import named
 from payctl.advice import doing, explain
 from payctl.environment import Environment, Survey
 from payctl.environments import bootstrap
+from payctl.environments.gates.check import Check, Checks
+from payctl.environments.gates.domain import certificate, zone
 from payctl.named import ABSENT, FORBIDDEN
 from payctl.names import artifact_bucket
 from payctl.payments import merchants
@@ -25,26 +25,12 @@ if TYPE_CHECKING:
 
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
-# The processor works so long on a payment by ledger, at the latencies of AWS (docs/decisions/janitor.md).
-SECONDS_A_PAYMENT = 0.316
 KEYS = 100_000  # customer keys a Region, the default quota
 BOOTSTRAP = "run `payctl bootstrap`"
 # Seconds: how long after its creation a role may not be usable everywhere, and how long to wait for that.
 FRESH, PATIENCE = 600.0, 180.0
 
 
-@dataclass(frozen=True)
-class Check:
-    """One finding; `place` is a Region or the account. `ok` None: worth knowing, but no obstacle."""
-
-    subject: str
-    place: str
-    ok: bool | None
-    detail: str
-    remedy: str = ""
-
-
-Checks = Iterator[Check]
 Both = tuple[templates.Template, templates.Template]
 """The regional and the global template."""
 RegionalCheck = Callable[[Environment, Survey, str], Checks]
@@ -204,17 +190,6 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
     return Check(subject, region, True, name)
 
 
-def carries(settings: Settings) -> str:
-    """How many payments a second the processor's cap allows, in one line; "" without a cap."""
-    cap = settings.limits.reserved_concurrency
-    rate = cap * len(settings.regions) / SECONDS_A_PAYMENT
-    return (
-        f"limits.reserved_concurrency = {cap} carries about {rate:,.0f} payments a second in all Regions together"
-        if cap
-        else ""
-    )
-
-
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:
     """Whether Lambda lets a new processor reserve its executions (docs/aws.md, "Reserved concurrency")."""
     processor = environment.settings.limits.reserved_concurrency
@@ -257,45 +232,6 @@ def _names_free(environment: Environment, survey: Survey, region: str, both: Bot
         yield Check("names", region, ok, f"{name} exists already and is not of this environment", remedy)
     if not taken:
         yield Check("names", region, True, "free, or of this environment")
-
-
-def certificate(environment: Environment, _survey: Survey, region: str) -> Checks:
-    """An existing certificate of the domain must be issued."""
-    arns = environment.settings.domain.certificate_arns
-    if not arns:
-        return
-    arn = arns[environment.regions.index(region)]
-    acm = environment.cloud.target_client("acm", region)
-    described = acm.describe_certificate(CertificateArn=arn)["Certificate"]
-    detail = f"{described.get('DomainName', arn)} is {described['Status']}"
-    remedy = "wait until it is issued, or correct domain.certificate_arns"
-    yield Check("certificate", region, described["Status"] == "ISSUED", detail, remedy)
-
-
-def zone(environment: Environment, _survey: Survey, region: str) -> Checks:
-    """The hosted zone must hold the domain's name, and the internet must see it: ACM looks there for its record, and a
-    stack waits for that for up to 36 hours (docs/aws.md, "Certificates wait for DNS")."""
-    domain = environment.settings.domain
-    if not domain.name:
-        return
-    route53 = environment.cloud.target_client("route53", region)
-    answer = route53.get_hosted_zone(Id=domain.hosted_zone_id)
-    name = str(answer["HostedZone"]["Name"]).rstrip(".")
-    holds = domain.name == name or domain.name.endswith(f".{name}")
-    yield Check("zone", "Route 53", holds, f"{name} for {domain.name}", "correct domain.name or domain.hosted_zone_id")
-    if answer["HostedZone"].get("Config", {}).get("PrivateZone"):
-        remedy = "name a public hosted zone in domain.hosted_zone_id"
-        yield Check("zone", "Route 53", False, f"{name} is private: no certificate is issued for it", remedy)
-        return
-    own = {server.rstrip(".").lower() for server in answer["DelegationSet"]["NameServers"]}
-    try:
-        public = environment.cloud.name_servers(name)
-    except ToolError as error:
-        yield Check("delegation", "DNS", None, error.message)
-        return
-    told = f"the internet asks {', '.join(sorted(public)) or 'nobody'} for {name}"
-    remedy = f"enter {', '.join(sorted(own))} as its name servers in the parent zone or at the registrar"
-    yield Check("delegation", "DNS", bool(public) and public <= own, told, remedy)
 
 
 def _answers(checks: Iterable[RegionalCheck], environment: Environment, survey: Survey, region: str) -> list[Check]:

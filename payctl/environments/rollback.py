@@ -2,16 +2,22 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Final
 
 from payctl.environment import Environment, Survey
 from payctl.environments.deploy import Deployment, Options
 from payctl.environments.plan import Plan, Planning
+from payctl.payments.due import index
+from payctl.payments.due.standings import standings
 from payctl.payments.registers import Registers
-from payctl.payments.tables import due_payments
 from payctl.releases.package import Package
 from payctl.releases.records import Records, Release
 from payctl.releases.templates import Template
 from stacksets.errors import ToolError
+
+MOST: Final = 100
+"""Unfinished payments that are listed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,16 +159,18 @@ def _refuse_loss(target: Release, preview: Plan) -> None:
 
 
 def _wait(environment: Environment, seconds: float) -> tuple[Open, ...]:
-    """The janitors of the release that is deployed again finish what the one before has begun."""
+    """The janitors of the release that is deployed again finish what the one before has begun. What they have not, MOST
+    of it."""
+    waiting = dict[str, int]()
     for _ in environment.pace.ticks(seconds):
-        waiting = _open(environment)
-        if not waiting:
+        waiting = index.counts(environment)
+        if not any(waiting.values()):
             return ()
-        environment.report.line("payments", "WAITING", f"{len(waiting)} are not finished")
-    registers = Registers(environment)
-    return tuple(Open(payment=each, state=str(registers.inspect(each).status)) for each in _open(environment))
-
-
-def _open(environment: Environment) -> list[str]:
-    due = environment.cloud.everywhere(lambda region: due_payments(environment, region))
-    return sorted(set[str]().union(*due.values()))
+        environment.report.line("payments", "WAITING", f"{max(waiting.values())} are not finished")
+    if max(waiting.values()) > MOST:
+        environment.report.note(f"{MOST} of {max(waiting.values())} payments that are not finished are listed")
+    first = environment.cloud.everywhere(lambda region: [*islice(index.payments(environment, region), MOST)])
+    payments = sorted(set[str]().union(*first.values()))[:MOST]
+    return tuple(
+        Open(payment=each.payment, state=str(each.status)) for each in standings(Registers(environment), payments)
+    )

@@ -1,7 +1,6 @@
 """The state of an environment: operation, stacks by Region, what needs an operator's eye, and what it offers."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,8 +10,9 @@ from payctl.environment import Environment, Survey
 from payctl.environments import health
 from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
-from payctl.payments.registers import FINAL, LOOKED_AT, Registers
-from payctl.payments.tables import due_payments
+from payctl.payments.due import standings
+from payctl.payments.due.standings import NOTHING, Look
+from payctl.payments.registers import Registers
 from payctl.regions import switch
 from payctl.regions.switch import TakenOut
 from stacksets.errors import ToolError
@@ -110,10 +110,11 @@ class Status:
 
     @property
     def exit_code(self) -> int:
-        """0 all is well, 1 it is not deployed as it was built or not all could be read, 2 something waits."""
+        """0 all is well, 1 it is not deployed as it was built or not all could be read, 2 something waits: only an
+        operator puts back a Region that was taken out."""
         if not self.deployed or self.other_code or any(each.unknown for each in self.regions):
             return 1
-        return 2 if any(each.waits for each in self.regions) else 0
+        return 2 if self.out or any(each.waits for each in self.regions) else 0
 
 
 def status(environment: Environment) -> Status:
@@ -182,37 +183,29 @@ def attention(environment: Environment) -> tuple[Attention, ...]:
     except ToolError as error:
         idle, unasked = {}, error.message
 
-    def look(region: str) -> tuple[Attention, Sequence[str] | None]:
+    def look(region: str) -> tuple[Attention, Look | None]:
         reading = Reading(unasked)
-        due = reading.of(lambda: [] if idle.get(region) == membership.MISSING else due_payments(environment, region))
+        missing = idle.get(region) == membership.MISSING
+        due = reading.of(lambda: NOTHING if missing else standings.look(registers, region))
         alarms = reading.of(lambda: tuple(sorted(health.firing(environment, region))))
         letters = reading.of(lambda: dead_letters.count(environment, region))
+        more = f"{due.looked_at} of {due.due} due payments looked at" if due and due.looked_at < due.due else ""
         needs = Attention(
             region=region,
             alarms=alarms,
             dead_letters=letters,
             register=idle.get(region, ""),
-            trouble=reading.trouble,
+            open=due.open if due else None,
+            trouble="; ".join(filter(None, (reading.trouble, more))),
         )
         return needs, due
 
     answers = environment.cloud.everywhere(look)
-    due = sorted({payment for _, payments in answers.values() for payment in payments or ()})
-    standings = registers.standings(due[:LOOKED_AT])
-    over = {standing.payment for standing in standings if standing.status in FINAL}
-    parked = Counter(s.value.region if s.value else environment.home for s in standings if s.parked)
+    found = {payment: region for _, due in answers.values() if due for payment, region in due.parked.items()}
+    parked = Counter(region or environment.home for region in found.values())
     # What is parked is due in two Regions: it is known without any one of them.
-    known = sum(payments is not None for _, payments in answers.values()) >= len(answers) - 1
-    more = f"{LOOKED_AT} of {len(due)} payments looked at" if len(due) > LOOKED_AT else ""
-    return tuple(
-        replace(
-            needs,
-            open=None if payments is None else len({*payments} - over),
-            parked=parked[region] if known else None,
-            trouble="; ".join(filter(None, (needs.trouble, more))),
-        )
-        for region, (needs, payments) in answers.items()
-    )
+    known = sum(due is not None for _, due in answers.values()) >= len(answers) - 1
+    return tuple(replace(needs, parked=parked[region] if known else None) for region, (needs, _) in answers.items())
 
 
 def outputs(environment: Environment) -> dict[str, Any]:

@@ -4,22 +4,31 @@ A workflow's letter names its execution, whose history holds the input. What is 
 it, and nothing is shown or started again that it would refuse.
 """
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from enum import StrEnum
-from typing import Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 from payments import task
 from payments.protocol import cards
 
 from payctl.advice import failure
+from payctl.cloud import batches, together
 from payctl.environment import Environment
 from stacksets.errors import code_of
 
-HIDDEN_SECONDS: Final = 300  # of a letter that is read; one that is not deleted then appears again
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+HIDDEN_SECONDS: Final = 300  # of a letter that is read; it appears again when this tool ends without a word
+TELL_SECONDS: Final = 5.0  # between two words about how far it is
+HELD: Final = 100_000  # that stay: SQS hides 120,000 of a queue at once
 KEYS: Final = ("transaction", "transactionId", "account", "hash")
 """What a workflow is started with; not "tried": a new start is free to try every Region again."""
 EXECUTION: Final = "execution"
@@ -49,18 +58,55 @@ class Letter:
     state: State = State.SEEN
 
 
-def read(environment: Environment, regions: Sequence[str]) -> list[Letter]:
-    """The dead letters of the Regions. They are hidden from others for some minutes, or until `show_again`."""
-    letters = environment.cloud.everywhere(lambda region: list(_read(environment, region)), regions)
-    return [*itertools.chain(*letters.values())]
+def through(environment: Environment, region: str, take: Callable[[Letter], bool], *, only: str = "") -> None:
+    """Call `take` for each dead letter of a Region, or for the `only` one with an id: it says whether the letter is to
+    be removed, and is called by several threads. The others are hidden from everybody until the end, however long that
+    takes. What comes in meanwhile, from a workflow that was started again perhaps, is left to the next time. Raises
+    ToolError."""
+    api, url = environment.cloud.sqs(region), queue(environment, region)
+    held: dict[str, str] = {}
+    hidden_at = told_at = time.monotonic()
+    count = 0
+
+    def take_up(messages: Mapping[str, "MessageTypeDef"], name: str) -> None:
+        if take(_letter(environment, region, messages[name])):
+            api.delete_message(QueueUrl=url, ReceiptHandle=held.pop(name))
+
+    try:
+        begun = _now(environment, region)
+        while messages := _receive(environment, region):
+            old = (each for each in messages if int(each["Attributes"]["SentTimestamp"]) <= begun)
+            new = {message["MessageId"]: message for message in old if message["MessageId"] not in held}
+            held |= {message["MessageId"]: message["ReceiptHandle"] for message in messages}
+            together(partial(take_up, new), [name for name in new if only in ("", name)])
+            if only in new:
+                return
+            if len(held) > HELD:
+                environment.report.note(
+                    f"{region}: no more than {HELD} dead letters are looked at; the rest is as it was"
+                )
+                return
+            count += len(new)
+            if time.monotonic() - told_at > TELL_SECONDS:
+                environment.report.line(region, "READING", f"{count} dead letters, of which {len(held)} stay")
+                told_at = time.monotonic()
+            if time.monotonic() - hidden_at > HIDDEN_SECONDS / 3:
+                _hide(environment, region, held.values(), HIDDEN_SECONDS)
+                hidden_at = time.monotonic()
+    finally:
+        _hide(environment, region, held.values(), 0)
 
 
-def look(environment: Environment, regions: Sequence[str]) -> list[Letter]:
-    """The dead letters of the Regions, which can be read again at once."""
-    letters = read(environment, regions)
-    for letter in letters:
-        show_again(environment, letter)
-    return letters
+def look(environment: Environment, regions: Sequence[str], tell: Callable[[Letter], None]) -> None:
+    """Tell each dead letter of the Regions, which can be read again at once."""
+    lock = threading.Lock()
+
+    def take(letter: Letter) -> bool:
+        with lock:
+            tell(letter)
+        return False
+
+    environment.cloud.everywhere(lambda region: through(environment, region, take), regions)
 
 
 def count(environment: Environment, region: str) -> int:
@@ -75,13 +121,6 @@ def count(environment: Environment, region: str) -> int:
 def queue(environment: Environment, region: str) -> str:
     """The URL of a Region's dead-letter queue."""
     return environment.api_outputs[region]["DeadLetterQueueUrl"]
-
-
-def show_again(environment: Environment, letter: Letter) -> None:
-    """End the hiding of a letter that was read."""
-    environment.cloud.sqs(letter.region).change_message_visibility(
-        QueueUrl=queue(environment, letter.region), ReceiptHandle=letter.handle, VisibilityTimeout=0
-    )
 
 
 def parse(body: str) -> tuple[dict[str, Any], str]:
@@ -100,25 +139,39 @@ def parse(body: str) -> tuple[dict[str, Any], str]:
     return says, "(withheld)" if cards.in_text(reason) else reason
 
 
-def _read(environment: Environment, region: str) -> Iterator[Letter]:
-    """Read until the queue gives nothing new: a letter may appear again meanwhile."""
-    seen: set[str] = set()
-    while True:
-        answer = environment.cloud.sqs(region).receive_message(
-            QueueUrl=queue(environment, region),
-            MaxNumberOfMessages=10,
-            VisibilityTimeout=HIDDEN_SECONDS,
-            WaitTimeSeconds=1,
-        )
-        fresh = [message for message in answer.get("Messages", []) if message["MessageId"] not in seen]
-        if not fresh:
-            return
-        for message in fresh:
-            seen.add(message["MessageId"])
-            yield _letter(environment, region, message)
+def _now(environment: Environment, region: str) -> float:
+    """The time in milliseconds, by the clock that stamps the letters, to the second."""
+    answer = environment.cloud.sqs(region).get_queue_attributes(QueueUrl=queue(environment, region))
+    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp() * 1000 + 999
 
 
-def _letter(environment: Environment, region: str, message: Mapping[str, Any]) -> Letter:
+def _receive(environment: Environment, region: str) -> list["MessageTypeDef"]:
+    """Some that are not hidden; [] where there are none."""
+    answer = environment.cloud.sqs(region).receive_message(
+        QueueUrl=queue(environment, region),
+        MaxNumberOfMessages=10,
+        VisibilityTimeout=HIDDEN_SECONDS,
+        WaitTimeSeconds=1,
+        MessageSystemAttributeNames=["SentTimestamp"],
+    )
+    return answer.get("Messages", [])
+
+
+def _hide(environment: Environment, region: str, handles: Iterable[str], seconds: int) -> None:
+    """Hide letters that were read, from now on; for 0 seconds: show them again. What is gone is left out."""
+    api, url = environment.cloud.sqs(region), queue(environment, region)
+
+    def hide(some: Sequence[str]) -> None:
+        entries: list[Any] = [
+            {"Id": str(number), "ReceiptHandle": handle, "VisibilityTimeout": seconds}
+            for number, handle in enumerate(some)
+        ]
+        api.change_message_visibility_batch(QueueUrl=url, Entries=entries)
+
+    together(hide, batches(handles, 10))
+
+
+def _letter(environment: Environment, region: str, message: "MessageTypeDef") -> Letter:
     says, reason = parse(message["Body"])
     execution = str(says.pop(EXECUTION, ""))
     brought = says or _input_of(environment, region, execution)

@@ -2,8 +2,9 @@
 that harmless."""
 
 import json
+import threading
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,43 +12,46 @@ from typing import Any
 from payments import task
 
 from payctl.environment import Environment
-from payctl.payments.dead_letters import Letter, State, queue, read, show_again
+from payctl.payments.dead_letters import Letter, State, through
 from stacksets.errors import ToolError
 
 
 def redrive(
     environment: Environment,
     regions: Sequence[str],
+    tell: Callable[[Letter], None],
     *,
     only: str = "",
     repaired: Mapping[str, Any] | None = None,
     discard: bool = False,
-) -> list[Letter]:
-    """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
+) -> None:
+    """Start the workflow of each letter's Region again and delete the letter once that is done, as soon as it is read;
+    `tell` is called with what became of each. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
     letters that hold no valid payment are removed, and the others are left alone.
     """
     if repaired is not None:
         require_valid(repaired, environment.cloud.account)
-    done = []
-    for letter in read(environment, regions):  # all first: one shown again would be read again
+    lock, told = threading.Lock(), False
+
+    def take(letter: Letter) -> bool:
+        nonlocal told
         content = content_of(letter, repaired)
-        if only and letter.message_id != only:
-            show_again(environment, letter)
-        elif content is None and discard:
-            _delete(environment, letter)
-            done.append(replace(letter, state=State.DISCARDED))
-        elif content is None or discard:
-            show_again(environment, letter)
-            done.append(replace(letter, state=State.SEEN if discard else State.KEPT))
+        if content is None:
+            state = State.DISCARDED if discard else State.KEPT
         else:
+            state = State.SEEN if discard else State.REDRIVEN
+        if content is not None and not discard:
             _start(environment, letter.region, content)
-            _delete(environment, letter)
-            done.append(replace(letter, state=State.REDRIVEN))
-    if only and not done:
+        with lock:
+            told = True
+            tell(replace(letter, state=state))
+        return state in (State.DISCARDED, State.REDRIVEN)
+
+    environment.cloud.everywhere(lambda region: through(environment, region, take, only=only), regions)
+    if only and not told:
         raise ToolError(f"no dead letter has the id {only}", remedy="see `payctl redrive --list`")
-    return done
 
 
 def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -75,12 +79,6 @@ def require_valid(transaction: Mapping[str, Any], account: str) -> None:
         task.read_input({"transaction": dict(transaction)}, account)
     except task.InvalidTransaction as error:
         raise ToolError(f"the repaired transaction is not valid: {error}") from None
-
-
-def _delete(environment: Environment, letter: Letter) -> None:
-    environment.cloud.sqs(letter.region).delete_message(
-        QueueUrl=queue(environment, letter.region), ReceiptHandle=letter.handle
-    )
 
 
 def _start(environment: Environment, region: str, content: Mapping[str, Any]) -> None:

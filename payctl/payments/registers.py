@@ -12,7 +12,7 @@ from payments.aws import Aws, Credentials, Exchange
 from payments.members import BARRED_SECONDS
 from payments.protocol import operations, rejoining
 from payments.protocol.operations import Ruling, Standing
-from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Read, Update
+from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Context, Flow, Update
 from payments.protocol.rejoining import Done
 from payments.protocol.values import DECLINED, NOT_CHARGED, SETTLED
 from payments.runtime import context_of
@@ -25,13 +25,10 @@ from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
 from payctl.journal import JOURNAL
 from payctl.payments import log_key
-from payctl.payments.tables import due_payments
 from stacksets.errors import ToolError
 
 FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
 """How a payment ends."""
-LOOKED_AT: Final = 100
-"""Payments that a command which only looks asks about, each in three Regions: never thousands."""
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments, each of which asks three Regions
 PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would fail as well
@@ -99,6 +96,11 @@ class Registers:
         """Drive a flow of the functions' code. What does not answer is LOST to it, never an error."""
         return self._driver(region or self.environment.nearest).run(flow, FLOW_SECONDS)
 
+    @property
+    def aws(self) -> Aws:
+        """The calls of the functions' code, each with their few seconds: of a Region that is silent one hears soon."""
+        return self._driver(self.environment.nearest).aws
+
     def _driver(self, region: str) -> Driver:
         if region not in self._drivers:
             keys = self.environment.cloud.target_keys()
@@ -144,25 +146,6 @@ class Registers:
     def inspect(self, payment: str) -> Standing:
         """Where a payment stands. Read only."""
         return self.run(operations.inspect(self.context(), payment))
-
-    def standings(self, payments: Sequence[str]) -> list[Standing]:
-        """Where several payments stand. Read only."""
-        return list(self._each(self.inspect, payments))
-
-    def parked(self) -> list[Standing]:
-        """The payments that wait for the processor or for an operator, also while one Region is silent: what is parked
-        is due in two Regions. Raises ToolError when fewer than two answer."""
-        silent = self.run(_silent(self.context()))
-        for region in silent:
-            self.environment.report.note(f"{region} does not answer; what is parked is known from the other Regions")
-        if len(silent) > 1:
-            raise ToolError(
-                f"{' and '.join(silent)} do not answer: the list would not be complete", remedy="repeat it later"
-            )
-        answering = [region for region in self.environment.regions if region not in silent]
-        due = self.environment.cloud.everywhere(lambda region: due_payments(self.environment, region), answering)
-        payments = sorted(set[str]().union(*due.values()))
-        return [standing for standing in self.standings(payments) if standing.parked]
 
     def resolve(self, payment: str, ruling: Ruling) -> Done:
         """Close a payment that is parked, as the operator rules, unless the processor says otherwise."""
@@ -255,17 +238,6 @@ def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS,
         left = max(0.0, seconds - already - waited)
         environment.report.line("functions", "WAITING", f"{left:.0f} s until all know the bar")
     environment.report.line("functions", "COMPLETE", "all know the bar")
-
-
-def _silent(context: Context) -> Flow[list[str]]:
-    """The Regions whose registers do not answer, in two tries."""
-    silent = list(context.regions)
-    for _ in range(2):
-        answers = yield tuple(Read(region, REGISTER) for region in silent)
-        silent = [region for region, answer in zip(silent, answers, strict=True) if answer is LOST]
-        if not silent:
-            break
-    return silent
 
 
 def _known_for(context: Context, lost: str) -> Flow[float]:

@@ -8,7 +8,7 @@ from typing import Final
 from payctl import signed_http
 from payctl.environment import Environment
 from payctl.payments import membership
-from payctl.payments.tables import due_payments
+from payctl.payments.due import index
 from payctl.regions import checkers, switch
 from payctl.regions.running import executions_in
 from payctl.regions.switch import TakenOut
@@ -109,7 +109,7 @@ def _settled(environment: Environment, region: str, *, changed: bool, wanted: st
         changed=changed,
         health=told,
         dns=dns,
-        due=len(due_payments(environment, region)),
+        due=index.count(environment, region),
         executions=executions_in(environment, region),
         failure=failure,
     )

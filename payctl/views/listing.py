@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import islice
 from typing import Any, Final
 
 from payments.attributes import plain
@@ -25,11 +26,14 @@ from payments.protocol.values import (
 from payctl.advice import doing
 from payctl.environment import Environment
 from payctl.payments import merchants
-from payctl.payments.registers import FINAL, LOOKED_AT, Registers
-from payctl.payments.tables import due_payments
+from payctl.payments.due import index
+from payctl.payments.due.standings import LOOKED_UP, standings, unshown
+from payctl.payments.registers import FINAL, Registers
 from stacksets.errors import ToolError
 
 OPEN: Final = (PENDING, IN_DOUBT)
+LOOKED_AT: Final = 100
+"""Payments that are not public and asked about, each for what is paid: never thousands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +93,13 @@ def listing(environment: Environment, wanted: Wanted, *, limit: int) -> Listing:
 
     def counted() -> Iterator[Row]:
         nonlocal count
-        seen = set()
+        left = {row.id: row for row in waiting}  # they are due a little longer than they are not public
         for row in finals(environment, wanted):
-            seen.add(row.id)
+            left.pop(row.id, None)
             count += 1
             yield row
-        for row in waiting:  # they are due a little longer than they are not public
-            if row.id not in seen:
-                count += 1
-                yield row
+        count += len(left)
+        yield from left.values()
 
     newest = heapq.nlargest(limit, counted(), key=lambda row: (datetime.fromisoformat(row.time), row.id))
     return Listing(payments=tuple(newest), found=count, unseen=unseen)
@@ -120,12 +122,28 @@ def finals(environment: Environment, wanted: Wanted) -> Iterator[Row]:
 def due(environment: Environment, wanted: Wanted) -> tuple[int, list[Row]]:
     """How many of the payments that registers still have to finish were not looked at, and those that were and are
     wanted. Read only."""
-    everywhere = environment.cloud.everywhere(lambda region: due_payments(environment, region))
-    ids = sorted({each for payments in everywhere.values() for each in payments})
-    ids = [each for each in ids if merchants.is_of(each, wanted.merchant)]
     registers = Registers(environment)
-    rows = [_due_row(registers, registers.inspect(each), wanted) for each in ids[:LOOKED_AT]]
-    return max(0, len(ids) - LOOKED_AT), [each for each in rows if each]
+
+    def hidden(region: str) -> tuple[set[str], int]:
+        """What is not public, LOOKED_AT at most, and how many more may not be."""
+        found, seen = dict[str, None](), 0
+        for cells in index.rounds(environment, region, newest_first=True):
+            ids = [cell["TransactionId"]["S"] for cell in cells]
+            seen += len(ids)
+            found |= dict.fromkeys(
+                unshown(environment, region, [each for each in ids if merchants.is_of(each, wanted.merchant)])
+            )
+            if len(found) >= LOOKED_AT or seen >= LOOKED_UP:
+                return {*islice(found, LOOKED_AT)}, max(0, index.count(environment, region) - seen) + max(
+                    0, len(found) - LOOKED_AT
+                )
+        return {*found}, 0
+
+    found = environment.cloud.everywhere(hidden)
+    ids = sorted(set[str]().union(*(payments for payments, _ in found.values())))
+    rows = [_due_row(registers, each, wanted) for each in standings(registers, ids[:LOOKED_AT])]
+    unseen = max(more for _, more in found.values()) + max(0, len(ids) - LOOKED_AT)
+    return unseen, [each for each in rows if each]
 
 
 def intent_of(registers: Registers, standing: Standing) -> Intent | None:

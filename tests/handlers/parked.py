@@ -9,6 +9,7 @@ from payments.protocol.rejoining import Done, Why
 from payments.protocol.values import IN_DOUBT, payment_of
 
 from payctl.environment import Environment
+from payctl.payments.due import standings as due
 from payctl.payments.registers import Registers
 from tests.simulation.parked import LONGEST, TRIES, Parked
 from tests.simulation.rail import AT_WORK
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 6
 """Times five minutes, until what waits for a silent Region is known to wait."""
+
+MANY = 10_000  # payments that are parked, and more than a run makes
 
 
 class Closing(Parked):
@@ -76,8 +79,8 @@ class Closing(Parked):
         """What production says of payments that it does not list as parked; "" where it does, to operators and to their
         owners in every living Region."""
         run = self.run
-        standings = run.operator.wait_for(lambda environment: Registers(environment).parked())
-        listed = {} if isinstance(standings, Exception) else {one.payment: one for one in standings}
+        standings = run.operator.wait_for(lambda environment: due.parked(Registers(environment), limit=MANY))
+        listed = {} if isinstance(standings, Exception) else {one.payment: one for one in standings[0]}
         told: dict[tuple[str, str], str] = {}
         for payment in payments:
             intent = listed[payment].intent if payment in listed else None

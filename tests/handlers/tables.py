@@ -96,23 +96,26 @@ class Tables:
         return do, f"{'RECORD' if public else 'READ'} {key}"
 
     def _batch_get(self, region: str, fields: dict[str, Any], public: bool) -> tuple[Callable[[], Any], str]:
-        """Up to a hundred records: not strongly consistent, and perhaps not all of them."""
+        """Up to a hundred records, not strongly consistent, or cells; perhaps not all of them."""
         ((table, wanted),) = fields["RequestItems"].items()
         keys = [key["TransactionId"]["S"] for key in wanted["Keys"]]
-        known = {"Keys", "ProjectionExpression"}
-        if not public or not 1 <= len(set(keys)) == len(keys) <= 100 or wanted.keys() - known:
+        known = {"Keys", "ProjectionExpression"} if public else {"Keys", "ConsistentRead"}
+        if not 1 <= len(set(keys)) == len(keys) <= 100 or wanted.keys() - known:
             raise AssertionError(f"BatchGetItem of {table}: {wanted.keys()}, {keys}")
         only = wanted.get("ProjectionExpression")
 
         def do() -> Any:
             asked = [key for key in keys if not self.dice.chance(self.unprocessed)]
-            shown = [self.world.record(region, key) for key in asked if not self.dice.chance(self.unprocessed)]
+            if public:
+                shown = [self.world.record(region, key) for key in asked if not self.dice.chance(self.unprocessed)]
+            else:
+                shown = [self.world.perform(region, Read(region, key)) for key in asked]
             items = [item({only: record[only]} if only else record) for record in shown if record]
             left = [{"TransactionId": {"S": key}} for key in keys if key not in asked]
             unprocessed = {table: {**wanted, "Keys": left}} if left else {}
             return {"Responses": {table: items}, "UnprocessedKeys": unprocessed}
 
-        return do, f"RECORDS of {len(keys)}"
+        return do, f"{'RECORDS' if public else 'CELLS'} of {len(keys)}"
 
     def _query(self, region: str, fields: dict[str, Any], _: bool) -> tuple[Callable[[], Any], str]:
         values = {name: plain(value) for name, value in fields["ExpressionAttributeValues"].items()}

@@ -15,7 +15,7 @@ from payctl.payments.dead_letters import Letter
 from payctl.payments.parked import Waiting
 from stacksets.progress import Words, broken
 from tests.payctl.conftest import REGIONS
-from tests.payctl.test_harmless import SHOWS, acceptance_data, filled, replaced
+from tests.payctl.test_harmless import SHOWS, acceptance_data, filled, letters, replaced
 
 MESSAGE = "8e0a3f7c-3a52-4f4e-9a55-2f5f0a0f7b1c"
 KEY = "pay_" + "0123456789abcdef" * 3
@@ -72,7 +72,7 @@ WAITING = [
     for region in REGIONS
 ]
 KEPT: Mapping[str, tuple[Callable[[], object], tuple[str, ...]]] = {
-    "redrive": (lambda: render.letters(LETTERS), (MESSAGE, "TXN-0001x0001", *REGIONS)),
+    "redrive": (lambda: letters(*LETTERS), (MESSAGE, "TXN-0001x0001", *REGIONS)),
     "parked": (
         lambda: render.parked(WAITING),
         (KEY, "merchant-with-a-name:TXN-0001x0001", "123456789.99 USD", "1 d 1 h"),

@@ -22,14 +22,14 @@ from hypothesis import strategies as st
 from payctl.acceptance import check as acceptance_check
 from payctl.acceptance import report as acceptance_report
 from payctl.commands import acceptance, main, options
-from payctl.commands.show import render, render_environment
+from payctl.commands.show import render, render_environment, render_letters
 from payctl.drills import charts
 from payctl.drills import report as drill_report
 from payctl.drills.verdict import Verdict
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
+from payctl.environments.gates.check import Check
 from payctl.environments.plan import Plan
-from payctl.environments.preflight import Check
 from payctl.environments.status import Status
 from payctl.environments.why import Explanation
 from payctl.payments.dead_letters import Letter
@@ -158,6 +158,13 @@ def acceptance_data(text: str) -> dict[str, Any]:
     )
 
 
+def letters(*some: Letter) -> None:
+    shown = render_letters.Letters(as_json=False)
+    for each in some:
+        shown.add(each)
+    shown.show()
+
+
 # Each shows a hostile text, on one of the two streams.
 SHOWS: Mapping[str, Callable[[str], object]] = {
     "status": lambda text: render_environment.status(filled(Status, text)),
@@ -172,7 +179,7 @@ SHOWS: Mapping[str, Callable[[str], object]] = {
     ),
     "pay": lambda text: render.replies([filled(Reply, text), replaced(filled(Reply, text), body={"id": f"«{text}»"})]),
     "reconcile": lambda text: render.reconciliation(filled(Reconciliation, text)),
-    "redrive": lambda text: render.letters([filled(Letter, text)]),
+    "redrive": lambda text: letters(filled(Letter, text)),
     "parked": lambda text: render.parked([filled(Waiting, text)]),
     "logs": lambda text: render.log_line(filled(Line, text)),
     "faults list": lambda text: render.faults({"faults": [{"id": f"«{text}»", "kind": f"«{text}»"}]}),

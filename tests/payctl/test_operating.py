@@ -3,9 +3,11 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +17,14 @@ from botocore.exceptions import ClientError
 from payments.protocol.operations import Ruling
 
 import localcloud
+from payctl.cloud import batches, together
 from payctl.commands.show import render_environment
 from payctl.environments import bootstrap, destroy, status
 from payctl.payments import dead_letters, logs, pay, reconcile, redrive
+from payctl.payments.dead_letters import Letter
+from payctl.payments.due import index, standings
 from payctl.payments.pay import Reply
 from payctl.payments.registers import Registers
-from payctl.payments.tables import due_payments
 from tests.localcloud.conftest import eventually
 from tests.payctl.conftest import REGIONS, ROOT, Project
 
@@ -88,7 +92,7 @@ def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Proje
     due = {":shard": {"S": "0"}, ":at": {"N": str(int(time.time()) + 3600)}}
     update = aws("dynamodb", THIRD).update_item
     update(**cell, UpdateExpression="SET due_shard = :shard, due_at = :at", ExpressionAttributeValues=due)
-    assert due_payments(live.environment(), THIRD) == ["PAID"]
+    assert [*index.payments(live.environment(), THIRD)] == ["PAID"]
     state = status.status(live.environment())
     assert ([each.open for each in state.regions], state.exit_code) == ([0, 0, 0], 0), "it is final"
     update(**cell, UpdateExpression="REMOVE due_shard, due_at")
@@ -97,8 +101,12 @@ def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Proje
     assert reconcile.reconcile(live.environment()).payments == 1
 
 
-def test_looking_at_a_payment_says_what_was_looked_up(live: Project) -> None:
+def test_looking_at_a_payment_says_what_was_looked_up(live: Project, cloud: localcloud.LocalCloud) -> None:
     post(live, "SOUGHT")
+    cloud.admin("DELETE", "/usage")
+    pay.note_ruling(live.environment(), "SOUGHT")
+    assert asked(cloud, "GetItem payment-register") == 3
+    assert asked(cloud, "Query") == asked(cloud, "Scan") == 0
     (found,) = pay.look(live.environment(), "SOUGHT", (SECOND,))
     assert (found.status, found.meaning) == (200, "payment SOUGHT: this is where it stands")
     ran = live.payctl("pay", "--status", "NEVER-MADE")
@@ -154,14 +162,14 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
         processor(secret="changed")
         assert posted.result().status == 202
     registers = Registers(live.environment())
-    assert registers.parked() == [], "for half a minute the call may still be under way"
+    assert parked(registers) == [], "for half a minute the call may still be under way"
     aws("dynamodb", HOME).update_item(
         TableName=live.environment().names.register(HOME),
         Key={"TransactionId": {"S": "DOUBT"}},
         UpdateExpression="SET attempted_at = attempted_at - :seconds",
         ExpressionAttributeValues={":seconds": {"N": "60"}},
     )
-    assert [standing.payment for standing in registers.parked()] == ["DOUBT"]
+    assert parked(registers) == ["DOUBT"]
     state = status.status(live.environment())
     assert [(each.open, each.parked) for each in state.regions if each.region == HOME] == [(1, 1)]
     assert state.exit_code == 2
@@ -176,27 +184,133 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
     right = refused.says.rsplit(" ", 1)[-1]
     ran = live.payctl("resolve", "DOUBT", "--settled", right, "--yes")
     assert ran.returncode == 0, ran
-    assert registers.parked() == []
+    assert parked(registers) == []
     assert stands(live, "DOUBT") == "SETTLED"
     assert cloud.admin("GET", "/processor/admin")["twice"] == []
+
+
+def look(project: Project, *regions: str) -> list[Letter]:
+    found: list[Letter] = []
+    dead_letters.look(project.environment(), regions or REGIONS, found.append)
+    return found
+
+
+def redriven(project: Project, regions: Sequence[str], **options: Any) -> list[Letter]:
+    done: list[Letter] = []
+    redrive.redrive(project.environment(), regions, done.append, **options)
+    return done
+
+
+def parked(registers: Registers) -> list[str]:
+    found, more = standings.parked(registers, limit=10)
+    assert not more
+    return [standing.payment for standing in found]
+
+
+@contextmanager
+def waiting_for_janitors(project: Project, aws: Aws, number: int) -> Iterator[list[str]]:
+    """Payments that are settled, and whose cells in two Regions still wait for their janitors, which come later."""
+    names, payments = project.environment().names, [f"BUSY-{each}" for each in range(number)]
+    post(project, "MODEL")
+
+    def item(region: str, table: str) -> dict[str, Any]:
+        get = aws("dynamodb", region).get_item
+        return dict(eventually(lambda: get(TableName=table, Key={"TransactionId": {"S": "MODEL"}})["Item"]))
+
+    def write(region: str, table: str, requests: list[Any]) -> None:
+        for some in batches(requests, 25):
+            aws("dynamodb", region).batch_write_item(RequestItems={table: [*some]})
+
+    def remove() -> None:
+        gone = [{"DeleteRequest": {"Key": {"TransactionId": {"S": each}}}} for each in payments]
+        places = [(HOME, names.table), *((region, names.register(region)) for region in REGIONS[1:])]
+        together(lambda place: write(*place, gone), places)
+
+    def fill(region: str) -> None:
+        table = names.table if region == HOME else names.register(region)
+        model = item(region, table)
+        later = {"N": str(int(time.time()) + 3600)}
+        more = [
+            {"due_shard": {"S": f"{number % 64:x}"}, "due_at": later} if region != HOME else {}
+            for number in range(len(payments))
+        ]
+        cells = [{**model, **due, "TransactionId": {"S": each}} for each, due in zip(payments, more, strict=True)]
+        write(region, table, [{"PutRequest": {"Item": each}} for each in cells])
+
+    try:
+        together(fill, REGIONS)
+        last = {"TableName": names.table, "Key": {"TransactionId": {"S": payments[-1]}}}
+        shown = [partial(aws("dynamodb", region).get_item, **last) for region in REGIONS]
+        eventually(lambda: all("Item" in show() for show in shown))
+        yield payments
+    finally:
+        remove()
+
+
+def asked(cloud: localcloud.LocalCloud, what: str) -> float:
+    """Units of what this client read."""
+    rows = cloud.admin("GET", "/usage")["counts"]
+    return float(sum(row["amount"] for row in rows if row["cause"] == "client" and row["operation"].startswith(what)))
+
+
+def test_settled_payments_that_wait_for_their_janitors_are_known_by_their_records(
+    live: Project, cloud: localcloud.LocalCloud, aws: Aws
+) -> None:
+    number = 40
+    with waiting_for_janitors(live, aws, number):
+        environment, registers = live.environment(), Registers(live.environment())
+        cloud.admin("DELETE", "/usage")
+        state = status.status(environment)
+        assert [(each.open, each.parked, each.trouble) for each in state.regions] == [(0, 0, "")] * 3
+        assert parked(registers) == []
+        assert asked(cloud, "BatchGetItem payments") >= 2 * 2 * number / 2, "half a unit each"
+        assert asked(cloud, "BatchGetItem payment-register") == 0
+        assert asked(cloud, "GetItem payment-register") < 20, "of the registers themselves, and the switches"
+        assert asked(cloud, "Scan") == 0
+
+
+@pytest.mark.evidence
+def test_what_no_record_shows_is_looked_at_by_the_hundred(
+    live: Project, cloud: localcloud.LocalCloud, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if nothing of it were public: the cells tell that it is settled."""
+    number = 120
+    with waiting_for_janitors(live, aws, number):
+        environment, registers = live.environment(), Registers(live.environment())
+        monkeypatch.setattr(standings, "unshown", lambda _environment, _region, payments: [*payments])
+        cloud.admin("DELETE", "/usage")
+        look = standings.look(registers, SECOND)
+        assert (look.due >= number, look.due - look.looked_at, look.open, look.parked) == (True, 0, 0, {})
+        assert asked(cloud, "BatchGetItem payment-register") >= 2 * number
+        assert asked(cloud, "GetItem payment-register") == 0
+        monkeypatch.setattr(standings, "LOOKED_AT", 50)
+        look = standings.look(registers, SECOND)
+        assert (look.due >= number, look.looked_at, look.due - look.open) == (True, 50, 50)
+        assert f"50 of {look.due} due payments looked at" in str(status.attention(environment))
+
+        index.bring_forward(environment)
+        now = time.time()
+        due = [int(cell["due_at"]["N"]) for cells in index.rounds(environment, THIRD) for cell in cells]
+        assert len(due) >= number
+        assert max(due) <= now
 
 
 def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Project, aws: Aws) -> None:
     poison = {"transaction": {"id": "POISON", "amount": -1, "currency": "EUR"}}
     arn = start(live, aws, poison)
-    (letter,) = eventually(lambda: dead_letters.look(live.environment(), REGIONS))
+    (letter,) = eventually(lambda: look(live))
     assert (letter.region, letter.payment, letter.reason) == (SECOND, "", "InvalidTransaction")
     assert (letter.input, letter.execution) == (None, arn)
-    (kept,) = redrive.redrive(live.environment(), REGIONS)
+    (kept,) = redriven(live, REGIONS)
     assert kept.state.startswith("kept"), "the function would refuse it again"
     books = reconcile.reconcile(live.environment())
     assert [(f.kind, f.region) for f in books.findings if f.kind == "dead letter"] == [("dead letter", SECOND)]
 
     repaired = {"id": "POISON", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
-    (done,) = redrive.redrive(live.environment(), REGIONS, only=letter.message_id, repaired=repaired)
+    (done,) = redriven(live, REGIONS, only=letter.message_id, repaired=repaired)
     assert done.state == "redriven"
     eventually(lambda: Registers(live.environment()).inspect("POISON").status == "SETTLED")
-    assert dead_letters.look(live.environment(), REGIONS) == []
+    assert look(live) == []
 
 
 def start(project: Project, aws: Aws, given: Any) -> str:
@@ -214,14 +328,14 @@ def test_a_letter_is_redriven_with_what_its_execution_was_started_with(live: Pro
     for execution in (arn, f"{arn}-another", arn.replace(SECOND, THIRD), "4111111111111111"):
         letter = {"reason": "NoRegionLeft", "error": "", "tried": [SECOND], "execution": execution}
         aws("sqs", SECOND).send_message(QueueUrl=url, MessageBody=json.dumps(letter))
-    done = redrive.redrive(live.environment(), REGIONS)
+    done = redriven(live, REGIONS)
     assert sorted((letter.payment, letter.state.split(":")[0]) for letter in done) == [
         *[("", "kept")] * 3,
         ("AGAIN", "redriven"),
     ]
     assert next(letter.input for letter in done if letter.payment) == given
-    redrive.redrive(live.environment(), REGIONS, discard=True)
-    assert dead_letters.look(live.environment(), REGIONS) == []
+    redriven(live, REGIONS, discard=True)
+    assert look(live) == []
 
 
 def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws: Aws) -> None:
@@ -230,10 +344,10 @@ def test_event_that_no_target_took_is_redriven_by_its_detail(live: Project, aws:
     url = live.environment().outputs()[HOME]["DeadLetterQueueUrl"]
     aws("sqs", HOME).send_message(QueueUrl=url, MessageBody=json.dumps(event))
     aws("sqs", HOME).send_message(QueueUrl=url, MessageBody="no payment")
-    done = redrive.redrive(live.environment(), (HOME,))
+    done = redriven(live, (HOME,))
     assert sorted(letter.state.split(":")[0] for letter in done) == ["kept", "redriven"]
     eventually(lambda: stands(live, "EVENT") == "SETTLED")
-    (kept,) = dead_letters.look(live.environment(), (HOME,))
+    (kept,) = look(live, HOME)
     assert kept.input is None
 
 
@@ -243,12 +357,12 @@ def test_letter_that_holds_no_payment_can_be_removed_and_no_other(live: Project,
     bodies = ("no payment", json.dumps({"version": "0", "detail-type": "Scheduled Event", "detail": {}}))
     for body in (*bodies, json.dumps({"reason": "NotSettled", "transactionId": "HELD"})):
         aws("sqs", HOME).send_message(QueueUrl=url, MessageBody=body)
-    letters = {letter.payment: letter for letter in dead_letters.look(live.environment(), (HOME,))}
-    (untouched,) = redrive.redrive(live.environment(), (HOME,), only=letters["HELD"].message_id, discard=True)
+    letters = {letter.payment: letter for letter in look(live, HOME)}
+    (untouched,) = redriven(live, (HOME,), only=letters["HELD"].message_id, discard=True)
     assert untouched.state == "seen"
-    done = redrive.redrive(live.environment(), (HOME,), discard=True)
+    done = redriven(live, (HOME,), discard=True)
     assert sorted(letter.state.split(":")[0] for letter in done) == ["removed", "removed", "seen"]
-    (left,) = dead_letters.look(live.environment(), (HOME,))
+    (left,) = look(live, HOME)
     aws("sqs", HOME).purge_queue(QueueUrl=url)
     assert left.payment == "HELD"
 

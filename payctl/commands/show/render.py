@@ -12,7 +12,6 @@ from typing import Any
 from rich.table import Table
 
 from payctl.drills.verdict import Verdict
-from payctl.payments.dead_letters import Letter
 from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
@@ -62,7 +61,12 @@ def say(line: str, *, flush: bool = False, aside: bool = False) -> None:
 
 def print_json(value: Any, *, indent: int | None = 2) -> None:
     """Print a value as JSON, dataclasses as objects; without `indent` on one line, for streams."""
-    print(json.dumps(value, indent=indent, default=_plain), flush=indent is None)
+    print(as_json(value, indent=indent), flush=indent is None)
+
+
+def as_json(value: Any, *, indent: int | None = 2) -> str:
+    """The same as a text."""
+    return json.dumps(value, indent=indent, default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -132,13 +136,6 @@ def reconciliation(result: Reconciliation) -> None:
     say(f"{result.payments} payments, {found} findings{shown}")
     if result.books:
         say(f"what was compared is kept: {result.books} (DuckDB)")
-
-
-def letters(read: Sequence[Letter]) -> None:
-    """`payctl redrive` for people."""
-    rows = [(letter.region, letter.message_id, letter.payment, letter.reason, letter.state) for letter in read]
-    table("", ("Region", "message", "payment", "reason", ""), rows)
-    say(f"{len(read)} dead letters")
 
 
 def parked(payments: Sequence[Waiting]) -> None:

@@ -10,9 +10,9 @@ from payctl.commands.show.render_views import taken_out
 from payctl.environment import GLOBAL
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
+from payctl.environments.gates.check import Check
 from payctl.environments.health import REMEDY
 from payctl.environments.plan import Plan
-from payctl.environments.preflight import Check
 from payctl.environments.status import Attention, Status
 from payctl.environments.why import Explanation
 from stacksets.change_sets import TAGS, Change, Detail

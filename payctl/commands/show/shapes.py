@@ -8,8 +8,9 @@ from payctl.acceptance.check import Finding
 from payctl.costs.answer import Costs
 from payctl.drills.client_log import Answer
 from payctl.drills.verdict import Verdict
-from payctl.environments import destroy, drift, plan, preflight, status, why
+from payctl.environments import destroy, drift, plan, status, why
 from payctl.environments.deploy import Deployed
+from payctl.environments.gates.check import Check
 from payctl.environments.rollback import Open
 from payctl.payments.dead_letters import Letter
 from payctl.payments.logs import Line
@@ -234,7 +235,7 @@ class Shape(NamedTuple):
 
 SHAPES: Final[Mapping[str, Shape]] = {
     "bootstrap": Shape(dict[str, dict[str, str]]),
-    "preflight": Shape(list[preflight.Check]),
+    "preflight": Shape(list[Check]),
     "plan": Shape(plan.Plan, {"exit_code": int}),
     "deploy": Shape(Deployed, {"environment": str}),
     "status": Shape(status.Status),

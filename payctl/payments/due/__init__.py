@@ -1,0 +1,1 @@
+"""What the registers still have to finish: the index of it, and where those payments stand."""
