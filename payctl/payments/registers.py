@@ -3,12 +3,11 @@
 The code is the functions' own (lambda/payments/protocol/operations.py), against the same three tables.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from payments.aws import Aws, Credentials, Exchange
+from payments.aws import Credentials
 from payments.members import BARRED_SECONDS
 from payments.protocol import operations, rejoining
 from payments.protocol.operations import Ruling, Standing
@@ -23,9 +22,10 @@ from payctl.advice import failure
 from payctl.cloud import together
 from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
-from payctl.journal import JOURNAL
 from payctl.payments import log_key
 from payctl.payments.tables import due_payments
+from payctl.payments.teaching.lesson import Lesson, Rejoined
+from payctl.payments.teaching.wire import Noted, Wire
 from stacksets.errors import ToolError
 
 FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
@@ -34,30 +34,11 @@ LOOKED_AT: Final = 100
 """Payments that a command which only looks asks about, each in three Regions: never thousands."""
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments, each of which asks three Regions
-PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would fail as well
 Answer = TypeVar("Answer")
 
 # Since when a bar is known, so that a repeated command waits for the rest of the minute only.
 SINCE = Action("SINCE", "SET since = if_not_exists(since, :now)", "lost = :region")
 FORGET = Action("FORGET", "REMOVE since", "attribute_exists(TransactionId)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejoined:
-    """What a register was taught: how many payments, how many it already knew as final, and by payment why it could
-    not be taught yet."""
-
-    taught: int
-    known: int
-    refused: dict[str, str]
-
-
-class Noted(Aws):
-    """AWS as the functions' code calls it; what changes anything is noted first."""
-
-    def calling(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> Exchange[dict[str, Any]]:
-        JOURNAL.ask(action, region)
-        return super().calling(service, region, action, fields)
 
 
 class Registers:
@@ -110,34 +91,11 @@ class Registers:
         return self._drivers[region]
 
     def payments(self, region: str) -> Iterator[str]:
-        """Every payment that a Region's register holds. Read only."""
-        return iter(self.results(region))
-
-    def results(self, region: str) -> dict[str, int]:
-        """Every payment that a Region's register holds, with the hash of how it ended and who ruled so (0: not yet).
-        Read only."""
-        table = self.environment.names.register(region)
-        pages = (
-            self.environment.cloud.dynamodb(region)
-            .get_paginator("scan")
-            .paginate(
-                TableName=table,
-                ProjectionExpression="TransactionId, #result, ruling",
-                ExpressionAttributeNames={"#result": "result"},
-                ConsistentRead=True,
-            )
-        )
-        try:
-            return {
-                item["TransactionId"]["S"]: hash((item["result"]["S"], str(item.get("ruling"))))
-                if "result" in item
-                else 0
-                for page in pages
-                for item in page["Items"]
-                if not item["TransactionId"]["S"].startswith(":")  # no payment's id begins so
-            }
-        except (ClientError, BotoCoreError) as error:
-            raise failure("read", f"table {table} in {region}", error) from error
+        """Every payment that a Region's register holds. Read only. Raises ToolError."""
+        fields = {"TableName": self.environment.names.register(region), "ProjectionExpression": "TransactionId"}
+        for page in Wire(self.environment).pages(region, {**fields, "ConsistentRead": True}):
+            payments = (item["TransactionId"]["S"] for item in page)
+            yield from (payment for payment in payments if not payment.startswith(":"))  # no payment's id begins so
 
     def inspect(self, payment: str) -> Standing:
         """Where a payment stands. Read only."""
@@ -187,28 +145,18 @@ class Registers:
     def rejoin(self, region: str) -> Rejoined:
         """Teach a register every payment that either of the others holds, then put it into use. Raises ToolError."""
         self.bar(region)
-        taught, refused = 0, dict[str, str]()
-        payments, todo = self._to_teach(region)
-        known = payments - len(todo)
         peer = self._other(region)
         context = self.context(peer)
-
-        def teach(payment: str) -> Done:
-            return self.run(rejoining.rejoin(context, region, payment), peer)
-
-        for payment, done in zip(todo, self._each(teach, todo), strict=False):
-            taught += done.done
-            if not done.done:
-                refused[payment] = done.says
-            if len(refused) >= PATIENCE:
-                break
-            self.environment.report.line(region, "RUNNING", f"{known + taught} of {payments} payments")
-        if not refused:
+        lesson = Lesson(
+            self.environment, region, context, lambda each: self.run(rejoining.rejoin(context, region, each), peer)
+        )
+        done = lesson.teach()
+        if not done.refused:
             self.enrol(region)
             log_key.share(self.environment)
             self.unbar(region)
-            self.environment.report.line(region, "COMPLETE", f"{known + taught} payments")
-        return Rejoined(taught=taught, known=known, refused=refused)
+            self.environment.report.line(region, "COMPLETE", f"{done.known + done.taught:,} payments")
+        return done
 
     def enrol(self, region: str) -> None:
         """Put the table that is now a Region's register into use. DynamoDB gives no two tables the same TableId: a
@@ -224,14 +172,6 @@ class Registers:
             )
         except (ClientError, BotoCoreError) as error:
             raise failure("enrol", f"table {table} in {region}", error) from error
-
-    def _to_teach(self, region: str) -> tuple[int, list[str]]:
-        """How many payments the other Regions hold, and those of which not all three registers show the same result: a
-        result is write once, so the other cells have nothing more to learn."""
-        mine, *others = [self.results(each) for each in (region, *(r for r in self.environment.regions if r != region))]
-        payments = set[str]().union(*others)
-        final = {p for p in payments if mine.get(p) and all(other.get(p) == mine[p] for other in others)}
-        return len(payments), sorted(payments - final)
 
     def _other(self, region: str) -> str:
         return next(other for other in self.environment.regions if other != region)

@@ -14,7 +14,7 @@ from payments.protocol.ports import (
     WriteReceipt,
 )
 
-from tests.simulation.world import REGIONS
+from tests.simulation.world import REGIONS, Insert
 
 OWN: Mapping[type, str] = {
     Publish: "public",
@@ -48,7 +48,7 @@ class Reach:
     def reachable(self, here: str, request: Request, *, operator: bool = False) -> bool:
         if not (self.down or self.cuts or self.barred):
             return True
-        if isinstance(request, (Update, Read)):
+        if isinstance(request, (Update, Read)) or type(request) is Insert:
             there, service = request.region, "cell"
             if there in self.barred and not operator:
                 return False
