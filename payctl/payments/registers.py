@@ -146,17 +146,18 @@ class Registers:
         """Teach a register every payment that either of the others holds, then put it into use. Raises ToolError."""
         self.bar(region)
         peer = self._other(region)
-        context = self.context(peer)
-        lesson = Lesson(
-            self.environment, region, context, lambda each: self.run(rejoining.rejoin(context, region, each), peer)
-        )
-        done = lesson.teach()
+        done = Lesson(self.environment, region, self.context(peer), self.taught_by_ballot(region, peer)).teach()
         if not done.refused:
             self.enrol(region)
             log_key.share(self.environment)
             self.unbar(region)
             self.environment.report.line(region, "COMPLETE", f"{done.known + done.taught:,} payments")
         return done
+
+    def taught_by_ballot(self, region: str, peer: str) -> Callable[[str], Done]:
+        """How one payment is taught by a ballot that is held in the Region `peer`."""
+        context = self.context(peer)
+        return lambda payment: self.run(rejoining.rejoin(context, region, payment), peer)
 
     def enrol(self, region: str) -> None:
         """Put the table that is now a Region's register into use. DynamoDB gives no two tables the same TableId: a

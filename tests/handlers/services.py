@@ -31,6 +31,8 @@ PROCESSOR = "https://processor.example"
 APART = 300
 """Seconds that a signature may be off."""
 HOST = re.compile(r"(?:(?P<bucket>[a-z0-9-]+)\.)?(?P<service>[a-z0-9]+)\.(?P<region>[a-z]+-[a-z]+-\d)\.amazonaws\.com")
+GLOBAL_S3, REGIONAL_S3 = ".s3.amazonaws.com", ".s3.us-east-1.amazonaws.com"
+"""What the SDK calls the buckets of one Region, and what they are called besides."""
 SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ")
 INVOCATION = re.compile(r"/2015-03-31/functions/(?P<name>[\w-]+)/invocations")
 THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
@@ -49,14 +51,14 @@ class Services(Tables):
     @staticmethod
     def region(host: str) -> str:
         """Where a host is; "" is nowhere's."""
-        match = HOST.fullmatch(host)
+        match = HOST.fullmatch(host.replace(GLOBAL_S3, REGIONAL_S3))
         return match["region"] if match else ""
 
     def read(self, message: Message) -> Call:
         """What a request asks for. Raises what cannot be understood."""
         if f"https://{message.host}" == PROCESSOR:
             return self._processor(message)
-        match = HOST.fullmatch(message.host)
+        match = HOST.fullmatch(message.host.replace(GLOBAL_S3, REGIONAL_S3))
         if match is None:
             raise AssertionError(f"no such host: {message.host}")
         region, service = match["region"], match["service"]
