@@ -76,7 +76,9 @@ class Registers:
 
     def run(self, flow: Flow[Answer], region: str = "") -> Answer:
         """Drive a flow of the functions' code. What does not answer is LOST to it, never an error."""
-        return self._driver(region or self.environment.nearest).run(flow, FLOW_SECONDS)
+        driver = self._driver(region or self.environment.nearest)
+        driver.aws.credentials = Credentials(*self.environment.cloud.target_keys())  # a session's change within an hour
+        return driver.run(flow, FLOW_SECONDS)
 
     def _driver(self, region: str) -> Driver:
         if region not in self._drivers:
