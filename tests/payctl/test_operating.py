@@ -320,7 +320,7 @@ def test_an_emptied_register_of_hundreds_of_payments_is_taught_in_bulk(live: Pro
             registers.run(sweep(registers.context(region), payment), region)
         return not due.intersection(payments)
 
-    eventually(lambda: all([rests(region) for region in REGIONS]), seconds=60)
+    eventually(lambda: all(rests(region) for region in REGIONS), seconds=60)
     held, table = set(registers.payments(HOME)), live.environment().names.register(SECOND)
     for payment in registers.payments(SECOND):
         aws("dynamodb", SECOND).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
