@@ -22,7 +22,7 @@ CAUGHT_BY = {
     "no_is_there": 1,
     "silence_unseen": 1,
     "age_unseen": 2,
-    "barred_is_asked": 6,
+    "barred_is_asked": 0,
     "conflict_is_not_sent": 14,
     "broken_is_not_sent": 5,
     "get_tells_one_cell": 12,

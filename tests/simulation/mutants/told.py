@@ -40,11 +40,14 @@ TOLD = (
             Edit(
                 rejoining.copy_of,
                 'payment, result = str(cell["TransactionId"]), read_result(str(cell["result"]))',
-                'if "result" not in cell:\n        return cell\n'
+                'if "result" not in cell:\n'
+                '        left_out = ("promised", "accepted", "accepted_ballot", "attempt", "attempted_at")\n'
+                "        return {name: cell[name] for name in cell if name not in left_out}\n"
                 '    payment, result = str(cell["TransactionId"]), read_result(str(cell["result"]))',
             ),
         ),
         FORGETFUL,
+        rare=True,
     ),
     Mutant(
         "copies_rest_unshown",
