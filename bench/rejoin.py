@@ -36,8 +36,8 @@ LATENCY = {HOME: 0.005, LOST: 0.07, FAR: 0.2}
 """Seconds until an answer comes to the operator, who is at home."""
 LEAST = 2800
 """Payments a second: ten million in an hour."""
-PAYMENTS = 60_000
-BALLOTS = 0.01
+PAYMENTS = 100_000
+BALLOTS = 0.005
 """Share of payments that are decided and not yet final."""
 PAGE = 1400
 """Items of a page of Scan: a megabyte."""
@@ -119,7 +119,7 @@ class Tables:
         """Receipts of all that are final."""
         after = int(query["start-after"][0].removeprefix("receipts/p")[:7])
         keys = "".join(
-            f"<Contents><Key>receipts/p{number:07d}.json</Key><Size>300</Size></Contents>"
+            f"<Contents><Key>receipts/p{number:07d}.json</Key><Size>300</Size><StorageClass>STANDARD</StorageClass></Contents>"
             for number in range(after, min(after + 1000, self.count))
         )
         more = str(after + 1000 < self.count).lower()
@@ -239,7 +239,7 @@ def measured(count: int) -> str:
     rate = taught / seconds
     kept = "kept" if rate >= LEAST and taught == there == count else "NOT kept"
     return (
-        f"{taught:,} payments, {BALLOTS:.0%} of them by ballot: {rate:,.0f} a second (at least {LEAST:,}: {kept})\n"
+        f"{taught:,} payments, {BALLOTS:.1%} of them by ballot: {rate:,.0f} a second (at least {LEAST:,}: {kept})\n"
         f"    {seconds:.1f} s, of which {busy:.1f} s of processor time, {mebibytes:.0f} MiB"
     )
 

@@ -1,7 +1,9 @@
 """Copies of what both other registers show as final, a thousand payments a time, into a register that nobody asks."""
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import unquote
 
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.attributes import typed
@@ -13,6 +15,9 @@ from payctl.payments.teaching.lists import SUFFIX, Ended, digest_of
 from payctl.payments.teaching.wire import Item, Unanswered, Wire
 
 PREFIX: Final = "receipts/"
+BEFORE_PARSE: Final = "before-parse.s3.ListObjectsV2"
+KEY: Final = re.compile("<Key>([^<]*)</Key>")
+CONTENTS: Final = re.compile(b"<Contents>.*</Contents>", re.DOTALL)
 WANTED: Final[Item] = {
     "ProjectionExpression": "TransactionId, #hash, intent, accepted_at, #result, ruling",
     "ExpressionAttributeNames": {"#hash": "hash", "#result": "result"},
@@ -26,6 +31,12 @@ class Copier:
 
     def __init__(self, environment: Environment, wire: Wire, context: Context, lost: str) -> None:
         self._environment, self._wire, self._context, self._lost = environment, wire, context, lost
+        self._events = environment.cloud.s3(lost).meta.events
+        self._events.register(BEFORE_PARSE, read_keys, unique_id=BEFORE_PARSE)
+
+    def close(self) -> None:
+        """The client reads lists as others do again."""
+        self._events.unregister(BEFORE_PARSE, unique_id=BEFORE_PARSE)
 
     def copy(self, ended: Sequence[Ended]) -> list[str]:
         """Copy some payments, in the order of their receipts' keys, wherever that may be. Which it may not. Raises
@@ -70,8 +81,8 @@ class Copier:
         try:
             while at < len(payments):
                 before = f"{PREFIX}{payments[at]}{SUFFIX}"[:-1]
-                page = api.list_objects_v2(Bucket=bucket, Prefix=PREFIX, StartAfter=before)
-                keys = [one["Key"].removeprefix(PREFIX) for one in page.get("Contents", ())]
+                page: Any = api.list_objects_v2(Bucket=bucket, Prefix=PREFIX, StartAfter=before)
+                keys = [key.removeprefix(PREFIX) for key in page["Keys"]]
                 found.update(key.removesuffix(SUFFIX) for key in keys)
                 if not page.get("IsTruncated") or not keys:
                     break
@@ -80,6 +91,14 @@ class Copier:
         except (ClientError, BotoCoreError):
             pass  # what is not seen stays due, and the janitor looks for it
         return found
+
+
+def read_keys(response_dict: Any, customized_response_dict: dict[str, Any], **_: Any) -> None:
+    """For botocore's event `before-parse`: the keys of a list, and nothing else of its entries, which the SDK takes a
+    fifth of a millisecond each to read."""
+    body = response_dict["body"]
+    customized_response_dict["Keys"] = [unquote(key) for key in KEY.findall(body.decode())]
+    response_dict["body"] = CONTENTS.sub(b"", body)
 
 
 def insertion(table: str, cell: Cell) -> Any:

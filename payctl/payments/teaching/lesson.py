@@ -19,7 +19,7 @@ from payctl.payments.teaching.wire import Wire
 SEGMENTS: Final = 4
 """Of each register, read at the same time."""
 PIECE: Final = 1000
-COPIERS: Final = 32
+COPIERS: Final = 48
 BALLOTS: Final = 32
 """Payments at once, each of which asks three Regions."""
 PATIENCE: Final = 24
@@ -49,6 +49,7 @@ class Lesson:
     def __init__(self, environment: Environment, region: str, context: Context, ballot: Callable[[str], Done]) -> None:
         self._environment, self._region, self._context, self._ballot = environment, region, context, ballot
         self._wire, self._lists = Wire(environment), Lists()
+        self._copier = Copier(environment, self._wire, context, region)
         self._lock = threading.Lock()
         self._over = False
         self.taught = 0
@@ -66,6 +67,7 @@ class Lesson:
             self._each(self._vote, self._lists.ballots(), min(BALLOTS, left))
         finally:
             self._over = True  # for those that are still at it, after Ctrl-C
+            self._copier.close()
             self._lists.close()
         return Rejoined(taught=self.taught, known=counts[Way.KNOWN], refused=self.refused)
 
@@ -113,9 +115,8 @@ class Lesson:
         together(work, range(at_once))
 
     def _copy(self, ended: Any) -> None:
-        copier = Copier(self._environment, self._wire, self._context, self._region)
         some: list[Ended] = list(ended)
-        declined = copier.copy(some)
+        declined = self._copier.copy(some)
         self._lists.decline(declined)
         self._count(len(some) - len(declined))
 
