@@ -19,7 +19,7 @@ from payctl.payments.teaching.wire import Wire
 SEGMENTS: Final = 4
 """Of each register, read at the same time."""
 PIECE: Final = 1000
-COPIERS: Final = 48
+COPIERS: Final = 24
 BALLOTS: Final = 32
 """Payments at once, each of which asks three Regions."""
 PATIENCE: Final = 24
