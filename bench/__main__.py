@@ -7,7 +7,7 @@ import sys
 from bench.measure import Comparison, compare
 
 # Each has a function `comparisons(*, peers: bool) -> list[Comparison]`; add a module here to add rows.
-MODULES = ("bench.builder", "bench.function", "bench.janitor", "bench.books")
+MODULES = ("bench.builder", "bench.function", "bench.janitor", "bench.rejoin", "bench.books")
 
 
 def main() -> int:

@@ -18,6 +18,7 @@ from payctl.payments.books import Item, items
 from payctl.payments.comparison import charges, store
 from payctl.payments.comparison.reading import Reader
 from payctl.payments.comparison.store import Store
+from payctl.payments.due import standings
 from payctl.payments.parked import why
 from payctl.payments.registers import AT_ONCE, Registers
 
@@ -163,7 +164,7 @@ def _look_at_open(registers: Registers, books: Store, limit: int) -> None:
     """Payments that a register still has to finish: parked ones wait for somebody, open ones for a janitor. The tables
     were read one after the other, so the registers are asked again."""
     rows = books.run("SELECT payment FROM findings WHERE kind = 'open' ORDER BY payment LIMIT ?", [limit])
-    for standing in registers.standings([payment for (payment,) in rows]):
+    for standing in standings.standings(registers, [payment for (payment,) in rows]):
         books.run("DELETE FROM findings WHERE kind = 'open' AND payment = ?", [standing.payment])
         if standing.status in ENDED:
             continue  # only the janitor's look at the replica is outstanding; a missing record is reported above

@@ -3,12 +3,11 @@
 The code is the functions' own (lambda/payments/protocol/operations.py), against the same three tables.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
-from payments.aws import Aws, Credentials, Exchange
+from payments.aws import Aws, Credentials
 from payments.members import BARRED_SECONDS
 from payments.protocol import operations, rejoining
 from payments.protocol.operations import Ruling, Standing
@@ -23,40 +22,20 @@ from payctl.advice import failure
 from payctl.cloud import together
 from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
-from payctl.journal import JOURNAL
 from payctl.payments import log_key
+from payctl.payments.teaching.lesson import Lesson, Rejoined
+from payctl.payments.teaching.wire import Noted, Wire
 from stacksets.errors import ToolError
 
 FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
 """How a payment ends."""
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments, each of which asks three Regions
-PATIENCE = 24  # payments that could not be taught: then something does not answer, and the rest would fail as well
 Answer = TypeVar("Answer")
 
 # Since when a bar is known, so that a repeated command waits for the rest of the minute only.
 SINCE = Action("SINCE", "SET since = if_not_exists(since, :now)", "lost = :region")
 FORGET = Action("FORGET", "REMOVE since", "attribute_exists(TransactionId)")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rejoined:
-    """What a register was taught: how many payments, how many it already knew as final, and by payment why it could
-    not be taught yet."""
-
-    taught: int
-    known: int
-    refused: dict[str, str]
-
-
-class Noted(Aws):
-    """AWS as the functions' code calls it; what changes anything is noted first."""
-
-    def calling(
-        self, service: str, region: str, action: str, fields: Mapping[str, Any] | str
-    ) -> Exchange[dict[str, Any]]:
-        JOURNAL.ask(action, region)
-        return super().calling(service, region, action, fields)
 
 
 class Registers:
@@ -94,7 +73,9 @@ class Registers:
 
     def run(self, flow: Flow[Answer], region: str = "") -> Answer:
         """Drive a flow of the functions' code. What does not answer is LOST to it, never an error."""
-        return self._driver(region or self.environment.nearest).run(flow, FLOW_SECONDS)
+        driver = self._driver(region or self.environment.nearest)
+        driver.aws.credentials = Credentials(*self.environment.cloud.target_keys())  # a session's change within an hour
+        return driver.run(flow, FLOW_SECONDS)
 
     @property
     def aws(self) -> Aws:
@@ -114,34 +95,11 @@ class Registers:
         return self._drivers[region]
 
     def payments(self, region: str) -> Iterator[str]:
-        """Every payment that a Region's register holds. Read only."""
-        return iter(self.results(region))
-
-    def results(self, region: str) -> dict[str, int]:
-        """Every payment that a Region's register holds, with the hash of how it ended and who ruled so (0: not yet).
-        Read only."""
-        table = self.environment.names.register(region)
-        pages = (
-            self.environment.cloud.dynamodb(region)
-            .get_paginator("scan")
-            .paginate(
-                TableName=table,
-                ProjectionExpression="TransactionId, #result, ruling",
-                ExpressionAttributeNames={"#result": "result"},
-                ConsistentRead=True,
-            )
-        )
-        try:
-            return {
-                item["TransactionId"]["S"]: hash((item["result"]["S"], str(item.get("ruling"))))
-                if "result" in item
-                else 0
-                for page in pages
-                for item in page["Items"]
-                if not item["TransactionId"]["S"].startswith(":")  # no payment's id begins so
-            }
-        except (ClientError, BotoCoreError) as error:
-            raise failure("read", f"table {table} in {region}", error) from error
+        """Every payment that a Region's register holds. Read only. Raises ToolError."""
+        fields = {"TableName": self.environment.names.register(region), "ProjectionExpression": "TransactionId"}
+        for page in Wire(self.environment).pages(region, {**fields, "ConsistentRead": True}):
+            payments = (item["TransactionId"]["S"] for item in page)
+            yield from (payment for payment in payments if not payment.startswith(":"))  # no payment's id begins so
 
     def inspect(self, payment: str) -> Standing:
         """Where a payment stands. Read only."""
@@ -172,28 +130,19 @@ class Registers:
     def rejoin(self, region: str) -> Rejoined:
         """Teach a register every payment that either of the others holds, then put it into use. Raises ToolError."""
         self.bar(region)
-        taught, refused = 0, dict[str, str]()
-        payments, todo = self._to_teach(region)
-        known = payments - len(todo)
         peer = self._other(region)
-        context = self.context(peer)
-
-        def teach(payment: str) -> Done:
-            return self.run(rejoining.rejoin(context, region, payment), peer)
-
-        for payment, done in zip(todo, self._each(teach, todo), strict=False):
-            taught += done.done
-            if not done.done:
-                refused[payment] = done.says
-            if len(refused) >= PATIENCE:
-                break
-            self.environment.report.line(region, "RUNNING", f"{known + taught} of {payments} payments")
-        if not refused:
+        done = Lesson(self.environment, region, self.context(peer), self.taught_by_ballot(region, peer)).teach()
+        if not done.refused:
             self.enrol(region)
             log_key.share(self.environment)
             self.unbar(region)
-            self.environment.report.line(region, "COMPLETE", f"{known + taught} payments")
-        return Rejoined(taught=taught, known=known, refused=refused)
+            self.environment.report.line(region, "COMPLETE", f"{done.known + done.taught:,} payments")
+        return done
+
+    def taught_by_ballot(self, region: str, peer: str) -> Callable[[str], Done]:
+        """How one payment is taught by a ballot that is held in the Region `peer`."""
+        context = self.context(peer)
+        return lambda payment: self.run(rejoining.rejoin(context, region, payment), peer)
 
     def enrol(self, region: str) -> None:
         """Put the table that is now a Region's register into use. DynamoDB gives no two tables the same TableId: a
@@ -209,14 +158,6 @@ class Registers:
             )
         except (ClientError, BotoCoreError) as error:
             raise failure("enrol", f"table {table} in {region}", error) from error
-
-    def _to_teach(self, region: str) -> tuple[int, list[str]]:
-        """How many payments the other Regions hold, and those of which not all three registers show the same result: a
-        result is write once, so the other cells have nothing more to learn."""
-        mine, *others = [self.results(each) for each in (region, *(r for r in self.environment.regions if r != region))]
-        payments = set[str]().union(*others)
-        final = {p for p in payments if mine.get(p) and all(other.get(p) == mine[p] for other in others)}
-        return len(payments), sorted(payments - final)
 
     def _other(self, region: str) -> str:
         return next(other for other in self.environment.regions if other != region)

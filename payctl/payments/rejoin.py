@@ -14,8 +14,9 @@ from payments.members import BARRED_SECONDS
 from payctl.advice import failure
 from payctl.environment import Environment
 from payctl.payments import membership
-from payctl.payments.registers import Registers, Rejoined, wait_until_barred
+from payctl.payments.registers import Registers, wait_until_barred
 from payctl.payments.tables import GONE
+from payctl.payments.teaching.lesson import Rejoined
 from stacksets.errors import InterruptedRunError, ToolError, code_of
 
 LIFE_SECONDS = 900.0  # of a function at most, by its own timeout and by Lambda's limit

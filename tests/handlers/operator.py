@@ -96,6 +96,7 @@ def cloud() -> Cloud:
     hook: Any = before_send  # what it returns is the answer, whatever the stubs say
     for region in REGIONS:
         made.dynamodb(region).meta.events.register("before-send", hook)
+        made.s3(region).meta.events.register("before-send", hook)
     return made
 
 

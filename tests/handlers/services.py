@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import parse_qs
 
 from payments.protocol.ports import (
     CANCELLED,
@@ -30,6 +31,8 @@ PROCESSOR = "https://processor.example"
 APART = 300
 """Seconds that a signature may be off."""
 HOST = re.compile(r"(?:(?P<bucket>[a-z0-9-]+)\.)?(?P<service>[a-z0-9]+)\.(?P<region>[a-z]+-[a-z]+-\d)\.amazonaws\.com")
+GLOBAL_S3, REGIONAL_S3 = ".s3.amazonaws.com", ".s3.us-east-1.amazonaws.com"
+"""What the SDK calls the buckets of one Region, and what they are called besides."""
 SCOPE = re.compile(r"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/(?P<region>[^/]+)/(?P<service>[^/]+)/aws4_request, ")
 INVOCATION = re.compile(r"/2015-03-31/functions/(?P<name>[\w-]+)/invocations")
 THROTTLED = ("ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded")
@@ -48,14 +51,14 @@ class Services(Tables):
     @staticmethod
     def region(host: str) -> str:
         """Where a host is; "" is nowhere's."""
-        match = HOST.fullmatch(host)
+        match = HOST.fullmatch(host.replace(GLOBAL_S3, REGIONAL_S3))
         return match["region"] if match else ""
 
     def read(self, message: Message) -> Call:
         """What a request asks for. Raises what cannot be understood."""
         if f"https://{message.host}" == PROCESSOR:
             return self._processor(message)
-        match = HOST.fullmatch(message.host)
+        match = HOST.fullmatch(message.host.replace(GLOBAL_S3, REGIONAL_S3))
         if match is None:
             raise AssertionError(f"no such host: {message.host}")
         region, service = match["region"], match["service"]
@@ -136,6 +139,8 @@ class Services(Tables):
         if message.method == "HEAD":  # of what is missing S3 says 403 to whoever may not list
             there = self.world.buckets[region]
             return self.call("bucket", region, f"HEAD {key}", lambda: (200 if key in there else 403, b""))
+        if message.method == "GET":
+            return self._list(key, region)
         if message.method != "PUT" or message.headers.get("if-none-match") != "*":
             raise AssertionError(f"{message.method} of {key} with {message.headers}")
         if bucket != f"payment-receipts-{region}-{ENVIRONMENT}-{ACCOUNT}":
@@ -147,6 +152,22 @@ class Services(Tables):
             return (412, b"<Error/>") if there else (200, b"")
 
         return self.call("bucket", region, f"PUT {key}", do)
+
+    def _list(self, query: str, region: str) -> Call:
+        """Keys of receipts after one of them, three at a time."""
+        asked = {name: values[0] for name, values in parse_qs(query.removeprefix("?")).items()}
+        if asked.pop("list-type") != "2" or asked.keys() - {"prefix", "start-after", "encoding-type"}:
+            raise AssertionError(f"a list of {query}")
+
+        def do() -> Reply:
+            keys = sorted(key for key in self.world.buckets[region] if key.startswith(asked["prefix"]))
+            keys = [key for key in keys if key > asked["start-after"]]
+            shown = "".join(f"<Contents><Key>{key}</Key></Contents>" for key in keys[:3])
+            truncated = str(len(keys) > 3).lower()
+            text = f"<ListBucketResult><IsTruncated>{truncated}</IsTruncated>{shown}</ListBucketResult>"
+            return 200, text.encode()
+
+        return self.call("bucket", region, "LIST", do)
 
     # --- the processor
 

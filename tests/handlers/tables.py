@@ -1,5 +1,6 @@
 """DynamoDB, as far as production uses it: cells, public record, the index of overdue cells."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from payments.protocol.ports import Publish, Read, ReadRecord, Update
 
 from tests.handlers.calls import ENVIRONMENT, Call, Refused, action_of, item, plain
 from tests.simulation.dice import Dice
-from tests.simulation.world import REGIONS, Item, World
+from tests.simulation.world import REGIONS, Insert, Item, World
 
 STALE = 0.3
 """Share of reads that are not strongly consistent and show what was before."""
@@ -22,6 +23,15 @@ CONDITIONAL = {
     "ExpressionAttributeNames",
     "ExpressionAttributeValues",
 }
+STATEMENT = re.compile(r"INSERT INTO \"(?P<table>[\w-]+)\" VALUE \{(?P<fields>'\w+': \?(?:, '\w+': \?)*)\}")
+NAME = re.compile(r"'(\w+)': \?")
+
+
+def table_of(fields: Mapping[str, Any]) -> str:
+    """The table of a request for many items."""
+    if "Statements" in fields:
+        return str(fields["Statements"][0]["Statement"].split('"')[1])
+    return str(next(iter(fields["RequestItems"])))
 
 
 class Tables:
@@ -41,7 +51,7 @@ class Tables:
         return Call(service, region, what, do, self.tables)
 
     def dynamodb(self, region: str, action: str, fields: dict[str, Any]) -> Call:
-        table = fields["TableName"] if "TableName" in fields else next(iter(fields["RequestItems"]))
+        table = fields["TableName"] if "TableName" in fields else table_of(fields)
         public = table == f"payments-{ENVIRONMENT}"
         if not public and table != f"payment-register-{region}-{ENVIRONMENT}":
             raise AssertionError(f"no table {table} in {region}")
@@ -96,26 +106,59 @@ class Tables:
         return do, f"{'RECORD' if public else 'READ'} {key}"
 
     def _batch_get(self, region: str, fields: dict[str, Any], public: bool) -> tuple[Callable[[], Any], str]:
-        """Up to a hundred records, not strongly consistent, or cells; perhaps not all of them."""
+        """Up to a hundred items, perhaps not all of them; records are not strongly consistent."""
         ((table, wanted),) = fields["RequestItems"].items()
         keys = [key["TransactionId"]["S"] for key in wanted["Keys"]]
-        known = {"Keys", "ProjectionExpression"} if public else {"Keys", "ConsistentRead"}
-        if not 1 <= len(set(keys)) == len(keys) <= 100 or wanted.keys() - known:
+        known = {"Keys", "ProjectionExpression", "ExpressionAttributeNames", "ConsistentRead"}
+        if public is bool(wanted.get("ConsistentRead")) or not 1 <= len(set(keys)) == len(keys) <= 100:
             raise AssertionError(f"BatchGetItem of {table}: {wanted.keys()}, {keys}")
-        only = wanted.get("ProjectionExpression")
+        if wanted.keys() - known:
+            raise AssertionError(f"BatchGetItem with {wanted.keys()}")
+        names = wanted.get("ProjectionExpression", "").replace("#", "").split(", ")
+        missing = self.unprocessed if public else 0.0
 
         def do() -> Any:
             asked = [key for key in keys if not self.dice.chance(self.unprocessed)]
-            if public:
-                shown = [self.world.record(region, key) for key in asked if not self.dice.chance(self.unprocessed)]
-            else:
-                shown = [self.world.perform(region, Read(region, key)) for key in asked]
-            items = [item({only: record[only]} if only else record) for record in shown if record]
+            shown = [self._shown(region, key, public) for key in asked if not self.dice.chance(missing)]
+            items = [
+                item({name: one[name] for name in names if name in one} if names[0] else one) for one in shown if one
+            ]
             left = [{"TransactionId": {"S": key}} for key in keys if key not in asked]
             unprocessed = {table: {**wanted, "Keys": left}} if left else {}
             return {"Responses": {table: items}, "UnprocessedKeys": unprocessed}
 
         return do, f"{'RECORDS' if public else 'CELLS'} of {len(keys)}"
+
+    def _shown(self, region: str, key: str, public: bool) -> Item:
+        return self.world.record(region, key) if public else self.world.cells[region].get(key, {})
+
+    def _statements(self, region: str, fields: dict[str, Any], public: bool) -> tuple[Callable[[], Any], str]:
+        """Up to 25 that insert an item each, and perhaps not all of them."""
+        statements = fields["Statements"]
+        inserted = [
+            (STATEMENT.fullmatch(one["Statement"]), [plain(value) for value in one["Parameters"]]) for one in statements
+        ]
+        if public or not 1 <= len(statements) <= 25 or fields.keys() != {"Statements"}:
+            raise AssertionError(f"BatchExecuteStatement of {statements}")
+        cells = []
+        for match, values in inserted:
+            if match is None or match["table"] != table_of(fields):
+                raise AssertionError(f"{statements}")
+            names = NAME.findall(match["fields"])
+            cells.append(dict(zip(names, values, strict=True)))
+
+        def do() -> Any:
+            return {"Responses": [self._insert(region, cell) for cell in cells]}
+
+        return do, f"INSERT of {len(cells)}"
+
+    def _insert(self, region: str, cell: Item) -> Any:
+        if self.dice.chance(self.unprocessed / 2):
+            return {"Error": {"Code": self.dice.pick(("ThrottlingError", "ProvisionedThroughputExceeded"))}}
+        key = str(cell["TransactionId"])
+        request: Any = Insert(region, key, cell)
+        self.previous[region, key] = (self.world.time, self.world.cells[region].get(key, {}))
+        return {} if self.world.perform(region, request) else {"Error": {"Code": "DuplicateItem"}}
 
     def _query(self, region: str, fields: dict[str, Any], _: bool) -> tuple[Callable[[], Any], str]:
         values = {name: plain(value) for name, value in fields["ExpressionAttributeValues"].items()}
@@ -166,7 +209,8 @@ class Tables:
             raise AssertionError("a Scan that is not consistent")
 
         def do() -> Any:
-            cells = self.world.cells[region].values()
+            part, parts = fields.get("Segment", 0), fields.get("TotalSegments", 1)
+            cells = [cell for at, cell in enumerate(self.world.cells[region].values()) if at % parts == part]
             return {"Items": [item({name: cell[name] for name in names if name in cell}) for cell in cells]}
 
         return do, "SCAN"
@@ -182,6 +226,7 @@ DYNAMODB: Mapping[str, Callable[[Tables, str, dict[str, Any], bool], tuple[Calla
     "UpdateItem": Tables._update,
     "GetItem": Tables._get,
     "BatchGetItem": Tables._batch_get,
+    "BatchExecuteStatement": Tables._statements,
     "Query": Tables._query,
     "Scan": Tables._scan,
     "DescribeTable": Tables._describe,

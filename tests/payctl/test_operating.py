@@ -14,7 +14,9 @@ from typing import Any
 import duckdb
 import pytest
 from botocore.exceptions import ClientError
+from payments.protocol import rejoining
 from payments.protocol.operations import Ruling
+from payments.protocol.sweep import sweep
 
 import localcloud
 from payctl.cloud import batches, together
@@ -487,6 +489,45 @@ def test_register_that_lost_its_memory_is_taught_every_payment(live: Project, aw
         TableName=live.environment().names.register(HOME), Key={"TransactionId": {"S": ":register"}}
     )
     assert "lost" not in barred.get("Item", {}), "it is asked again"
+
+
+@pytest.mark.evidence  # two hundred payments are made first
+def test_an_emptied_register_of_hundreds_of_payments_is_taught_in_bulk(live: Project, aws: Aws) -> None:
+    """By copies alone but for what is not final; the books agree afterwards, and nothing that is known stays due."""
+    registers = Registers(live.environment())
+    payments = [f"BULK-{number:03}" for number in range(200)]
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda number: post(live, payments[number], REGIONS[number % 3]), range(200)))
+    assert {reply.status for reply in replies} <= {201, 202}
+
+    def rests(region: str) -> bool:
+        due = set(index.payments(live.environment(), region))
+        for payment in due.intersection(payments):
+            registers.run(sweep(registers.context(region), payment), region)
+        return not due.intersection(payments)
+
+    eventually(lambda: all(rests(region) for region in REGIONS), seconds=120)
+    held, table = set(registers.payments(HOME)), live.environment().names.register(SECOND)
+    for payment in registers.payments(SECOND):
+        aws("dynamodb", SECOND).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
+
+    voted: list[str] = []
+    original = rejoining.rejoin
+
+    def vote(context: Any, lost: str, payment: str) -> Any:
+        voted.append(payment)
+        return original(context, lost, payment)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rejoining, "rejoin", vote)
+        done = registers.rejoin(SECOND)
+    assert (done.known, done.refused) == (0, {})
+    assert done.taught == len(held) >= 200
+    assert not set(voted).intersection(payments), "copied"
+    assert set(registers.payments(SECOND)) == held
+    assert not set(index.payments(live.environment(), SECOND)).intersection(payments)
+    eventually(lambda: settled_books(live), seconds=60)
+    assert {post(live, payment, SECOND).status for payment in payments[:5]} == {200}, "it serves, and doubles nothing"
 
 
 @pytest.mark.evidence

@@ -2,19 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
-from payments.protocol import values
+from botocore.exceptions import ClientError
+from payments.protocol import rejoining, values
 from payments.protocol.flows import submit
+from payments.protocol.sweep import sweep
 
 import localcloud
-from payctl.payments import registers as module
-from payctl.payments.registers import PATIENCE, Registers
+from payctl.payments.registers import Registers
 from payctl.payments.rejoin import rejoin, require_table
+from payctl.payments.teaching import lesson as module
 from stacksets.errors import ToolError
 from stacksets.waiting import Pace
+from tests.localcloud.conftest import eventually
 from tests.payctl.conftest import REGIONS, Project
 
 HOME, SECOND, THIRD = REGIONS
@@ -41,6 +44,52 @@ def empty(registers: Registers, aws: Aws, region: str) -> None:
     table = registers.environment.names.register(region)
     for payment in registers.payments(region):
         aws("dynamodb", region).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
+
+
+def books(registers: Registers, aws: Aws) -> None:
+    """A public record in each Region: the small templates have one at home only."""
+    key: Any = {"AttributeName": "TransactionId"}
+    for region in REGIONS:
+        with suppress(ClientError):
+            aws("dynamodb", region).create_table(
+                TableName=registers.environment.names.table,
+                KeySchema=[{**key, "KeyType": "HASH"}],
+                AttributeDefinitions=[{**key, "AttributeType": "S"}],
+                BillingMode="PAY_PER_REQUEST",
+            )
+
+
+def finish(registers: Registers, payments: list[str]) -> None:
+    """What the janitors of all Regions do once records and receipts have arrived."""
+
+    def rest() -> bool:
+        swept = [
+            registers.run(sweep(registers.context(region), payment), region)
+            for region in REGIONS
+            for payment in payments
+        ]
+        return all(one.resting for one in swept)
+
+    eventually(rest)
+
+
+def cell(registers: Registers, aws: Aws, payment: str, region: str) -> dict[str, Any]:
+    table, key = registers.environment.names.register(region), {"TransactionId": {"S": payment}}
+    return dict(aws("dynamodb", region).get_item(TableName=table, Key=key)["Item"])
+
+
+@contextmanager
+def ballots(counted: list[str]) -> Iterator[None]:
+    """Which payments were taught by a ballot."""
+    original = rejoining.rejoin
+
+    def count(ctx: Any, lost: str, payment: str) -> Any:
+        counted.append(payment)
+        return original(ctx, lost, payment)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rejoining, "rejoin", count)
+        yield
 
 
 def set_since(registers: Registers, aws: Aws, moment: float) -> None:
@@ -74,6 +123,46 @@ def test_a_repeated_rejoin_teaches_only_what_is_not_final_everywhere(registers: 
     again = registers.rejoin(SECOND)
     assert (again.taught, again.known) == (5, 0), "an emptied register knows nothing"
     assert (registers.rejoin(SECOND).taught, registers.rejoin(SECOND).known) == (0, 5)
+
+
+def test_what_both_others_show_as_final_is_copied_and_the_rest_goes_by_ballot(registers: Registers, aws: Aws) -> None:
+    """A copy is due where the Region's own replica or bucket lacks what is known of it. What a cell shows is never
+    replaced, and a ruling made meanwhile is not lost."""
+    books(registers, aws)
+    paid = pay(registers, 12)
+    finish(registers, paid[:10])
+    unshown, unreceipted, there, ruled = paid[:4]
+    names, dynamodb, s3 = registers.environment.names, aws("dynamodb", SECOND), aws("s3", SECOND)
+    dynamodb.delete_item(TableName=names.table, Key={"TransactionId": {"S": unshown}})
+    s3.delete_object(Bucket=names.receipts(SECOND), Key=f"receipts/{unreceipted}.json")
+    before = {payment: cell(registers, aws, payment, SECOND) for payment in paid}
+    empty(registers, aws, SECOND)
+    older = {name: value for name, value in before[there].items() if name != "result"}
+    dynamodb.put_item(TableName=names.register(SECOND), Item=older)
+    aws("dynamodb", HOME).update_item(
+        TableName=names.register(HOME),
+        Key={"TransactionId": {"S": ruled}},
+        UpdateExpression="SET ruling = :ruling",
+        ExpressionAttributeValues={":ruling": {"S": "{}"}},
+    )
+    asked: list[str] = []
+    with ballots(asked):
+        done = registers.rejoin(SECOND)
+    assert (done.taught, done.known, done.refused) == (12, 0, {})
+    assert sorted(asked) == [there, ruled, *paid[10:]]
+    after = {payment: cell(registers, aws, payment, SECOND) for payment in paid}
+    for payment in paid[4:10]:
+        expected = cell(registers, aws, payment, HOME)
+        assert after[payment] == {
+            name: expected[name] for name in ("TransactionId", "hash", "intent", "accepted_at", "result")
+        }
+    assert {payment for payment in paid if "due_at" in after[payment]} == {*paid[:4], *paid[10:]}
+    assert after[ruled]["ruling"] == {"S": "{}"}
+    assert after[there]["promised"] == before[there]["promised"]
+    with ballots(asked):
+        again = registers.rejoin(SECOND)
+    assert again.known + again.taught == 12
+    assert set(asked[4:]) <= {ruled, *paid[10:]}, "repeated, it goes on where it was"
 
 
 def test_a_bar_is_as_old_as_the_first_command_says(registers: Registers, aws: Aws) -> None:
@@ -126,7 +215,6 @@ def test_it_gives_up_early_where_a_region_takes_nothing_and_stays_barred(
     registers: Registers, aws: Aws, cloud: localcloud.LocalCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 3)
-    assert PATIENCE > 3
     pay(registers, 6)
     empty(registers, aws, SECOND)
     with refusing(cloud, SECOND):

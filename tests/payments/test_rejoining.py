@@ -4,7 +4,22 @@ from typing import Any
 
 import pytest
 from payments.protocol.ports import LOST, REGISTER, Action, Answer, Flow, Read, Update
-from payments.protocol.rejoining import BAR, KEEP, KEPT, LIFT, MARK, UNBAR, Done, bar, rejoin, stray, unbar, withdraw
+from payments.protocol.rejoining import (
+    BAR,
+    KEEP,
+    KEPT,
+    LIFT,
+    MARK,
+    UNBAR,
+    Done,
+    bar,
+    copy_of,
+    ending,
+    rejoin,
+    stray,
+    unbar,
+    withdraw,
+)
 from payments.protocol.settlement import show
 from payments.protocol.values import VOID_TEXT, conclude, read_result
 
@@ -273,3 +288,45 @@ def test_what_nobody_holds_needs_nothing() -> None:
     for region in (HOME, SECOND):
         world.cells[region]["T1"] = {"ruling": "{}"}
     assert taught(world) == Done(True, "nobody holds it")
+
+
+# --- copying a payment that both others show as final
+
+
+def test_only_an_end_is_compared_and_all_of_it() -> None:
+    assert ending({}) == ending(cell(promised=7)) == ending({"result": VOID_TEXT}) == ""
+    shown = cell(YES.text)
+    assert ending(shown) == ending({**shown, "due_at": 1, "promised": 9, "attempt": "x"})
+    assert len({ending(shown), ending(cell(NO.text)), ending({**shown, "ruling": "{}"})}) == 3
+
+
+@pytest.mark.parametrize(
+    ("result", "record", "receipted", "due"),
+    [
+        (YES, YES.text, True, False),
+        (YES, YES.text, False, True),
+        (YES, "", True, True),
+        (NO, NO.text, False, False),
+        (NO, "", False, True),
+    ],
+)
+def test_a_copy_is_due_where_its_own_region_lacks_the_record_or_the_receipt(
+    result: Any, record: str, receipted: bool, due: bool
+) -> None:
+    held = cell(result.text, TransactionId="T1", promised=7, due_at=5, due_shard="0", attempt="x", handle="h")
+    made = copy_of(CONTEXT, THIRD, held, record, receipted=receipted)
+    assert made is not None
+    kept = ("TransactionId", "hash", "intent", "accepted_at", "result")
+    assert {name: made[name] for name in kept if name in held} == {name: held[name] for name in kept if name in held}
+    assert set(made) - set(kept) == ({"due_shard", "due_at"} if due else set())
+    if due:
+        assert made["due_at"] == CONTEXT.now() + 60
+    assert copy_of(CONTEXT, THIRD, {**held, "ruling": "{}"}, record, receipted=receipted) == {**made, "ruling": "{}"}
+
+
+def test_a_record_of_another_end_and_a_result_without_its_payload_are_no_copies() -> None:
+    held = cell(YES.text, TransactionId="T1")
+    assert copy_of(CONTEXT, THIRD, held, NO.text, receipted=True) is None
+    other = {**held, "hash": OTHER.hash, "intent": OTHER.text}
+    assert copy_of(CONTEXT, THIRD, other, YES.text, receipted=True) is None
+    assert copy_of(CONTEXT, THIRD, {"TransactionId": "T1", "result": YES.text}, YES.text, receipted=True) is None

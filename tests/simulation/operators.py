@@ -1,9 +1,10 @@
 """Operators: they close what is in doubt, rightly or wrongly, and bring back a register that lost its memory."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from payments.protocol import operations, rejoining
-from payments.protocol.ports import Verdict, WriteReceipt
+from payments.protocol.ports import LOST, Context, FindReceipt, Flow, Read, ReadRecord, Verdict, WriteReceipt
 from payments.protocol.record import publish, read_record
 from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
@@ -11,7 +12,7 @@ from tests.simulation.dice import Dice
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
 from tests.simulation.workers import End
-from tests.simulation.world import REGIONS, Item, World
+from tests.simulation.world import REGIONS, Insert, Item, World
 
 
 class Operators:
@@ -84,14 +85,43 @@ class Operators:
 
         if not payments:
             self.network.barred.clear()
-        for payment in payments:
+
+        def vote(payment: str) -> None:
             flow = rejoining.rejoin(self.world.context(peers[0]), lost, payment)
             name = f"rejoin{self._next()}@{peers[0]}"
             self.network.spawn(name, peers[0], flow, hear(payment), operator=True)
 
+        def copied(payment: str) -> End:
+            heard = hear(payment)
+            return lambda done: heard(rejoining.Done(True, "copied")) if done else vote(payment)
+
+        for payment in payments:  # from the lost Region, whose own replica and bucket are looked into
+            flow = copy(self.world.context(peers[0]), lost, payment)
+            self.network.spawn(f"copy{self._next()}@{lost}", lost, flow, copied(payment), operator=True)
+
     def _next(self) -> int:
         self.count += 1
         return self.count
+
+
+def copy(ctx: Context, lost: str, payment: str) -> Flow[bool]:
+    """What `payctl rejoin` does with each payment of a thousand (payctl/payments/teaching/copying.py): whether it was
+    copied. In its order, each step some time after the one before; but for one look more that it takes, into a peer's
+    replica. The cell may be in the register already."""
+    cells = yield tuple(Read(region, payment) for region in ctx.regions if region != lost)
+    if LOST in cells:
+        return False
+    first, second = cells
+    if not rejoining.ending(first) or rejoining.ending(first) != rejoining.ending(second):
+        return False
+    record, receipted = yield (ReadRecord(payment), FindReceipt(f"receipts/{payment}.json"))
+    shown = "" if record is LOST else str(record.get("Content", ""))
+    cell = rejoining.copy_of(ctx, lost, first, shown, receipted=receipted is True)
+    if cell is None:
+        return False
+    inserts: Any = (Insert(lost, payment, dict(cell)),)
+    (done,) = yield inserts
+    return done is True
 
 
 def reconcile(world: World, payments: Iterable[str], regions: Sequence[str]) -> None:

@@ -14,7 +14,7 @@ from payments.protocol.ports import (
     WriteReceipt,
 )
 
-from tests.simulation.world import REGIONS
+from tests.simulation.world import REGIONS, Insert
 
 OWN: Mapping[type, str] = {
     Publish: "public",
@@ -45,10 +45,10 @@ class Reach:
         """A Region works but reaches no other one (it may still reach the processor)."""
         self.cuts |= {frozenset((region, peer)) for peer in REGIONS if peer != region}
 
-    def reachable(self, here: str, request: Request, *, operator: bool = False) -> bool:
+    def reachable(self, here: str, request: Request | Insert, *, operator: bool = False) -> bool:
         if not (self.down or self.cuts or self.barred):
             return True
-        if isinstance(request, (Update, Read)):
+        if isinstance(request, (Update, Read, Insert)):
             there, service = request.region, "cell"
             if there in self.barred and not operator:
                 return False

@@ -4,6 +4,7 @@ from contextlib import nullcontext
 from random import Random
 
 import pytest
+from payments.protocol.idempotency import OPEN, VOTE, propose, updates
 from payments.protocol.ports import LEDGER, Charge, Request, Update
 from payments.protocol.values import read_result
 
@@ -14,7 +15,8 @@ from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
 from tests.simulation.network import Network
 from tests.simulation.scenario import Run
-from tests.simulation.staging import ALL_RAILS, A, B, calm, finished, post, status
+from tests.simulation.staging import ALL_RAILS, A, B, C, calm, finished, mingle, post, status
+from tests.simulation.traffic import intent
 from tests.simulation.weather import HOUR, PROCESSOR
 from tests.simulation.workers import Worker
 from tests.simulation.world import REGIONS
@@ -132,6 +134,33 @@ def test_fault_24_a_register_that_lost_its_memory_is_rejoined_first(rail: str) -
     for seed in range(150):
         judge = Run(Dice(Random(seed).random), options).play()
         assert not judge.violations, (seed, judge.violations)
+
+
+@pytest.mark.parametrize("name", ["", "rejoin_copies_unfinished"])
+def test_fault_24_what_is_decided_and_not_final_is_taught_by_ballot(name: str) -> None:
+    """One of the others voted, as the lost register did. Copied without a ballot, the decision would be forgotten as
+    soon as that one is silent."""
+    mutant = next((mutant for mutant in MUTANTS if mutant.name == name), None)
+    with applied(mutant) if mutant else nullcontext():
+        run, wanted = calm(), intent(0, 0)
+        run.judge.submitted[wanted.hash] = wanted
+        context = run.world.context(B)
+        for ballot in updates(context, REGIONS, wanted, OPEN, {"ballot": 1_000_005}):
+            run.world.perform(B, ballot)
+        value = propose(context, B, wanted.hash)
+        for vote in updates(context, (B, C), wanted, VOTE, {"ballot": 1_000_005, "value": value.text}):
+            run.world.perform(B, vote)
+        run.world.time += 60
+        run.operators.forget(C, dark=True)
+        run.operators.rejoin()
+        mingle(run)
+        assert not run.network.barred
+        run.network.darken(B)
+        run.traffic.janitor(A, "p0")
+        mingle(run)
+        run.heal()
+        assert {violation.fault for violation in run.judged().violations} >= ({"disagreement"} if mutant else set())
+        assert bool(run.judge.violations) is bool(mutant)
 
 
 class ReleaseComesAgain(Network):

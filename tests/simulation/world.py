@@ -60,6 +60,14 @@ answer: Callable[[tuple[bool, Item]], Answer] = partial(tuple.__new__, Answer)
 letter: Callable[[tuple[str, str, str, str, Stamp, Any]], Letter] = partial(tuple.__new__, Letter)
 
 
+class Insert(NamedTuple):
+    """An item put into one Region's register where there is none -> whether it was: INSERT of `payctl rejoin`."""
+
+    region: str
+    id: str
+    cell: Item
+
+
 class Watcher(Protocol):
     """What is called with every change as it happens."""
 
@@ -155,6 +163,14 @@ class World:
             return self.dice.pick(self.stale.get((request.region, request.id), [{}]))
         return self.cells[request.region].get(request.id, {})
 
+    def _insert(self, _: str, request: Insert) -> bool:
+        table = self.cells[request.region]
+        if request.id in table:
+            return False
+        table[request.id] = dict(request.cell)
+        self.watcher.cell_changed(request.region, request.id, {}, table[request.id])
+        return True
+
     # --- the public record
 
     def _publish(self, region: str, request: Publish) -> Answer:
@@ -234,6 +250,7 @@ class World:
 
 DOES: Mapping[type, Callable[[World, str, Any], Any]] = {
     Update: World._update,
+    Insert: World._insert,
     Read: World._read,
     Publish: World._publish,
     ReadRecord: World._read_record,

@@ -1,7 +1,8 @@
 """A register that was lost, or is about to be replaced: bar it, teach it every payment again, put it back into use.
 
 run(bar(context, region))                    # before it is recreated
-done = run(rejoin(context, region, payment))  # for each payment of both other registers
+cell = copy_of(context, region, other, shown)  # what both others show alike as its end: put where there is no cell
+done = run(rejoin(context, region, payment))  # for each other payment of both other registers
 run(unbar(context, region))                  # once all are taught, and it says again whom it serves
 """
 
@@ -14,19 +15,21 @@ from payments.protocol.flows import public_record
 from payments.protocol.idempotency import (
     Opened,
     choose,
+    due_shard,
     everywhere,
     highest_accepted,
     intent_with,
     promising,
     read_cells,
     take_over,
+    turns,
     update,
     update_all,
     vote,
 )
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Cell, Context, Flow, Read, Update
 from payments.protocol.settlement import handle_in, results, torn, written
-from payments.protocol.values import VOID, Intent, Result
+from payments.protocol.values import SETTLED, VOID, VOID_TEXT, Intent, Result, read_result
 
 BAR: Final = Action(
     "BAR",
@@ -119,7 +122,7 @@ def withdraw(ctx: Context, table: str) -> Flow[bool]:
 
 def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
     """Teach a register that lost its memory one payment, from both others. To be run for every payment that either of
-    them holds.
+    them holds, but for those that are copied.
 
     A promise that the lost cell gave is known to one of the others, because no ballot succeeds with one cell: hence a
     ballot above all that both others promised, promised by both of them and voted on by all three.
@@ -190,6 +193,34 @@ def teach(ctx: Context, lost: str, payment: str, result: Result, others: Mapping
     if public or results(answer.cell for answer in stored.values()).get(result.text, 0) >= 2:
         return Done(True, result.status, result)
     return Done(False, "two different results and no public record: close it with `payctl resolve` first")
+
+
+def ending(cell: Cell) -> str:
+    """What both others must show alike for a payment to be copied without a ballot; "" where this cell shows no end.
+
+    Two equal results are final, and a cell with a result takes no ballot any more: no promise that the lost cell may
+    have given matters, and whenever the copy arrives, it says what is final. That is what RESULT, RULE and, where the
+    payment is shown, FINISH would make of an empty cell. It is put only where there is no cell: what a cell shows is
+    never replaced, whoever wrote it (docs/decisions/rejoin-in-bulk.md)."""
+    if "result" not in cell or cell["result"] == VOID_TEXT:
+        return ""
+    return f"{cell['result']}\n{cell.get('ruling', '')}"
+
+
+def copy_of(ctx: Context, lost: str, cell: Cell, record: str, *, receipted: bool) -> Cell | None:
+    """The cell to be put into a lost register, of a payment of which both others show the same `ending`; None: only a
+    ballot will do. `cell` is one of theirs; `record` the result that the lost Region's own replica shows, "" for none;
+    `receipted`: its bucket holds the receipt. Without these its janitor has to look after the payment."""
+    payment, result = str(cell["TransactionId"]), read_result(str(cell["result"]))
+    intent = intent_with(result.hash, [cell], payment)
+    if intent is None or record not in ("", result.text):
+        return None
+    names = ("TransactionId", "hash", "intent", "accepted_at", "result", "ruling")
+    copy = {name: cell[name] for name in names if name in cell}
+    if record and (receipted or result.status != SETTLED):
+        return copy
+    due = ctx.now() + turns(ctx.regions, ctx.region)[lost]
+    return {**copy, "due_shard": due_shard(payment, ctx.shards), "due_at": due}
 
 
 def attribute(cells: Mapping[str, Cell], name: str) -> str:

@@ -17,7 +17,7 @@ from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import Reply
 from payctl.payments.reconcile import Reconciliation
-from payctl.payments.registers import Rejoined
+from payctl.payments.teaching.lesson import Rejoined
 from payctl.processors import conformance
 from payctl.regions.service import Service
 from payctl.views.listing import Listing

@@ -2,7 +2,7 @@
 
 from payments.protocol import flows, idempotency, operations, record, rejoining, settlement
 
-from tests.simulation.mutants.runs import FORGETFUL, KEYS_KEPT, LEDGER, MIXED, PROCESSOR, REFUSING, SHARD
+from tests.simulation.mutants.runs import COPYING, FORGETFUL, KEYS_KEPT, LEDGER, MIXED, PROCESSOR, REFUSING, SHARD
 from tests.simulation.mutation import Edit, Mutant
 
 TOLD = (
@@ -30,6 +30,30 @@ TOLD = (
         "a register that may have held the claim of a call is taught as if it had not",
         (Edit(rejoining.vote_on_all, "value.region == lost and", "False and"),),
         PROCESSOR._replace(amnesia="rejoined"),
+    ),
+    Mutant(
+        "rejoin_copies_unfinished",
+        "a register that lost its memory is given what both others hold, final or not, without a ballot",
+        (
+            Edit(rejoining.ending, 'if "result" not in cell or cell["result"] == VOID_TEXT:', 'if "hash" not in cell:'),
+            Edit(rejoining.ending, "{cell['result']}", "{cell.get('result')}"),
+            Edit(
+                rejoining.copy_of,
+                'payment, result = str(cell["TransactionId"]), read_result(str(cell["result"]))',
+                'if "result" not in cell:\n'
+                '        left_out = ("promised", "accepted", "accepted_ballot", "attempt", "attempted_at")\n'
+                "        return {name: cell[name] for name in cell if name not in left_out}\n"
+                '    payment, result = str(cell["TransactionId"]), read_result(str(cell["result"]))',
+            ),
+        ),
+        FORGETFUL,
+        rare=True,
+    ),
+    Mutant(
+        "copies_rest_unshown",
+        "what is copied is not due, whatever the lost Region's own replica shows",
+        (Edit(rejoining.copy_of, "if record and (receipted or result.status != SETTLED):", "if True:"),),
+        COPYING,
     ),
     Mutant(
         "never_called_waits",
