@@ -16,6 +16,7 @@ from localcloud.gaps import (
     dynamodb,
     eventbridge,
     iam,
+    kms,
     lambda_,
     logs,
     route53,
@@ -44,6 +45,7 @@ def application(token: str) -> Application:
     usage = Usage.install()  # first: what the gaps do is then counted when it arrives
     iam.install(cloud)
     cloudformation.install(network)
+    kms.install()
     stacksets.install(cloud)
     for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, route53, s3, sns, stepfunctions):
         gap.install(cloud)
