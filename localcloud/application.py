@@ -45,9 +45,8 @@ def application(token: str) -> Application:
     usage = Usage.install()  # first: what the gaps do is then counted when it arrives
     iam.install(cloud)
     cloudformation.install(network)
-    kms.install()
     stacksets.install(cloud)
-    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, route53, s3, sns, stepfunctions):
+    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, kms, lambda_, logs, route53, s3, sns, stepfunctions):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)

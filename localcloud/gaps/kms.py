@@ -7,21 +7,23 @@ from typing import Any, Final
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import kms
 
+from localcloud.cloud import Cloud
 from localcloud.gaps import patching
 
 AT_MOST: Final = 25  # on-demand rotations of a key, in all its life
 ROTATIONS: Final = "_localcloud_rotations"
 
 
-def install() -> None:
+def install(_cloud: Cloud) -> None:
     """Wrap the service's requests: the emulator knows neither action."""
     patching.wrap(kms, "handle_request", _handle)
 
 
-async def _handle(handle: Any, method: str, path: str, headers: dict[str, str], body: bytes, query: Any) -> Any:
+async def _handle(handle: Any, *request: Any) -> Any:
+    _method, _path, headers, body, _query = request
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     if action not in ("RotateKeyOnDemand", "ListKeyRotations"):
-        return await handle(method, path, headers, body, query)
+        return await handle(*request)
     name = json.loads(body).get("KeyId", "")
     key = kms._resolve_key(name)
     if not key or name.startswith("alias/"):  # a key's id or ARN is wanted

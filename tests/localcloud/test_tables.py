@@ -1,6 +1,7 @@
 """Global tables created by CloudFormation: replication, protection, and what DynamoDB refuses to do with replicas."""
 
 import json
+import time
 import urllib.request
 from functools import partial
 from typing import Any
@@ -193,3 +194,41 @@ def test_a_plain_table_keeps_its_items_through_an_update(client: Clients, name: 
     assert table["DeletionProtectionEnabled"]
     assert table["SSEDescription"]["KMSMasterKeyArn"] == key(SECOND)
     assert read(client, SECOND, name, "1") == {"Id": {"S": "1"}}
+
+
+def test_a_table_is_restored_as_of_a_moment_into_a_new_one(client: Clients, table: str) -> None:
+    """Whatever was written since, here or in another Region, is not in it."""
+    dynamodb = client("dynamodb")
+    for item, text in (("kept", "old"), ("deleted", "old"), ("changed", "old")):
+        dynamodb.put_item(TableName=table, Item={"Id": {"S": item}, "text": {"S": text}})
+    time.sleep(1.1)
+    moment = int(time.time())
+    time.sleep(1.1)
+    dynamodb.put_item(TableName=table, Item={"Id": {"S": "changed"}, "text": {"S": "new"}})
+    dynamodb.put_item(TableName=table, Item={"Id": {"S": "later"}, "text": {"S": "new"}})
+    client("dynamodb", REGIONS[1]).delete_item(TableName=table, Key={"Id": {"S": "deleted"}})
+    eventually(lambda: "Item" not in dynamodb.get_item(TableName=table, Key={"Id": {"S": "deleted"}}))
+    wish = {"SourceTableName": table, "TargetTableName": f"{table}-then"}
+    with pytest.raises(dynamodb.exceptions.InvalidRestoreTimeException):
+        dynamodb.restore_table_to_point_in_time(**wish, RestoreDateTime=moment + 3600)
+    dynamodb.restore_table_to_point_in_time(**wish, RestoreDateTime=moment)
+    restored = dynamodb.scan(TableName=wish["TargetTableName"])["Items"]
+    assert {each["Id"]["S"]: each["text"]["S"] for each in restored} == dict.fromkeys(
+        ("kept", "deleted", "changed"), "old"
+    )
+    dynamodb.delete_table(TableName=wish["TargetTableName"])
+
+
+def test_a_table_without_recovery_cannot_be_restored(client: Clients, name: str) -> None:
+    dynamodb = client("dynamodb")
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(dynamodb.exceptions.PointInTimeRecoveryUnavailableException):
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=name, TargetTableName=f"{name}-then", UseLatestRestorableTime=True
+        )
+    dynamodb.delete_table(TableName=name)

@@ -1,7 +1,5 @@
 """A local cloud for each runbook: its environment is called `dev`, as the pages write it, and may end broken."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +7,8 @@ import pytest
 
 import localcloud
 from localcloud.client import LocalCloud
-from tests.e2e.support import ROOT, Environment
 from tests.drills import support
+from tests.e2e.support import Environment
 from tests.upgrades.releases import project
 
 

@@ -93,7 +93,7 @@ class _Shell:
         # `$?` is the last command's for the next one, whatever is asked in between.
         self.process.stdin.write(f"{{ {command}\n}} </dev/null; ended=$?; echo; echo {mark} $ended; (exit $ended)\n")
         self.process.stdin.flush()
-        lines = []
+        lines: list[str] = []
         for line in self.process.stdout:
             if line.startswith(mark):
                 return int(line.split()[1]), "".join(lines)

@@ -46,9 +46,7 @@ def test_a_deleted_record_and_a_deleted_receipt_are_restored(dev: Environment, r
 
 
 @pytest.mark.evidence
-def test_deleted_and_changed_records_are_restored_from_a_point_in_time(
-    dev: Environment, record_property: Note
-) -> None:
+def test_deleted_and_changed_records_are_restored_from_a_point_in_time(dev: Environment, record_property: Note) -> None:
     settled(dev, "TXN001", "TXN002")
     right = {payment: dev.settled_everywhere(payment) for payment in ("TXN001", "TXN002")}
     time.sleep(2)
