@@ -20,6 +20,7 @@ from payctl.environment import Environment
 from stacksets.errors import code_of
 
 HIDDEN_SECONDS: Final = 300  # of a letter that is read; one that is not deleted then appears again
+NO_QUEUE: Final = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 KEYS: Final = ("transaction", "transactionId", "account", "hash")
 """What a workflow is started with; not "tried": a new start is free to try every Region again."""
 EXECUTION: Final = "execution"
@@ -64,11 +65,17 @@ def look(environment: Environment, regions: Sequence[str]) -> list[Letter]:
 
 
 def count(environment: Environment, region: str) -> int:
-    """How many messages a Region's dead-letter queue holds, hidden ones included. Read only."""
-    answer = environment.cloud.sqs(region).get_queue_attributes(
-        QueueUrl=queue(environment, region),
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )
+    """How many messages a Region's dead-letter queue holds, hidden ones included; 0 where it is lost with its Region.
+    Read only."""
+    try:
+        answer = environment.cloud.sqs(region).get_queue_attributes(
+            QueueUrl=queue(environment, region),
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )
+    except ClientError as error:
+        if code_of(error) in NO_QUEUE:
+            return 0
+        raise
     return sum(int(number) for number in answer.get("Attributes", {}).values())
 
 
