@@ -81,6 +81,7 @@ def test_two_lost_registers_are_told_from_the_processors_books(dev: Environment,
 
 
 @pytest.mark.evidence
+@pytest.mark.timeout(600)  # a minute of waiting for the bar, beside two deployments
 def test_a_region_that_is_lost_for_good_is_made_anew(dev: Environment, record_property: Note) -> None:
     settled(dev, "TXN001", "TXN002")
     anew.lose(Site(dev.cloud, "dev", dev.folder))
