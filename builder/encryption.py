@@ -14,8 +14,8 @@ THROUGH = ("dynamodb", "events", "lambda", "s3", "sqs", "states")
 # Services that use the key by a grant, which whoever creates the table or function makes.
 GRANTED = ("dynamodb", "lambda")
 
-# What CloudFormation does, and what saves a key that was to be deleted. Whoever needs more gives it to themselves by
-# PutKeyPolicy.
+# What CloudFormation does, what saves a key that was to be deleted, and what rotates one at once
+# (docs/runbooks/rotate.md). Whoever needs more gives it to themselves by PutKeyPolicy.
 ADMINISTER = (
     "kms:CancelKeyDeletion",
     "kms:CreateAlias",
@@ -26,8 +26,10 @@ ADMINISTER = (
     "kms:EnableKeyRotation",
     "kms:GetKeyPolicy",
     "kms:GetKeyRotationStatus",
+    "kms:ListKeyRotations",
     "kms:ListResourceTags",
     "kms:PutKeyPolicy",
+    "kms:RotateKeyOnDemand",
     "kms:ScheduleKeyDeletion",
     "kms:TagResource",
     "kms:UntagResource",

@@ -17,6 +17,7 @@ from localcloud.gaps import (
     eventbridge,
     exports,
     iam,
+    kms,
     lambda_,
     logs,
     route53,
@@ -46,7 +47,10 @@ def application(token: str) -> Application:
     iam.install(cloud)
     cloudformation.install(network)
     stacksets.install(cloud)
-    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, exports, lambda_, logs, route53, s3, sns, stepfunctions):
+    for gap in (
+        *(apigateway, cloudwatch, dynamodb, eventbridge, exports, kms, lambda_),
+        *(logs, route53, s3, sns, stepfunctions),
+    ):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region, request_scope
@@ -40,6 +41,7 @@ def install(cloud: Cloud) -> None:
     patching.wrap(dynamodb, "_delete_table", _delete_table)
     patching.wrap(dynamodb, "_update_table", _update_table)
     patching.wrap(dynamodb, "_table_description", _describe)
+    patching.wrap(dynamodb, "_restore_table_to_point_in_time", _restore)
     patching.wrap_resource("AWS::DynamoDB::Table", _complete_table, _prepare_deletion)
     patching.wrap_resource(
         "AWS::DynamoDB::GlobalTable", partial(_complete_global_table, cloud.rights), _prepare_deletion
@@ -148,9 +150,47 @@ def _describe(describe: Any, name: str) -> dict[str, Any]:
     return description
 
 
-def _invalid(message: str) -> Answer:
-    answer: Answer = dynamodb.error_response_json("ValidationException", message, 400)
+def _restore(restore: Any, data: dict[str, Any]) -> Answer:
+    """As of the moment asked for, by the table's own stream; the emulator copies what is there now. AWS reaches no
+    moment of the last five minutes, here the last second will do."""
+    name = dynamodb._normalize_table_name(data.get("SourceTableName"))
+    moment = time.time() if data.get("UseLatestRestorableTime") else data.get("RestoreDateTime")
+    table = dynamodb._tables.get(name) or {}
+    if table and not dynamodb._pitr_settings.get(name):
+        return _refused("PointInTimeRecoveryUnavailableException", f"no point in time recovery of {name}")
+    if moment is None:
+        return _invalid("Either RestoreDateTime or UseLatestRestorableTime is needed")
+    if not table.get("CreationDateTime", 0) <= moment <= time.time():
+        return _refused("InvalidRestoreTimeException", f"{name} cannot be restored to {moment}")
+    if table and not (table.get("StreamSpecification") or {}).get("StreamEnabled"):
+        return _invalid(f"the local cloud restores tables with a stream only, and {name} has none")
+    answer: Answer = restore(data)
+    if answer[0] == HTTPStatus.OK:
+        _undo(dynamodb._tables[data["TargetTableName"]], dynamodb.stream_live_records(name), moment)
     return answer
+
+
+def _undo(table: dict[str, Any], records: list[dict[str, Any]], moment: float) -> None:
+    """Take back what was written after a moment, the newest first."""
+    for record in reversed(records):
+        change = record["dynamodb"]
+        if change["ApproximateCreationDateTime"] <= moment:
+            return
+        key = change["Keys"][table["pk_name"]]
+        names = dynamodb._extract_key_val(key), "__no_sort__"
+        if "OldImage" in change:
+            dynamodb._set_item(table, *names, dict(change["OldImage"]))
+        else:
+            dynamodb._remove_item(table, *names)
+
+
+def _refused(code: str, message: str) -> Answer:
+    answer: Answer = dynamodb.error_response_json(code, message, HTTPStatus.BAD_REQUEST)
+    return answer
+
+
+def _invalid(message: str) -> Answer:
+    return _refused("ValidationException", message)
 
 
 # --- CloudFormation

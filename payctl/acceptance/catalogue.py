@@ -146,7 +146,23 @@ NOTES: Final = (
         "in two updates of the global stack. A replica whose key was gone for 20 hours has left the table by itself; "
         "CloudFormation may then not find what it is to drop.",
         why="it takes the Region's register, and half an hour of rejoining",
-        by_hand='docs/operations.md, "A Region is lost", in a test environment, at once and a day later',
+        by_hand="docs/runbooks/lose-region.md in a test environment, at once and a day later",
+    ),
+    Note(
+        id="restored-records",
+        group=Group.FAILOVER,
+        claim="A replica of the public record is restored to a moment as a table of its own, in its Region, and what "
+        "is put back from there into one replica reaches the others.",
+        why="DynamoDB reaches no moment of the last five minutes, and a restore takes long",
+        by_hand="docs/runbooks/restore-point-in-time.md in a test environment",
+    ),
+    Note(
+        id="rotation-on-demand",
+        group=Group.FAILOVER,
+        claim="A Region's key and the key of code and templates rotate on demand, as their policies allow the "
+        "account's administrators, and nothing that uses them notices.",
+        why="a key can be rotated 25 times in its life, and acceptance uses none of them up",
+        by_hand="docs/runbooks/rotate.md in a test environment",
     ),
     Note(
         id="health-checkers",

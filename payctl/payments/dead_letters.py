@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 HIDDEN_SECONDS: Final = 300  # of a letter that is read; it appears again when this tool ends without a word
 TELL_SECONDS: Final = 5.0  # between two words about how far it is
 HELD: Final = 100_000  # that stay: SQS hides 120,000 of a queue at once
+NO_QUEUE: Final = ("AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist")
 KEYS: Final = ("transaction", "transactionId", "account", "hash")
 """What a workflow is started with; not "tried": a new start is free to try every Region again."""
 EXECUTION: Final = "execution"
@@ -110,11 +111,17 @@ def look(environment: Environment, regions: Sequence[str], tell: Callable[[Lette
 
 
 def count(environment: Environment, region: str) -> int:
-    """How many messages a Region's dead-letter queue holds, hidden ones included. Read only."""
-    answer = environment.cloud.sqs(region).get_queue_attributes(
-        QueueUrl=queue(environment, region),
-        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-    )
+    """How many messages a Region's dead-letter queue holds, hidden ones included; 0 where it is lost with its Region.
+    Read only."""
+    try:
+        answer = environment.cloud.sqs(region).get_queue_attributes(
+            QueueUrl=queue(environment, region),
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )
+    except ClientError as error:
+        if code_of(error) in NO_QUEUE:
+            return 0
+        raise
     return sum(int(number) for number in answer.get("Attributes", {}).values())
 
 

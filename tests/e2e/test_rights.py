@@ -89,6 +89,14 @@ def test_a_key_that_was_to_be_deleted_can_be_saved(dev: Environment) -> None:
     assert keys.describe_key(**key)["KeyMetadata"]["KeyState"] == "Enabled"
 
 
+def test_a_key_is_rotated_at_once(dev: Environment) -> None:
+    """docs/runbooks/rotate.md says how; the key's policy must allow it to the account."""
+    keys = dev.client("kms", THIRD)
+    key = {"KeyId": keys.describe_key(KeyId=f"alias/payment-processing-{THIRD}-dev")["KeyMetadata"]["Arn"]}
+    keys.rotate_key_on_demand(**key)
+    assert keys.list_key_rotations(**key)["Rotations"]
+
+
 @pytest.mark.evidence
 def test_this_run_proves_every_right(request: pytest.FixtureRequest, dev: Environment, cloud: LocalCloud) -> None:
     """What the file of recorded decisions says is still what happens."""

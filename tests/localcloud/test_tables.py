@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 import urllib.request
 from functools import partial
 from typing import Any
@@ -238,3 +239,41 @@ def test_an_export_needs_recovery_and_a_bucket(client: Clients, name: str) -> No
     lines = [line for file in files for line in gzip.decompress(body(file["dataFileS3Key"])).splitlines()]
     assert sorted(json.loads(line)["Item"]["Id"]["S"] for line in lines) == ["1", "2", "3"]
     assert [file["itemCount"] for file in files] == [2, 1, 0]
+
+
+def test_a_table_is_restored_as_of_a_moment_into_a_new_one(client: Clients, table: str) -> None:
+    """Whatever was written since, here or in another Region, is not in it."""
+    dynamodb = client("dynamodb")
+    for item, text in (("kept", "old"), ("deleted", "old"), ("changed", "old")):
+        dynamodb.put_item(TableName=table, Item={"Id": {"S": item}, "text": {"S": text}})
+    time.sleep(1.1)
+    moment = int(time.time())
+    time.sleep(1.1)
+    dynamodb.put_item(TableName=table, Item={"Id": {"S": "changed"}, "text": {"S": "new"}})
+    dynamodb.put_item(TableName=table, Item={"Id": {"S": "later"}, "text": {"S": "new"}})
+    client("dynamodb", REGIONS[1]).delete_item(TableName=table, Key={"Id": {"S": "deleted"}})
+    eventually(lambda: "Item" not in dynamodb.get_item(TableName=table, Key={"Id": {"S": "deleted"}}))
+    wish = {"SourceTableName": table, "TargetTableName": f"{table}-then"}
+    with pytest.raises(dynamodb.exceptions.InvalidRestoreTimeException):
+        dynamodb.restore_table_to_point_in_time(**wish, RestoreDateTime=moment + 3600)
+    dynamodb.restore_table_to_point_in_time(**wish, RestoreDateTime=moment)
+    restored = dynamodb.scan(TableName=wish["TargetTableName"])["Items"]
+    assert {each["Id"]["S"]: each["text"]["S"] for each in restored} == dict.fromkeys(
+        ("kept", "deleted", "changed"), "old"
+    )
+    dynamodb.delete_table(TableName=wish["TargetTableName"])
+
+
+def test_a_table_without_recovery_cannot_be_restored(client: Clients, name: str) -> None:
+    dynamodb = client("dynamodb")
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    with pytest.raises(dynamodb.exceptions.PointInTimeRecoveryUnavailableException):
+        dynamodb.restore_table_to_point_in_time(
+            SourceTableName=name, TargetTableName=f"{name}-then", UseLatestRestorableTime=True
+        )
+    dynamodb.delete_table(TableName=name)

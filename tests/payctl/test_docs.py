@@ -17,8 +17,8 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 MANUAL = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 COMMANDS = commands()
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-# `payctl ...` in a fenced line or between backticks, up to a comment, a pipe or the next command.
-TYPED = re.compile(r"(?:^|`|[;&|] *)(?:[A-Z_]+=\S+ )*payctl ([^`#|&;\n]*)", re.MULTILINE)
+# `payctl ...` in a fenced line, after a prompt or between backticks, up to a comment, a pipe or the next command.
+TYPED = re.compile(r"(?:^(?:\$ )?|`|[;&|] *)(?:[A-Z_]+=\S+ )*payctl ([^`#|&;\n]*)", re.MULTILINE)
 PLACEHOLDERS = {"COMMAND"}
 
 

@@ -58,7 +58,7 @@ def _on_artifact_key(region: str) -> Iterator[Decision]:
         for operation in ("create", "read", "update", "delete"):
             for action in actions(kind, operation, {}, {}):
                 yield _decision(action, arn, {}, f"{kind} {operation}", OPERATOR)
-    for action in ("kms:CancelKeyDeletion", "kms:EnableKey"):
+    for action in ("kms:CancelKeyDeletion", "kms:EnableKey", "kms:ListKeyRotations", "kms:RotateKeyOnDemand"):
         yield _decision(action, arn, {}, "AWS::KMS::Key saved", OPERATOR)
     bucket = f"arn:aws:s3:::payment-artifacts-{region}-{ACCOUNT}"
     through = {"kms:ViaService": f"s3.{region}.amazonaws.com", "kms:EncryptionContext:aws:s3:arn": bucket}
