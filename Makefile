@@ -161,6 +161,7 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group stripe --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/stripe.txt -q
 	uv pip compile --group contract --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/contract.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
+	uv pip compile --group site --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/site.txt -q
 
 clean: ## Remove what was built here, unless a local cloud of this folder runs
 	@$(LOCAL) --none
