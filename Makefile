@@ -4,11 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 LOCK   := requirements/dev.txt
 BIN    := $(VENV)/bin
-MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs site pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,7 +86,7 @@ templates: setup ## Write templates/*.json from builder/
 
 PAGES ?= docs
 docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, openapi.json and schemas/ from what they tell of
-	$(MANUAL) $(PAGES)/commands.md
+	$(BIN)/python docs/manual.py $(PAGES)/commands.md
 	$(BIN)/python -m payctl.acceptance.page $(PAGES)/unverified.md
 	$(BIN)/python -m payctl.costs.page $(PAGES)/cost.md
 	$(BIN)/python docs/licences.py $(PAGES)/licences.md
@@ -98,6 +97,9 @@ docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, 
 pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
 	$(BIN)/python docs/record.py
 	$(BIN)/python -m tests.drills.pictures
+
+site: $(VENV)-site/.done ## Build the site of these pages in build/site; a link that leads nowhere ends it
+	@$(VENV)-site/bin/python docs/web.py build/site
 
 check: setup lint ## Lint, and fail when templates/*.json or a page that `make docs` writes is stale
 	$(BIN)/python -m builder --check

@@ -32,6 +32,8 @@ ALLOWED: Final = {
 }
 HEAD: Final = """# Settings
 
+After this page you can set up an environment the way you need it.
+
 What is in [deployment.toml](../deployment.toml). Another value than is allowed is refused by `payctl` and by
 `make templates`, in one line and before anything is changed. `--settings FILE` names another file. Made by `make docs`.
 
