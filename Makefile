@@ -94,8 +94,9 @@ docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, 
 	$(BIN)/python docs/settings.py $(PAGES)/settings.md
 	$(BIN)/python docs/schemas.py $(PAGES)
 
-pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
+pictures: setup $(VENV)-site/.done ## Record docs/pictures/ again, but the architecture (the tour and the site need Chromium)
 	$(BIN)/python docs/record.py
+	$(BIN)/python -m tests.docs.pictures
 	$(BIN)/python -m tests.drills.pictures
 
 site: $(VENV)-site/.done ## Build the site of these pages in build/site; a link that leads nowhere ends it
