@@ -156,7 +156,7 @@ destroy: setup ## Remove the environment from AWS (keeps data: see payctl destro
 	$(BIN)/payctl destroy
 
 lock: ## Rewrite the hashed lock files (needs uv)
-	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
+	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
 	uv pip compile pyproject.toml --group deploy -c requirements/dev.txt --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/deploy.txt -q
 	uv pip compile --group supply --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/supply.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q

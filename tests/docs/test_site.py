@@ -72,7 +72,9 @@ def test_site_has_every_page_and_no_reference_to_elsewhere(site: Path) -> None:
         place = WEB.place(page).with_suffix("")
         file = site / ("index.html" if place.name == "index" and place.parent == Path() else f"{place}/index.html")
         assert file.is_file() or (site / place.parent / "index.html").is_file(), page
-    loaded = re.compile(r"<(?:script|link|img|iframe|source|object)\b[^>]*?\b(?:src|href|data)=\"?(https?:)?//[^\s\">]+")
+    loaded = re.compile(
+        r"<(?:script|link|img|iframe|source|object)\b[^>]*?\b(?:src|href|data)=\"?(https?:)?//[^\s\">]+"
+    )
     found = [match[0] for file in site.rglob("*.html") for match in loaded.finditer(file.read_text(encoding="utf-8"))]
     assert found == []
     # Where a diagram is left as text, the theme fetches what draws it.

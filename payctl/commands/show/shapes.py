@@ -19,6 +19,7 @@ from payctl.payments.reconcile import Reconciliation
 from payctl.payments.registers import Rejoined
 from payctl.processors import conformance
 from payctl.regions.service import Service
+from payctl.releases.project import Begun
 from payctl.views.listing import Listing
 from payctl.views.timeline import Whole
 from stacksets.errors import Cause
@@ -233,6 +234,7 @@ class Shape(NamedTuple):
 
 
 SHAPES: Final[Mapping[str, Shape]] = {
+    "init": Shape(Begun),
     "bootstrap": Shape(dict[str, dict[str, str]]),
     "preflight": Shape(list[preflight.Check]),
     "plan": Shape(plan.Plan, {"exit_code": int}),
