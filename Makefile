@@ -7,7 +7,7 @@ BIN    := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs site pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs site release pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -116,6 +116,9 @@ sbom: $(VENV)-supply/.done ## Write build/sbom.json (CycloneDX): what deploying 
 	@$(MAKE) --no-print-directory setup VENV=$(VENV)-deploy LOCK=requirements/deploy.txt
 	@mkdir -p build
 	$(VENV)-supply/bin/cyclonedx-py environment $(VENV)-deploy --pyproject pyproject.toml --output-reproducible --validate --output-file build/sbom.json
+
+release: site sbom ## Build in build/release what a release consists of: package, templates, site, SBOM (TAG=v1.2.3)
+	@$(VENV)-deploy/bin/python docs/release.py build/release $(TAG)
 
 vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of everything that is locked here (pip-audit)
 	@code=0; for file in requirements/*.txt; do echo "$$file:"; \

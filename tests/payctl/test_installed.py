@@ -114,7 +114,7 @@ def test_settings_that_need_templates_of_their_own_are_told_so(
 @pytest.mark.evidence
 def test_local_cloud_of_the_wheel_is_accepted(installed: Installed) -> None:
     installed.run("payctl", "init")
-    done = installed.run("payctl", "accept", "--local", "--yes", "--only", "pay")
+    done = installed.run("payctl", "accept", "--local", "--yes", "--only", "pay-at-once")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
