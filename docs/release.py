@@ -27,7 +27,6 @@ def main(target: Path, tag: str) -> None:
     notes = news(version, released=bool(tag))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
-    sys.argv[1:] = []  # setuptools would read them
     build_meta.build_sdist(str(target))
     build_meta.build_wheel(str(target))
     pack(target / f"templates-{version}.zip", ROOT / "templates")
