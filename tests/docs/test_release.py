@@ -28,8 +28,8 @@ def test_release_has_package_templates_site_and_sbom_with_their_sums() -> None:
     files = {f"{package}.tar.gz", f"{package}-py3-none-any.whl", f"templates-{VERSION}.zip", f"site-{VERSION}.zip"}
     files |= {f"sbom-{VERSION}.json"}
     assert {file.name for file in folder.iterdir()} == {*files, "SHA256SUMS", "NEWS.md"}
-    sums = dict(reversed(line.split()) for line in (folder / "SHA256SUMS").read_text().splitlines())
-    assert sums == {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in files}
+    wanted = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in sorted(files)]
+    assert (folder / "SHA256SUMS").read_text().splitlines() == wanted
     with zipfile.ZipFile(folder / f"templates-{VERSION}.zip") as templates:
         assert templates.read("regional.json") == (ROOT / "templates" / "regional.json").read_bytes()
     with zipfile.ZipFile(folder / f"site-{VERSION}.zip") as site:
