@@ -4,11 +4,10 @@ PYTHON ?= python3
 VENV   := .venv
 LOCK   := requirements/dev.txt
 BIN    := $(VENV)/bin
-MANUAL := $(BIN)/typer payctl.commands.app utils docs --name payctl --output
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
+.PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs site release pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,7 +86,7 @@ templates: setup ## Write templates/*.json from builder/
 
 PAGES ?= docs
 docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, openapi.json and schemas/ from what they tell of
-	$(MANUAL) $(PAGES)/commands.md
+	$(BIN)/python docs/manual.py $(PAGES)/commands.md
 	$(BIN)/python -m payctl.acceptance.page $(PAGES)/unverified.md
 	$(BIN)/python -m payctl.costs.page $(PAGES)/cost.md
 	$(BIN)/python docs/licences.py $(PAGES)/licences.md
@@ -95,9 +94,13 @@ docs: setup ## Write docs/{commands,json,unverified,cost,licences,settings}.md, 
 	$(BIN)/python docs/settings.py $(PAGES)/settings.md
 	$(BIN)/python docs/schemas.py $(PAGES)
 
-pictures: setup ## Record docs/pictures/*.svg again on a local cloud, but the architecture (the tour needs Chromium)
+pictures: setup $(VENV)-site/.done ## Record docs/pictures/ again, but the architecture (the tour and the site need Chromium)
 	$(BIN)/python docs/record.py
+	$(BIN)/python -m tests.docs.pictures
 	$(BIN)/python -m tests.drills.pictures
+
+site: $(VENV)-site/.done ## Build the site of these pages in build/site; a link that leads nowhere ends it
+	@$(VENV)-site/bin/python docs/web.py build/site
 
 check: setup lint ## Lint, and fail when templates/*.json or a page that `make docs` writes is stale
 	$(BIN)/python -m builder --check
@@ -113,6 +116,9 @@ sbom: $(VENV)-supply/.done ## Write build/sbom.json (CycloneDX): what deploying 
 	@$(MAKE) --no-print-directory setup VENV=$(VENV)-deploy LOCK=requirements/deploy.txt
 	@mkdir -p build
 	$(VENV)-supply/bin/cyclonedx-py environment $(VENV)-deploy --pyproject pyproject.toml --output-reproducible --validate --output-file build/sbom.json
+
+release: site sbom ## Build in build/release what a release consists of: package, templates, site, SBOM (TAG=v1.2.3)
+	@$(VENV)-deploy/bin/python docs/release.py build/release $(TAG)
 
 vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of everything that is locked here (pip-audit)
 	@code=0; for file in requirements/*.txt; do echo "$$file:"; \
@@ -153,7 +159,7 @@ destroy: setup ## Remove the environment from AWS (keeps data: see payctl destro
 	$(BIN)/payctl destroy
 
 lock: ## Rewrite the hashed lock files (needs uv)
-	uv pip compile pyproject.toml --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
+	uv pip compile pyproject.toml --all-extras --group dev --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/dev.txt -q
 	uv pip compile pyproject.toml --group deploy -c requirements/dev.txt --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/deploy.txt -q
 	uv pip compile --group supply --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/supply.txt -q
 	uv pip compile --group audit --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/audit.txt -q
@@ -161,6 +167,7 @@ lock: ## Rewrite the hashed lock files (needs uv)
 	uv pip compile --group stripe --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/stripe.txt -q
 	uv pip compile --group contract --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/contract.txt -q
 	uv pip compile --group model --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/model.txt -q
+	uv pip compile --group site --generate-hashes --universal --no-emit-index-url --no-header -p 3.11 -o requirements/site.txt -q
 
 clean: ## Remove what was built here, unless a local cloud of this folder runs
 	@$(LOCAL) --none

@@ -200,7 +200,8 @@ def load(file: Path = DEFAULT_FILE, environ: Mapping[str, str] = os.environ) -> 
         settings = _settings(tomllib.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise SettingsError(
-            f"{file}: no such settings file; run from the project folder or name one with --settings"
+            f"{file}: no such settings file; run from the project folder, name one with --settings, or have "
+            "`payctl init` write one"
         ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: not valid TOML: {error}") from None

@@ -22,6 +22,8 @@ One library is kept in the project as its authors built it, beside its licence: 
 """
 HEAD = """# Licences
 
+After this page you can tell your lawyers whose code deploying runs, and under which terms.
+
 What `payctl` needs on the machine that deploys, `requirements/deploy.txt`, and the licence that each package's own
 metadata names. This project is under the [MIT licence](../LICENSE). The functions that run in AWS bring none of these:
 `lambda/` imports the standard library alone. `make sbom` writes the same list for programs, with what needs what, to

@@ -15,6 +15,8 @@ from payctl.commands.show.shapes import SHAPES, Shape
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 HEAD: Final = """# Answers as JSON
 
+After this page you can write a program that reads what `payctl` prints.
+
 With `--json` every command prints one JSON value to standard output, and everything else to standard error, so that
 `payctl status --json | jq .deployed` works. Each value has a [JSON Schema](https://json-schema.org): a member that is
 not in it does not occur, and those that it requires are always there. A member may be added in a new version; one is

@@ -36,12 +36,14 @@ ALLOWED: Final = {
 }
 HEAD: Final = """# Settings
 
+After this page you can set up an environment the way you need it.
+
 What is in [deployment.toml](../deployment.toml). Another value than is allowed is refused by `payctl` and by
 `make templates`, in one line and before anything is changed. `--settings FILE` names another file. Made by `make docs`.
 
 `ENVIRONMENT_SUFFIX` (default `dev`) and `AWS_REGION` (home, default the first of `regions`) come from the environment.
-`regions`, `[merchants]` and the tables `[functions]`, `[janitor]` and `[alarms]` are part of the templates: run
-`make templates` after a change. All else counts at the next `payctl deploy`.
+`regions`, `[merchants]` and the tables `[functions]`, `[janitor]` and `[alarms]` are part of the templates: after a
+change run `make templates`, or without a checkout `payctl init`. All else counts at the next `payctl deploy`.
 
 | setting | default | allowed | what it is |
 |---|---|---|---|

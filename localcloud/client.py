@@ -102,7 +102,8 @@ def _token(port: int) -> str:
         return (private_folder() / str(port)).read_text()
     except FileNotFoundError:
         raise LocalCloudError(
-            f"no local cloud of yours listens on port {port}: start it with `make up`, by the same user and TMPDIR"
+            f"no local cloud of yours listens on port {port}: start it with `make up` or `localcloud --background`, "
+            "by the same user and TMPDIR"
         ) from None
 
 

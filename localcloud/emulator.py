@@ -18,7 +18,8 @@ def check() -> None:
     except metadata.PackageNotFoundError:
         installed = "none"
     if installed != VERSION:
-        raise LocalCloudError(f"the local cloud needs ministack {VERSION}; installed: {installed} (run `make setup`)")
+        remedy = "run `make setup`, or install multi-region-payments[local]"
+        raise LocalCloudError(f"the local cloud needs ministack {VERSION}; installed: {installed} ({remedy})")
 
 
 def configure(port: int, folder: Path) -> None:

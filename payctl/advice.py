@@ -13,7 +13,10 @@ _REMEDIES = (
         errors.NO_CREDENTIALS,
         "set AWS_PROFILE or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or use --local for the local cloud",
     ),
-    (errors.NO_ANSWER, "check the network and the Region's name; for the local cloud start it with `make up`"),
+    (
+        errors.NO_ANSWER,
+        "check the network and the Region's name; the local cloud starts with `make up` or `localcloud --background`",
+    ),
 )
 _FIXES = (
     (r"UnreservedConcurrentExecution", "set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"),

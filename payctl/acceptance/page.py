@@ -12,6 +12,8 @@ from payctl.acceptance.check import Check, Group
 HEAD: Final = """\
 # What could not be verified without an AWS account
 
+After this page you can say what is still to be shown in your own account, and have it checked there.
+
 Everything else is tested on the local cloud. Each entry says what is assumed, and why. What has an id is checked by a
 program: `payctl accept` deploys a throwaway environment in your account, checks all of it, removes the environment and
 writes a report; `payctl accept --only ID` checks one entry. Most of them are checked on the local cloud as well, with

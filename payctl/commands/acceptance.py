@@ -108,7 +108,10 @@ def _place(options: Options) -> Iterator[tuple[str, Path]]:
         try:
             from localcloud.client import running  # noqa: PLC0415 - an extra: nothing else of payctl needs it
         except ModuleNotFoundError as error:
-            raise ToolError(f"the local cloud needs {error.name}", remedy="run `make setup`") from None
+            raise ToolError(
+                f"the local cloud needs {error.name}",
+                remedy="run `make setup`, or install multi-region-payments[local]",
+            ) from None
         with running() as cloud, TemporaryDirectory() as folder:
             yield cloud.endpoint, Path(folder)
     else:

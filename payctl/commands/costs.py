@@ -95,7 +95,9 @@ def _write(file: Path, made: Estimate, needs: Capacity, listed: PriceList) -> No
     try:
         from payctl.costs.report import html  # noqa: PLC0415 - its library is an extra
     except ModuleNotFoundError as error:
-        raise ToolError(f"the report needs {error.name}", remedy="run `make setup`") from None
+        raise ToolError(
+            f"the report needs {error.name}", remedy="run `make setup`, or install multi-region-payments[report]"
+        ) from None
     try:
         file.write_text(html(made, needs, listed), encoding="utf-8")
     except OSError as error:

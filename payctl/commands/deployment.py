@@ -11,6 +11,7 @@ from payctl.commands.options import ENVIRONMENT, Command, Run, Yes, confirm, con
 from payctl.commands.show import render, render_environment
 from payctl.costs.limits import carries
 from payctl.environments import bootstrap, deploy, destroy, plan, preflight, status
+from payctl.releases import project
 from stacksets.errors import ToolError
 
 app = typer.Typer()
@@ -19,6 +20,28 @@ Recreate = Annotated[
     list[str] | None,
     typer.Option(help="Recreate a Region whose stack is lost.", metavar="REGION", autocompletion=completion.regions),
 ]
+
+
+@app.command("init", cls=Command, rich_help_panel=ENVIRONMENT)
+def run_init(
+    run: Run,
+    *,
+    replace: Annotated[bool, typer.Option("--replace", help="Write templates anew that are there already.")] = False,
+) -> None:
+    """Begin in an empty folder: write deployment.toml, and templates where its settings need others than payctl has.
+
+    Asks nothing of AWS, and replaces nothing without --replace. Run it again after a change of regions, merchants,
+    functions, janitor or alarms, and with a new version of payctl. Example: `payctl init`
+    """
+    run.answer(project.begin(run.options.settings, replace=replace), _show_begun)
+
+
+def _show_begun(begun: project.Begun) -> None:
+    for verb, files in (("wrote", begun.written), ("kept", begun.kept)):
+        if files:
+            render.say(f"{verb} {', '.join(files)}")
+    whose = "those in templates/" if begun.templates == "folder" else "those that payctl brings along"
+    render.say(f"templates: {whose}; next: payctl bootstrap")
 
 
 @app.command("bootstrap", cls=Command, rich_help_panel=ENVIRONMENT)

@@ -70,7 +70,9 @@ def _drawer() -> Callable[[drill.Drill], str]:
     try:
         from payctl.drills.report import html  # noqa: PLC0415 - its library is an extra
     except ModuleNotFoundError as error:
-        raise ToolError(f"the report needs {error.name}", remedy="run `make setup`") from None
+        raise ToolError(
+            f"the report needs {error.name}", remedy="run `make setup`, or install multi-region-payments[report]"
+        ) from None
     return html
 
 

@@ -80,7 +80,10 @@ class LocalCloud:
         except LocalCloudError as error:
             raise ToolError(str(error)) from error
         except OSError as error:
-            raise ToolError(f"{self._endpoint} does not answer: {error}", remedy="start it with `make up`") from error
+            raise ToolError(
+                f"{self._endpoint} does not answer: {error}",
+                remedy="start it with `make up` or `localcloud --background`",
+            ) from error
 
 
 def _reason(error: HTTPError) -> str:

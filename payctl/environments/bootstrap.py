@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from builder.names import BOOTSTRAP_STACK, BOUNDARY, ROLES, fill
 from payctl.advice import ADVICE
 from payctl.environment import Environment
-from payctl.releases import templates
+from payctl.environments.gates import freshness
+from payctl.releases import sources, templates
 from payctl.releases.templates import Template
 from stacksets import causes
 from stacksets.errors import RegionsFailedError
@@ -24,6 +25,8 @@ def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
     With another target account, the administrator's home Region gets one too, for the administration role and the
     bucket that StackSets reads templates from.
     """
+    if not sources.own_templates():
+        freshness.require(environment.settings_file)
     template = templates.read("bootstrap")
     report, cloud, home = environment.report, environment.cloud, environment.home
     report.phase(f"Bootstrap account {cloud.account}")

@@ -40,7 +40,7 @@ def require_template(regional: Mapping[str, Any], settings: Settings) -> None:
     if _variable(regional) != merchants.variable(settings):
         raise ToolError(
             "nothing was changed: templates/regional.json was made for other merchants than [merchants] has",
-            remedy="run `make templates`",
+            remedy="run `make templates`, or without a checkout `payctl init`",
         )
 
 

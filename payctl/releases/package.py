@@ -15,13 +15,13 @@ from botocore.exceptions import ClientError
 from payctl.advice import doing
 from payctl.cloud import Cloud
 from payctl.names import artifact_bucket
+from payctl.releases import sources
 from payctl.releases.templates import Template
 from stacksets.errors import ToolError, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-FOLDER = Path("lambda")
 # The zip format knows no earlier moment; a fixed one makes equal sources equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 MISSING = {"404", "NoSuchKey", "NotFound"}
@@ -61,14 +61,16 @@ class Package:
         return f"code/{self.hash}.zip"
 
 
-def build(folder: Path = FOLDER) -> Package:
-    """Zip the folder: sorted, without times, owners or compression, so that every machine makes the same bytes.
+def build(folder: Path | None = None) -> Package:
+    """Zip the folder, or what is deployed from here: sorted, without times, owners or compression, so that every
+    machine makes the same bytes.
 
     Raises ToolError where there is nothing to zip.
     """
-    files = sorted(file for file in folder.rglob("*") if file.is_file() and _belongs(file.relative_to(folder)))
+    folder, packed = (folder, folder) if folder else sources.code()
+    files = sorted(file for file in packed.rglob("*") if file.is_file() and _belongs(file.relative_to(folder)))
     if not files:
-        raise ToolError(f"{folder}/ holds no code to deploy", remedy="run payctl in the project folder")
+        raise ToolError(f"{packed}/ holds no code to deploy", remedy="run payctl in the project folder")
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for file in files:

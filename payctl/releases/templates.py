@@ -9,6 +9,7 @@ from typing import Any
 
 from builder.names import FIXED_TAGS
 from builder.settings import Settings
+from payctl.releases import sources
 from stacksets.errors import ToolError
 from stacksets.model import Definition
 
@@ -36,9 +37,9 @@ class Template:
         return f"templates/{self.name}-{hashlib.sha256(self.text.encode()).hexdigest()}.json"
 
 
-def read(name: str, folder: Path = FOLDER) -> Template:
-    """Read templates/NAME.json. Raises ToolError where it is missing or is no template."""
-    file = folder / f"{name}.json"
+def read(name: str, folder: Path | None = None) -> Template:
+    """Read NAME.json of a folder, or of what is deployed from here. Raises ToolError where there is no template."""
+    file = (folder or sources.templates()) / f"{name}.json"
     try:
         return parse(name, file.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -17,11 +17,11 @@ from localcloud import client as local_cloud
 from payctl.cloud import Cloud
 from payctl.drills.load import ApiClient, Plan, new_prefix
 from payctl.environment import Environment
+from payctl.releases import sources
 from stacksets.errors import ToolError
 from stacksets.progress import Silent, Terminal
 from stacksets.waiting import Pace
 
-ROOT: Final = Path(__file__).parents[2]
 NAME: Final = "tour"
 SECRET: Final = "sandbox-secret"  # noqa: S105 - localcloud/processor.py names it
 # As many functions as the clients have requests under way: a Region that is cut off makes each request wait.
@@ -49,7 +49,7 @@ def deployed(folder: Path, out: Terminal) -> Iterator[Environment]:
         where = ("--local", "--endpoint", cloud.endpoint, "--settings", str(settings))
         for command, words in (("bootstrap", ()), ("deploy", ("--no-lint",))):
             out.print(f"payctl {command}", style="bold")
-            _payctl(command, "--yes", *words, *where)
+            _payctl(folder, command, "--yes", *words, *where)
         yield environment(settings, cloud.endpoint)
 
 
@@ -81,7 +81,7 @@ def warm_up(environment: Environment) -> float:
 
 def _settings(folder: Path, processor: str) -> Path:
     """The project's settings, with a processor."""
-    lines = (ROOT / settings_file.DEFAULT_FILE).read_text(encoding="utf-8").splitlines()
+    lines = sources.SETTINGS.read_text(encoding="utf-8").splitlines()
     for setting, value in {**SETTINGS, "url": f'"{processor}"'}.items():
         (at,) = (number for number, line in enumerate(lines) if line.startswith(f"{setting} ="))
         lines[at] = f"{setting} = {value}"
@@ -90,12 +90,12 @@ def _settings(folder: Path, processor: str) -> Path:
     return file
 
 
-def _payctl(*arguments: str) -> None:
-    """Run payctl; its progress stays on the terminal. Raises ToolError."""
+def _payctl(folder: Path, *arguments: str) -> None:
+    """Run payctl in a folder that has settings alone; its progress stays on the terminal. Raises ToolError."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     done = subprocess.run(  # noqa: S603 - our own
         [sys.executable, "-m", "payctl.commands.main", *arguments],
-        cwd=ROOT,
+        cwd=folder,
         env=environ | {"ENVIRONMENT_SUFFIX": NAME},
         stdout=subprocess.DEVNULL,
         check=False,

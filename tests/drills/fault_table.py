@@ -39,6 +39,8 @@ FAULTS: Final = {
 }
 HEAD: Final = """# Which test covers which fault
 
+After this page you can point at the test of every fault that the design answers.
+
 Written by `python -m tests.drills.fault_table` from the names of the tests; a test compares. Those in
 `tests/simulation` run the code of `lambda/payments` in a simulated world, others run it deployed on the local cloud.
 

@@ -21,6 +21,7 @@ from tests.e2e.test_operator import PENDING_SECONDS, die_after, passes
 HOME, SECOND, THIRD = REGIONS
 # In this order. `?` begins an argument that the test fills in.
 COMMANDS = (
+    "init",  # this folder is a checkout, and it says so
     "bootstrap --yes",
     "preflight",
     "plan",

@@ -266,7 +266,8 @@ def test_another_version_of_the_emulator_is_a_clear_error(
     with pytest.raises(local_client.LocalCloudError) as error:
         emulator.check()
     assert str(error.value) == (
-        f"the local cloud needs ministack {emulator.VERSION}; installed: {installed or 'none'} (run `make setup`)"
+        f"the local cloud needs ministack {emulator.VERSION}; installed: {installed or 'none'} "
+        "(run `make setup`, or install multi-region-payments[local])"
     )
 
 

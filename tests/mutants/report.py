@@ -15,6 +15,8 @@ SHARE: Final = 0.95
 PAGE: Final = ROOT / "docs" / "mutants.md"
 HEAD: Final = """# Mutants
 
+After this page you can say how much of the functions' code the tests really hold.
+
 Written by `make mutants`: [why and how](decisions/mutants.md). Of each module of `lambda/payments`, how many mutants
 are killed by a test.
 

@@ -31,7 +31,7 @@ def test_known_reason_has_a_fix(reason: str, remedy: str) -> None:
     ("error", "remedy"),
     [
         (NoCredentialsError(), "or use --local for the local cloud"),
-        (ConnectTimeoutError(endpoint_url="x"), "start it with `make up`"),
+        (ConnectTimeoutError(endpoint_url="x"), "the local cloud starts with `make up`"),
         (ClientError({"Error": {"Code": "ExpiredToken"}}, "Describe"), "renew the credentials"),
         (ClientError({"Error": {"Code": "Throttling"}}, "Describe"), "repeat the command in a minute"),
     ],

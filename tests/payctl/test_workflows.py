@@ -75,15 +75,17 @@ def test_actions_are_few_and_pinned_by_the_commit_of_a_named_release() -> None:
     assert all(pins.values()), pins
     assert sorted(pin[1] for pin in pins.values() if pin) == [
         "actions/checkout",
+        "actions/deploy-pages",
         "actions/setup-python",
         "actions/upload-artifact",
+        "actions/upload-pages-artifact",
         "aws-actions/configure-aws-credentials",
     ], "each is one version everywhere"
 
 
 def test_a_job_with_credentials_installs_only_what_deploying_needs() -> None:
     """Nor takes what another job left in a cache."""
-    holders = [job for job in jobs() if "id-token" in job.get("permissions", {})]
+    holders = [job for job in jobs() if "id-token" in job.get("permissions", {}) and "pages" not in job["permissions"]]
     assert len(holders) == 3
     for job in holders:
         commands = "\n".join(step.get("run", "") for step in job["steps"])
@@ -104,8 +106,8 @@ def test_what_deploys_was_tested_and_holds_no_emulator() -> None:
     deploy, dev = pinned("deploy.txt"), pinned("dev.txt")
     assert {name: dev.get(name) for name in deploy} == deploy, "run `make lock`"
     names = {name.partition("==")[0] for name in deploy}
-    groups = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]
-    assert not names & {re.split(r"[<>=\[]", each)[0] for each in groups["localcloud"]}
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert not names & {re.split(r"[<>=\[]", each)[0] for each in extras["local"]}
     assert len(names) < 30
 
 
@@ -139,8 +141,21 @@ def test_only_jobs_that_take_a_role_may_ask_for_a_token_and_they_do_so_in_an_env
         assert load(file.name)["permissions"] == {"contents": "read"}
         for job in load(file.name)["jobs"].values():
             takes_role = any("configure-aws-credentials" in step.get("uses", "") for step in job.get("steps", []))
+            publishes = any("deploy-pages" in step.get("uses", "") for step in job.get("steps", []))
             asks = job.get("permissions", {}).get("id-token") == "write"
-            assert takes_role == asks == ("environment" in job) == ("concurrency" in job), job
+            assert (takes_role or publishes) == asks == ("environment" in job) == ("concurrency" in job), job
+
+
+def test_jobs_that_publish_run_nothing_of_the_project_and_follow_what_was_built_and_tested() -> None:
+    site, release = load("site.yml")["jobs"], load("release.yml")["jobs"]
+    assert (site["publish"]["needs"], release["publish"]["needs"]) == ("build", ["test", "build"])
+    assert [step.get("uses", "").partition("@")[0] for step in site["publish"]["steps"]] == ["actions/deploy-pages"]
+    writers = [job for job in jobs() if "write" in job.get("permissions", {}).values()]
+    assert [job for job in writers if job["permissions"].get("contents") == "write"] == [release["publish"]]
+    (step,) = release["publish"]["steps"]
+    assert not re.search(r"\b(make|pip|python|npm|curl)\b", step["run"])
+    assert load("release.yml")["on"] == {"push": {"tags": ["v*"]}}
+    assert load("site.yml")["on"]["push"] == {"branches": ["main"]}
 
 
 def test_deployment_follows_the_tests_on_main_only_and_is_never_cancelled() -> None:
@@ -156,7 +171,7 @@ def test_deployment_follows_the_tests_on_main_only_and_is_never_cancelled() -> N
 
 def test_every_make_target_that_a_workflow_runs_exists() -> None:
     targets = [line.split()[1] for step in steps() for line in step.get("run", "").splitlines() if line[:5] == "make "]
-    assert set(targets) == {"setup", "test", "audit", "sbom", "vulnerabilities"}
+    assert set(targets) == {"setup", "test", "audit", "sbom", "vulnerabilities", "site", "release"}
     assert all(f"\n{target}:" in MAKEFILE for target in targets)
 
 

@@ -13,6 +13,8 @@ from tests.rights.policies import ROOT, Document, Right
 PAGE: Final[Path] = ROOT / "docs" / "rights.md"
 HEAD: Final = """# Rights
 
+After this page you can say what every role may do, and what would fail without each right.
+
 What every role may do and what every policy admits, and what would fail without it. Written by
 `python -m tests.rights.table` from `templates/`; edit neither by hand.
 

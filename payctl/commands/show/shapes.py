@@ -20,6 +20,7 @@ from payctl.payments.reconcile import Reconciliation
 from payctl.payments.teaching.lesson import Rejoined
 from payctl.processors import conformance
 from payctl.regions.service import Service
+from payctl.releases.project import Begun
 from payctl.views.listing import Listing
 from payctl.views.timeline import Whole
 from stacksets.errors import Cause
@@ -234,6 +235,7 @@ class Shape(NamedTuple):
 
 
 SHAPES: Final[Mapping[str, Shape]] = {
+    "init": Shape(Begun),
     "bootstrap": Shape(dict[str, dict[str, str]]),
     "preflight": Shape(list[Check]),
     "plan": Shape(plan.Plan, {"exit_code": int}),
