@@ -6,7 +6,7 @@ type's schema); tests/templates/test_handlers.py compares them.
 
 from typing import Any
 
-from awacs.aws import Statement, StringEquals
+from awacs.aws import ArnLike, Statement, StringEquals
 from troposphere import Sub
 
 from builder.names import FIXED_TAGS
@@ -30,6 +30,16 @@ def functions() -> list[Statement]:
             """,
             "function:payment-*",
         ),
+        # Mappings have generated ids: they are bound to their functions, but for tags, which entitle to nothing.
+        allow(
+            actions(
+                "lambda",
+                "CreateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping",
+            ),
+            "*",
+            ArnLike("lambda:FunctionArn", anywhere("lambda", "function:payment-*")),
+        ),
+        act("lambda", "ListTags TagResource UntagResource", "event-source-mapping:*"),
         # A custom resource is the execution role's own call of its function (docs/aws.md, "Custom resources").
         act("lambda", "InvokeFunction", "function:payment-check-*"),
     ]
@@ -158,7 +168,10 @@ def events() -> list[Statement]:
             """,
             "event-bus/payment-events-*",
             "rule/payment-*",
-        )
+        ),
+        act("events", "CreateArchive DeleteArchive DescribeArchive UpdateArchive", "archive/payment-outcomes-*"),
+        # An archive is also asked for on the bus that it is of.
+        act("events", "CreateArchive", "event-bus/payment-events-*"),
     ]
 
 

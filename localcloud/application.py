@@ -22,6 +22,7 @@ from localcloud.gaps import (
     s3,
     sns,
     stepfunctions,
+    streams,
 )
 from localcloud.http import Application, Guard, Receive, Scope, Send, read, refuse, respond
 from localcloud.iam import execution
@@ -45,7 +46,7 @@ def application(token: str) -> Application:
     iam.install(cloud)
     cloudformation.install(network)
     stacksets.install(cloud)
-    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, route53, s3, sns, stepfunctions):
+    for gap in (apigateway, cloudwatch, dynamodb, eventbridge, lambda_, logs, route53, s3, sns, stepfunctions, streams):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
     faults = Faults(network, lambda_.kill)
@@ -110,4 +111,5 @@ def _waiting(deliveries: Deliveries) -> dict[str, int]:
         "objects": deliveries.pending("object"),
         "events": deliveries.pending("event") + deliveries.pending("notification"),
         "executions": stepfunctions.running(),
+        "streams": streams.behind(),
     }

@@ -167,5 +167,5 @@ def run_redrive(
             repaired = redrive.transaction_in(transaction) if transaction else None
             letters = redrive.redrive(environment, regions, only=message, repaired=repaired, discard=discard)
     run.answer(letters, render.letters)
-    if any(letter.state is State.KEPT for letter in letters):
+    if any(letter.state in (State.KEPT, State.UNTOLD) for letter in letters):
         raise typer.Exit(2)

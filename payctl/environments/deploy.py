@@ -7,6 +7,7 @@ from functools import partial
 from payctl.environment import Environment, Survey
 from payctl.environments import health, lint, preflight
 from payctl.environments.gates import refusals
+from payctl.outcomes import streams
 from payctl.payments import log_key, membership, merchants
 from payctl.payments.registers import Registers, wait_until_barred
 from payctl.releases import package, templates
@@ -180,6 +181,8 @@ class Deployment:
             self._code_versions or present.get("CodeVersions") or NOT_UPLOADED,
             survey.key_arns() if whole else survey.linked_keys,
         )
+        if "StreamArn0" in self.regional.document["Parameters"]:  # not in earlier releases
+            parameters |= streams.parameters(self.environment, survey.usable if link or survey.linked else ())
         return templates.definition(self.regional, url, parameters, self.tags())
 
     def regional_parameters(self, code_versions: str, key_arns: Sequence[str]) -> dict[str, str]:
@@ -333,7 +336,8 @@ class Deployment:
     def _link(self) -> None:
         """Phase 3, once in a Region's life: tell every Region the keys of the others."""
         survey = self.environment.survey()
-        if survey.linked_keys == survey.key_arns():
+        wanted = self.regional_definition(survey, "", link=True).parameters
+        if survey.stack_set and not differences(survey.stack_set.parameters, wanted):
             return
         self.environment.report.phase("3/3 Link the Regions")
         self._update(survey, link=True)

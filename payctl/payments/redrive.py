@@ -11,6 +11,7 @@ from typing import Any
 from payments import task
 
 from payctl.environment import Environment
+from payctl.outcomes import untold
 from payctl.payments.dead_letters import Letter, State, queue, read, show_again
 from stacksets.errors import ToolError
 
@@ -23,7 +24,8 @@ def redrive(
     repaired: Mapping[str, Any] | None = None,
     discard: bool = False,
 ) -> list[Letter]:
-    """Start the workflow of each letter's Region again and delete the letter once that is done. Raises ToolError.
+    """Start the workflow of each letter's Region again, or have its outcome events told, and delete the letter once
+    that is done. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
     letters that hold no valid payment are removed, and the others are left alone.
@@ -32,9 +34,13 @@ def redrive(
         require_valid(repaired, environment.cloud.account)
     done = []
     for letter in read(environment, regions):  # all first: one shown again would be read again
-        content = content_of(letter, repaired)
+        content = None if letter.untold else content_of(letter, repaired)
         if only and letter.message_id != only:
             show_again(environment, letter)
+        elif letter.untold and not discard:
+            told = untold.tell(environment, letter.region, letter.untold)
+            (_delete if told else show_again)(environment, letter)
+            done.append(replace(letter, state=State.REDRIVEN if told else State.UNTOLD))
         elif content is None and discard:
             _delete(environment, letter)
             done.append(replace(letter, state=State.DISCARDED))
