@@ -45,7 +45,8 @@ def boundary_statements() -> list[Any]:
         act("dynamodb", "GetItem UpdateItem", "table/payment-register-*", "table/payments-*"),
         act("dynamodb", "DescribeTable Query", "table/payment-register-*"),
         act("dynamodb", "BatchGetItem", "table/payments-*"),
-        act("dynamodb", "DescribeStream GetRecords GetShardIterator ListStreams", "table/payments-*/stream/*"),
+        act("dynamodb", "DescribeStream GetRecords GetShardIterator", "table/payments-*/stream/*"),
+        allow("dynamodb:ListStreams", "*"),
         act("events", "PutEvents", "event-bus/payment-events-*"),
         act(
             "lambda",

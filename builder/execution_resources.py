@@ -18,6 +18,7 @@ OURS = FIXED_TAGS["Application"]
 
 def functions() -> list[Statement]:
     """Functions, who may call them, and how they are called."""
+    ours = ArnLike("lambda:FunctionArn", anywhere("lambda", "function:payment-*"))
     return [
         act(
             "lambda",
@@ -31,13 +32,11 @@ def functions() -> list[Statement]:
             "function:payment-*",
         ),
         # Mappings have generated ids: they are bound to their functions, but for tags, which entitle to nothing.
+        allow("lambda:CreateEventSourceMapping", "*", ours),
         allow(
-            actions(
-                "lambda",
-                "CreateEventSourceMapping DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping",
-            ),
-            "*",
-            ArnLike("lambda:FunctionArn", anywhere("lambda", "function:payment-*")),
+            actions("lambda", "DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping"),
+            anywhere("lambda", "event-source-mapping:*"),
+            ours,
         ),
         act("lambda", "ListTags TagResource UntagResource", "event-source-mapping:*"),
         # A custom resource is the execution role's own call of its function (docs/aws.md, "Custom resources").

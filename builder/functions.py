@@ -4,7 +4,7 @@ log group (docs/design.md, "Functions")."""
 from typing import Any
 
 from awacs.aws import Statement
-from troposphere import FindInMap, GetAtt, If, NoValue, Ref, Select, Sub, Template
+from troposphere import FindInMap, GetAtt, If, NoValue, Ref, Select, Split, Sub, Template
 from troposphere.awslambda import (
     Code,
     DestinationConfig,
@@ -140,7 +140,7 @@ class Functions:
             "Outcomes",
             OUTCOMES,
             "payments.outcomes.handler",
-            read_stream(),
+            *read_stream(),
             put_events(arn("events", f"event-bus/{BUS}")),
             send_to(self.dead_letters),
             use_key(self.key, "dynamodb", "lambda"),
@@ -162,13 +162,14 @@ class Functions:
                 DestinationConfig=DestinationConfig(OnFailure=OnFailure(Destination=GetAtt(self.dead_letters, "Arn"))),
                 EventSourceArn=Select(
                     FindInMap("Peers", Ref("AWS::Region"), "Rank"),
-                    [Ref(f"StreamArn{rank}") for rank in range(len(self.settings.regions))],
+                    Split(",", Sub(",".join(f"${{StreamArn{rank}}}" for rank in range(len(self.settings.regions))))),
                 ),
                 FunctionName=outcomes.ref(),
                 FunctionResponseTypes=["ReportBatchItemFailures"],
                 MaximumRecordAgeInSeconds=6 * 3600,
                 MaximumRetryAttempts=10_000,  # the most: it is the time that ends it
                 StartingPosition="TRIM_HORIZON",
+                Tags=tags(OUTCOMES),
             )
         )
 

@@ -54,7 +54,7 @@ def add_check(
 
     The custom resource stands for nothing that could be deleted: it is retained, and so never holds up a deletion.
     """
-    asked = [GetAtt(function, "Arn") for function in (processor, health, janitor, outcomes)]
+    asked = [GetAtt(function, "Arn") for function in (processor, health, outcomes, janitor)]
     group = add_log_group(template, "Check", CHECK, functions.key)
     execution_role = template.add_resource(
         role(

@@ -23,11 +23,12 @@ from localcloud.gaps import lambda_, patching
 from localcloud.gaps.patching import Properties
 from localcloud.iam.rights import DeniedError, Rights
 
+LIST: Final = "dynamodb:ListStreams"  # which has no resource type
 READ: Final = (
     "dynamodb:DescribeStream",
     "dynamodb:GetRecords",
     "dynamodb:GetShardIterator",
-    "dynamodb:ListStreams",
+    LIST,
 )
 IDLE_SECONDS: Final = 1.0
 PAUSES: Final = (0.2, 5.0)
@@ -62,8 +63,7 @@ def _require(rights: Rights, physical_id: str, _properties: Properties, _old: Pr
     if (dynamodb._tables.get(_table(stream)) or {}).get("LatestStreamArn") != stream:
         raise ValueError(f"Stream not found: {stream} (Service: Lambda, Status Code: 400)")
     try:
-        for action in READ:
-            rights.require(role, action, stream, by="AWS::Lambda::EventSourceMapping")
+        _require_reading(rights, role, stream, by="AWS::Lambda::EventSourceMapping")
         if queue := _destination(mapping):
             lambda_.require_queue(rights, role, queue, by="AWS::Lambda::EventSourceMapping", session="mapping")
     except DeniedError as error:
@@ -71,6 +71,11 @@ def _require(rights: Rights, physical_id: str, _properties: Properties, _old: Pr
             f"Cannot access stream {stream}. Please ensure the role can perform the GetRecords, GetShardIterator, "
             f"DescribeStream, and ListStreams Actions on your stream in IAM. ({error.message})"
         ) from None
+
+
+def _require_reading(rights: Rights, role: str, stream: str, *, by: str) -> None:
+    for action in READ:
+        rights.require(role, action, "*" if action == LIST else stream, by=by)
 
 
 def _table(stream: str) -> str:
@@ -165,8 +170,7 @@ class Reader:
         """With the rights of the function's role, as they are now."""
         role, rights, by = _role(self.mapping), self.cloud.rights, "a stream read for a function"
         try:
-            for action in READ:
-                rights.require(role, action, stream, by=by)
+            _require_reading(rights, role, stream, by=by)
             rights.require_key_of(role, stream, by=by)
         except DeniedError as error:
             self.mapping["LastProcessingResult"] = f"PROBLEM: {error.message}"
@@ -191,10 +195,11 @@ class Reader:
             batch = batch[taken:]
             if not batch or result is None:
                 return
-            if condition := self.exhausted(batch, tries):
+            bisects = self.mapping.get("BisectBatchOnFunctionError") and len(batch) > 1 and result.get("error")
+            if condition := self.exhausted(batch, tries, splits=bool(bisects)):
                 self.give_up(batch, result, condition)
                 return
-            if self.mapping.get("BisectBatchOnFunctionError") and len(batch) > 1 and result.get("error"):
+            if bisects:
                 middle = len(batch) // 2
                 self.deliver(batch[:middle])
                 self.deliver(batch[middle:])
@@ -230,12 +235,14 @@ class Reader:
             return 0
         return min((numbers.index(number) for number in named), default=len(batch))
 
-    def exhausted(self, batch: Records, tries: int) -> str:
-        """Why a batch is given up; "" where it is not."""
+    def exhausted(self, batch: Records, tries: int, *, splits: bool) -> str:
+        """Why a batch is given up; "" where it is not. To split one is no repeat."""
         attempts = int(self.mapping.get("MaximumRetryAttempts", UNLIMITED))
         age = int(self.mapping.get("MaximumRecordAgeInSeconds", UNLIMITED))
         if age != UNLIMITED and time.time() - _written(batch[0]) > age:
             return "RecordAgeExceeded"
+        if splits:
+            return ""
         return "RetryAttemptsExhausted" if attempts != UNLIMITED and tries >= attempts else ""
 
     def give_up(self, batch: Records, result: dict[str, Any], condition: str) -> None:

@@ -128,7 +128,7 @@ class TestFunctions:
 
     def test_the_cap_is_a_parameter_and_spares_the_health_check(self, templates: dict[str, Any]) -> None:
         capped = _reserved(templates, 7)
-        assert capped == {"Processor": 7, "Janitor": 5, "Health": None, "Check": None}
+        assert capped == {"Processor": 7, "Janitor": 5, "Health": None, "Outcomes": None, "Check": None}
         assert _reserved(templates, 0) == dict.fromkeys(capped)
 
     def test_variables_are_the_contract(self, stack: Resolved, regions: tuple[str, ...]) -> None:
@@ -137,6 +137,7 @@ class TestFunctions:
             "ACCOUNT": "123456789012",
             "BUCKET": f"payment-receipts-{stack.region}-dev-123456789012",
             "BUS": f"payment-events-{stack.region}-dev",
+            "DEAD_LETTERS": stack.outputs["DeadLetterQueueUrl"],
             "ENVIRONMENT": "dev",
             "INDEX_SHARDS": 16,
             "JANITORS": 5,
@@ -510,6 +511,7 @@ class TestOutputs:
             "JanitorFunctionArn",
             "KeyArn",
             "KeyId",
+            "OutcomesFunctionArn",
             "RegisterTableName",
             "StateMachineArn",
             "TopicArn",
