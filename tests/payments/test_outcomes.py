@@ -167,6 +167,12 @@ def test_an_unreadable_record_becomes_a_letter_with_its_id_alone(bus: Bus) -> No
     assert failures(change(1, wrong)) == ["1"], "it would be lost"
 
 
+def test_a_source_is_told_by_its_end_only(bus: Bus) -> None:
+    of = intent("T1", source="tok_secret_4242")
+    assert failures(change(1, image(of))) == []
+    assert bus.told[0]["Detail"]["details"] == json.loads(in_doubt(of))["details"] == {"source": "****4242"}
+
+
 def test_the_janitor_tells_once_of_what_it_parks(bus: Bus) -> None:
     bus.refused = {"T2"}
     outcomes.tell_in_doubt([intent("T1"), intent("T2"), intent("T1")])
