@@ -7,6 +7,7 @@ be read would be called with for hours, and hold up those behind it: it becomes 
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 from payments import runtime
@@ -89,16 +90,21 @@ def bury(change: Mapping[str, Any]) -> bool:
     return True
 
 
-TOLD_IN_DOUBT: Final = set[str]()
-"""Payments that this process has told of: the janitor looks at a parked one every few minutes."""
 REMEMBERED: Final = 100_000
+
+
+@cache
+def told_in_doubt() -> set[str]:
+    """Payments that this process has told of: the janitor looks at a parked one every few minutes."""
+    return set()
 
 
 def tell_in_doubt(parked: Iterable[Intent]) -> None:
     """Tell of payments that the janitor has parked, or found parked for the first time; those that fail, at its next
     look. Their end, which is told from the record, may come sooner or later and overrides it."""
-    fresh = {intent.id: intent for intent in parked if intent.id not in TOLD_IN_DOUBT}
+    told = told_in_doubt()
+    fresh = {intent.id: intent for intent in parked if intent.id not in told}
     failed = tell([Telling(payment, "payment.in_doubt", in_doubt(intent)) for payment, intent in fresh.items()])
-    if len(TOLD_IN_DOUBT) > REMEMBERED:
-        TOLD_IN_DOUBT.clear()
-    TOLD_IN_DOUBT.update(fresh.keys() - set(failed))
+    if len(told) > REMEMBERED:
+        told.clear()
+    told.update(fresh.keys() - set(failed))

@@ -74,7 +74,7 @@ def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bus]:
     monkeypatch.setattr(runtime, "driver", lambda: there)
     monkeypatch.setattr(runtime, "settings", lambda: settings)
     yield there
-    outcomes.TOLD_IN_DOUBT.clear()
+    outcomes.told_in_doubt().clear()
 
 
 def intent(payment: str, **more: Any) -> Intent:
