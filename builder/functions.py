@@ -157,6 +157,7 @@ class Functions:
             EventSourceMapping(
                 "OutcomesStream",
                 Condition="HasStream",
+                DependsOn="Release",  # a function that works, and rights that count by now
                 BatchSize=100,
                 BisectBatchOnFunctionError=True,
                 DestinationConfig=DestinationConfig(OnFailure=OnFailure(Destination=GetAtt(self.dead_letters, "Arn"))),

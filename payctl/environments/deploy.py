@@ -20,6 +20,7 @@ from stacksets.model import Definition
 from stacksets.stack import differences, same_template
 
 NOT_UPLOADED = "none,none,none"  # the versions of code, in a plan
+LINKS = ("KeyArns", *(f"StreamArn{rank}" for rank in range(3)))  # what the last phase tells every Region
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -334,10 +335,11 @@ class Deployment:
             raise ToolError(f"{differs[0]} is not what was built", remedy="see `payctl plan`, then deploy again")
 
     def _link(self) -> None:
-        """Phase 3, once in a Region's life: tell every Region the keys of the others."""
+        """Phase 3, once in a Region's life: tell every Region the keys of the others, and its stream."""
         survey = self.environment.survey()
         wanted = self.regional_definition(survey, "", link=True).parameters
-        if survey.stack_set and not differences(survey.stack_set.parameters, wanted):
+        present = survey.stack_set.parameters if survey.stack_set else {}
+        if all(present.get(name) == value for name, value in wanted.items() if name in LINKS):
             return
         self.environment.report.phase("3/3 Link the Regions")
         self._update(survey, link=True)
