@@ -168,9 +168,9 @@ def events() -> list[Statement]:
             "event-bus/payment-events-*",
             "rule/payment-*",
         ),
-        act("events", "CreateArchive DeleteArchive DescribeArchive UpdateArchive", "archive/payment-outcomes-*"),
+        act("events", "DeleteArchive DescribeArchive UpdateArchive", "archive/payment-outcomes-*"),
         # An archive is also asked for on the bus that it is of.
-        act("events", "CreateArchive", "event-bus/payment-events-*"),
+        act("events", "CreateArchive", "archive/payment-outcomes-*", "event-bus/payment-events-*"),
     ]
 
 
