@@ -31,7 +31,8 @@ class Telling(NamedTuple):
 
 
 def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list[dict[str, str]]]:
-    """Tell of a batch of a stream's records; what is to be repeated, as Lambda wants it reported."""
+    """Tell of a batch of a stream's records; what is to be repeated, as Lambda wants it reported. `again` in the event:
+    an operator asks for what is a dead letter already."""
     wanted, failed = list[Telling](), list[str]()
     for record in event["Records"]:
         number = str(record["dynamodb"]["SequenceNumber"])
@@ -39,7 +40,7 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
             wanted += telling(number, record)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one record must not hold up the others
             log("unreadable", error=type(error).__name__)
-            if not bury(record["dynamodb"]):
+            if event.get("again") or not bury(record["dynamodb"]):
                 failed.append(number)
     failed += tell(wanted)
     log("told", count=len(wanted) - len(failed))

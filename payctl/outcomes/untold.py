@@ -45,7 +45,7 @@ def tell(environment: Environment, region: str, name: Mapping[str, Any]) -> bool
         if not records:
             return False
         answer = environment.cloud.functions(region).invoke(
-            FunctionName=function, Payload=json.dumps({"Records": records}, default=str).encode()
+            FunctionName=function, Payload=json.dumps({"Records": records, "again": True}, default=str).encode()
         )
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and code_of(error) in FORGOTTEN:

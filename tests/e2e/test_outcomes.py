@@ -57,6 +57,7 @@ def test_in_doubt_is_told_by_the_janitor_and_overridden_by_the_end(forgetful: En
     assert {event["detail"]["reference"] for event in ends} == {ends[0]["detail"]["reference"]}
 
 
+@pytest.mark.evidence
 def test_an_unreadable_record_is_a_letter_until_it_can_be_told(dev: Environment, payment: str) -> None:
     """Written by hand, for no release writes such a record."""
     heard, table, key = subscribe(dev, "unreadable"), f"payments-{dev.name}", {"TransactionId": {"S": payment}}
