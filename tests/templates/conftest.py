@@ -49,7 +49,8 @@ def linked(templates: dict[str, Any]) -> dict[str, Resolved]:
 
 @pytest.fixture(scope="session")
 def with_domain(templates: dict[str, Any]) -> dict[str, Resolved]:
-    return regional(templates, KeyArns=KEY_ARNS, DomainName="pay.example.com", HostedZoneId="Z0000000000000000000")
+    domain = {"DomainName": "pay.example.com", "HostedZoneId": "Z0000000000000000000"}
+    return regional(templates, KeyArns=KEY_ARNS, **STREAMS, **domain)
 
 
 @pytest.fixture(scope="session")

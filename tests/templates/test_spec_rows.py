@@ -106,10 +106,11 @@ class TestFunctions:
         assert {properties["Handler"] for properties in functions.values()} == {
             "index.handler",
             "payments.function.handler",
+            "payments.outcomes.handler",
             "payments.health.handler",
             "payments.janitor.handler",
         }
-        assert len({properties["Role"] for properties in functions.values()}) == 4
+        assert len({properties["Role"] for properties in functions.values()}) == 5
         groups = {group["LogGroupName"]: group for group in stack.of_type("AWS::Logs::LogGroup").values()}
         for properties in functions.values():
             group = groups[properties["LoggingConfig"]["LogGroup"]]
