@@ -147,6 +147,7 @@ class Functions:
             use_key(self.key, "sqs", actions=WRITE_WITH_KEY),
             memory=256,
             timeout=60,
+            traced=False,
             Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS, waivers.OUTCOMES_UNCAPPED),
         )
 
@@ -237,7 +238,7 @@ class Functions:
                 Role=GetAtt(execution_role, "Arn"),
                 Runtime=RUNTIME,
                 Timeout=timeout,
-                # A health check every second or so is worth no trace of its own.
+                # A health check every second or so is worth no trace of its own, nor is a batch that only tells.
                 TracingConfig=TracingConfig(Mode="Active" if traced else "PassThrough"),
                 Tags=tags(name),
                 **options,

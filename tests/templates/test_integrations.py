@@ -59,7 +59,7 @@ def every_function(name: str) -> list[tuple[str, tuple[str, ...], str]]:
         *(
             (f"xray:{action}", ("*",), LAMBDA + "services-xray.html")
             for action in ("PutTelemetryRecords", "PutTraceSegments")
-            if name not in ("check", "health")
+            if name not in ("check", "health", "outcomes")
         ),
     ]
 
