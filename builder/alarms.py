@@ -246,6 +246,20 @@ class Alarms:
             TreatMissingData="breaching",
         )
 
+    def add_outcome_alarms(self, outcomes: Function) -> None:
+        """Events that wait, or that calls fail on; what is given up is a dead letter."""
+        function = {"FunctionName": outcomes.ref()}
+        self._add(
+            "OutcomesLate",
+            "payment-outcomes-late",
+            "Outcome events are told more than 5 minutes late",
+            **_metric("AWS/Lambda", "IteratorAge", function, "Maximum"),
+            ComparisonOperator=ABOVE,
+            EvaluationPeriods=1,
+            Threshold=FIVE_MINUTES * 1000,
+        )
+        self._add_sum("OutcomeErrors", "AWS/Lambda", "Errors", function, "The outcome function fails", periods=2)
+
     def _add_sum(
         self, title: str, namespace: str, metric: str, dimensions: dict[str, Any], words: str, *, periods: int = 1
     ) -> None:

@@ -45,6 +45,8 @@ def boundary_statements() -> list[Any]:
         act("dynamodb", "GetItem UpdateItem", "table/payment-register-*", "table/payments-*"),
         act("dynamodb", "DescribeTable Query", "table/payment-register-*"),
         act("dynamodb", "BatchGetItem", "table/payments-*"),
+        act("dynamodb", "DescribeStream GetRecords GetShardIterator", "table/payments-*/stream/*"),
+        allow("dynamodb:ListStreams", "*"),
         act("events", "PutEvents", "event-bus/payment-events-*"),
         act(
             "lambda",
@@ -52,6 +54,7 @@ def boundary_statements() -> list[Any]:
             "function:payment-processor-*",
             "function:payment-health-*",
             "function:payment-janitor-*",
+            "function:payment-outcomes-*",
         ),
         act("cloudformation", "DescribeStacks", "stack/StackSet-payments-*/*"),
         act("sqs", "SendMessage", "payment-dead-letters-*"),

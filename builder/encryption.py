@@ -5,7 +5,7 @@ from troposphere import If, NoValue, Sub, Template
 from troposphere.kms import Alias, Key
 
 from builder.intrinsics import arn, tags
-from builder.names import API_LOGS, KEY_ALIAS, WORKFLOW, WORKFLOW_LOGS
+from builder.names import API_LOGS, BUS, KEY_ALIAS, WORKFLOW, WORKFLOW_LOGS
 from builder.policies import allow, document, from_account, through
 
 # Services through which principals of this account may use the key, as far as IAM lets them.
@@ -122,6 +122,13 @@ def key_policy() -> PolicyDocument:
             from_account(),
             Principal=Principal("Service", "events.amazonaws.com"),
             Sid="EventsOnBus",
+        ),
+        allow(
+            "kms:ReEncrypt*",
+            "*",
+            StringEquals("kms:EncryptionContext:aws:events:event-bus:arn", arn("events", f"event-bus/{BUS}")),
+            Principal=Principal("Service", "events.amazonaws.com"),
+            Sid="EventsInArchive",
         ),
     )
 

@@ -5,15 +5,17 @@ from typing import Any
 
 from troposphere import GetAtt, If, Ref, Sub, Template
 from troposphere.awslambda import Function, Permission
-from troposphere.events import DeadLetterConfig, EventBus, RetryPolicy, Rule, Target
+from troposphere.events import Archive, DeadLetterConfig, EventBus, RetryPolicy, Rule, Target
 from troposphere.iam import Role
 from troposphere.kms import Key
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
 from builder.intrinsics import PEERS, arn, arn_in, peer, tags
-from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR
+from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR, OUTCOMES
 from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
+
+ARCHIVE_DAYS = 30
 
 
 def add_bus(template: Template, key: Key, dead_letters: Queue) -> EventBus:
@@ -25,6 +27,21 @@ def add_bus(template: Template, key: Key, dead_letters: Queue) -> EventBus:
             KmsKeyIdentifier=GetAtt(key, "Arn"),
             DeadLetterConfig=DeadLetterConfig(Arn=GetAtt(dead_letters, "Arn")),
             Tags=tags(BUS),
+        )
+    )
+
+
+def add_archive(template: Template, key: Key, bus: EventBus) -> Archive:
+    """Outcome events, to be replayed to subscribers. Only those: a replayed failover would start a workflow again."""
+    return template.add_resource(
+        Archive(
+            "OutcomesArchive",
+            ArchiveName=Sub(OUTCOMES),
+            Description="How payments ended, for replays",
+            EventPattern={"source": ["payment.outcomes"]},
+            KmsKeyIdentifier=GetAtt(key, "Arn"),
+            RetentionDays=ARCHIVE_DAYS,
+            SourceArn=GetAtt(bus, "Arn"),
         )
     )
 

@@ -6,7 +6,7 @@ type's schema); tests/templates/test_handlers.py compares them.
 
 from typing import Any
 
-from awacs.aws import Statement, StringEquals
+from awacs.aws import ArnLike, Statement, StringEquals
 from troposphere import Sub
 
 from builder.names import FIXED_TAGS
@@ -18,6 +18,7 @@ OURS = FIXED_TAGS["Application"]
 
 def functions() -> list[Statement]:
     """Functions, who may call them, and how they are called."""
+    ours = ArnLike("lambda:FunctionArn", anywhere("lambda", "function:payment-*"))
     return [
         act(
             "lambda",
@@ -30,6 +31,14 @@ def functions() -> list[Statement]:
             """,
             "function:payment-*",
         ),
+        # Mappings have generated ids: they are bound to their functions, but for tags, which entitle to nothing.
+        allow("lambda:CreateEventSourceMapping", "*", ours),
+        allow(
+            actions("lambda", "DeleteEventSourceMapping GetEventSourceMapping UpdateEventSourceMapping"),
+            anywhere("lambda", "event-source-mapping:*"),
+            ours,
+        ),
+        act("lambda", "ListTags TagResource UntagResource", "event-source-mapping:*"),
         # A custom resource is the execution role's own call of its function (docs/aws.md, "Custom resources").
         act("lambda", "InvokeFunction", "function:payment-check-*"),
     ]
@@ -158,7 +167,10 @@ def events() -> list[Statement]:
             """,
             "event-bus/payment-events-*",
             "rule/payment-*",
-        )
+        ),
+        act("events", "DeleteArchive DescribeArchive UpdateArchive", "archive/payment-outcomes-*"),
+        # An archive is also asked for on the bus that it is of.
+        act("events", "CreateArchive", "archive/payment-outcomes-*", "event-bus/payment-events-*"),
     ]
 
 

@@ -32,7 +32,7 @@ from builder.execution_resources import (
 from builder.policies import BOUNDARY_ARN, allow, allow_listed, deny
 
 # Not `payment-*`: the StackSet roles themselves must stay out of reach, or the role could widen its own rights.
-ROLES = ("check", "failover", "health", "janitor", "processor", "replication", "workflow")
+ROLES = ("check", "failover", "health", "janitor", "outcomes", "processor", "replication", "workflow")
 # Rights that only a custom domain takes: where settings name none, the execution role has none of them.
 DOMAIN = "domain"
 ARTIFACT_BUCKETS = "arn:${AWS::Partition}:s3:::payment-artifacts-*-${AWS::AccountId}"

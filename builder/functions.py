@@ -1,28 +1,33 @@
-"""The three functions of a Region that run the code: processor, health and janitor, each with its own role and log
-group (docs/design.md, "Functions")."""
+"""The four functions of a Region that run the code: processor, health, janitor and outcomes, each with its own role and
+log group (docs/design.md, "Functions")."""
 
 from typing import Any
 
 from awacs.aws import Statement
-from troposphere import GetAtt, If, NoValue, Ref, Sub, Template
+from troposphere import FindInMap, GetAtt, If, NoValue, Ref, Select, Split, Sub, Template
 from troposphere.awslambda import (
     Code,
+    DestinationConfig,
     Environment,
     EventInvokeConfig,
+    EventSourceMapping,
     Function,
     LoggingConfig,
+    OnFailure,
     TracingConfig,
 )
 from troposphere.iam import PolicyType
 from troposphere.kms import Key
 from troposphere.logs import LogGroup
+from troposphere.sqs import Queue
 
 from builder import waivers
 from builder.intrinsics import arn, tags
 from builder.merchants import variable
-from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, PROCESSOR, TABLE, WORKFLOW
+from builder.names import ARTIFACTS, BUCKET, BUS, HEALTH, JANITOR, OUTCOMES, PROCESSOR, TABLE, WORKFLOW
 from builder.parameters import of_rank
 from builder.policies import (
+    WRITE_WITH_KEY,
     act_on_registers,
     call,
     document,
@@ -34,7 +39,9 @@ from builder.policies import (
     put_events,
     read_register,
     read_secret,
+    read_stream,
     role,
+    send_to,
     start_workflow,
     store_receipt,
     trace,
@@ -68,11 +75,12 @@ class Functions:
     asynchronously, by its schedule and by itself, and the next minute is its retry.
     """
 
-    def __init__(self, template: Template, settings: Settings, *, key: Key, register: Any) -> None:
+    def __init__(self, template: Template, settings: Settings, *, key: Key, register: Any, dead_letters: Queue) -> None:
         self.template = template
         self.settings = settings
         self.key = key
         self.register = register
+        self.dead_letters = dead_letters
 
     def add_processor(self) -> Function:
         """Answers the API and the workflow; the only one with a cap on concurrency."""
@@ -117,6 +125,7 @@ class Functions:
             look_up_records(),
             find_receipt(BUCKET),
             call(arn("lambda", f"function:{JANITOR}")),
+            put_events(arn("events", f"event-bus/{BUS}")),
             memory=self.settings.functions.janitor_memory,
             timeout=55,
             ReservedConcurrentExecutions=If("Reserved", Ref("JanitorConcurrency"), NoValue),
@@ -124,6 +133,47 @@ class Functions:
         self._add_secret_policy("Janitor")
         self.call_once("JanitorInvocation", janitor)
         return janitor
+
+    def add_outcomes(self) -> Function:
+        """Tells how payments ended, once it is linked to the stream of the Region's replica (`add_stream`)."""
+        return self._add(
+            "Outcomes",
+            OUTCOMES,
+            "payments.outcomes.handler",
+            *read_stream(),
+            put_events(arn("events", f"event-bus/{BUS}")),
+            send_to(self.dead_letters),
+            use_key(self.key, "dynamodb", "lambda"),
+            use_key(self.key, "sqs", actions=WRITE_WITH_KEY),
+            memory=256,
+            timeout=60,
+            traced=False,
+            Metadata=waivers.skip(waivers.NO_VPC, waivers.NO_LETTERS, waivers.OUTCOMES_UNCAPPED),
+        )
+
+    def add_stream(self, outcomes: Function) -> EventSourceMapping:
+        """The stream that a replica has: nobody knows its ARN before the global table is made, and a replica that is
+        made anew has another. What is given up after six hours can be read from the stream for 18 more."""
+        return self.template.add_resource(
+            EventSourceMapping(
+                "OutcomesStream",
+                Condition="HasStream",
+                DependsOn="Release",  # a function that works, and rights that count by now
+                BatchSize=100,
+                BisectBatchOnFunctionError=True,
+                DestinationConfig=DestinationConfig(OnFailure=OnFailure(Destination=GetAtt(self.dead_letters, "Arn"))),
+                EventSourceArn=Select(
+                    FindInMap("Peers", Ref("AWS::Region"), "Rank"),
+                    Split(",", Sub(",".join(f"${{StreamArn{rank}}}" for rank in range(len(self.settings.regions))))),
+                ),
+                FunctionName=outcomes.ref(),
+                FunctionResponseTypes=["ReportBatchItemFailures"],
+                MaximumRecordAgeInSeconds=6 * 3600,
+                MaximumRetryAttempts=10_000,  # the most: it is the time that ends it
+                StartingPosition="TRIM_HORIZON",
+                Tags=tags(OUTCOMES),
+            )
+        )
 
     def call_once(self, title: str, function: Function) -> EventInvokeConfig:
         """What is not called within a minute is not called any more, and what fails is not called again."""
@@ -188,7 +238,7 @@ class Functions:
                 Role=GetAtt(execution_role, "Arn"),
                 Runtime=RUNTIME,
                 Timeout=timeout,
-                # A health check every second or so is worth no trace of its own.
+                # A health check every second or so is worth no trace of its own, nor is a batch that only tells.
                 TracingConfig=TracingConfig(Mode="Active" if traced else "PassThrough"),
                 Tags=tags(name),
                 **options,
@@ -205,6 +255,7 @@ class Functions:
             "ACCOUNT": Ref("AWS::AccountId"),
             "BUCKET": Sub(BUCKET),
             "BUS": Sub(BUS),
+            "DEAD_LETTERS": self.dead_letters.ref(),
             "ENVIRONMENT": Ref("EnvironmentSuffix"),
             "INDEX_SHARDS": Ref("IndexShards"),
             "JANITORS": Ref("JanitorConcurrency"),

@@ -13,6 +13,7 @@ REGISTER = "payment-register-${AWS::Region}-${EnvironmentSuffix}"
 PROCESSOR = "payment-processor-${AWS::Region}-${EnvironmentSuffix}"
 HEALTH = "payment-health-${AWS::Region}-${EnvironmentSuffix}"
 JANITOR = "payment-janitor-${AWS::Region}-${EnvironmentSuffix}"
+OUTCOMES = "payment-outcomes-${AWS::Region}-${EnvironmentSuffix}"
 CHECK = "payment-check-${AWS::Region}-${EnvironmentSuffix}"
 WORKFLOW = "payment-workflow-${AWS::Region}-${EnvironmentSuffix}"
 BUS = "payment-events-${AWS::Region}-${EnvironmentSuffix}"
@@ -36,7 +37,7 @@ WORKFLOW_LOGS = f"/aws/vendedlogs/states/{WORKFLOW}"
 API_LOGS = f"/aws/apigateway/{API}"
 
 # The roles of a Region.
-ROLES = (PROCESSOR, HEALTH, JANITOR, CHECK, WORKFLOW, FAILOVER_IN, FAILOVER_OUT, REPLICATION)
+ROLES = (PROCESSOR, HEALTH, JANITOR, OUTCOMES, CHECK, WORKFLOW, FAILOVER_IN, FAILOVER_OUT, REPLICATION)
 
 # Once per account, or per account and Region: no environment in the name.
 BOOTSTRAP_STACK = "payment-bootstrap"
@@ -61,6 +62,7 @@ LIMITS = {
     PROCESSOR: 64,  # Lambda CreateFunction, FunctionName; IAM CreateRole, RoleName: the same number
     HEALTH: 64,
     JANITOR: 64,
+    OUTCOMES: 48,  # of the archive: EventBridge CreateArchive, ArchiveName
     CHECK: 64,
     WORKFLOW: 64,  # its role; Step Functions CreateStateMachine, name: 80
     BUS: 64,  # its role; EventBridge CreateEventBus, Name: 256

@@ -57,6 +57,8 @@ def add_regional(template: Template, settings: Settings) -> None:
     _text(template, "ProcessorDeduplicates", "It honours Idempotency-Key", default="false", allowed=TRUE_FALSE)
     _number(template, "ProcessorKeyLifetimeHours", "Hours it keeps such a key", 24)
     _text(template, "KeyArns", "Keys of all Regions in rank order, comma between; empty until the Regions are linked")
+    for rank in range(len(settings.regions)):
+        _text(template, f"StreamArn{rank}", f"Stream of the replica of rank {rank}; empty is none")
     _text(template, "DomainName", "Custom domain of the API; empty is none")
     _text(template, "HostedZoneId", "Public hosted zone of the domain")
     _text(template, "CertificateArns", "Certificates in rank order, comma between; empty makes them")
@@ -70,6 +72,16 @@ def add_regional(template: Template, settings: Settings) -> None:
     template.add_condition("HasSecret", Not(Equals(Ref("ProcessorCredentialName"), "")))
     template.add_condition("IntakeOn", Equals(Ref("Intake"), "on"))
     template.add_condition("Linked", Not(Equals(Ref("KeyArns"), "")))
+    # Region by Region: conditions take no Fn::Select.
+    template.add_condition(
+        "HasStream",
+        Or(
+            *(
+                And(Equals(Ref("AWS::Region"), name), Not(Equals(Ref(f"StreamArn{rank}"), "")))
+                for rank, name in enumerate(settings.regions)
+            )
+        ),
+    )
     template.add_condition("HasDomain", And(Condition("Linked"), Not(Equals(Ref("DomainName"), ""))))
     template.add_condition("MakesCertificate", And(Condition("HasDomain"), Equals(Ref("CertificateArns"), "")))
 

@@ -149,6 +149,18 @@ def look_up_records() -> Statement:
     return allow("dynamodb:BatchGetItem", arn("dynamodb", f"table/{TABLE}"))
 
 
+def read_stream() -> list[Statement]:
+    """Read the stream of the local replica of the global table, whichever it has: Lambda does so for the function.
+    Listing streams has no resource type."""
+    return [
+        allow(
+            ("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"),
+            arn("dynamodb", f"table/{TABLE}/stream/*"),
+        ),
+        allow("dynamodb:ListStreams", "*"),
+    ]
+
+
 def find_receipt(bucket: str) -> Statement:
     """See whether a receipt is there."""
     return allow("s3:GetObject", bucket_arn(bucket, "/receipts/*"), StringEquals("s3:ResourceAccount", ACCOUNT))

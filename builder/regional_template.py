@@ -34,13 +34,16 @@ def regional_template(settings: Settings) -> Template:
     dead_letters = queues.add_dead_letters(template, key)
     topic = alerts.add_topic(template, key)
 
-    functions = Functions(template, settings, key=key, register=register)
+    functions = Functions(template, settings, key=key, register=register, dead_letters=dead_letters)
     processor = functions.add_processor()
     health = functions.add_health()
     janitor = functions.add_janitor()
-    release_check.add_check(template, functions, processor=processor, health=health, janitor=janitor)
+    outcomes = functions.add_outcomes()
+    functions.add_stream(outcomes)
+    release_check.add_check(template, functions, processor=processor, health=health, janitor=janitor, outcomes=outcomes)
 
     bus = events.add_bus(template, key, dead_letters)
+    events.add_archive(template, key, bus)
     machine = workflow.add_workflow(template, key=key, processor=processor, bus=bus, dead_letters=dead_letters)
     events.add_failover_in(template, bus, machine, dead_letters)
     rules_out = events.add_failover_out(template, bus, dead_letters)
@@ -58,6 +61,7 @@ def regional_template(settings: Settings) -> Template:
     watch.add_replication_alarms()
     watch.add_throttling_alarms()
     watch.add_janitor_alarms()
+    watch.add_outcome_alarms(outcomes)
 
     endpoint = Sub("https://${Api}.execute-api.${AWS::Region}.${AWS::URLSuffix}/prod")
     add_outputs(
@@ -74,6 +78,7 @@ def regional_template(settings: Settings) -> Template:
         JanitorFunctionArn=GetAtt(janitor, "Arn"),
         KeyArn=GetAtt(key, "Arn"),
         KeyId=key.ref(),
+        OutcomesFunctionArn=GetAtt(outcomes, "Arn"),
         RegisterTableName=register.ref(),
         StateMachineArn=machine.ref(),
         TopicArn=topic.ref(),

@@ -34,6 +34,7 @@ class ReleaseCheck(CustomResource):
         "Janitor": (str, True),
         "KeyArns": (str, True),
         "Linked": (object, True),
+        "Outcomes": (str, True),
         "Processor": (str, True),
         "Secrets": (object, False),  # rights to be there before
         "Variables": (dict, True),
@@ -41,13 +42,19 @@ class ReleaseCheck(CustomResource):
 
 
 def add_check(
-    template: Template, functions: Functions, *, processor: Function, health: Function, janitor: Function
+    template: Template,
+    functions: Functions,
+    *,
+    processor: Function,
+    health: Function,
+    janitor: Function,
+    outcomes: Function,
 ) -> None:
     """The function's code is part of the template, so that it is never what is checked.
 
     The custom resource stands for nothing that could be deleted: it is retained, and so never holds up a deletion.
     """
-    asked = [GetAtt(function, "Arn") for function in (processor, health, janitor)]
+    asked = [GetAtt(function, "Arn") for function in (processor, health, outcomes, janitor)]
     group = add_log_group(template, "Check", CHECK, functions.key)
     execution_role = template.add_resource(
         role(
@@ -92,6 +99,7 @@ def add_check(
             Janitor=janitor.ref(),
             KeyArns=Ref("KeyArns"),
             Linked=If("Linked", "true", "false"),
+            Outcomes=outcomes.ref(),
             Processor=processor.ref(),
             Secrets=If("HasSecret", [Ref("JanitorSecretPolicy"), Ref("ProcessorSecretPolicy")], NoValue),
             Variables=functions.variables(),

@@ -6,10 +6,11 @@ NO_VPC = (
 )
 HEALTH_UNCAPPED = ("CKV_AWS_115", "Not capped: a throttled health check would take a healthy Region out of DNS")
 CHECK_UNCAPPED = ("CKV_AWS_115", "Not capped: only CloudFormation calls it, once a deployment")
+OUTCOMES_UNCAPPED = ("CKV_AWS_115", "Not capped: a stream has as many readers as shards, and is read one by one")
 NO_LETTERS = (
     "CKV_AWS_116",
     "No dead letters: they would keep whole events, unjudged; of those that get any, only the janitor is called "
-    "asynchronously, every minute",
+    "asynchronously, every minute, and a stream has its own destination for what fails",
 )
 NO_TRACE = (
     "CKV_AWS_73",

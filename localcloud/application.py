@@ -24,6 +24,7 @@ from localcloud.gaps import (
     s3,
     sns,
     stepfunctions,
+    streams,
 )
 from localcloud.http import Application, Guard, Receive, Scope, Send, read, refuse, respond
 from localcloud.iam import execution
@@ -49,7 +50,7 @@ def application(token: str) -> Application:
     stacksets.install(cloud)
     for gap in (
         *(apigateway, cloudwatch, dynamodb, eventbridge, exports, kms, lambda_),
-        *(logs, route53, s3, sns, stepfunctions),
+        *(logs, route53, s3, sns, stepfunctions, streams),
     ):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done
@@ -115,4 +116,5 @@ def _waiting(deliveries: Deliveries) -> dict[str, int]:
         "objects": deliveries.pending("object"),
         "events": deliveries.pending("event") + deliveries.pending("notification"),
         "executions": stepfunctions.running(),
+        "streams": streams.behind(),
     }

@@ -98,6 +98,9 @@ KINDS: Final[Mapping[str, Kind]] = {
     "AWS::DynamoDB::Table": Kind(
         "table", "TableName", "dynamodb", lambda api, name, _: api.describe_table(TableName=name)
     ),
+    "AWS::Events::Archive": Kind(
+        "archive", "ArchiveName", "events", lambda api, name, _: api.describe_archive(ArchiveName=name)
+    ),
     "AWS::Events::EventBus": Kind(
         "event bus", "Name", "events", lambda api, name, _: api.describe_event_bus(Name=name)
     ),

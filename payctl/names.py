@@ -42,6 +42,9 @@ class Names:
     def janitor(self, region: str) -> str:
         return self.of(names.JANITOR, region)
 
+    def outcomes(self, region: str) -> str:
+        return self.of(names.OUTCOMES, region)
+
     def state_machine(self, region: str) -> str:
         """The ARN of a Region's workflow."""
         return f"arn:aws:states:{region}:{self.account}:stateMachine:{self.of(names.WORKFLOW, region)}"

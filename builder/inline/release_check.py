@@ -59,6 +59,7 @@ def check(event: Any) -> str:
     asked: list[Any] = [
         (wanted["Processor"], get, lambda said: said["statusCode"] == 404 or (alone and UNREAD in said["body"])),
         (wanted["Health"], {}, lambda said: said["statusCode"] == 200 or '"out"' in said["body"]),
+        (wanted["Outcomes"], {"Records": []}, lambda said: said["batchItemFailures"] == []),
         (wanted["Janitor"], {"seconds": 5}, lambda said: "swept" in said),
     ]
     started, pause, wrong = time.monotonic(), 1, ""

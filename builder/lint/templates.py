@@ -73,7 +73,11 @@ def lint(
     if not all(keys):
         fault = Fault("KeyArn", "payctl cannot link the Regions without their keys", "output the key's ARN as KeyArn")
         faults.append((regional.file, "", fault))
-    parameters = {**FULL, "KeyArns": ",".join(keys)}
+    streams = {
+        f"StreamArn{rank}": f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/payments-dev/stream/0"
+        for rank, region in enumerate(regions)
+    }
+    parameters = {**FULL, **streams, "KeyArns": ",".join(keys)}
     linked = _stacks(regional, regions, parameters, faults)
     spanning = _stacks(world, regions[:1], parameters, faults)
     accounts = _stacks(bootstrap, regions, TOLD, faults) if bootstrap else {}

@@ -27,6 +27,7 @@ TARGETS: Final = {
     "states": ("AWSStepFunctions", "application/x-amz-json-1.0"),
     "events": ("AWSEvents", "application/x-amz-json-1.1"),
     "secretsmanager": ("secretsmanager", "application/x-amz-json-1.1"),
+    "sqs": ("AmazonSQS", "application/x-amz-json-1.0"),
 }
 DECODE: Final = json.JSONDecoder().decode
 

@@ -14,6 +14,7 @@ from payments import metrics, runtime
 from payments.aws import AwsError, run
 from payments.backlog import Backlog, Due, Page
 from payments.log import log
+from payments.outcomes import tell_in_doubt
 from payments.protocol.ports import LOST, Action, Flow, Read, Update
 from payments.protocol.rejoining import withdraw
 from payments.rounds import LEAST_SECONDS, Round, Told
@@ -185,6 +186,7 @@ def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[Aws
         overdue = [cell for cells in pool.map(read_on, pages) for cell in cells]
     one = Round(backlog(), overdue, now, until)
     one.play()
+    tell_in_doubt(one.in_doubt())
     return one.told()
 
 

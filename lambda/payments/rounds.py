@@ -17,6 +17,7 @@ from payments.log import log
 from payments.protocol.ports import Cell
 from payments.protocol.settlement import State
 from payments.protocol.sweep import Swept, sweep
+from payments.protocol.values import Intent
 
 AT_ONCE: Final = int(os.environ.get("JANITOR_AT_ONCE") or 64)  # the setting janitor.at_once
 """Cells at once: with fewer, a second does not hold enough round trips to the farthest Region; with more, threads wait
@@ -110,6 +111,10 @@ class Round:
     def left(self) -> float:
         """Seconds."""
         return self.until - time.monotonic()
+
+    def in_doubt(self) -> list[Intent]:
+        """Those that it parked, or found parked."""
+        return [swept.intent for swept in self.swept.values() if swept.intent]
 
     def told(self) -> Told:
         """What it came to."""

@@ -30,6 +30,8 @@ class Settings(NamedTuple):
     janitors: int = 1
     """How many runs of the janitor there may be at once."""
     shards: int = 16
+    dead_letters: str = ""
+    """The address of this Region's dead-letter queue."""
 
     @property
     def janitor(self) -> str:
@@ -70,4 +72,5 @@ def read(environ: Mapping[str, str] = os.environ) -> Settings:
         kind=environ.get("PROCESSOR_KIND") or "http",
         janitors=int(environ.get("JANITORS") or 1),
         shards=int(environ.get("INDEX_SHARDS") or 16),
+        dead_letters=environ.get("DEAD_LETTERS", ""),
     )

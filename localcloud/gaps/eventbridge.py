@@ -16,6 +16,7 @@ from typing import Any, Final
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, lambda_svc, sqs, stepfunctions
+from ministack.services.cloudformation import provisioners
 
 from localcloud.cloud import Cloud
 from localcloud.gaps import patching
@@ -85,21 +86,68 @@ def install(cloud: Cloud) -> None:
     """Replace the emulator's delivery to one target; a bus's key must admit EventBridge."""
     patching.wrap(eventbridge, "_invoke_target", Targets(cloud).deliver)
     patching.wrap_resource("AWS::Events::EventBus", partial(_complete_bus, cloud.rights))
+    provisioners._RESOURCE_HANDLERS["AWS::Events::Archive"] = {
+        "create": partial(_create_archive, cloud.rights),
+        "update": partial(_update_archive, cloud.rights),
+        "delete": lambda name, _properties: eventbridge._archives.pop(name, None),
+    }
+
+
+def _create_archive(
+    rights: Rights, _logical_id: str, properties: Properties, _stack: str
+) -> tuple[str, dict[str, Any]]:
+    _require_archive_key(rights, properties)
+    return properties["ArchiveName"], _arn_of(eventbridge._create_archive(_archive(properties)))
+
+
+def _update_archive(
+    rights: Rights, name: str, old: Properties, new: Properties, stack: str
+) -> tuple[str, dict[str, Any]]:
+    if any(old.get(each) != new.get(each) for each in ("ArchiveName", "SourceArn")):
+        eventbridge._archives.pop(name, None)
+        return _create_archive(rights, name, new, stack)
+    _require_archive_key(rights, new)
+    return name, _arn_of(eventbridge._update_archive(_archive(new)))
+
+
+def _archive(properties: Properties) -> dict[str, Any]:
+    return {
+        **properties,
+        "EventPattern": json.dumps(properties["EventPattern"]) if "EventPattern" in properties else "",
+        "EventSourceArn": properties["SourceArn"],
+    }
+
+
+def _arn_of(answer: Any) -> dict[str, Any]:
+    status, _, body = answer
+    if status >= 400:
+        raise ValueError(body.decode())
+    return {"Arn": json.loads(body)["ArchiveArn"]}
+
+
+def _require_archive_key(rights: Rights, properties: Properties) -> None:
+    """What EventBridge does with an archive's key (user guide, "Encrypting archives")."""
+    uses = ("DescribeKey", "Decrypt", "GenerateDataKey", "ReEncryptFrom", "ReEncryptTo")
+    _require_key(rights, properties, properties["SourceArn"], uses, by="an archive under a key")
 
 
 def _complete_bus(rights: Rights, physical_id: str, properties: Properties, _old: Properties) -> None:
     """What using a key of a bus takes, asked beforehand: on AWS every event would become a dead letter."""
+    bus = f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{physical_id}"
+    _require_key(rights, properties, bus, ("DescribeKey", "Decrypt", "GenerateDataKey"), by="a bus under a key")
+
+
+def _require_key(rights: Rights, properties: Properties, bus: str, uses: tuple[str, ...], *, by: str) -> None:
     if not (key := properties.get("KmsKeyIdentifier")):
         return
-    bus = f"arn:aws:events:{get_region()}:{get_account_id()}:event-bus/{physical_id}"
     context = documents.key_context(key) | {
         "aws:SourceAccount": get_account_id(),
         "aws:SourceArn": bus,
         "kms:EncryptionContext:aws:events:event-bus:arn": bus,
     }
     try:
-        for action in ("kms:DescribeKey", "kms:Decrypt", "kms:GenerateDataKey"):
-            rights.require(SERVICE, action, key, context, by="a bus under a key")
+        for use in uses:
+            rights.require(SERVICE, f"kms:{use}", key, context, by=by)
     except DeniedError as error:
         raise ValueError(str(error)) from None
 

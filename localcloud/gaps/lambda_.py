@@ -177,13 +177,14 @@ def _send_failure(rights: Rights, send: Any, target: str, name: str, *arguments:
     role = lambda_svc._functions[name]["config"].get("Role", "")
     try:
         if target.startswith("arn:aws:sqs:"):
-            _require_queue(rights, role, target, by="an event that a function failed on", session=name)
+            require_queue(rights, role, target, by="an event that a function failed on", session=name)
     except DeniedError:
         return
     send(target, name, *arguments)
 
 
-def _require_queue(rights: Rights, role: str, queue: str, *, by: str, session: str) -> None:
+def require_queue(rights: Rights, role: str, queue: str, *, by: str, session: str) -> None:
+    """Raise DeniedError unless a role may send to a queue, under the queue's key."""
     rights.require(role, "sqs:SendMessage", queue, by=by, session=session)
     rights.require_key_of(role, queue, by=by, session=session)
 
@@ -234,7 +235,7 @@ def _complete(rights: Rights, physical_id: str, properties: Properties, _old: Pr
         raise ValueError("The role defined for the function cannot be assumed by Lambda.") from None
     try:
         if target.startswith("arn:aws:sqs:"):
-            _require_queue(rights, role, target, by="AWS::Lambda::Function", session=physical_id)
+            require_queue(rights, role, target, by="AWS::Lambda::Function", session=physical_id)
     except DeniedError:
         raise ValueError("The provided execution role does not have permissions to call SendMessage on SQS") from None
     reserved = properties.get("ReservedConcurrentExecutions")

@@ -134,7 +134,7 @@ class Guard:
         if action.startswith("kms:") and action not in NO_TYPE and not resource.kind.startswith("AWS::KMS::"):
             key = documents.key_arn(resource.key, resource.region, resource.account)
             service = resource.kind.split("::")[1].lower().replace("stepfunctions", "states")
-            arn = target("own", resource)
+            arn = str(resource.new.get("SourceArn") or target("own", resource))  # of an archive, its bus counts
             via = {"kms:ViaService": f"{service}.{resource.region}.amazonaws.com"}
             return [(key, documents.key_context(key) | via | encryption_context(service, arn))] if key else []
         return resource.asked(action, operation)

@@ -50,8 +50,8 @@ class Resource:
             return [("*", {})]
         if self.kind == "AWS::KMS::Key":
             return _on_key(self, action, operation)
-        if self.kind == "AWS::KMS::Alias":
-            return _on_alias(self)
+        if by_kind := BY_KIND.get(self.kind):
+            return by_kind(self, action)
         if action.startswith("apigateway:"):
             return _on_api(self, action, operation)
         if action == "cloudwatch:DescribeAlarms":
@@ -105,6 +105,7 @@ ARNS: Final[Mapping[str, Callable[[Resource], str]]] = {
     "AWS::CertificateManager::Certificate": lambda r: r.physical_id or r.arn("acm", f"certificate/{NEW}"),
     "AWS::CloudWatch::Alarm": lambda r: r.arn("cloudwatch", f"alarm:{r.text('AlarmName')}"),
     "AWS::DynamoDB::Table": lambda r: r.arn("dynamodb", f"table/{r.text('TableName')}"),
+    "AWS::Events::Archive": lambda r: r.arn("events", f"archive/{r.text('ArchiveName')}"),
     "AWS::Events::EventBus": lambda r: r.arn("events", f"event-bus/{r.text('Name')}"),
     "AWS::Events::Rule": lambda r: r.arn("events", f"rule/{_bus(r)}{r.text('Name').rpartition('|')[2]}"),
     "AWS::IAM::Role": lambda r: f"arn:aws:iam::{r.account}:role/{r.text('RoleName')}",
@@ -154,6 +155,21 @@ def passed_roles(resource: Resource) -> Asked:
 def _function(resource: Resource) -> str:
     name = resource.text("FunctionName")
     return name if name.startswith("arn:") else resource.arn("lambda", f"function:{name}")
+
+
+def _on_mapping(resource: Resource, action: str) -> Asked:
+    """A mapping is known by its function; one that is being made is nothing yet, and tags have no such key."""
+    arn = resource.arn("lambda", f"event-source-mapping:{resource.physical_id or NEW}")
+    if action in ("lambda:ListTags", "lambda:TagResource", "lambda:UntagResource"):
+        return [(arn, {})]
+    making = action == "lambda:CreateEventSourceMapping"
+    return [("*" if making else arn, {"lambda:FunctionArn": _function(resource)})]
+
+
+def _on_archive(resource: Resource, action: str) -> Asked:
+    """An archive is also made on the bus that it is of."""
+    making = action == "events:CreateArchive"
+    return [(target(action, resource), {}), *([(str(resource.new["SourceArn"]), {})] if making else [])]
 
 
 def _bus(resource: Resource) -> str:
@@ -207,7 +223,7 @@ def _on_key(resource: Resource, action: str, operation: str) -> Asked:
     return [(key, context if operation == "create" else documents.key_context(key) | context)] if key else []
 
 
-def _on_alias(resource: Resource) -> Asked:
+def _on_alias(resource: Resource, _action: str) -> Asked:
     """An alias and its key, each for itself."""
     key = documents.key_arn(str(resource.new.get("TargetKeyId", "")), resource.region, resource.account)
     name = resource.text("AliasName")
@@ -254,4 +270,9 @@ API_PARTS: Final = {
     "AWS::ApiGateway::Resource": ("restapis", "resources"),
     "AWS::ApiGateway::RestApi": ("restapis",),
     "AWS::ApiGateway::Stage": ("restapis", "stages"),
+}
+BY_KIND: Final[Mapping[str, Callable[[Resource, str], Asked]]] = {
+    "AWS::Events::Archive": _on_archive,
+    "AWS::KMS::Alias": _on_alias,
+    "AWS::Lambda::EventSourceMapping": _on_mapping,
 }

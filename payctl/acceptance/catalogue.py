@@ -106,6 +106,25 @@ NOTES: Final = (
         by_hand="CloudTrail's KMS events by dynamodb.amazonaws.com, with the roles as callers",
     ),
     Note(
+        id="stream-of-a-replica",
+        group=Group.PAY,
+        claim="Lambda reads the stream of a replica under a customer key with the key rights that the outcome "
+        "function's role has through DynamoDB, shows there what other Regions wrote, and takes ListStreams without a "
+        "resource. A replica that is made anew may show all its records in its new stream: subscribers deduplicate.",
+        why="the guides name the actions on a stream, not those on its key, nor what filling a replica shows",
+        by_hand="deploy, pay in one Region, and look at the buses of all three; then at "
+        "`aws lambda list-event-source-mappings` in each: LastProcessingResult must be OK",
+    ),
+    Note(
+        id="archive-under-key",
+        group=Group.PAY,
+        claim="An archive under the Region's key takes the outcome events and replays them to one rule: the key's "
+        "policy admits EventBridge with Decrypt and GenerateDataKey in any context, and ReEncrypt in the bus's.",
+        why="read, not seen",
+        by_hand="pay, wait ten minutes, start a replay of that time to a rule of yours, and see that it ends COMPLETED "
+        "with the event delivered",
+    ),
+    Note(
         id="stripe-itself",
         group=Group.PAY,
         claim="Stripe answers as its documentation says; the tests ask localstripe, which keeps no keys. "

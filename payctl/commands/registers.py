@@ -196,5 +196,5 @@ def run_redrive(
             repaired = redrive.transaction_in(transaction) if transaction else None
             redrive.redrive(environment, regions, letters.add, only=message, repaired=repaired, discard=discard)
     letters.show()
-    if letters.counts[State.KEPT]:
+    if letters.counts[State.KEPT] + letters.counts[State.UNTOLD]:
         raise typer.Exit(2)

@@ -16,6 +16,8 @@ from payctl.releases.records import Records
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 
+LINKS = ("KeyArns", *(f"StreamArn{rank}" for rank in range(3)))  # what the last phase tells every Region
+
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -267,9 +269,11 @@ class Deployment(Wanted):
             raise ToolError(f"{differs[0]} is not what was built", remedy="see `payctl plan`, then deploy again")
 
     def _link(self) -> None:
-        """Phase 3, once in a Region's life: tell every Region the keys of the others."""
+        """Phase 3, once in a Region's life: tell every Region the keys of the others, and its stream."""
         survey = self.environment.survey()
-        if survey.linked_keys == survey.key_arns():
+        wanted = self.regional_definition(survey, "", link=True).parameters
+        present = survey.stack_set.parameters if survey.stack_set else {}
+        if all(present.get(name) == value for name, value in wanted.items() if name in LINKS):
             return
         self.environment.report.phase("3/3 Link the Regions")
         self._update(survey, link=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from payctl.environment import Environment, Survey
+from payctl.outcomes import streams
 from payctl.payments import merchants
 from payctl.releases import package, templates
 from payctl.releases.package import Package
@@ -52,6 +53,8 @@ class Wanted:
             self.code_versions or present.get("CodeVersions") or NOT_UPLOADED,
             survey.key_arns() if whole else survey.linked_keys,
         )
+        if "StreamArn0" in self.regional.document["Parameters"]:  # not in earlier releases
+            parameters |= streams.parameters(self.environment, survey.usable if link or survey.linked else ())
         return templates.definition(self.regional, url, parameters, self.tags())
 
     def regional_parameters(self, code_versions: str, key_arns: Sequence[str]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from payments.protocol import cards
 from payctl.advice import failure
 from payctl.cloud import batches, together
 from payctl.environment import Environment
+from payctl.outcomes import untold
 from stacksets.errors import code_of
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class State(StrEnum):
 
     SEEN = "seen"
     REDRIVEN = "redriven"
+    UNTOLD = "kept: could not be told; repeat it, or remove it with --discard"
     KEPT = "kept: holds no valid payment; repair it with --transaction, or remove it with --discard"
     DISCARDED = "removed: it held no valid payment"
 
@@ -47,7 +49,8 @@ class State(StrEnum):
 @dataclass(frozen=True, kw_only=True)
 class Letter:
     """One dead letter: `input` is what its workflow would be started with, None where it holds no valid payment.
-    `execution`: the ARN of the one that failed."""
+    `execution`: the ARN of the one that failed. `untold`: the records that no outcome event was told of, by their place
+    in a stream or by payment."""
 
     region: str
     message_id: str
@@ -56,6 +59,7 @@ class Letter:
     input: dict[str, Any] | None
     handle: str
     execution: str = ""
+    untold: dict[str, Any] | None = None
     state: State = State.SEEN
 
 
@@ -139,7 +143,9 @@ def parse(body: str) -> tuple[dict[str, Any], str]:
         return {}, "not JSON"
     if not isinstance(message, dict):
         return {}, "not an object"
-    reason = str(message.get("reason") or message.get("error") or "event not delivered")
+    given_up = message.get("requestContext")
+    condition = given_up.get("condition") if isinstance(given_up, dict) else None
+    reason = str(message.get("reason") or message.get("error") or condition or "event not delivered")
     detail = message.get("detail")
     own = {name: message[name] for name in (*KEYS, EXECUTION) if name in message}
     says = detail if isinstance(detail, dict) else own
@@ -180,6 +186,9 @@ def _hide(environment: Environment, region: str, handles: Iterable[str], seconds
 
 def _letter(environment: Environment, region: str, message: "MessageTypeDef") -> Letter:
     says, reason = parse(message["Body"])
+    lost = untold.named(message["Body"])
+    if lost:
+        reason = f"no outcome event: {reason}"
     execution = str(says.pop(EXECUTION, ""))
     brought = says or _input_of(environment, region, execution)
     try:
@@ -194,6 +203,7 @@ def _letter(environment: Environment, region: str, message: "MessageTypeDef") ->
         input={key: brought[key] for key in KEYS if brought.get(key) is not None} if payment else None,
         handle=message["ReceiptHandle"],
         execution=execution,
+        untold=lost,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from payments import task
 
 from payctl.environment import Environment
+from payctl.outcomes import untold
 from payctl.payments.dead_letters import Letter, State, through
 from stacksets.errors import ToolError
 
@@ -25,8 +26,8 @@ def redrive(
     repaired: Mapping[str, Any] | None = None,
     discard: bool = False,
 ) -> None:
-    """Start the workflow of each letter's Region again and delete the letter once that is done, as soon as it is read;
-    `tell` is called with what became of each. Raises ToolError.
+    """Start the workflow of each letter's Region again, or have its outcome events told, and delete the letter once
+    that is done, as soon as it is read; `tell` is called with what became of each. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
     letters that hold no valid payment are removed, and the others are left alone.
@@ -37,13 +38,7 @@ def redrive(
 
     def take(letter: Letter) -> bool:
         nonlocal told
-        content = content_of(letter, repaired)
-        if content is None:
-            state = State.DISCARDED if discard else State.KEPT
-        else:
-            state = State.SEEN if discard else State.REDRIVEN
-        if content is not None and not discard:
-            _start(environment, letter.region, content)
+        state = taken(environment, letter, repaired, discard=discard)
         with lock:
             told = True
             tell(replace(letter, state=state))
@@ -52,6 +47,19 @@ def redrive(
     environment.cloud.everywhere(lambda region: through(environment, region, take, only=only), regions)
     if only and not told:
         raise ToolError(f"no dead letter has the id {only}", remedy="see `payctl redrive --list`")
+
+
+def taken(environment: Environment, letter: Letter, repaired: Mapping[str, Any] | None, *, discard: bool) -> State:
+    """Do what is to be done about a letter; what became of it."""
+    if letter.untold and not discard:
+        return State.REDRIVEN if untold.tell(environment, letter.region, letter.untold) else State.UNTOLD
+    content = None if letter.untold else content_of(letter, repaired)
+    if content is None:
+        return State.DISCARDED if discard else State.KEPT
+    if discard:
+        return State.SEEN
+    _start(environment, letter.region, content)
+    return State.REDRIVEN
 
 
 def content_of(letter: Letter, repaired: Mapping[str, Any] | None) -> dict[str, Any] | None:

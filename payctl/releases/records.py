@@ -27,7 +27,7 @@ from stacksets.errors import ToolError, code_of
 KEPT = 20
 KEY: Final = {"TransactionId": {"S": ":releases"}}
 """No payment's id begins so."""
-PASSING = {"AbsentReplica", "CodeVersions", "KeyArns"}
+PASSING = {"AbsentReplica", "CodeVersions", "KeyArns", "StreamArn0", "StreamArn1", "StreamArn2"}
 """Parameters that tell the state of an environment, not what it was deployed from."""
 DECLARATION = "payments/release.py"
 """Where the code says which release it is; code from before there were numbers is release 1."""

@@ -14,14 +14,15 @@ Key = tuple[str, str, str, str]
 
 
 def a_payment(kind: dict[str, Any]) -> dict[Key, float]:
-    """What one payment uses, without what depends on the moment: a look at the registers every now and then, and what
-    is measured."""
+    """What one payment uses, without what depends on the moment: a look at the registers every now and then, what is
+    measured, and how many outcome events one invocation tells."""
     return {
         (row["region"], row["cause"], row["operation"], row["item"]): row["amount"] / kind["number"]
         for row in kind["lines"]
         if not row["item"].startswith("measured.")
         and (row["operation"], row["item"]) != ("GetItem payment-register", "dynamodb.read")
         and not (row["cause"] == "janitor" and row["item"] in (*BYTES, "lambda.gb-second"))
+        and not (row["cause"] == "outcomes" and row["operation"] == "invocation")
     }
 
 

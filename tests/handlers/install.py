@@ -23,6 +23,7 @@ import payments.janitor
 import payments.log
 import payments.members
 import payments.metrics
+import payments.outcomes
 import payments.processors.common
 import payments.processors.http  # before any mutant is applied: it keeps the names that it imports
 import payments.replies
@@ -148,6 +149,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     (payments.janitor, "SHARDS", payments.janitor.SHARDS[:16]),  # the simulation has no more
     (payments.rounds, "KEPT", 12),
     *((payments.runtime, name, PerProcess(vars(payments.runtime)[name])) for name in ("settings", "driver", "context")),
+    (payments.outcomes, "told_in_doubt", PerProcess(payments.outcomes.told_in_doubt)),
     (payments.runtime, "os", SimpleNamespace(urandom=urandom)),
     *((module, "select", SimpleNamespace(poll=Poll, POLLIN=1)) for module in (payments.http, payments.replies)),
     (payments.http, "HTTPConnection", Connection),

@@ -191,6 +191,8 @@ def test_region_made_anew_leaves_the_others_linked_all_the_time(
     project.write(regional=small.linked(), world=small.world(replicated=True))
     project.deploy()
     before = project.environment().survey()
+    earlier = streams_of(project, aws)
+    assert [before.stacks[lost].parameters[f"StreamArn{rank}"] for rank in range(3)] == [*earlier.values()]
     others = [region for region in REGIONS if region != lost]
     seen = {region: len(events(aws, before, region)) for region in others}
     cloudformation = aws("cloudformation", lost)
@@ -207,7 +209,11 @@ def test_region_made_anew_leaves_the_others_linked_all_the_time(
 
     after = project.environment().survey()
     assert after.key_arns() != before.key_arns()
+    streams = streams_of(project, aws)
+    assert (streams[lost] != earlier[lost]) == (lost != HOME), "the replica at home is never dropped"
     for region in REGIONS:
+        told = after.stacks[region].parameters
+        assert {each: told[f"StreamArn{rank}"] for rank, each in enumerate(REGIONS)} == streams
         assert after.stacks[region].parameters["KeyArns"].split(",") == list(after.key_arns())
         table = aws("dynamodb", region).describe_table(TableName=project.environment().names.table)["Table"]
         assert len(table["Replicas"]) == 2
@@ -218,6 +224,15 @@ def test_region_made_anew_leaves_the_others_linked_all_the_time(
         assert [event for event in meanwhile if "DELETE" in event["ResourceStatus"]] == []
     assert project.deploy().steps == ()
     assert plan.plan(project.environment()).exit_code == 0
+
+
+def streams_of(project: Project, aws: Callable[[str, str], Any]) -> dict[str, str]:
+    """The stream of each replica."""
+    table = project.environment().names.table
+    return {
+        region: aws("dynamodb", region).describe_table(TableName=table)["Table"]["LatestStreamArn"]
+        for region in REGIONS
+    }
 
 
 def events(aws: Callable[[str, str], Any], survey: Survey, region: str) -> list[dict[str, Any]]:

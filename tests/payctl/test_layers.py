@@ -12,6 +12,7 @@ PAYCTL = ROOT / "payctl"
 FOLDERS = (
     "",
     "processors",
+    "outcomes",
     "payments",
     "regions",
     "views",

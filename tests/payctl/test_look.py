@@ -75,6 +75,9 @@ MAKERS: dict[str, Callable[[Aws, str], Any]] = {
         Threshold=1,
         ComparisonOperator="GreaterThanThreshold",
     ),
+    "archive": lambda aws, name: aws("events", SECOND).create_archive(
+        ArchiveName=name, EventSourceArn=f"arn:aws:events:{SECOND}:000000000000:event-bus/default"
+    ),
     "bucket": lambda aws, name: aws("s3", SECOND).create_bucket(
         Bucket=name, CreateBucketConfiguration={"LocationConstraint": SECOND}
     ),

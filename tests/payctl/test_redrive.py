@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from payctl import card_numbers
+from payctl.outcomes import untold
 from payctl.payments.dead_letters import Letter
 from payctl.payments.redrive import content_of, require_valid
 from stacksets.errors import ToolError
@@ -34,6 +35,25 @@ def test_a_repaired_transaction_is_judged_before_anything_is_started() -> None:
         with pytest.raises(ToolError, match="not valid") as refused:
             require_valid(wrong, "111122223333")
         assert CARD not in str(refused.value)
+
+
+PLACE = {"streamArn": "arn", "shardId": "shard", "startSequenceNumber": "1", "endSequenceNumber": "2"}
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [
+        ({"DDBStreamBatchInfo": PLACE}, {"stream": "arn", "shard": "shard", "first": "1", "last": "2"}),
+        ({"untold": "T1", "reason": "its record cannot be read"}, {"payment": "T1"}),
+        ({"DDBStreamBatchInfo": {**PLACE, "streamArn": None}}, None),
+        ({"untold": 1}, None),
+        ({"transactionId": "T1"}, None),
+        ([], None),
+    ],
+)
+def test_letters_of_outcome_events_are_known_from_others(body: object, names: object) -> None:
+    assert untold.named(json.dumps(body)) == names
+    assert untold.named("{") is None
 
 
 @pytest.mark.parametrize(

@@ -309,7 +309,7 @@ def test_get_needs_two_cells() -> None:
 def test_a_sweep_says_how_old_it_is_and_what_came_of_it() -> None:
     world = having(*[cell(due_at=NOW, due_shard="0", accepted_at=NOW - 70)] * 3)
     world.cells[HOME]["T1"] |= {"attempt": "t", "attempted_at": NOW}
-    assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.IN_DOUBT, 70)
+    assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.IN_DOUBT, 70, intent=INTENT)
     assert Swept(State.IN_DOUBT).parked
     assert not Swept(State.UNFINISHED).parked
     world.now -= 100

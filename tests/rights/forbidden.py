@@ -132,7 +132,7 @@ PROCESSES: list[tuple[Any, ...]] = [
 ]
 SWEEPS: list[tuple[Any, ...]] = [
     ("states:StartExecution", MACHINE),
-    ("events:PutEvents", BUS),
+    ("events:PutEvents", PEER_BUS),
     ("lambda:InvokeFunction", f"lambda:{HERE}:{ACCOUNT}:function:other"),
     ("lambda:InvokeFunction", PROCESSOR),
     ("lambda:InvokeFunction", f"lambda:{PEER}:{ACCOUNT}:function:payment-janitor-{PEER}-dev"),
@@ -156,6 +156,18 @@ ROLES: dict[str, list[tuple[Any, ...]]] = {
         ("kms:Decrypt", PEER_KEY, via("dynamodb", PEER, f"alias/payment-processing-{PEER}-dev")),
         ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json"),
         ("events:PutEvents", BUS),
+    ],
+    f"payment-outcomes-{HERE}-dev": [
+        ("dynamodb:GetRecords", f"dynamodb:{HERE}:{ACCOUNT}:table/payments-prod/stream/2026-01-01T00:00:00.000"),
+        ("dynamodb:GetRecords", f"{REGISTER}/stream/2026-01-01T00:00:00.000"),
+        ("dynamodb:GetItem", RECORDS),
+        ("dynamodb:UpdateItem", RECORDS),
+        ("dynamodb:UpdateItem", REGISTER),
+        ("events:PutEvents", PEER_BUS),
+        ("sqs:SendMessage", PEER_DEAD),
+        ("sqs:ReceiveMessage", DEAD),
+        ("s3:PutObject", f"{RECEIPTS}/receipts/TXN-1.json"),
+        ("states:StartExecution", MACHINE),
     ],
     f"payment-check-{HERE}-dev": [
         ("lambda:InvokeFunction", PEER_PROCESSOR),

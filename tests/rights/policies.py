@@ -82,6 +82,8 @@ def stacks() -> dict[tuple[str, str], Resolved]:
         "ProcessorCredentialName": "processor-key",
         "ProcessorUrl": "https://processor.example",
     }
+    for rank, region in enumerate(REGIONS):
+        everything[f"StreamArn{rank}"] = f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/payments-dev/stream/0"
     made = {("regional", region): resolve(templates["regional"], region=region, **everything) for region in REGIONS}
     made |= {("bootstrap", region): resolve(templates["bootstrap"], region=region, **TOLD) for region in REGIONS}
     made["global", HOME] = resolve(templates["global"], region=HOME, EnvironmentSuffix="dev", KeyArns=KEY_ARNS)

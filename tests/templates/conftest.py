@@ -15,6 +15,10 @@ ROOT = Path(__file__).parents[2]
 SETTINGS = load(ROOT / "deployment.toml", {})
 REGIONS = SETTINGS.regions
 KEY_ARNS = ",".join(f"arn:aws:kms:{region}:{ACCOUNT}:key/Key-{region}" for region in REGIONS)
+STREAMS = {
+    f"StreamArn{rank}": f"arn:aws:dynamodb:{region}:{ACCOUNT}:table/payments-dev/stream/0"
+    for rank, region in enumerate(REGIONS)
+}
 GIVEN: dict[str, str | int] = {"EnvironmentSuffix": "dev", "CodeHash": "0" * 64, "CodeVersions": "first,second,third"}
 
 
@@ -39,14 +43,14 @@ def unlinked(templates: dict[str, Any]) -> dict[str, Resolved]:
 @pytest.fixture(scope="session")
 def linked(templates: dict[str, Any]) -> dict[str, Resolved]:
     """What each Region holds in the end, with an external processor."""
-    return regional(
-        templates, KeyArns=KEY_ARNS, ProcessorUrl="https://processor.example", ProcessorCredentialName="processor-key"
-    )
+    processor = {"ProcessorUrl": "https://processor.example", "ProcessorCredentialName": "processor-key"}
+    return regional(templates, KeyArns=KEY_ARNS, **STREAMS, **processor)
 
 
 @pytest.fixture(scope="session")
 def with_domain(templates: dict[str, Any]) -> dict[str, Resolved]:
-    return regional(templates, KeyArns=KEY_ARNS, DomainName="pay.example.com", HostedZoneId="Z0000000000000000000")
+    domain = {"DomainName": "pay.example.com", "HostedZoneId": "Z0000000000000000000"}
+    return regional(templates, KeyArns=KEY_ARNS, **STREAMS, **domain)
 
 
 @pytest.fixture(scope="session")

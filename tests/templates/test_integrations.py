@@ -29,6 +29,8 @@ class Integration(NamedTuple):
 
 DOCS = "https://docs.aws.amazon.com/"
 REGISTERS = tuple(f"dynamodb:{{{r}}}:table/payment-register-{{{r}}}-dev" for r in ("own", "first", "second"))
+NAMES = ("health", "janitor", "outcomes", "processor")
+BUS = ("events:{own}:event-bus/payment-events-{own}-dev",)
 RECORD = ("dynamodb:{own}:table/payments-dev",)
 LAMBDA = DOCS + "lambda/latest/dg/"
 STATES = DOCS + "step-functions/latest/dg/"
@@ -57,7 +59,7 @@ def every_function(name: str) -> list[tuple[str, tuple[str, ...], str]]:
         *(
             (f"xray:{action}", ("*",), LAMBDA + "services-xray.html")
             for action in ("PutTelemetryRecords", "PutTraceSegments")
-            if name not in ("check", "health")
+            if name not in ("check", "health", "outcomes")
         ),
     ]
 
@@ -101,12 +103,23 @@ FUNCTIONS = {
             ("lambda:{own}:function:payment-janitor-{own}-dev",),
             LAMBDA + "invocation-async.html",
         ),
+        ("events:PutEvents", BUS, EVENTS + "eb-putevents.html"),
+    ],
+    "OutcomesRole": [
+        *every_function("outcomes"),
+        *(
+            (f"dynamodb:{action}", ("dynamodb:{own}:table/payments-dev/stream/*",), LAMBDA + "with-ddb.html")
+            for action in ("DescribeStream", "GetRecords", "GetShardIterator")
+        ),
+        ("dynamodb:ListStreams", ("*",), LAMBDA + "with-ddb.html"),
+        ("events:PutEvents", BUS, EVENTS + "eb-putevents.html"),
+        ("sqs:SendMessage", ("sqs:{own}:payment-dead-letters-{own}-dev",), LAMBDA + "services-dynamodb-errors.html"),
     ],
     "CheckRole": [
         *every_function("check"),
         (
             "lambda:InvokeFunction",
-            tuple(f"lambda:{{own}}:function:payment-{name}-{{own}}-dev" for name in ("health", "janitor", "processor")),
+            tuple(f"lambda:{{own}}:function:payment-{name}-{{own}}-dev" for name in NAMES),
             LAMBDA + "API_Invoke.html",
         ),
         (
@@ -240,6 +253,7 @@ def test_function_code_calls_what_the_table_says() -> None:
     signed = (("putting", "s3:PutObject"), ("finding", "s3:GetObject"), ("invoking", "lambda:InvokeFunction"))
     called |= {action for name, action in signed if f".aws.{name}(" in source}
     by_lambda_itself = {row[0] for row in every_function("")}
+    by_lambda_itself |= {row.action for row in TABLE if "/stream/" in row.on[0] or row.action.endswith(":ListStreams")}
     own = {row.action for row in TABLE if row.trusted == "lambda" and row.role != "CheckRole"}
     assert called == own - by_lambda_itself
 

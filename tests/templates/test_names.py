@@ -38,6 +38,7 @@ UNTAGGABLE = {
     "AWS::ApiGateway::RequestValidator",
     "AWS::ApiGateway::Resource",
     "AWS::CloudWatch::Dashboard",
+    "AWS::Events::Archive",
     "AWS::IAM::Policy",
     "AWS::KMS::Alias",
     "AWS::Lambda::EventInvokeConfig",

@@ -17,9 +17,11 @@ NO_RESOURCE_TYPE = {
     "acm:RequestCertificate",
     "cloudformation:BatchDescribeTypeConfigurations",
     "cloudformation:DescribeStackDriftDetectionStatus",
+    "dynamodb:ListStreams",
     "kms:CreateKey",
     "kms:ListAliases",
     "kms:TagResource",  # has one, but the key does not exist yet; bound by the tag it must carry
+    "lambda:CreateEventSourceMapping",  # bound to the function
     "logs:CreateLogDelivery",
     "logs:DeleteLogDelivery",
     "logs:DescribeIndexPolicies",

@@ -17,14 +17,16 @@ from builder.inline import release_check
 from builder.lint.evaluate import Resolved
 
 SOURCE = Path(release_check.__file__)
-NAMES = ("processor", "health", "janitor")
+NAMES = ("processor", "health", "outcomes", "janitor")
 UNREAD = api.problem(503, detail=api.UNREAD)
 GOOD: dict[str, Any] = {
     "processor": api.problem(404),
     "health": {"statusCode": 200, "body": '{"status": "ok"}'},
+    "outcomes": {"batchItemFailures": []},
     "janitor": {"due": 0, "swept": 0, "silent": 0},
 }
-PROPERTIES = {"Processor": "processor", "Health": "health", "Janitor": "janitor", "Linked": "true", "Caller": ""}
+PROPERTIES = {"Processor": "processor", "Health": "health", "Janitor": "janitor", "Outcomes": "outcomes"}
+PROPERTIES |= {"Linked": "true", "Caller": ""}
 THROTTLED = ClientError({"Error": {"Code": "TooManyRequestsException"}}, "Invoke")
 
 
@@ -112,15 +114,15 @@ def check(world: World, listener: str) -> Callable[..., dict[str, Any]]:
     return ask
 
 
-def test_all_three_are_asked_and_a_good_release_succeeds(world: World, check: Callable[..., dict[str, Any]]) -> None:
+def test_all_are_asked_and_a_good_release_succeeds(world: World, check: Callable[..., dict[str, Any]]) -> None:
     told = check(Caller="arn:aws:sts::1:assumed-role/shop/check")
     assert (told["Status"], told["PhysicalResourceId"]) == ("SUCCESS", "release-check")
     assert (told["StackId"], told["RequestId"], told["LogicalResourceId"]) == ("stack", "4f5-1", "Release")
-    (_, get), (_, health), (_, run) = world.asked
+    (_, get), (_, health), (_, batch), (_, run) = world.asked
     assert [name for name, _ in world.asked] == list(NAMES)
     assert get["pathParameters"] == {"id": "check-kflh"}  # letters alone are no card number
     assert get["requestContext"]["identity"]["userArn"] == "arn:aws:sts::1:assumed-role/shop/check"
-    assert (health, run) == ({}, {"seconds": 5})
+    assert (health, batch, run) == ({}, {"Records": []}, {"seconds": 5})
 
 
 @pytest.mark.parametrize(
@@ -133,6 +135,7 @@ def test_all_three_are_asked_and_a_good_release_succeeds(world: World, check: Ca
         ("processor", {}),
         ("health", {"statusCode": 503, "body": '{"status": "unavailable"}'}),
         ("health", Raised(errorType="KeyError")),
+        ("outcomes", Raised(errorType="Runtime.ImportModuleError")),
         ("janitor", Raised(errorType="AwsError", swept=0)),
         ("janitor", None),
         ("janitor", ReadTimeoutError(endpoint_url="http://lambda")),
@@ -230,7 +233,7 @@ def test_it_changes_with_code_variables_and_link_and_never_waits_long(stack: Res
     assert {release["DeletionPolicy"], release["UpdateReplacePolicy"]} == {"Retain"}
 
 
-def test_its_role_calls_the_three_and_looks_at_its_own_stack(stack: Resolved) -> None:
+def test_its_role_calls_them_and_looks_at_its_own_stack(stack: Resolved) -> None:
     (policy,) = stack.of_type("AWS::IAM::Role")["CheckRole"]["Policies"]
     granted = {
         action: statement["Resource"]

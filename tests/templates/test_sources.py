@@ -16,7 +16,7 @@ UNASKED = {
     ("ApiGatewayLogRole", "trust"): "API Gateway's guide trusts the service alone; no condition key is documented",
     **{
         (role, "trust"): "Lambda's guide trusts the service alone; a role is passed within its account only"
-        for role in ("ProcessorRole", "JanitorRole", "HealthRole", "CheckRole")
+        for role in ("ProcessorRole", "JanitorRole", "HealthRole", "OutcomesRole", "CheckRole")
     },
     ("ReplicationRole", "trust"): "S3's guide trusts the service alone; a role is passed within its account only",
 }

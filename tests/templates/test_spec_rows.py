@@ -106,10 +106,11 @@ class TestFunctions:
         assert {properties["Handler"] for properties in functions.values()} == {
             "index.handler",
             "payments.function.handler",
+            "payments.outcomes.handler",
             "payments.health.handler",
             "payments.janitor.handler",
         }
-        assert len({properties["Role"] for properties in functions.values()}) == 4
+        assert len({properties["Role"] for properties in functions.values()}) == 5
         groups = {group["LogGroupName"]: group for group in stack.of_type("AWS::Logs::LogGroup").values()}
         for properties in functions.values():
             group = groups[properties["LoggingConfig"]["LogGroup"]]
@@ -128,7 +129,7 @@ class TestFunctions:
 
     def test_the_cap_is_a_parameter_and_spares_the_health_check(self, templates: dict[str, Any]) -> None:
         capped = _reserved(templates, 7)
-        assert capped == {"Processor": 7, "Janitor": 5, "Health": None, "Check": None}
+        assert capped == {"Processor": 7, "Janitor": 5, "Health": None, "Outcomes": None, "Check": None}
         assert _reserved(templates, 0) == dict.fromkeys(capped)
 
     def test_variables_are_the_contract(self, stack: Resolved, regions: tuple[str, ...]) -> None:
@@ -137,6 +138,7 @@ class TestFunctions:
             "ACCOUNT": "123456789012",
             "BUCKET": f"payment-receipts-{stack.region}-dev-123456789012",
             "BUS": f"payment-events-{stack.region}-dev",
+            "DEAD_LETTERS": stack.outputs["DeadLetterQueueUrl"],
             "ENVIRONMENT": "dev",
             "INDEX_SHARDS": 16,
             "JANITORS": 5,
@@ -510,6 +512,7 @@ class TestOutputs:
             "JanitorFunctionArn",
             "KeyArn",
             "KeyId",
+            "OutcomesFunctionArn",
             "RegisterTableName",
             "StateMachineArn",
             "TopicArn",

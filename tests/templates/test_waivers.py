@@ -4,10 +4,10 @@ from typing import Any
 
 ALLOWED = {
     "CKV_AWS_59": {"GetHealth"},
-    "CKV_AWS_115": {"Check", "Health"},
+    "CKV_AWS_115": {"Check", "Health", "Outcomes"},
     "CKV_AWS_73": {"ApiStage"},
-    "CKV_AWS_116": {"Check", "Health", "Janitor", "Processor"},
-    "CKV_AWS_117": {"Check", "Health", "Janitor", "Processor"},
+    "CKV_AWS_116": {"Check", "Health", "Janitor", "Outcomes", "Processor"},
+    "CKV_AWS_117": {"Check", "Health", "Janitor", "Outcomes", "Processor"},
     "CKV_AWS_120": {"ApiStage"},
     "CKV_AWS_165": {"PaymentsTable"},
 }

@@ -4,6 +4,7 @@ Whoever finishes a payment, in whichever Region, writes the same bytes. Everythi
 payment can be rebuilt from its public record alone.
 """
 
+import hashlib
 import json
 from decimal import Decimal
 from typing import Any, Final
@@ -92,6 +93,33 @@ def receipt(intent: Intent, result: Result) -> WriteReceipt:
 def receipt_key(payment: str) -> str:
     """Under which key each Region's bucket holds the receipt."""
     return f"receipts/{payment}.json"
+
+
+OUTCOMES: Final = {
+    SETTLED: "payment.settled",
+    DECLINED: "payment.declined",
+    NOT_CHARGED: "payment.not_charged",
+}
+"""The kind of event by which each end is told."""
+
+
+def outcome(intent: Intent, result: Result) -> str:
+    """What is told of an end, the same bytes in all Regions: what its record holds."""
+    return _event(intent, OUTCOMES[result.status], body(intent, result.status, result))
+
+
+def in_doubt(intent: Intent) -> str:
+    """What is told of a payment that waits for the processor or an operator."""
+    return _event(intent, "payment.in_doubt", body(intent, IN_DOUBT))
+
+
+def _event(intent: Intent, kind: str, members: dict[str, Any]) -> str:
+    """`id` is the one to deduplicate by: EventBridge gives each Region's event, and each repeat, one of its own."""
+    del members["message"]
+    if merchant := payment_of(intent).merchant:
+        members["merchant"] = merchant
+    told = hashlib.sha256(f"{kind}|{intent.id}|{intent.hash}".encode()).hexdigest()
+    return canonical({"id": told, **members})
 
 
 def transaction(intent: Intent) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """The janitor's flow: one overdue cell of this Region, one step further, whatever state it is in."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from payments.protocol import idempotency
 from payments.protocol.flows import go_further, shown
-from payments.protocol.idempotency import read_cells
+from payments.protocol.idempotency import intent_with, read_cells
 from payments.protocol.ports import LOST, Cell, Context, FindReceipt, Flow, Read, Update
 from payments.protocol.record import read_record, receipt_key
 from payments.protocol.settlement import PARKED, Outcome, State, rest, write_receipt
-from payments.protocol.values import SETTLED, Result, read_result
+from payments.protocol.values import SETTLED, Intent, Result, read_result
 
 PATIENCE = (30, 300)
 """Seconds between two looks at a payment that waits for something: half its age, but at least and at most these."""
@@ -22,6 +23,8 @@ class Swept(NamedTuple):
     age: int = 0
     conflict: bool = False
     resting: bool = False
+    intent: Intent | None = None
+    """Of a parked payment, what is known to wait."""
 
     @property
     def parked(self) -> bool:
@@ -49,7 +52,14 @@ def sweep(ctx: Context, payment: str, found: Cell | None = None) -> Flow[Swept]:
     age = max(0, ctx.now() - int(own.get("accepted_at", ctx.now())))
     if not outcome.resting:
         yield (later(ctx, payment, own, age),)
-    return Swept(outcome.state, age, outcome.conflict, outcome.resting)
+    swept = Swept(outcome.state, age, outcome.conflict, outcome.resting)
+    return swept._replace(intent=held(payment, outcome, own, cells)) if swept.parked else swept
+
+
+def held(payment: str, outcome: Outcome, own: Cell, cells: Mapping[str, Cell]) -> Intent | None:
+    """What of a parked payment is decided, or held here."""
+    wanted = outcome.value.hash if outcome.value else str(own.get("hash", ""))
+    return intent_with(wanted, cells.values(), payment)
 
 
 def tidy(ctx: Context, payment: str, public: Cell) -> Flow[Outcome]:

@@ -1,0 +1,111 @@
+"""The outcome function: tells on the Region's bus how payments ended, from the stream of its replica of the record. It
+decides nothing and writes nothing (docs/design.md, "Outcome events").
+
+At least once: what could not be put on the bus is reported to Lambda, which calls again with it. A record that cannot
+be read would be called with for hours, and hold up those behind it: it becomes a dead letter instead.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from payments import runtime
+from payments.attributes import plain
+from payments.aws import AwsError
+from payments.log import log
+from payments.protocol.record import OUTCOMES, in_doubt, outcome, read_record
+from payments.protocol.values import Intent
+
+SOURCE: Final = "payment.outcomes"
+AT_ONCE: Final = 10
+"""Entries of one request (EventBridge API reference, PutEvents)."""
+
+
+class Telling(NamedTuple):
+    """An event to be told: `number` names the record in its stream."""
+
+    number: str
+    kind: str
+    detail: str
+
+
+def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list[dict[str, str]]]:
+    """Tell of a batch of a stream's records; what is to be repeated, as Lambda wants it reported. `again` in the event:
+    an operator asks for what is a dead letter already."""
+    wanted, failed = list[Telling](), list[str]()
+    for record in event["Records"]:
+        number = str(record["dynamodb"]["SequenceNumber"])
+        try:
+            wanted += telling(number, record)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one record must not hold up the others
+            log("unreadable", error=type(error).__name__)
+            if event.get("again") or not bury(record["dynamodb"]):
+                failed.append(number)
+    failed += tell(wanted)
+    log("told", count=len(wanted) - len(failed))
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+
+
+def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:
+    """The event of one record of a stream: a payment's end, unless its record was only replaced by an equal one.
+    Raises what an unreadable one raises."""
+    change = record["dynamodb"]
+    if record["eventName"] == "REMOVE" or change.get("OldImage") == change["NewImage"]:
+        return
+    intent, result = read_record(plain(change["NewImage"]))
+    if kind := OUTCOMES.get(result.status):
+        yield Telling(number, kind, outcome(intent, result))
+
+
+def tell(events: Sequence[Telling]) -> list[str]:
+    """Put events on the Region's bus; the numbers of those that were not taken."""
+    here, aws = runtime.settings(), runtime.driver().aws
+    failed = list[str]()
+    for some in (events[first : first + AT_ONCE] for first in range(0, len(events), AT_ONCE)):
+        entries = [
+            {"EventBusName": here.bus, "Source": SOURCE, "DetailType": each.kind, "Detail": each.detail}
+            for each in some
+        ]
+        try:
+            answers = aws.call("events", here.region, "PutEvents", {"Entries": entries})["Entries"]
+        except AwsError as error:
+            answers = [{"ErrorCode": error.code}] * len(some)
+        for each, answer in zip(some, answers, strict=True):
+            if code := answer.get("ErrorCode"):
+                log("untold", error=str(code))
+                failed.append(each.number)
+    return failed
+
+
+def bury(change: Mapping[str, Any]) -> bool:
+    """Put a record that cannot be read into the dead letters, by its id only; whether that was done."""
+    here = runtime.settings()
+    letter = {"reason": "its record cannot be read", "untold": str(change["Keys"]["TransactionId"]["S"])}
+    fields = {"QueueUrl": here.dead_letters, "MessageBody": json.dumps(letter)}
+    try:
+        runtime.driver().aws.call("sqs", here.region, "SendMessage", fields)
+    except AwsError as error:
+        log("unburied", error=error.code)
+        return False
+    return True
+
+
+REMEMBERED: Final = 100_000
+
+
+@cache
+def told_in_doubt() -> set[str]:
+    """Payments that this process has told of: the janitor looks at a parked one every few minutes."""
+    return set()
+
+
+def tell_in_doubt(parked: Iterable[Intent]) -> None:
+    """Tell of payments that the janitor has parked, or found parked for the first time; those that fail, at its next
+    look. Their end, which is told from the record, may come sooner or later and overrides it."""
+    told = told_in_doubt()
+    fresh = {intent.id: intent for intent in parked if intent.id not in told}
+    failed = tell([Telling(payment, "payment.in_doubt", in_doubt(intent)) for payment, intent in fresh.items()])
+    if len(told) > REMEMBERED:
+        told.clear()
+    told.update(fresh.keys() - set(failed))
