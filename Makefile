@@ -68,7 +68,7 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model $(VENV)-contract/.done ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
+evidence: model $(VENV)-contract/.done $(VENV)-site/.done ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
 	@$(MAKE) --no-print-directory fuzz INPUTS=20000

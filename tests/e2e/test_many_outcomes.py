@@ -19,7 +19,7 @@ from tests.e2e.subscriber import subscribe
 from tests.e2e.support import REGIONS, Environment, deploy, region_down
 from tests.payments.test_outcomes import image, intent
 
-COUNT = int(os.environ.get("OUTCOMES", "10000"))
+COUNT = int(os.environ.get("OUTCOMES", "1000"))
 LOST, *LIVING = REGIONS
 QUIET_SECONDS = 200.0
 
