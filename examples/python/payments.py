@@ -127,7 +127,7 @@ def main(outputs: str, orders: str, patience: str = "120") -> int:
             end = {"status": payments.pay(transaction)["status"]}
         except (RefusedError, UnknownError) as error:
             end = {"status": type(error).__name__.removesuffix("Error").upper(), "detail": str(error)}
-        print(json.dumps({"id": transaction["id"], **end}), flush=True)
+        print(json.dumps({"id": transaction["id"], **end}) + "\n", end="", flush=True)  # threads print whole lines
         return "detail" not in end
 
     with ThreadPoolExecutor(4) as pool:

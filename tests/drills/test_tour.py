@@ -26,6 +26,8 @@ from tests.drills import browser, driven
 from tests.drills.support import REGIONS, ROOT, Site
 from tests.e2e.support import eventually
 
+pytestmark = pytest.mark.evidence  # it deploys, and a browser looks for minutes
+
 CHROMIUM = browser.found()
 HOME, SECOND, THIRD = REGIONS
 LOSSES = 3  # of Regions, by the guide; each may leave a payment in doubt
@@ -164,7 +166,6 @@ def test_a_region_and_a_link_are_broken_and_healed_by_keyboard(visit: Visit) -> 
     assert f"{SECOND} is back" in page.text("#events")
 
 
-@pytest.mark.evidence
 def test_whoever_follows_the_guide_loses_a_region_and_a_link_and_no_payment(
     environment: Environment, site: Site, tmp_path: Path
 ) -> None:
@@ -225,7 +226,6 @@ def check_books(visit: Visit, environment: Environment, site: Site) -> None:
     assert {name: score[name] for name in nothing} == dict.fromkeys(nothing, 0)
 
 
-@pytest.mark.evidence
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_ctrl_c_ends_the_tour_and_all_that_it_started(number: signal.Signals) -> None:
     command = [sys.executable, "-m", "payctl.tour", "--no-open", "--rate", "1"]

@@ -16,7 +16,19 @@ NAME: Final = "leak"
 # In whose name a number of digits stands, and which takes no other sign.
 BARE: Final = ("topic", "bucket", "processor")
 STORES: Final = (
-    *("alarm", "archive", "bucket", "execution", "file", "function", "log", "metric", "object", "object's key"),
+    *(
+        "alarm",
+        "archive",
+        "bucket",
+        "event",
+        "execution",
+        "file",
+        "function",
+        "log",
+        "metric",
+        "object",
+        "object's key",
+    ),
     *("processor", "queue", "rule", "secret", "stack", "table", "topic", "trace"),
 )
 
@@ -91,8 +103,11 @@ class Plants:
         self.at("stepfunctions").start_execution(stateMachineArn=machine)
         bus = f"arn:aws:events:{REGION}:{ACCOUNT}:event-bus/payment-events-{REGION}-{self.environment.name}"
         events = self.at("events")
-        events.create_archive(ArchiveName=NAME, EventSourceArn=bus, Description=self.texts["archive"])
+        own = json.dumps({"source": [NAME]})
+        events.create_archive(ArchiveName=NAME, EventSourceArn=bus, Description=self.texts["archive"], EventPattern=own)
         self.later(events.delete_archive, ArchiveName=NAME)
+        detail = json.dumps({"x": self.texts["event"]})
+        events.put_events(Entries=[{"EventBusName": bus, "Source": NAME, "DetailType": NAME, "Detail": detail}])
         events.put_rule(Name=NAME, ScheduleExpression="rate(7 days)", State="DISABLED", Description=self.texts["rule"])
         self.later(events.delete_rule, Name=NAME)
 

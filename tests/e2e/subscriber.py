@@ -1,8 +1,9 @@
 """A queue in each Region that takes the outcome events of an environment, as a merchant's system would."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from localcloud.client import ACCOUNT
@@ -39,17 +40,16 @@ class Subscriber:
         return eventually(lambda: next(filter(wanted, self.of(payment, region)), None), seconds=seconds)
 
 
-def subscribe(environment: Environment, name: str, detail_types: list[str] | None = None) -> Subscriber:
+def subscribe(
+    environment: Environment, name: str, pattern: Mapping[str, Any] = MappingProxyType({"source": ["payment.outcomes"]})
+) -> Subscriber:
     """A rule on each Region's bus and a queue behind it."""
-    pattern: dict[str, Any] = {"source": ["payment.outcomes"]}
-    if detail_types:
-        pattern["detail-type"] = detail_types
     for region in REGIONS:
         queues, events = environment.client("sqs", region), environment.client("events", region)
         url = queues.create_queue(QueueName=name)["QueueUrl"]
         queue = f"arn:aws:sqs:{region}:{ACCOUNT}:{name}"
         bus = f"payment-events-{region}-{environment.name}"
-        rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))["RuleArn"]
+        rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(dict(pattern)))["RuleArn"]
         statement = {
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},

@@ -13,13 +13,16 @@ import re
 import string
 import time
 import unicodedata
+import uuid
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from tests.e2e.support import REGIONS, Environment
+from localcloud.client import ACCOUNT
+from tests.e2e.subscriber import subscribe
+from tests.e2e.support import REGIONS, Environment, eventually
 from tests.payments.test_cards import NUMBERS
 
 MARK = "70419"
@@ -119,6 +122,7 @@ class Stores:
                 ("trace", self.traces(region)),
                 ("execution", self.executions(region)),
                 ("archive", self.archives(region)),
+                ("event", self.archived(region)),
                 ("rule", self.rules(region)),
                 ("stack", self.pages("cloudformation", region, "describe_stacks", "Stacks")),
                 ("function", self.pages("lambda", region, "list_functions", "Functions")),
@@ -186,12 +190,31 @@ class Stores:
                 yield from (event for event in history["events"] if kind(event) not in OWN_INPUT)
 
     def archives(self, region: str) -> Iterator[Any]:
-        """What an archive holds can only be replayed; none is deployed."""
+        """What they are called."""
         api = self.client("events", region)
         for archive in api.list_archives().get("Archives", []):
-            seen = api.describe_archive(ArchiveName=archive["ArchiveName"])
-            assert not seen.get("EventCount")
-            yield seen
+            yield api.describe_archive(ArchiveName=archive["ArchiveName"])
+
+    def archived(self, region: str) -> Iterator[Any]:
+        """What the archives of the environment's own bus hold, which can only be replayed."""
+        api, bus = self.client("events", region), f"payment-events-{region}-{self.environment.name}"
+        heard = subscribe(self.environment, "sweep", {"account": [ACCOUNT]})
+        heard.take(region)
+        for archive in self.archives(region):
+            if not archive.get("EventCount") or not archive["EventSourceArn"].endswith(f"/{bus}"):
+                continue
+            replay = f"sweep-{uuid.uuid4().hex[:8]}"
+            rule = archive["EventSourceArn"].replace(":event-bus/", ":rule/") + "/sweep"
+            api.start_replay(
+                ReplayName=replay,
+                EventSourceArn=archive["ArchiveArn"],
+                EventStartTime=datetime.fromtimestamp(self.since, UTC),
+                EventEndTime=datetime.now(UTC) + timedelta(seconds=1),
+                Destination={"Arn": archive["EventSourceArn"], "FilterArns": [rule]},
+            )
+            eventually(lambda replay=replay: api.describe_replay(ReplayName=replay)["State"] == "COMPLETED")  # type: ignore[misc]
+            heard.take(region)
+        yield from heard.seen[region]
 
     def rules(self, region: str) -> Iterator[Any]:
         api = self.client("events", region)

@@ -14,6 +14,8 @@ from localcloud.client import ACCOUNT
 from tests.e2e.support import REGIONS, ROOT, Environment, region_down
 from tests.examples import LANGUAGES, start
 
+pytestmark = pytest.mark.evidence  # a load of its own
+
 PAGE = (ROOT / "docs" / "integrate.md").read_text(encoding="utf-8")
 ORDERS = 16
 SEEN = 4

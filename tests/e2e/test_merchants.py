@@ -14,6 +14,8 @@ from builder.settings import load
 from localcloud.client import ACCOUNT, LocalCloud
 from tests.e2e.support import MOMENT, REGIONS, ROOT, Environment, Reply, eventually
 
+pytestmark = pytest.mark.evidence  # an environment of its own
+
 HOME: Final = REGIONS[0]
 OUTSIDE: Final = "222222222222"
 TABLE: Final = """
@@ -187,7 +189,6 @@ def test_executions_bring_payments_of_no_merchant(shops: Environment, payment: s
     assert json.loads(run({"transactionId": f"shop:{payment}"})["output"])["transactionId"] == f"shop:{payment}"
 
 
-@pytest.mark.evidence
 def test_a_role_that_is_added_is_let_in_at_the_next_deployment(shops: Environment, payment: str) -> None:
     newcomer = session(shops, "newcomer")
     assert shops.pay(payment, sign_as=newcomer).status == 403

@@ -38,6 +38,7 @@ def test_each_region_tells_of_a_payment_with_one_id(dev: Environment, merchant: 
     assert {"id": events[0]["detail"]["id"], **told} == events[0]["detail"]
 
 
+@pytest.mark.evidence
 def test_in_doubt_is_told_by_the_janitor_and_overridden_by_the_end(forgetful: Environment, payment: str) -> None:
     heard = subscribe(forgetful, "doubts")
     die_after(forgetful, "CHARGE", payment)
@@ -119,6 +120,7 @@ def test_ends_are_kept_and_can_be_replayed(dev: Environment, merchant: Subscribe
     assert again["detail"] == first["detail"]
 
 
+@pytest.mark.evidence
 def test_the_example_acts_once_on_each_end_while_a_region_is_lost(
     dev: Environment, payment: str, tmp_path: Path
 ) -> None:

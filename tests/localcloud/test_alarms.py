@@ -67,6 +67,7 @@ def put(client: Clients, name: str, **values: float) -> None:
     client("cloudwatch", REGION).put_metric_data(Namespace="Test", MetricData=data)
 
 
+@pytest.mark.evidence
 def test_an_alarm_sees_its_own_dimensions_only(client: Clients, name: str) -> None:
     deploy(client, name, alarm(name, TreatMissingData="notBreaching"))
     put(client, "other", M=1000)
@@ -75,6 +76,7 @@ def test_an_alarm_sees_its_own_dimensions_only(client: Clients, name: str) -> No
     eventually(lambda: state(client, name) == "ALARM")
 
 
+@pytest.mark.evidence
 def test_an_alarm_of_metric_math(client: Clients, name: str) -> None:
     """The rate of errors, as the templates watch it."""
 

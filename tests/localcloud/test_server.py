@@ -274,8 +274,8 @@ def test_another_version_of_the_emulator_is_a_clear_error(
 def test_the_emulators_version_is_the_one_pinned() -> None:
     """Exactly, in the project's metadata and in the lock file, and it is the one installed here."""
     root = Path(localcloud.__file__).parent.parent
-    groups = tomllib.loads((root / "pyproject.toml").read_text())["dependency-groups"]
-    assert f"ministack=={emulator.VERSION}" in groups["localcloud"]
+    groups = tomllib.loads((root / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert f"ministack=={emulator.VERSION}" in groups["local"]
     locked = (root / "requirements" / "dev.txt").read_text().splitlines()
     assert [line for line in locked if line.startswith("ministack")] == [f"ministack=={emulator.VERSION} \\"]
     emulator.check()

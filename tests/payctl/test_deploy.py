@@ -183,6 +183,7 @@ def test_region_lost_from_a_linked_environment_is_not_made_anew_unasked(
     assert survey.stacks[HOME].parameters["KeyArns"].split(",") == list(survey.key_arns())
 
 
+@pytest.mark.evidence
 @pytest.mark.parametrize("lost", [SECOND, HOME])
 def test_region_made_anew_leaves_the_others_linked_all_the_time(
     project: Project, aws: Callable[[str, str], Any], lost: str

@@ -77,7 +77,7 @@ def test_functions_are_called_by_whom_they_name_under_a_supported_runtime(stacks
     for name, function in every(stacks, "AWS::Lambda::Function"):
         assert function["Runtime"] == "python3.13", name
         assert "KmsKeyArn" in function or "Environment" not in function, name
-        untraced = name in ("Check", "Health")
+        untraced = name in ("Check", "Health", "Outcomes")
         assert function["TracingConfig"]["Mode"] == ("PassThrough" if untraced else "Active"), name
 
 

@@ -464,6 +464,7 @@ def test_builder_neither_writes_nor_passes_what_has_findings(
     assert not (tmp_path / "templates").exists()
 
 
+@pytest.mark.evidence
 def test_public_linters_run_beside_it(documents: Documents) -> None:
     properties(documents, "Processor")["Timeout"] = 9000
     lines = public_lint("templates/regional.json", json.dumps(documents["regional"]), REGIONS)

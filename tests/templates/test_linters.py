@@ -16,6 +16,7 @@ def test_cfn_lint_finds_nothing_in_any_region(templates: dict[str, Any], name: s
     assert list(cfn_lint(json.dumps(templates[name]), regions)) == []
 
 
+@pytest.mark.evidence
 def test_both_find_nothing_with_the_domain_on(templates: dict[str, Any], regions: tuple[str, ...]) -> None:
     """The parameters of a linked environment with a domain as the defaults."""
     given = {"KeyArns": "a,b,c", "DomainName": "pay.example.com", "HostedZoneId": "Z0000000000000000000"}

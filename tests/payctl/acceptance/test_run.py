@@ -16,6 +16,8 @@ from payctl.environments import deploy, destroy
 from stacksets.errors import InterruptedRunError, ToolError
 from tests.payctl.conftest import REGIONS, Project
 
+pytestmark = pytest.mark.evidence  # each run deploys
+
 
 class Run:
     """Runs with a few checks in place of the project's."""
