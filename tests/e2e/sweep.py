@@ -20,7 +20,6 @@ from functools import cache
 from typing import Any
 from urllib.parse import unquote
 
-from localcloud.client import ACCOUNT
 from tests.e2e.subscriber import subscribe
 from tests.e2e.support import REGIONS, Environment, eventually
 from tests.payments.test_cards import NUMBERS
@@ -198,7 +197,7 @@ class Stores:
     def archived(self, region: str) -> Iterator[Any]:
         """What the archives of the environment's own bus hold, which can only be replayed."""
         api, bus = self.client("events", region), f"payment-events-{region}-{self.environment.name}"
-        heard = subscribe(self.environment, "sweep", {"account": [ACCOUNT]})
+        heard = subscribe(self.environment, "sweep", {"replay-name": [{"exists": True}]})
         heard.take(region)
         for archive in self.archives(region):
             if not archive.get("EventCount") or not archive["EventSourceArn"].endswith(f"/{bus}"):

@@ -63,8 +63,12 @@ def plan(preview: Plan, columns: int = COLUMNS) -> None:
         out.print("nothing to do")
         return
     for title, changes in _sections(preview):
+        lines = list(_lines(changes, preview.tags, columns))
+        if all(change.tags_only for change in changes):
+            out.print(Words(_cut(f"{title}: {lines[0][1]}", columns), "bold"))
+            continue
         out.print(Words(f"{title}:", "bold"))
-        for symbol, line in _lines(changes, preview.tags, columns):
+        for symbol, line in lines:
             out.print(Words(_cut(f"  {symbol:<2} {line}".rstrip(), columns), STYLES[symbol]))
     if any(change.symbol != ">" for change in preview.changes):
         out.print("+ made  > changed  - removed  ± replaced  ±? perhaps replaced", style="dim")
