@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PATIENCE = 6
 """Times five minutes, until what waits for a silent Region is known to wait."""
 
+ASKED = 4
+"""Times in a row: three in ten answers between the farthest Regions take longer than a function waits for the third."""
+
 MANY = 10_000  # payments that are parked, and more than a run makes
 
 
@@ -81,17 +84,23 @@ class Closing(Parked):
         run = self.run
         standings = run.operator.wait_for(lambda environment: due.parked(Registers(environment), limit=MANY))
         listed = {} if isinstance(standings, Exception) else {one.payment: one for one in standings[0]}
+        owners = {
+            (payment, region): payment_of(intent).account
+            for payment in payments
+            if payment in listed and (intent := listed[payment].intent)
+            for region in run.alive
+        }
         told: dict[tuple[str, str], str] = {}
-        for payment in payments:
-            intent = listed[payment].intent if payment in listed else None
-            for region in run.alive if intent else ():
-                assert intent
+        for _ in range(ASKED):
+            for (payment, region), account in owners.items():
+                if told.get((payment, region)) == IN_DOUBT:
+                    continue
 
                 def hear(status: str, at: tuple[str, str] = (payment, region)) -> None:
                     told[at] = status
 
-                run.clients.get(region, payment, payment_of(intent).account, hear)
-        run.settle()
+                run.clients.get(region, payment, account, hear)
+            run.settle()
         wrong = {
             payment: f"GET in {region} says {said}" for (payment, region), said in told.items() if said != IN_DOUBT
         }
