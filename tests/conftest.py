@@ -7,6 +7,8 @@ import pytest
 from _pytest.nodeid import coerce_node_id
 
 CLOUDS = ("drills", "e2e", "localcloud", "payctl", "stacksets")
+APART = ("test_card_numbers", "test_every_command", "test_many_outcomes", "test_merchants", "test_out_of_service")
+"""Of tests/e2e, what no other test there builds on."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before tests are chosen by their markers
@@ -19,8 +21,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[Any]) -> No
         if folder == "e2e":
             item.add_marker("e2e")
         if shared:
-            half = f"-{item.path.stem < 'test_e'}" if folder == "payctl" else ""  # as much as all the others
-            group = f"{folder}{half}" if folder in CLOUDS else item.path.stem
+            # Of these two, either part takes as long as all the others.
+            first = item.path.stem < "test_e" if folder == "payctl" else item.path.stem not in APART
+            group = f"{folder}{'' if first else '-too'}" if folder in CLOUDS else item.path.stem
             item._id = coerce_node_id(f"{item.nodeid}@{group}")
 
 

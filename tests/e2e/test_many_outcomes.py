@@ -8,11 +8,12 @@ import os
 import statistics
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import BotoCoreError, ClientError
 
 from localcloud.client import LocalCloud
 from tests.e2e.subscriber import subscribe
@@ -38,17 +39,19 @@ class Watch(threading.Thread):
             try:
                 asked = {"MaxNumberOfMessages": 10, "AttributeNames": ["SentTimestamp"], "WaitTimeSeconds": 1}
                 messages = self.api.receive_message(QueueUrl=self.url, **asked).get("Messages", [])
-            except Exception:  # noqa: BLE001 - its Region is lost
+                self.take(messages)
+            except (BotoCoreError, ClientError):  # its Region is lost; what was not deleted comes again
                 time.sleep(0.2)
-                continue
-            for message in messages:
-                detail = json.loads(message["Body"])["detail"]
-                self.told += 1
-                self.ids.setdefault(detail["transactionId"], set()).add(detail["id"])
-                self.first.setdefault(detail["transactionId"], int(message["Attributes"]["SentTimestamp"]) / 1000)
-            if messages:
-                entries = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(messages)]
-                self.api.delete_message_batch(QueueUrl=self.url, Entries=entries)
+
+    def take(self, messages: Sequence[Any]) -> None:
+        for message in messages:
+            detail = json.loads(message["Body"])["detail"]
+            self.told += 1
+            self.ids.setdefault(detail["transactionId"], set()).add(detail["id"])
+            self.first.setdefault(detail["transactionId"], int(message["Attributes"]["SentTimestamp"]) / 1000)
+        if messages:
+            entries = [{"Id": str(n), "ReceiptHandle": each["ReceiptHandle"]} for n, each in enumerate(messages)]
+            self.api.delete_message_batch(QueueUrl=self.url, Entries=entries)
 
 
 @pytest.fixture(scope="module")
