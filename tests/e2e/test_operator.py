@@ -46,7 +46,7 @@ def passes(environment: Environment, payment: str, seconds: int, *, due: int = H
 
 
 def janitors(environment: Environment) -> None:
-    """One run of each Region's janitor; as its schedule does, it is called again where a service was too slow for it."""
+    """One run of each Region's janitor; as by its schedule, it is called again where a service was too slow for it."""
 
     def ran(region: str) -> bool:
         answer = environment.invoke("janitor", region=region)
