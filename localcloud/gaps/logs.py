@@ -6,9 +6,11 @@ documents"): of API Gateway the whole address of the request, of Lambda and Step
 """
 
 import json
+import re
 import secrets
 import time
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -24,6 +26,8 @@ from localcloud.iam import documents
 from localcloud.iam.rights import LOG_GROUP, DeniedError, Rights
 
 Segment = dict[str, Any]
+Matcher = Callable[[str], bool]
+TERM: Final = re.compile(r'([-?]?)(?:"([^"]*)"|(\S+))')
 KEPT: Final = 20_000
 """Segments of all Regions; the oldest go first."""
 _segments: deque[tuple[str, str, Segment]] = deque(maxlen=KEPT)
@@ -34,6 +38,27 @@ def install(cloud: Cloud) -> None:
     app.SERVICE_HANDLERS["xray"] = _xray
     router.SERVICE_PATTERNS["xray"] = {}
     patching.wrap_resource("AWS::Logs::LogGroup", partial(_check_key, cloud.rights))
+    cloudwatch_logs._compile_filter_pattern = partial(_compiled, cloudwatch_logs._compile_filter_pattern)
+
+
+def _compiled(original: Callable[[str], Matcher], raw: str) -> Matcher:
+    """A filter pattern of terms: a phrase in quotes is one, and capitals count (CloudWatch Logs user guide, "Filter
+    pattern syntax"). The emulator looks for its words."""
+    if raw.startswith(("{", "[")):
+        return original(raw)
+    terms = [(sign, phrase or word) for sign, phrase, word in TERM.findall(raw)]
+    wanted = [term for sign, term in terms if sign == ""]
+    either = [term for sign, term in terms if sign == "?"]
+    unwanted = [term for sign, term in terms if sign == "-"]
+
+    def matches(message: str) -> bool:
+        return (
+            all(term in message for term in wanted)
+            and not any(term in message for term in unwanted)
+            and (not either or bool(wanted) or any(term in message for term in either))
+        )
+
+    return matches
 
 
 def _check_key(rights: Rights, name: str, properties: Properties, _old: Properties) -> None:
