@@ -162,10 +162,11 @@ def _restore(restore: Any, data: dict[str, Any]) -> Answer:
         return _invalid("Either RestoreDateTime or UseLatestRestorableTime is needed")
     if not table.get("CreationDateTime", 0) <= moment <= time.time():
         return _refused("InvalidRestoreTimeException", f"{name} cannot be restored to {moment}")
-    if table and not (table.get("StreamSpecification") or {}).get("StreamEnabled"):
-        return _invalid(f"the local cloud restores tables with a stream only, and {name} has none")
+    streamed = (table.get("StreamSpecification") or {}).get("StreamEnabled")
+    if table and not streamed and not data.get("UseLatestRestorableTime"):
+        return _invalid(f"the local cloud restores {name}, which has no stream, to the latest moment only")
     answer: Answer = restore(data)
-    if answer[0] == HTTPStatus.OK:
+    if streamed and answer[0] == HTTPStatus.OK:
         _undo(dynamodb._tables[data["TargetTableName"]], dynamodb.stream_live_records(name), moment)
     return answer
 

@@ -277,3 +277,21 @@ def test_a_table_without_recovery_cannot_be_restored(client: Clients, name: str)
             SourceTableName=name, TargetTableName=f"{name}-then", UseLatestRestorableTime=True
         )
     dynamodb.delete_table(TableName=name)
+
+
+def test_a_table_without_a_stream_is_restored_to_the_latest_moment(client: Clients, name: str) -> None:
+    """As registers are, in a check of `payctl accept`."""
+    dynamodb, wish = client("dynamodb"), {"SourceTableName": name, "TargetTableName": f"{name}-then"}
+    dynamodb.create_table(
+        TableName=name,
+        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    on = {"PointInTimeRecoveryEnabled": True}
+    dynamodb.update_continuous_backups(TableName=name, PointInTimeRecoverySpecification=on)
+    dynamodb.put_item(TableName=name, Item={"id": {"S": "1"}})
+    with pytest.raises(ClientError, match="latest moment only"):
+        dynamodb.restore_table_to_point_in_time(**wish, RestoreDateTime=int(time.time()))
+    dynamodb.restore_table_to_point_in_time(**wish, UseLatestRestorableTime=True)
+    assert dynamodb.scan(TableName=wish["TargetTableName"])["Items"] == [{"id": {"S": "1"}}]
