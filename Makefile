@@ -70,12 +70,12 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 
 evidence: model $(VENV)-contract/.done $(VENV)-site/.done ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
-	@$(MAKE) --no-print-directory simulate PAYMENTS=100000
+	@$(MAKE) --no-print-directory simulate PAYMENTS=50000
 	@$(MAKE) --no-print-directory fuzz INPUTS=10000
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(BIN)/pytest -m "evidence or e2e" --numprocesses 2 --dist loadgroup --ignore tests/drills
 	@$(BIN)/pytest -m evidence tests/drills
-	@$(MAKE) --no-print-directory accept
+	@$(BIN)/python -m tests.payctl.acceptance.run
 
 profile: setup ## Count anew what payments use of AWS, on a local cloud, for `payctl estimate`
 	$(BIN)/python -m tests.costs.count
