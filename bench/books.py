@@ -21,6 +21,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from bench.measure import Comparison
+from bench.server import served
 
 LATENCY: Final = {"us-east-1": 0.005, "eu-west-1": 0.09, "ap-southeast-1": 0.2}
 """Seconds, seen from the first of them."""
@@ -42,18 +43,9 @@ def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every mod
 def measured(payments: int) -> str:
     """One run, in a process of its own; a line with its verdict."""
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "lambda"), str(ROOT)])}
-    module = [sys.executable, "-m", "bench.books"]
-    with (
-        TemporaryDirectory() as folder,
-        subprocess.Popen([*module, "--serve", str(payments)], stdout=subprocess.PIPE, env=paths) as server,  # noqa: S603
-    ):
-        assert server.stdout is not None  # noqa: S101 - PIPE
-        try:
-            address = f"http://127.0.0.1:{int(server.stdout.readline())}"
-            child = [*module, "--run", address]
-            ran = subprocess.run(child, check=True, capture_output=True, text=True, env=paths, cwd=folder)  # noqa: S603
-        finally:
-            server.kill()
+    with TemporaryDirectory() as folder, served("bench.books", "--serve", str(payments), environ=paths) as address:
+        child = [sys.executable, "-m", "bench.books", "--run", address]
+        ran = subprocess.run(child, check=True, capture_output=True, text=True, env=paths, cwd=folder)  # noqa: S603
     seconds, busy, mebibytes, disk, counted, counts = json.loads(ran.stdout)
     right = counted == payments and counts == {"missing receipt": wrong(payments), "missing record": wrong(payments)}
     kept = "kept" if mebibytes < MEBIBYTES and right else "NOT kept"

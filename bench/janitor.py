@@ -12,8 +12,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, redirect_stdout
 from io import StringIO
 from threading import Thread
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from urllib.request import urlopen
 
 from bench.function import LAMBDA
 from bench.measure import Comparison
+from bench.server import served
 
 HERE, NEAR = "us-east-1", "eu-west-1"
 ENVIRONMENT, ACCOUNT = "simulated", "111122223333"
@@ -96,18 +96,11 @@ def told_of_stuck(measure: Measure, after: Any, began: float, mebibytes: float) 
     return f"{measure.title}: after {most:.0f} s at most ({TAKEN_UP_SECONDS} s: {kept}), {mebibytes:.0f} MiB"
 
 
-@contextmanager
-def regions(measure: Measure) -> Iterator[str]:
+def regions(measure: Measure) -> AbstractContextManager[str]:
     """Three Regions with that backlog; their address."""
     silent = [measure.silent] if measure.silent else []
-    command = [sys.executable, "-m", "bench.regions", measure.kind, str(measure.cells), *silent]
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(LAMBDA), str(LAMBDA.parent)])}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=paths) as server:  # noqa: S603 - our own
-        assert server.stdout is not None  # noqa: S101 - PIPE
-        try:
-            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
-        finally:
-            server.kill()
+    return served("bench.regions", measure.kind, str(measure.cells), *silent, environ=paths)
 
 
 def told(address: str, path: str) -> Any:

@@ -14,7 +14,7 @@ import sys
 import time
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from payments.protocol.idempotency import due_shard
@@ -22,8 +22,9 @@ from payments.protocol.ports import LEDGER, REGISTER
 from payments.protocol.record import publish
 from payments.protocol.values import SETTLED, Payment, canonical, conclude, intent_of, read_value
 
+from bench.server import Connection, listen
 from tests.handlers.services import SCOPE, Services
-from tests.handlers.wire import CONTENT_LENGTH, END, Message, answer
+from tests.handlers.wire import Message, answer
 from tests.simulation.dice import Dice
 from tests.simulation.world import REGIONS, Item, World
 
@@ -169,26 +170,14 @@ class DistantServices(Services):
         return index[begin : min(end, begin + limit)]
 
 
-class Connection(asyncio.Protocol):
-    """One client's connection: one request at a time, each answered after its Region's latency."""
+class Function(Connection):
+    """Each request is answered after its Region's latency."""
 
     def __init__(self, cloud: "Cloud") -> None:
+        super().__init__()
         self.cloud = cloud
-        self.buffer = b""
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        head, end, body = self.buffer.partition(END)
-        length = CONTENT_LENGTH.search(head + b"\r\n")
-        if not end or len(body) < (int(length[1]) if length else 0):
-            return
-        self.buffer = b""
-        first, *lines = head.decode("latin-1").split("\r\n")
-        method, path, _ = first.split(" ")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    def requested(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
         if method == "GET":
             self.transport.write(answer(200, json.dumps(self.cloud.told(path)).encode()))
             return
@@ -201,7 +190,7 @@ class Connection(asyncio.Protocol):
         if service == "s3":
             _, bucket, path = path.split("/", 2)
             host, path = f"{bucket}.{host}", f"/{path}"
-        call = self.cloud.services.read(Message(None, host, method, path, headers, body))  # type: ignore[arg-type]
+        call = self.cloud.services.read(Message(None, host, method, path, dict(headers), body))  # type: ignore[arg-type]
         self.cloud.watcher.asked[call.what.partition(" ")[0]] += 1
         self.cloud.loop.call_later(LATENCY[region], self._serve, call, method)
 
@@ -249,9 +238,7 @@ class Cloud:
 
     async def serve(self) -> None:
         self.loop = asyncio.get_running_loop()
-        server = await self.loop.create_server(lambda: Connection(self), "127.0.0.1", 0, backlog=1000)
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await server.serve_forever()
+        await listen(lambda: Function(self))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -24,6 +25,7 @@ from payments.protocol.ports import LEDGER
 from payments.protocol.values import SETTLED, Payment, canonical, conclude, intent_of, read_value
 
 from bench.measure import Comparison
+from bench.server import Connection, listen, served
 from builder import settings as settings_file
 from payctl.cloud import Cloud
 from payctl.environment import Environment
@@ -160,30 +162,14 @@ def number_of(key: Any) -> int:
     return int(key["TransactionId"]["S"][1:])
 
 
-class Connection(asyncio.Protocol):
-    """One client's connection: one request at a time, each answered after its Region's latency."""
+class Operator(Connection):
+    """Each request is answered after its Region's latency."""
 
     def __init__(self, tables: Tables) -> None:
-        self.tables, self.buffer, self.awaited = tables, bytearray(), 0
+        super().__init__()
+        self.tables = tables
 
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        self.buffer += data
-        if len(self.buffer) < self.awaited:
-            return
-        end = self.buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        lines = self.buffer[:end].decode().split("\r\n")
-        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-        self.awaited = end + 4 + int(headers.get("content-length", 0))
-        if len(self.buffer) < self.awaited:
-            return
-        body, self.awaited = bytes(self.buffer[end + 4 :]), 0
-        self.buffer.clear()
-        method, path, _ = lines[0].split(" ")
+    def requested(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> None:
         if "authorization" not in headers:
             self._send(json.dumps({"taught": sum(self.tables.taught)}).encode(), 0)
             return
@@ -200,14 +186,6 @@ class Connection(asyncio.Protocol):
     def _send(self, body: bytes, after: float) -> None:
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body)
         asyncio.get_running_loop().call_later(after, self.transport.write, head + body)
-
-
-async def serve(count: int) -> None:
-    """Print the port, and answer until killed."""
-    tables = Tables(count)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(tables), "127.0.0.1", 0, backlog=1000)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 class Told(Reporter):
@@ -241,18 +219,11 @@ def teach(address: str) -> None:
 
 def measured(count: int) -> str:
     """One rejoin in a process of its own; a line with its verdict."""
-    with subprocess.Popen(  # noqa: S603 - our own
-        [sys.executable, "-m", "bench.rejoin", "--serve", str(count)], stdout=subprocess.PIPE, text=True
-    ) as server:
-        assert server.stdout is not None  # noqa: S101 - PIPE
-        try:
-            address = f"http://127.0.0.1:{int(server.stdout.readline())}"
-            child = [sys.executable, "-m", "bench.rejoin", "--teach", address]
-            ran = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
-            with urlopen(address) as answer:
-                there = json.load(answer)["taught"]
-        finally:
-            server.kill()
+    with served("bench.rejoin", "--serve", str(count)) as address:
+        child = [sys.executable, "-m", "bench.rejoin", "--teach", address]
+        ran = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own
+        with urlopen(address) as answer:  # noqa: S310 - loopback
+            there = json.load(answer)["taught"]
     taught, seconds, busy, mebibytes = json.loads(ran.stdout)
     rate = taught / seconds
     kept = "kept" if rate >= LEAST and taught == there == count else "NOT kept"
@@ -277,7 +248,8 @@ def main() -> int:
     parser.add_argument("--teach", metavar="ADDRESS", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
-        asyncio.run(serve(options.serve))
+        tables = Tables(options.serve)
+        asyncio.run(listen(lambda: Operator(tables)))
     elif options.teach:
         teach(options.teach)
     else:

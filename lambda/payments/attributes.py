@@ -22,18 +22,16 @@ def names_in(action: Action) -> Mapping[str, str]:
 
 def typed(value: Plain) -> dict[str, str]:
     """A plain value in DynamoDB's JSON."""
-    return (
-        {"S": value}
-        if isinstance(value, str)
-        else {"N": format(value, "f") if isinstance(value, Decimal) else str(value)}
-    )
+    return {"S": value} if isinstance(value, str) else {"N": _digits(value)}
 
 
 def typed_text(value: Plain) -> str:
     """The same as JSON, in a fraction of the time."""
-    if isinstance(value, str):
-        return f'{{"S":{ENCODE(value)}}}'
-    return f'{{"N":"{format(value, "f") if isinstance(value, Decimal) else value}"}}'
+    return f'{{"S":{ENCODE(value)}}}' if isinstance(value, str) else f'{{"N":"{_digits(value)}"}}'
+
+
+def _digits(value: int | Decimal) -> str:
+    return format(value, "f") if isinstance(value, Decimal) else str(value)
 
 
 def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:

@@ -13,7 +13,7 @@ import json
 import os
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from http.client import HTTPException
@@ -75,6 +75,11 @@ class Sending(NamedTuple):
 T = TypeVar("T")
 Exchange = Generator[Sending, Reply, T]
 """At most one request, and what is made of the reply."""
+
+
+def parts(items: Sequence[T], size: int) -> list[Sequence[T]]:
+    """A sequence in pieces of at most `size`: so many a call takes."""
+    return [items[begin : begin + size] for begin in range(0, len(items), size)]
 
 
 def run(exchange: Exchange[T]) -> T:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from payments import runtime
 from payments.attributes import plain
-from payments.aws import AwsError
+from payments.aws import AwsError, parts
 from payments.log import log
 from payments.protocol.record import OUTCOMES, in_doubt, outcome, read_record
 from payments.protocol.values import Intent
@@ -62,7 +62,7 @@ def tell(events: Sequence[Telling]) -> list[str]:
     """Put events on the Region's bus; the numbers of those that were not taken."""
     here, aws = runtime.settings(), runtime.driver().aws
     failed = list[str]()
-    for some in (events[first : first + AT_ONCE] for first in range(0, len(events), AT_ONCE)):
+    for some in parts(events, AT_ONCE):
         entries = [
             {"EventBusName": here.bus, "Source": SOURCE, "DetailType": each.kind, "Detail": each.detail}
             for each in some

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 from payments import runtime
-from payments.aws import AwsError
+from payments.aws import AwsError, parts
 from payments.backlog import BATCH, Backlog, Due
 from payments.log import log
 from payments.protocol.ports import Cell
@@ -141,11 +141,6 @@ def waiting(swept: Swept | None, late: int) -> int:
     if swept and (swept.resting or swept.parked):
         return 0
     return max(late, swept.age if swept else 0)
-
-
-def parts(payments: Sequence[str], size: int) -> list[Sequence[str]]:
-    """A sequence in pieces of at most `size`."""
-    return [payments[begin : begin + size] for begin in range(0, len(payments), size)]
 
 
 def exhaust(results: Iterable[None]) -> None:

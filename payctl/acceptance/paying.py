@@ -5,6 +5,7 @@ import time
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
+from payments.protocol.record import receipt_key
 
 from payctl.acceptance.check import Checks, Group, RefutedError, require
 from payctl.acceptance.deploying import domain
@@ -91,7 +92,7 @@ def receipts_everywhere(site: Site) -> None:
     def replica(region: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = site.client("s3", region).head_object(
-                Bucket=environment.names.receipts(region), Key=f"{books.PREFIX}{payment}{books.SUFFIX}"
+                Bucket=environment.names.receipts(region), Key=receipt_key(payment)
             )
         except ClientError as error:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey"):

@@ -17,7 +17,7 @@ from payctl.acceptance.run import Memory
 from payctl.acceptance.site import Trace
 from payctl.cloud import Cloud
 from payctl.commands import completion
-from payctl.commands.options import OPERATIONS, Command, Options, Run, Yes, confirmer
+from payctl.commands.options import OPERATIONS, Command, Options, Run, Yes, confirmer, without
 from payctl.commands.show import render
 from payctl.drills.local_cloud import LocalCloud
 from payctl.endpoint import LOCAL_ENDPOINT
@@ -108,10 +108,7 @@ def _place(options: Options) -> Iterator[tuple[str, Path]]:
         try:
             from localcloud.client import running  # noqa: PLC0415 - an extra: nothing else of payctl needs it
         except ModuleNotFoundError as error:
-            raise ToolError(
-                f"the local cloud needs {error.name}",
-                remedy="run `make setup`, or install multi-region-payments[local]",
-            ) from None
+            raise without("local", "the local cloud", error) from None
         with running() as cloud, TemporaryDirectory() as folder:
             yield cloud.endpoint, Path(folder)
     else:

@@ -9,7 +9,7 @@ import typer
 from builder import settings as settings_file
 from builder.settings import Settings
 from payctl import card_numbers
-from payctl.commands.options import OPERATIONS, Command, Run
+from payctl.commands.options import OPERATIONS, Command, Run, without
 from payctl.commands.show import render, render_costs
 from payctl.costs import answer as answers
 from payctl.costs import prices as price_lists
@@ -95,9 +95,7 @@ def _write(file: Path, made: Estimate, needs: Capacity, listed: PriceList) -> No
     try:
         from payctl.costs.report import html  # noqa: PLC0415 - its library is an extra
     except ModuleNotFoundError as error:
-        raise ToolError(
-            f"the report needs {error.name}", remedy="run `make setup`, or install multi-region-payments[report]"
-        ) from None
+        raise without("report", "the report", error) from None
     try:
         file.write_text(html(made, needs, listed), encoding="utf-8")
     except OSError as error:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from payctl.commands import completion
-from payctl.commands.options import OPERATIONS, Command, Run, seconds_of
+from payctl.commands.options import OPERATIONS, Command, Run, seconds_of, without
 from payctl.commands.show import render
 from payctl.drills import drill, scenarios
 from payctl.drills.load import Plan, new_prefix
@@ -70,9 +70,7 @@ def _drawer() -> Callable[[drill.Drill], str]:
     try:
         from payctl.drills.report import html  # noqa: PLC0415 - its library is an extra
     except ModuleNotFoundError as error:
-        raise ToolError(
-            f"the report needs {error.name}", remedy="run `make setup`, or install multi-region-payments[report]"
-        ) from None
+        raise without("report", "the report", error) from None
     return html
 
 

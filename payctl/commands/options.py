@@ -136,3 +136,10 @@ def confirm(environment: Environment, verb: str, *steps: str, yes: bool) -> None
     """Ask before a change. Raises ToolError unless the answer is yes."""
     if not confirmer(environment, verb, yes=yes)(steps):
         raise ToolError("nothing was changed")
+
+
+def without(extra: str, what: str, error: ModuleNotFoundError) -> ToolError:
+    """The error where an extra of the package is not installed."""
+    return ToolError(
+        f"{what} needs {error.name}", remedy=f"run `make setup`, or install multi-region-payments[{extra}]"
+    )

@@ -63,12 +63,10 @@ def capacity(demand: Demand, settings: Settings, profile: Profile, memory: int =
 def carries(settings: Settings) -> str:
     """How many payments a second the processor's cap allows, in one line; "" without a cap."""
     cap = settings.limits.reserved_concurrency
+    if not cap:
+        return ""
     most = cap / max(busy_seconds(Demand(1.0), settings, load()).values())
-    return (
-        f"limits.reserved_concurrency = {cap} carries about {most:,.0f} payments a second in all Regions together"
-        if cap
-        else ""
-    )
+    return f"limits.reserved_concurrency = {cap} carries about {most:,.0f} payments a second in all Regions together"
 
 
 def busy_seconds(

@@ -8,6 +8,7 @@ from payctl.environment import Environment, Survey
 from payctl.environments import health, lint, preflight
 from payctl.environments.gates import refusals
 from payctl.environments.wanted import NOT_UPLOADED, Wanted
+from payctl.outcomes import streams
 from payctl.payments import log_key, membership
 from payctl.payments.registers import Registers, wait_until_barred
 from payctl.releases import package
@@ -16,7 +17,7 @@ from payctl.releases.records import Records
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
 
-LINKS = ("KeyArns", *(f"StreamArn{rank}" for rank in range(3)))  # what the last phase tells every Region
+LINKS = ("KeyArns", *streams.NAMES)  # what the last phase tells every Region
 
 
 @dataclass(frozen=True, kw_only=True)

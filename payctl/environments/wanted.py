@@ -53,7 +53,7 @@ class Wanted:
             self.code_versions or present.get("CodeVersions") or NOT_UPLOADED,
             survey.key_arns() if whole else survey.linked_keys,
         )
-        if "StreamArn0" in self.regional.document["Parameters"]:  # not in earlier releases
+        if streams.NAMES[0] in self.regional.document["Parameters"]:  # not in earlier releases
             parameters |= streams.parameters(self.environment, survey.usable if link or survey.linked else ())
         return templates.definition(self.regional, url, parameters, self.tags())
 

@@ -2,11 +2,15 @@
 (docs/design.md, "Outcome events")."""
 
 from collections.abc import Collection
+from typing import Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payctl.advice import failure
 from payctl.environment import Environment
+
+NAMES: Final = tuple(f"StreamArn{rank}" for rank in range(3))
+"""The parameters of the regional template that tell them, by rank."""
 
 
 def parameters(environment: Environment, regions: Collection[str]) -> dict[str, str]:
@@ -24,4 +28,4 @@ def parameters(environment: Environment, regions: Collection[str]) -> dict[str, 
         return described.get("LatestStreamArn", "")
 
     found = environment.cloud.everywhere(find, regions) if regions else {}
-    return {f"StreamArn{rank}": found.get(region, "") for rank, region in enumerate(environment.regions)}
+    return {name: found.get(region, "") for name, region in zip(NAMES, environment.regions, strict=True)}

@@ -1,61 +1,62 @@
 """What one Region shows of payments: their public records, register cells and receipts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 from payments.attributes import plain
+from payments.protocol.record import receipt_key
 
 from payctl.advice import failure
+from payctl.cloud import batches
 from payctl.environment import Environment
 from payctl.payments.tables import GONE
 from stacksets.errors import code_of
 
+Shown = TypeVar("Shown")
 Item = Mapping[str, Any]
 """A record or a cell as plain values."""
 Versions = Mapping[str, str]
 """A receipt's versions: by ETag, the id of one of the versions that have it; equal ETags mean equal contents."""
 
 KEYS_AT_ONCE: Final = 100  # DynamoDB reads no more in one batch
-PREFIX, SUFFIX = "receipts/", ".json"
+PREFIX, _, SUFFIX = receipt_key("*").partition("*")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
-    """One Region's records, cells and receipts, each by payment; `gone` is what it lacks altogether: "table",
-    "register" or "bucket"."""
+    """One Region's records, cells and receipts, each by payment."""
 
     records: Mapping[str, Item]
     cells: Mapping[str, Item]
     receipts: Mapping[str, Versions]
-    gone: frozenset[str]
 
 
-def read(environment: Environment, region: str, *, only: Sequence[str] | None = None, prefix: str = "") -> Books:
-    """Read a Region's books: whole tables, or `only` certain payments, consistently; receipts of the payments whose id
-    begins with `prefix`. Raises ToolError. Read only."""
-    names, gone = environment.names, set[str]()
+def read(environment: Environment, region: str, *, only: Sequence[str], prefix: str) -> Books:
+    """Read a Region's books: of certain payments, consistently, and the receipts of those whose id begins with
+    `prefix`; of a table or bucket that is gone, nothing. Raises ToolError. Read only."""
+    names = environment.names
 
-    def table(name: str, what: str) -> dict[str, Item]:
+    def unless_gone(doing: str, what: str, ask: Callable[[], dict[str, Shown]]) -> dict[str, Shown]:
         try:
-            return items(environment, region, name, only)
+            return ask()
         except ClientError as error:
             if code_of(error) not in GONE:
-                raise failure("read", f"table {name} in {region}", error) from error
-            gone.add(what)
+                raise failure(doing, what, error) from error
             return {}
 
-    records, cells = table(names.table, "table"), table(names.register(region), "register")
-    try:
-        receipts = _receipts(environment, region, prefix)
-    except ClientError as error:
-        if code_of(error) not in GONE:
-            raise failure("list", f"bucket {names.receipts(region)}", error) from error
-        gone.add("bucket")
-        receipts = {}
-    return Books(records=records, cells=cells, receipts=receipts, gone=frozenset(gone))
+    def table(name: str) -> dict[str, Item]:
+        return unless_gone("read", f"table {name} in {region}", lambda: items(environment, region, name, only))
+
+    return Books(
+        records=table(names.table),
+        cells=table(names.register(region)),
+        receipts=unless_gone(
+            "list", f"bucket {names.receipts(region)}", lambda: _receipts(environment, region, prefix)
+        ),
+    )
 
 
 def items(environment: Environment, region: str, table: str, only: Sequence[str] | None = None) -> dict[str, Item]:
@@ -69,7 +70,7 @@ def contents(environment: Environment, region: str, payment: str, versions: Vers
     """Digests of the different contents that a receipt's versions have. Read only."""
     api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
     bodies = (
-        api.get_object(Bucket=bucket, Key=f"{PREFIX}{payment}{SUFFIX}", VersionId=version)["Body"].read()
+        api.get_object(Bucket=bucket, Key=receipt_key(payment), VersionId=version)["Body"].read()
         for version in versions.values()
     )
     return frozenset(sha256(body).hexdigest() for body in bodies)
@@ -82,8 +83,8 @@ def _scan(environment: Environment, region: str, table: str) -> Iterator[Item]:
 
 def _get(environment: Environment, region: str, table: str, payments: Sequence[str]) -> Iterator[Item]:
     api = environment.cloud.dynamodb(region)
-    for start in range(0, len(payments), KEYS_AT_ONCE):
-        keys: list[Any] = [{"TransactionId": {"S": each}} for each in payments[start : start + KEYS_AT_ONCE]]
+    for some in batches(payments, KEYS_AT_ONCE):
+        keys: list[Any] = [{"TransactionId": {"S": each}} for each in some]
         while keys:
             answer = api.batch_get_item(RequestItems={table: {"Keys": keys, "ConsistentRead": True}})
             yield from map(plain, answer["Responses"].get(table, []))

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from payments.protocol import record, values
 
-from payctl.cloud import together
+from payctl.cloud import batches, together
 from payctl.environment import Environment
 from payctl.payments import dead_letters
 from payctl.payments.books import Item, items
@@ -209,8 +209,8 @@ def _repair(environment: Environment, registers: Registers, books: Store) -> Non
     for some in books.rows(query, REPAIRABLE):
         known = _records(environment, books, sorted({payment for _, _, payment in some}))
         write, repaired = partial(_write, registers, known), list[tuple[str, str, str]]()
-        for start in range(0, len(some), AT_ONCE):
-            done = together(write, some[start : start + AT_ONCE])
+        for few in batches(some, AT_ONCE):
+            done = together(write, few)
             repaired += (row for row, written in done.items() if written)
         for each in REPAIRABLE:
             rows = [(region, payment) for kind, region, payment in repaired if kind == each]

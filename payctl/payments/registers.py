@@ -19,7 +19,7 @@ from payments.settings import Settings
 from payments.store import Driver
 
 from payctl.advice import failure
-from payctl.cloud import together
+from payctl.cloud import batches, together
 from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
 from payctl.payments import log_key
@@ -168,8 +168,8 @@ class Registers:
             raise ToolError(f"the register of {region} cannot be barred: {done.says}", remedy="repeat the command")
 
     def _each(self, call: Callable[[str], Answer], payments: Sequence[str]) -> Iterator[Answer]:
-        for start in range(0, len(payments), AT_ONCE):
-            yield from together(call, payments[start : start + AT_ONCE]).values()
+        for some in batches(payments, AT_ONCE):
+            yield from together(call, some).values()
 
 
 def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS, *, already: float = 0.0) -> None:

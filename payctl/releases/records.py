@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from payctl.advice import doing
 from payctl.environment import Environment
 from payctl.names import artifact_bucket
+from payctl.outcomes import streams
 from payctl.releases.package import MISSING, Package, place
 from payctl.releases.templates import Template, parse
 from stacksets.errors import ToolError, code_of
@@ -27,7 +28,7 @@ from stacksets.errors import ToolError, code_of
 KEPT = 20
 KEY: Final = {"TransactionId": {"S": ":releases"}}
 """No payment's id begins so."""
-PASSING = {"AbsentReplica", "CodeVersions", "KeyArns", "StreamArn0", "StreamArn1", "StreamArn2"}
+PASSING = {"AbsentReplica", "CodeVersions", "KeyArns", *streams.NAMES}
 """Parameters that tell the state of an environment, not what it was deployed from."""
 DECLARATION = "payments/release.py"
 """Where the code says which release it is; code from before there were numbers is release 1."""

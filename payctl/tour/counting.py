@@ -11,6 +11,7 @@ from hashlib import sha256
 from typing import Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
+from payments.protocol.record import receipt_key
 from payments.protocol.values import SETTLED
 
 from payctl.drills.client_log import Answer, ClientLog
@@ -182,7 +183,7 @@ class Counting:
         """By contents where the ETags differ, as with different keys they may."""
         if len(set(account.receipts.values())) < 2:
             return False
-        key = f"{PREFIX}{payment}{SUFFIX}"
+        key = receipt_key(payment)
 
         def digest(region: str) -> str:
             bucket = self._environment.names.receipts(region)

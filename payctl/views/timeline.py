@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.protocol.lifecycle_table import CellState, state_of
 from payments.protocol.operations import Standing
-from payments.protocol.record import read_record
+from payments.protocol.record import read_record, receipt_key
 from payments.protocol.values import Intent, Payment, Result, key, payment_of, read_result, read_value
 
 from payctl.advice import Reading, explain
@@ -131,7 +131,7 @@ class _Region:
         """When the newest version was written, in seconds since 1970; 0 without one."""
         api, bucket = self._environment.cloud.s3(self._region), self._environment.names.receipts(self._region)
         try:
-            found = api.head_object(Bucket=bucket, Key=f"{books.PREFIX}{self._payment}{books.SUFFIX}")
+            found = api.head_object(Bucket=bucket, Key=receipt_key(self._payment))
         except ClientError as error:
             if code_of(error) in GONE:
                 return 0.0

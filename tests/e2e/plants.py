@@ -1,15 +1,14 @@
 """A leak in each store, made on purpose: in one Region, in things of its own, removed afterwards."""
 
-import io
 import json
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from localcloud.client import ACCOUNT
 from tests.e2e.support import REGIONS, Environment
+from tests.localcloud.conftest import zipped
 
 REGION: Final = REGIONS[1]
 NAME: Final = "leak"
@@ -116,15 +115,12 @@ class Plants:
         tags = [{"Key": "x", "Value": self.texts["stack"]}]
         self.at("cloudformation").create_stack(StackName=NAME, TemplateBody=template, Tags=tags)
         self.later(self.at("cloudformation").delete_stack, StackName=NAME)
-        code = io.BytesIO()
-        with zipfile.ZipFile(code, "w") as archive:
-            archive.writestr("index.py", "")
         self.at("lambda").create_function(
             FunctionName=NAME,
             Role=self.role("processor"),
             Runtime="python3.13",
             Handler="index.handler",
-            Code={"ZipFile": code.getvalue()},
+            Code={"ZipFile": zipped("")},
             Description=self.texts["function"],
         )
         self.later(self.at("lambda").delete_function, FunctionName=NAME)

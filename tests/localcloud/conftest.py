@@ -1,8 +1,10 @@
 """One local cloud for all tests of this folder, and clients of it. Tests name their resources by `name`."""
 
+import io
 import json
 import time
 import uuid
+import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -60,6 +62,14 @@ def make_role(client: Clients, name: str, trusted: Any, *actions: str) -> str:
         document = json.dumps({"Statement": [allow([*actions])]})
         iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
     return arn
+
+
+def zipped(code: str) -> bytes:
+    """A function's package: the module `index`."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", code)
+    return archive.getvalue()
 
 
 @pytest.fixture

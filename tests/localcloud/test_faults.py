@@ -1,10 +1,8 @@
 """Regions that go down, networks that are cut or slow, calls that fail or lose their reply; and healing."""
 
-import io
 import json
 import time
 import urllib.error
-import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -15,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
 import localcloud
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role, zipped
 
 HOME, SECOND, THIRD = REGIONS
 CODE = """
@@ -83,16 +81,13 @@ def role(client: Clients) -> str:
 def function(client: Clients, role: str) -> str:
     """A function in the home Region that calls SQS of the Region in its event."""
     name = "faults-function"
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", CODE)
     client("lambda").create_function(
         FunctionName=name,
         Runtime="python3.12",
         Handler="index.handler",
         Role=role,
         Timeout=20,
-        Code={"ZipFile": code.getvalue()},
+        Code={"ZipFile": zipped(CODE)},
     )
     return name
 

@@ -1,15 +1,13 @@
 """Functions: what a deployment does to invocations under way."""
 
-import io
 import json
 import time
-import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from tests.localcloud.conftest import Clients
+from tests.localcloud.conftest import Clients, zipped
 
 CODE = """
 import os
@@ -22,10 +20,7 @@ def handler(event, context):
 
 
 def code(version: str) -> bytes:
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("index.py", f"VERSION = {version!r}\n{CODE}")
-    return archive.getvalue()
+    return zipped(f"VERSION = {version!r}\n{CODE}")
 
 
 @pytest.fixture

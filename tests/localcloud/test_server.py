@@ -1,6 +1,5 @@
 """Starting and stopping the local cloud, as a command and as a child process."""
 
-import io
 import json
 import os
 import re
@@ -10,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-import zipfile
 from contextlib import closing, suppress
 from functools import partial
 from http.client import HTTPConnection
@@ -24,7 +22,7 @@ import pytest
 import localcloud
 from localcloud import client as local_client
 from localcloud import emulator
-from tests.localcloud.conftest import REGIONS, eventually
+from tests.localcloud.conftest import REGIONS, eventually, zipped
 
 API = "/_localcloud/api/us-east-1/11111111/prod/payments"
 QUERY = "X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=test/20260101/us-east-1/{}/aws4_request&X-Amz-Signature=0"
@@ -221,9 +219,6 @@ def test_function_processes_end_with_the_server(number: signal.Signals, event: d
 
 
 def make_function(cloud: localcloud.LocalCloud) -> None:
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", "import time\ndef handler(event, context): time.sleep(event.get('sleep', 0))")
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     service(cloud, "iam").create_role(RoleName="f", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     service(cloud, "lambda").create_function(
@@ -232,7 +227,7 @@ def make_function(cloud: localcloud.LocalCloud) -> None:
         Handler="index.handler",
         Role="arn:aws:iam::000000000000:role/f",
         Timeout=100,
-        Code={"ZipFile": code.getvalue()},
+        Code={"ZipFile": zipped("import time\ndef handler(event, context): time.sleep(event.get('sleep', 0))")},
     )
 
 

@@ -1,14 +1,12 @@
 """Event source mappings of DynamoDB streams: what Lambda reads with whose rights, repeats, splits and gives up."""
 
-import io
 import json
-import zipfile
 from typing import Any
 
 import pytest
 
 from localcloud.gaps.streams import READ
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually, make_role
+from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, eventually, make_role, zipped
 
 # Puts the ids of a batch into a queue; fails for "poison", and reports "later" once as not done.
 CODE = """
@@ -35,15 +33,12 @@ class Site:
     def __init__(self, client: Clients, name: str, *rights: str) -> None:
         self.client, self.name = client, name
         self.calls, self.lost = (client("sqs").create_queue(QueueName=f"{name}-{q}")["QueueUrl"] for q in ("c", "l"))
-        archive = io.BytesIO()
-        with zipfile.ZipFile(archive, "w") as file:
-            file.writestr("index.py", CODE)
         client("lambda").create_function(
             FunctionName=name,
             Runtime="python3.12",
             Handler="index.handler",
             Role=make_role(client, name, "lambda.amazonaws.com", "sqs:SendMessage", *rights),
-            Code={"ZipFile": archive.getvalue()},
+            Code={"ZipFile": zipped(CODE)},
             Environment={"Variables": {"CALLS": self.calls}},
         )
         client("dynamodb").create_table(

@@ -2,15 +2,13 @@
 
 import base64
 import hashlib
-import io
 import json
-import zipfile
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.localcloud.conftest import Clients, eventually, make_role
+from tests.localcloud.conftest import Clients, eventually, make_role, zipped
 
 QUEUE = {"Type": "AWS::SQS::Queue"}
 
@@ -66,10 +64,7 @@ def test_template_is_read_in_the_version_of_its_address(client: Clients, bucket:
 @pytest.mark.parametrize("version", ["", "none"])
 def test_function_whose_code_is_not_there_is_not_made(client: Clients, bucket: str, version: str) -> None:
     """docs/aws.md, "The hash of a function's code"."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("index.py", "")
-    put(client, bucket, archive.getvalue())
+    put(client, bucket, zipped(""))
     properties = {
         "FunctionName": bucket,
         "Code": {"S3Bucket": bucket, "S3Key": "object", "S3ObjectVersion": version},

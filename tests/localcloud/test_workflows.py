@@ -1,13 +1,11 @@
 """State machines as the payment workflow uses them: errors by name, retries, events and dead letters."""
 
-import io
 import json
-import zipfile
 from typing import Any
 
 import pytest
 
-from tests.localcloud.conftest import Clients, eventually
+from tests.localcloud.conftest import Clients, eventually, zipped
 
 REGION = "ap-southeast-1"
 CODE = """
@@ -41,11 +39,8 @@ def machine(client: Clients) -> dict[str, str]:
     )["Role"]["Arn"]
     policy = {"Effect": "Allow", "Action": ["lambda:*", "sqs:*", "events:*"], "Resource": "*"}
     client("iam").put_role_policy(RoleName=name, PolicyName=name, PolicyDocument=json.dumps({"Statement": [policy]}))
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("index.py", CODE)
     client("lambda", REGION).create_function(
-        FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role, Code={"ZipFile": code.getvalue()}
+        FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role, Code={"ZipFile": zipped(CODE)}
     )
     sqs, events = client("sqs", REGION), client("events", REGION)
     queue = sqs.create_queue(QueueName=name)["QueueUrl"]

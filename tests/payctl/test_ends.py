@@ -98,7 +98,7 @@ def test_ctrl_c_while_nothing_was_changed_says_so(project: Project) -> None:
 
 def test_ctrl_c_at_the_question_changes_nothing(project: Project) -> None:
     terminal = Terminal(project, "deploy", "--no-lint")
-    terminal.wait_for("Deploy? [y/N]")
+    terminal.wait_for_question("Deploy? [y/N]")
     os.killpg(terminal.process.pid, signal.SIGINT)
     assert terminal.end() == 130, terminal.text
     assert "error: interrupted; nothing was changed" in terminal.text

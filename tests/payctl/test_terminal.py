@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.payctl.conftest import Project
 
@@ -39,6 +40,15 @@ class Terminal:
                 self.text += os.read(self.master, 65536).decode(errors="replace")
             except OSError:  # the other end is closed: it has ended
                 assert done(), self.text
+
+    def wait_for_question(self, words: str, seconds: float = 60) -> None:
+        """Until it waits for the answer, not only shows the question: a signal in between, after Python has last
+        looked for one, would be seen with the next key only."""
+        self.wait_for(words, seconds)
+        deadline = time.monotonic() + seconds
+        while Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "S":
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.01)
 
     def type(self, text: str) -> None:
         os.write(self.master, text.encode())

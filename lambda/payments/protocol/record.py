@@ -83,10 +83,7 @@ def read_record(cell: Cell) -> tuple[Intent, Result]:
 
 def receipt(intent: Intent, result: Result) -> WriteReceipt:
     """The receipt of a settled payment: one key, the same bytes whoever writes it."""
-    fields = {**body(intent, result.status), **json.loads(result.text)}
-    del fields["message"]
-    if merchant := payment_of(intent).merchant:
-        fields["merchant"] = merchant
+    fields = {**_noted(intent, body(intent, result.status)), **json.loads(result.text)}
     return WriteReceipt(receipt_key(intent.id), canonical(fields))
 
 
@@ -115,11 +112,15 @@ def in_doubt(intent: Intent) -> str:
 
 def _event(intent: Intent, kind: str, members: dict[str, Any]) -> str:
     """`id` is the one to deduplicate by: EventBridge gives each Region's event, and each repeat, one of its own."""
-    del members["message"]
-    if merchant := payment_of(intent).merchant:
-        members["merchant"] = merchant
     told = hashlib.sha256(f"{kind}|{intent.id}|{intent.hash}".encode()).hexdigest()
-    return canonical({"id": told, **members})
+    return canonical({"id": told, **_noted(intent, members)})
+
+
+def _noted(intent: Intent, members: dict[str, Any]) -> dict[str, Any]:
+    """The members of an answer as they are kept or told of: without words for the caller, with the merchant."""
+    noted = {name: value for name, value in members.items() if name != "message"}
+    merchant = payment_of(intent).merchant
+    return {**noted, "merchant": merchant} if merchant else noted
 
 
 def transaction(intent: Intent) -> dict[str, Any]:

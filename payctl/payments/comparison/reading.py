@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkstemp
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from payctl.advice import failure
 from payctl.environment import Environment
+from payctl.payments import books
 from payctl.payments.books import PREFIX, SUFFIX
 from payctl.payments.comparison import exports
 from payctl.payments.comparison.store import Store
@@ -105,12 +105,12 @@ class Reader:
                 self.store.run("INSERT INTO contents VALUES (?, ?, ?)", row)
 
     def _digest(self, region: str, payment: str, version: str) -> str:
-        bucket, api = self.environment.names.receipts(region), self.environment.cloud.s3(region)
         try:
-            body = api.get_object(Bucket=bucket, Key=f"{PREFIX}{payment}{SUFFIX}", VersionId=version)["Body"].read()
+            (digest,) = books.contents(self.environment, region, payment, {"": version})
         except (ClientError, BotoCoreError) as error:
+            bucket = self.environment.names.receipts(region)
             raise failure("read", f"a receipt in bucket {bucket}", error) from error
-        return sha256(body).hexdigest()
+        return digest
 
     def _all(self, call: Callable[..., Any], work: list[Any]) -> list[Any]:
         """Call for every piece of work, some at once; what is not begun is left where one fails."""

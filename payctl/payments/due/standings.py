@@ -12,12 +12,11 @@ from payments.protocol.ports import LOST, REGISTER, Cell, Context, Flow, Read
 
 from payctl.cloud import batches, together
 from payctl.environment import Environment
+from payctl.payments.books import KEYS_AT_ONCE
 from payctl.payments.due import index
 from payctl.payments.registers import FINAL, Registers
 from stacksets.errors import ToolError
 
-BATCH: Final = 100
-"""What BatchGetItem takes."""
 LOOKED_UP: Final = 10_000
 """Due payments of a Region whose records are looked up by a command that only counts."""
 LOOKED_AT: Final = 1_000
@@ -117,7 +116,7 @@ def unshown(environment: Environment, region: str, payments: Sequence[str]) -> l
         items = api.batch_get_item(RequestItems={table: wanted})["Responses"].get(table, [])
         return {item["TransactionId"]["S"] for item in items}
 
-    public = set[str]().union(*together(shown, batches(payments, BATCH)).values())
+    public = set[str]().union(*together(shown, batches(payments, KEYS_AT_ONCE)).values())
     return [payment for payment in payments if payment not in public]
 
 
@@ -140,7 +139,7 @@ def standings(registers: Registers, payments: Sequence[str], regions: Sequence[s
         flows = (operations.inspect(context, payment) for payment in batch)
         return [registers.run(_given(known, flow)) for known, flow in zip(own, flows, strict=True)]
 
-    for several in batches(batches(payments, BATCH), AT_ONCE):
+    for several in batches(batches(payments, KEYS_AT_ONCE), AT_ONCE):
         for found in together(stand, several).values():
             yield from found
 

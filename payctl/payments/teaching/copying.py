@@ -8,13 +8,14 @@ from urllib.parse import unquote
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.attributes import typed
 from payments.protocol.ports import Cell, Context
+from payments.protocol.record import receipt_key
 from payments.protocol.rejoining import copy_of
 
 from payctl.environment import Environment
-from payctl.payments.teaching.lists import SUFFIX, Ended, digest_of
+from payctl.payments.books import PREFIX, SUFFIX
+from payctl.payments.teaching.lists import Ended, digest_of
 from payctl.payments.teaching.wire import Item, Unanswered, Wire
 
-PREFIX: Final = "receipts/"
 BEFORE_PARSE: Final = "before-parse.s3.ListObjectsV2"
 KEY: Final = re.compile("<Key>([^<]*)</Key>")
 CONTENTS: Final = re.compile(b"<Contents>.*</Contents>", re.DOTALL)
@@ -80,7 +81,7 @@ class Copier:
         found, at = set[str](), 0
         try:
             while at < len(payments):
-                before = f"{PREFIX}{payments[at]}{SUFFIX}"[:-1]
+                before = receipt_key(payments[at])[:-1]
                 page: Any = api.list_objects_v2(Bucket=bucket, Prefix=PREFIX, StartAfter=before)
                 keys = [key.removeprefix(PREFIX) for key in page["Keys"]]
                 found.update(key.removesuffix(SUFFIX) for key in keys)

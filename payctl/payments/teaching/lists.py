@@ -1,5 +1,7 @@
 """What three registers hold of every payment, on disk: a list of ten million would not fit into memory.
 
+They are sorted as a bucket lists its receipts, by names with their suffix: so a run of payments is a range of keys.
+
 It is a private database of SQLite, which is gone with the process. It lies where SQLite puts temporary files
 (SQLITE_TMPDIR, TMPDIR, /var/tmp, /tmp), and takes about 250 MB for each million payments while it is sorted.
 """
@@ -14,8 +16,8 @@ from typing import Any, Final, NamedTuple
 from payments.protocol.ports import Cell
 from payments.protocol.rejoining import ending
 
-SUFFIX: Final = ".json"
-"""Of a receipt's key: the lists are sorted as a bucket lists them, so that a run of them is a range of keys."""
+from payctl.payments.books import SUFFIX
+
 CACHE_KIB: Final = 65_536
 
 

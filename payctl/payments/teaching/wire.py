@@ -1,20 +1,20 @@
 """DynamoDB for millions of items: whole batches, each repeated until it is done. The client is that of the functions:
 the SDK needs ten times as long to read an item."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from payments.attributes import plain
 from payments.aws import Aws, AwsError, Credentials, Exchange, finish
 
+from payctl.cloud import batches
 from payctl.environment import Environment
 from payctl.journal import JOURNAL
+from payctl.payments.books import KEYS_AT_ONCE
 from payctl.payments.tables import GONE
 from stacksets.errors import ToolError
 
-KEYS: Final = 100
-"""Items of a BatchGetItem."""
 STATEMENTS: Final = 25
 """Statements of a BatchExecuteStatement."""
 CONNECT_SECONDS, READ_SECONDS = 5.0, 30.0
@@ -40,6 +40,7 @@ BUSY_STATEMENT: Final = {
 DUPLICATE: Final = "DuplicateItem"
 
 Item = Mapping[str, Any]
+Piece = TypeVar("Piece")
 
 
 class Noted(Aws):
@@ -86,16 +87,14 @@ class Wire:
         """Items of a table by payment, as plain values; `wanted`: which attributes, and how consistently. Raises
         ToolError."""
         found: dict[str, Item] = {}
-        for start in range(0, len(payments), KEYS):
-            keys: Any = [{"TransactionId": {"S": payment}} for payment in payments[start : start + KEYS]]
-            for pause in self._pauses():
-                answer = self.call(region, "BatchGetItem", {"RequestItems": {table: {**wanted, "Keys": keys}}})
-                found.update((item["TransactionId"]["S"], plain(item)) for item in answer["Responses"].get(table, ()))
-                keys = answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys")
-                if not keys:
-                    break
-                self._pace.sleep(pause)
-            else:
+
+        def get(keys: Sequence[Any]) -> list[Any]:
+            answer = self.call(region, "BatchGetItem", {"RequestItems": {table: {**wanted, "Keys": keys}}})
+            found.update((item["TransactionId"]["S"], plain(item)) for item in answer["Responses"].get(table, ()))
+            return list(answer.get("UnprocessedKeys", {}).get(table, {}).get("Keys", ()))
+
+        for some in batches(payments, KEYS_AT_ONCE):
+            if self._left([{"TransactionId": {"S": payment}} for payment in some], get):
                 raise Unanswered(region, "BatchGetItem", "some keys are never processed")
         return found
 
@@ -103,22 +102,29 @@ class Wire:
         """Statements that insert an item each. Which of them found one there already and did nothing, by number. Raises
         ToolError."""
         duplicates: list[int] = []
-        for start in range(0, len(statements), STATEMENTS):
-            left = list(range(start, min(start + STATEMENTS, len(statements))))
-            for pause in self._pauses():
-                fields = {"Statements": [statements[number] for number in left]}
-                told = self.call(region, "BatchExecuteStatement", fields)["Responses"]
-                codes = [one.get("Error", {}).get("Code", "") for one in told]
-                duplicates += [number for number, code in zip(left, codes, strict=True) if code == DUPLICATE]
-                if failed := {code for code in codes if code} - BUSY_STATEMENT - {DUPLICATE}:
-                    raise Unanswered(region, "BatchExecuteStatement", min(failed))
-                left = [number for number, code in zip(left, codes, strict=True) if code in BUSY_STATEMENT]
-                if not left:
-                    break
-                self._pace.sleep(pause)
-            else:
+
+        def put(numbers: Sequence[int]) -> list[int]:
+            fields = {"Statements": [statements[number] for number in numbers]}
+            told = self.call(region, "BatchExecuteStatement", fields)["Responses"]
+            codes = dict(zip(numbers, (one.get("Error", {}).get("Code", "") for one in told), strict=True))
+            duplicates.extend(number for number, code in codes.items() if code == DUPLICATE)
+            if failed := {code for code in codes.values() if code} - BUSY_STATEMENT - {DUPLICATE}:
+                raise Unanswered(region, "BatchExecuteStatement", min(failed))
+            return [number for number, code in codes.items() if code in BUSY_STATEMENT]
+
+        for some in batches(range(len(statements)), STATEMENTS):
+            if self._left(some, put):
                 raise Unanswered(region, "BatchExecuteStatement", "the table stays busy")
         return duplicates
+
+    def _left(self, batch: Sequence[Piece], send: Callable[[Sequence[Piece]], list[Piece]]) -> Sequence[Piece]:
+        """Send a batch, and again what the answer leaves of it; what is left when patience ends."""
+        for pause in self._pauses():
+            batch = send(batch)
+            if not batch:
+                break
+            self._pace.sleep(pause)
+        return batch
 
     @staticmethod
     def _send(exchange: Exchange[dict[str, Any]]) -> dict[str, Any]:

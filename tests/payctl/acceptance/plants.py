@@ -9,13 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from payments.protocol.record import receipt_key
+
 from builder.names import ACCESS_LOGS, EXECUTION_ROLE
 from payctl.acceptance import operating
 from payctl.acceptance.site import Site
 from payctl.drills.injectors import AwsInjector
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.scenarios import Outage
-from payctl.payments import books
 from payctl.releases import package
 
 Plant = Callable[[Site], AbstractContextManager[None]]
@@ -181,7 +182,7 @@ def replication_off(site: Site) -> Iterator[None]:
 @contextmanager
 def second_receipt(site: Site) -> Iterator[None]:
     """A receipt of the sample was overwritten with something else, which is replicated too."""
-    key, content = f"{books.PREFIX}{site.sample()['ids'][0]}{books.SUFFIX}", b"{}"
+    key, content = receipt_key(site.sample()["ids"][0]), b"{}"
     site.client("s3", site.farthest).put_object(
         Bucket=site.environment.names.receipts(site.farthest), Key=key, Body=content
     )
