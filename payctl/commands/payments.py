@@ -252,7 +252,12 @@ def run_show(run: Run, payment: Payment, *, merchant: OfMerchant = "") -> None:
 def run_export(
     run: Run,
     *,
-    output: Annotated[Path | None, typer.Option(help="The file; standard output if not given.", metavar="FILE")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            help="The file, in Parquet if it is named *.parquet; standard output if not given.", metavar="FILE"
+        ),
+    ] = None,
     since: Since = "",
     until: Until = "",
     status: Statuses = None,
@@ -261,7 +266,7 @@ def run_export(
     most: Most = "",
     merchant: OfMerchant = "",
 ) -> None:
-    """Export final payments as CSV, in no order. Read only.
+    """Export final payments as CSV or Parquet, in no order. Read only.
 
     Example: `payctl payments export --since 2026-11-01 --until 2026-12-01 --output november.csv`
     """

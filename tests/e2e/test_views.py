@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 
 from payctl.environment import Environment as Opened
@@ -151,10 +152,26 @@ def test_export_holds_every_final_payment_and_the_file_is_whole_or_not_there(
     assert (row["source"], row["own_reference"]) == ("****1234", "+order, 1")
     assert json.loads(row["metadata"]) == {"shop": '=say "hi"'}
 
+    same = file.with_suffix(".parquet")
+    dev.payctl("payments", "export", *wanted, "--output", str(same))
+    assert stat.S_IMODE(same.stat().st_mode) == 0o600
+    columns = "id, amount, currency, epoch(time), own_reference, metadata"
+    assert sorted(duckdb.read_parquet(str(same)).project(columns).fetchall()) == sorted(
+        (
+            row["id"],
+            Decimal(row["amount"]),
+            row["currency"],
+            datetime.fromisoformat(row["time"]).timestamp(),
+            row["own_reference"] or None,
+            row["metadata"] or None,
+        )
+        for row in rows.values()
+    )
+
     def breaks() -> Iterator[Any]:
         yield next(finals(opened, Wanted()))
         raise ToolError("the Region went away")
 
     with pytest.raises(ToolError, match="went away"):
         export.save(breaks(), tmp_path / "half.csv")
-    assert [each.name for each in tmp_path.iterdir()] == ["may.csv"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["may.csv", "may.parquet"]
