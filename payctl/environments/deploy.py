@@ -228,7 +228,7 @@ class Deployment(Wanted):
                 **environment.cloud.stack_set_roles,
             )
 
-        guard = None if parallel else health.guard(environment)
+        guard = None if parallel else health.guard(environment, recreating=bool(self.options.recreate))
         environment.runner.run("link" if link else "update", start, guard=guard, wait=self.options.wait)
         self.steps.append("linked the Regions" if link else f"updated: {', '.join(survey.usable)}")
 

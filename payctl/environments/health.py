@@ -4,7 +4,7 @@ whether its functions run the code that was built."""
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from payctl import signed_http
 from payctl.advice import doing
@@ -24,6 +24,9 @@ REMEDY = (
     "find out who changed it (CloudTrail, UpdateFunctionCode), then put the code of the parameters CodeHash and "
     "CodeVersions back with `aws lambda update-function-code`"
 )
+
+PEER: Final = "payment-peer-unanswered-"
+"""How the alarm on other Regions' registers is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,12 +49,16 @@ def firing(environment: Environment, region: str) -> frozenset[str]:
     return _alarms_in(environment, region, "ALARM")
 
 
-def guard(environment: Environment) -> Guard:
+def guard(environment: Environment, *, recreating: bool = False) -> Guard:
     """Stops an update once an alarm that was quiet before fires in a Region that has it.
 
-    An alarm that the update itself makes, or that had no data yet, says nothing of the update.
+    An alarm that the update itself makes, or that had no data yet, says nothing of the update; nor, where a lost Region
+    is made anew, does the one that tells of its silence, some minutes after it was lost.
     """
-    quiet = environment.cloud.everywhere(lambda region: _alarms_in(environment, region, "OK"))
+    telling = PEER if recreating else ()
+    quiet = environment.cloud.everywhere(
+        lambda region: {name for name in _alarms_in(environment, region, "OK") if not name.startswith(telling)}
+    )
 
     def watch(finished: Sequence[str]) -> str:
         for region in finished:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from payctl.environments import health
 from tests.payctl.conftest import REGIONS, Project
 
@@ -39,3 +41,17 @@ def test_only_this_environments_new_alarms_in_finished_regions_stop_an_update(
     set_alarm(aws, SECOND, new, "ALARM")
     assert watch((THIRD,)) == "", "a Region that does not have the update yet"
     assert watch((THIRD, SECOND)) == f"alarm {new} fires in {SECOND}, which has the update"
+
+
+@pytest.mark.parametrize("recreating", [False, True])
+def test_the_silence_of_a_region_that_is_made_anew_says_nothing_of_the_update(
+    project: Project, aws: Callable[[str, str], Any], recreating: bool
+) -> None:
+    peer, other = (f"payment-{kind}-{THIRD}-{project.suffix}" for kind in ("peer-unanswered", "payments-overdue"))
+    for name in (peer, other):
+        set_alarm(aws, THIRD, name, "OK")
+    watch = health.guard(project.environment(), recreating=recreating)
+    set_alarm(aws, THIRD, peer, "ALARM")
+    assert (watch((THIRD,)) == "") is recreating
+    set_alarm(aws, THIRD, other, "ALARM")
+    assert f"alarm {other} fires" in watch((THIRD,)) or not recreating
