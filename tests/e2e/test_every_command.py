@@ -45,7 +45,7 @@ COMMANDS = (
     "region out eu-west-1 --reason test --yes",
     "region in eu-west-1 --yes",
     "rollback --plan",  # there is no release before this one, and it says so
-    "rollback --yes",
+    "rollback --yes --quiet-seconds 5",  # what is parked for the other turn is listed
     "processor-check",  # nobody gave a secret
     "rejoin eu-west-1 --withdraw --yes",
     "faults set latency us-east-1 eu-west-1 --seconds 0.01",

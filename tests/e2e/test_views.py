@@ -137,7 +137,7 @@ def test_export_holds_every_final_payment_and_the_file_is_whole_or_not_there(
     dev: Environment, opened: Opened, ids: list[str], tmp_path: Path
 ) -> None:
     file = tmp_path / "may.csv"
-    wanted = ("--since", "2031-05-01", "--until", "2031-05-03")
+    wanted = ("--since", "2031-05-01", "--until", "2031-05-03", "--max", "30")
     said = dev.payctl("payments", "export", *wanted, "--output", str(file), "--json").stdout
     assert json.loads(said) == {"file": str(file), "payments": 3}
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
