@@ -21,6 +21,7 @@ from payctl.environments.deploy import Deployment, Options
 from payctl.releases import package, templates
 from payctl.releases.package import Package
 from payctl.releases.templates import Template
+from stacksets.errors import RegionsFailedError
 from stacksets.progress import Silent
 from stacksets.waiting import Pace
 from tests.e2e.support import REGIONS, program
@@ -66,7 +67,11 @@ class Site:
         return Environment(cloud, Silent(), Pace(first=0.1, longest=1.0))
 
     def deploy(self, folder: Path) -> None:
-        From(self.environment(), folder).run()
+        try:
+            From(self.environment(), folder).run()
+        except RegionsFailedError as error:
+            error.add_note("\n".join(map(str, error.causes)))
+            raise
 
     def payctl(self, *arguments: str, folder: Path | None = None) -> "subprocess.CompletedProcess[str]":
         """In the folder without code and templates, if no other is named."""
