@@ -14,9 +14,7 @@ import tempfile
 import termios
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import boto3
 from rich.console import Console
 from rich.text import Text
 
@@ -152,13 +150,12 @@ def main() -> None:
         expect(run(screen, folder, endpoint, "payctl plan"), 2, screen)
         save(screen, "plan", "payctl plan")
 
-        untyped: Any = boto3.client  # its overloads want no keys from a mapping
-        events = untyped("events", region_name="eu-west-1", endpoint_url=endpoint, **localcloud.ROOT)
-        events.create_event_bus(Name="payment-events-eu-west-1-test2")
+        mistaken = folder / "lambda" / "payments" / "health.py"
+        mistaken.write_text(f"{mistaken.read_text()}\n\ndef handler(*_):\n    return 1 / 0\n")
         screen = Screen()
-        expect(run(screen, folder, endpoint, "ENVIRONMENT_SUFFIX=test2 payctl deploy", answer="y"), 1, screen)
+        expect(run(screen, folder, endpoint, "payctl deploy", answer="y"), 1, screen)
         screen.write("\n")
-        run(screen, folder, endpoint, "ENVIRONMENT_SUFFIX=test2 payctl why")
+        run(screen, folder, endpoint, "payctl why")
         save(screen, "why", "payctl why")
 
 
