@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from payments.log import LETTERS
 from payments.merchants import HEADER
 
 from payctl.environment import Environment
@@ -65,11 +66,12 @@ def payment(
     reference: str = "",
     metadata: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """A transaction; a new id and the time of now where they are "". `metadata` are texts NAME=TEXT. Raises ToolError
-    for one that is none; the rest the API validates, not this tool."""
+    """A transaction; a new id, whose digits cannot look like a card's for it has none, and the time of now where they
+    are "". `metadata` are texts NAME=TEXT. Raises ToolError for one that is none; the rest the API validates, not this
+    tool."""
     notes = {"source": source, "reference": reference, "metadata": dict(map(_pair, metadata))}
     return {name: value for name, value in notes.items() if value} | {
-        "id": payment_id or str(uuid.uuid4()),
+        "id": payment_id or uuid.uuid4().hex.translate(LETTERS),
         "amount": amount,
         "currency": currency,
         "timestamp": timestamp or datetime.now(UTC).isoformat(timespec="seconds"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from payments.log import LETTERS
 
 from localcloud.client import ACCOUNT
 from tests.e2e.support import REGIONS, ROOT, Environment, region_down
@@ -38,7 +39,12 @@ def test_every_payment_is_finished_while_a_region_is_lost(
 ) -> None:
     """The nearest Region goes after the first payments are through, and does not come back."""
     orders: list[dict[str, Any]] = [
-        {"id": f"order-{uuid.uuid4()}", "amount": f"{n}.50", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
+        {
+            "id": f"order-{uuid.uuid4().hex.translate(LETTERS)}",
+            "amount": f"{n}.50",
+            "currency": "EUR",
+            "timestamp": "2024-01-15T10:30:00Z",
+        }
         for n in range(1, ORDERS + 1)
     ]
     client = start(language, tmp_path, dev.outputs()["api_endpoints"], orders, keys=keys)

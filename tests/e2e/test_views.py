@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+from payments.log import LETTERS
 
 from payctl.environment import Environment as Opened
 from payctl.views import export, timeline
@@ -37,7 +38,7 @@ def pay(dev: Environment, payment: str, amount: str, currency: str, moment: str,
 @pytest.fixture(scope="module")
 def ids(dev: Environment) -> list[str]:
     """Three payments, and one that is still open."""
-    made = [f"viewed-{uuid.uuid4()}" for _ in range(4)]
+    made = [f"viewed-{uuid.uuid4().hex.translate(LETTERS)}" for _ in range(4)]
     notes = {"reference": "+order, 1", "metadata": {"shop": '=say "hi"'}, "source": "tok_visible1234"}
     pay(dev, made[0], "10.00", "EUR", DAYS[0])
     pay(dev, made[1], "20.00", "USD", DAYS[1], **notes)

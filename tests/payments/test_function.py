@@ -34,7 +34,7 @@ def here(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def transaction(**changed: Any) -> dict[str, Any]:
     good = {"amount": 99.99, "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
-    return {"id": str(uuid.uuid4()), **good, **changed}
+    return {"id": uuid.uuid4().hex.translate(LETTERS), **good, **changed}
 
 
 def event(body: Any, account: str = OWNER, **more: Any) -> dict[str, Any]:
