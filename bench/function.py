@@ -25,7 +25,7 @@ from bench.measure import Comparison
 
 LAMBDA = Path(__file__).parents[1] / "lambda"
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
-COLD_LIMIT = 1.1
+COLD_LIMIT = 0.45
 WORK_LIMIT_MS = 1.0
 SHARE_LIMIT = 0.25
 CALLS = 9

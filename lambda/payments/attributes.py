@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, Final
 
 from payments.protocol.ports import Action, Plain
@@ -27,7 +28,7 @@ def typed(value: Plain) -> dict[str, str]:
 
 def typed_text(value: Plain) -> str:
     """The same as JSON, in a fraction of the time."""
-    return f'{{"S":{ENCODE(value)}}}' if isinstance(value, str) else f'{{"N":"{_digits(value)}"}}'
+    return f'{{"S":{quoted(value)}}}' if isinstance(value, str) else f'{{"N":"{_digits(value)}"}}'
 
 
 def _digits(value: int | Decimal) -> str:
@@ -39,8 +40,8 @@ def plain(item: Mapping[str, Mapping[str, Any]]) -> dict[str, Plain]:
     cell: dict[str, Plain] = {}
     for name, value in item.items():
         if "S" in value:
-            cell[name] = str(value["S"])
+            cell[name] = value["S"]
         elif "N" in value:
-            digits = str(value["N"])
+            digits = value["N"]
             cell[name] = int(digits) if digits.isdecimal() else Decimal(digits)
     return cell

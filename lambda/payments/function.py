@@ -128,11 +128,10 @@ def fault_of(event: Mapping[str, Any]) -> str:
 
 def count(intent: Intent, result: Result) -> None:
     """Count a payment by its outcome, and its amount where it is settled."""
-    here = runtime.settings()
     if result.status in (SETTLED, DECLINED):
-        metrics.emit(here.environment, here.region, {"Payments": 1}, Outcome=result.status)
-    if result.status == SETTLED:
-        metrics.emit(here.environment, here.region, {"Amount": float(payment_of(intent).decimal)})
+        here = runtime.settings()
+        amount = {"Amount": float(payment_of(intent).decimal)} if result.status == SETTLED else {}
+        metrics.emit(here.environment, here.region, {"Payments": 1}, amount, Outcome=result.status)
 
 
 def log_failure(error: Exception) -> None:

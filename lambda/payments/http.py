@@ -75,10 +75,12 @@ class Host:
     def begin(self, request: HttpRequest, *, read: float = 1.0) -> "Flight | None":
         """Send a request that may safely be repeated on a kept connection, without waiting. None where none is kept."""
         connection = self._kept()
-        if connection:
-            with suppress(OSError, HTTPException):
-                return self._begin(connection, request, read)
-        return None
+        if connection is None:
+            return None
+        try:
+            return self._begin(connection, request, read)
+        except (OSError, HTTPException):
+            return None
 
     def keep(self, connection: HTTPConnection) -> None:
         """Take back a connection whose answer has been read."""

@@ -30,7 +30,7 @@ FIELDS: Final = frozenset(
     )
 )
 
-
+ENCODE: Final = json.JSONEncoder(default=lambda _: "(withheld)").encode
 LETTERS: Final = str.maketrans("0123456789", "ghijklmnop")
 """For the digits of a hash, which now and then look like those of a card."""
 
@@ -53,4 +53,4 @@ def log(what: str, **fields: object) -> None:
             line[name] = "(withheld)"
         else:
             line[name] = value
-    sys.stdout.write(json.dumps(line, default=lambda _: "(withheld)") + "\n")
+    sys.stdout.write(ENCODE(line) + "\n")

@@ -185,7 +185,7 @@ def test_a_helper_calls_nobody(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     monkeypatch.setattr(janitor, "hand_over", lambda *_: pytest.fail("it calls others"))
     assert janitor.handler({"shards": ["a", "b"], "until": time.time() + 20}) == {"due": 0, "swept": 0}
     said = capsys.readouterr().out
-    assert '"Backlog": 0' in said
+    assert '"Backlog":0' in said
     assert "Heartbeat" not in said
 
 

@@ -74,9 +74,7 @@ def read_json(text: str) -> Any:
     if sum(map(text.count, "{[,")) > MEMBERS:
         raise InvalidTransactionError(("", f"must have at most {MEMBERS} members"))
     try:
-        return json.loads(
-            text, parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_once
-        )
+        return STRICT.decode(text)
     except InvalidTransactionError:
         raise
     except (ValueError, InvalidOperation):
@@ -254,3 +252,8 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(members) < len(pairs):
         raise InvalidTransactionError(("", "must not name a member twice"))
     return members
+
+
+STRICT: Final = json.JSONDecoder(
+    parse_float=Decimal, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_once
+)
