@@ -189,6 +189,7 @@ def test_a_helper_calls_nobody(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "Heartbeat" not in said
 
 
+@pytest.mark.usefixtures("called")
 def test_a_helper_that_comes_too_late_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert janitor.do_share(Share(("a",), time.time() - 5)) == {"due": 0, "swept": 0}
     assert not capsys.readouterr().out
