@@ -11,6 +11,7 @@ from localcloud.faults import Faults, serve_lags
 from localcloud.faulty_calls import FaultyCalls
 from localcloud.gaps import (
     apigateway,
+    athena,
     cloudformation,
     cloudwatch,
     dynamodb,
@@ -49,8 +50,8 @@ def application(token: str) -> Application:
     cloudformation.install(network)
     stacksets.install(cloud)
     for gap in (
-        *(apigateway, cloudwatch, dynamodb, eventbridge, exports, kms, lambda_),
-        *(logs, route53, s3, sns, stepfunctions, streams),
+        *(apigateway, athena, cloudwatch, dynamodb, eventbridge, exports, kms),
+        *(lambda_, logs, route53, s3, sns, stepfunctions, streams),
     ):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done

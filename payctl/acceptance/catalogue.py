@@ -297,14 +297,6 @@ NOTES: Final = (
         by_hand="update items of one Timestamp from several machines, and look at both metrics and the alarm",
     ),
     Note(
-        id="table-exports",
-        group=Group.OPERATE,
-        claim="DynamoDB exports the tables into the artifact buckets, whose objects a customer managed key encrypts, "
-        "with the rights of the operator alone, in the files that its developer guide describes.",
-        why="an export takes some minutes, and another check would read the same books",
-        by_hand="payctl reconcile --export in a test environment; it must find what payctl reconcile finds",
-    ),
-    Note(
         id="stripe-report",
         group=Group.OPERATE,
         claim="Stripe's itemized balance report has the columns that payctl reconcile reads, amounts in major units, "

@@ -17,6 +17,7 @@ from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
 from payctl.environments import deploy, drift, health, plan
 from payctl.names import artifact_bucket
+from payctl.payments import reconcile
 from payctl.releases import package, templates
 from payctl.releases.templates import Template
 from stacksets.client import StackSetClient
@@ -255,6 +256,22 @@ def delete_table(site: Site, table: str) -> None:
     with suppress(dynamodb.exceptions.ResourceNotFoundException):
         dynamodb.delete_table(TableName=table)
         dynamodb.get_waiter("table_not_exists").wait(TableName=table)
+
+
+@check(
+    "books-on-athena",
+    source='DynamoDB developer guide, "DynamoDB table export output format"; Athena user guide, "Query across Regions" '
+    'and "Create a table from query results".',
+    minutes=20,
+)
+def books_on_athena(site: Site) -> None:
+    """DynamoDB exports the tables into the artifact buckets, whose objects a customer managed key encrypts, with the
+    rights of the operator alone; and Athena finds in these exports what is found in the tables."""
+    here = reconcile.reconcile(site.environment)
+    there = reconcile.reconcile(site.environment, on_athena=True)
+    site.show(f"payments: {here.payments} and {there.payments}", f"findings: {here.counts} and {there.counts}")
+    require(here.payments == there.payments, "other payments are compared")
+    require(here.counts == there.counts, "other findings")
 
 
 @check(

@@ -1,6 +1,7 @@
 """Commands that bring registers, records and workflows back to what they should be, and take a Region out meanwhile."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,14 @@ from stacksets.errors import ToolError
 app = typer.Typer()
 region_app = typer.Typer(help="Take a Region out of service, and put it back.", no_args_is_help=True)
 app.add_typer(region_app, name="region", rich_help_panel=OPERATIONS)
+
+
+class Engine(StrEnum):
+    """What compares the books."""
+
+    DUCKDB = "duckdb"
+    ATHENA = "athena"
+
 
 OfRegion = Annotated[str, typer.Argument(help="A Region of the environment.")]
 REASON_LENGTH = 200
@@ -133,7 +142,16 @@ def run_reconcile(
     exported: Annotated[
         bool, typer.Option("--export", help="Read the tables from point-in-time exports to S3, made now.")
     ] = False,
-    keep: Annotated[bool, typer.Option("--keep", help="Keep what was compared, a DuckDB file, in .run/.")] = False,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="What compares: DuckDB here, or Athena, over exports made now."),
+    ] = Engine.DUCKDB,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep what was compared: a DuckDB file in .run/, or Athena's database.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Compare nothing: remove what --keep left on Athena.")
+    ] = False,
     limit: Annotated[
         int, typer.Option(help="Findings to show, and open payments to ask about; all count.", min=1, max=100_000)
     ] = reconcile.LIMIT,
@@ -144,7 +162,13 @@ def run_reconcile(
     Example: `payctl reconcile --json`, or `payctl reconcile --since 2d --processor-file charges.csv`
     """
     moment = int(listing.seconds_at(since, datetime.now(UTC))) if since else 0
+    if remove and engine is not Engine.ATHENA:
+        raise ToolError("--remove is about Athena", remedy="add --engine athena, or delete the file in .run/")
     with run.open() as environment:
+        if remove:
+            database = reconcile.remove_from_athena(environment)
+            run.answer({"removed": database}, lambda _: render.say(f"{database} is removed from Athena"))
+            return
         merchants.require(environment.settings, merchant)
         comparison = reconcile.reconcile(
             environment,
@@ -152,6 +176,7 @@ def run_reconcile(
             scope=reconcile.Scope(merchant=merchant, since=moment, sample=sample),
             processor_file=processor_file,
             exported=exported,
+            on_athena=engine is Engine.ATHENA,
             keep=keep,
             limit=limit,
         )

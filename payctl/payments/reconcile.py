@@ -15,9 +15,10 @@ from payctl.cloud import batches, together
 from payctl.environment import Environment
 from payctl.payments import dead_letters
 from payctl.payments.books import Item, items
-from payctl.payments.comparison import charges, store
+from payctl.payments.comparison import athena, charges, exports, store
 from payctl.payments.comparison.reading import Reader
 from payctl.payments.comparison.store import Store
+from payctl.payments.comparison.warehouse import Warehouse
 from payctl.payments.due import standings
 from payctl.payments.parked import why
 from payctl.payments.registers import AT_ONCE, Registers
@@ -45,7 +46,7 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class Reconciliation:
     """The first findings, how many there are of each kind, how many are left to do, and how much was looked at.
-    `books`: the DuckDB file that holds everything that was compared, "" where it was not kept."""
+    `books`: the DuckDB file or Athena's database with everything that was compared, "" where it was not kept."""
 
     payments: int
     findings: tuple[Finding, ...]
@@ -91,28 +92,23 @@ def reconcile(
     scope: Scope = EVERYTHING,
     processor_file: Path | None = None,
     exported: bool = False,
+    on_athena: bool = False,
     keep: bool = False,
     limit: int = LIMIT,
 ) -> Reconciliation:
     """Read everything in every Region and compare it, or what is in `scope`; with the processor's own file, if there is
-    one. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there. `keep`:
-    what was compared stays in the run folder. Raises ToolError.
+    one. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there;
+    `on_athena`: and compared there. `keep`: what was compared stays in the run folder, or on Athena. Raises ToolError.
 
     Reads whole tables: on a live environment, payments in progress show as open or missing for some seconds.
     """
     name = f"books-{environment.settings.environment}"
-    with store.opened(name, keep=keep, among=scope.among) as books:
-        if processor_file:
-            charges.load(books, processor_file, environment.settings)
-        _read(environment, books, scope, exported=exported)
-        environment.report.phase("Compare")
-        if processor_file:
-            charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
-            for question in store.questions(store.QUESTIONS / "processor"):
-                books.ask(question)
-        _leave_out_before(books, scope.since)
-        for question in store.questions():
-            books.ask(question)
+    with store.opened(name, keep=keep and not on_athena, among=scope.among) as books:
+        lines = charges.load(books, processor_file, environment.settings) if processor_file else None
+        if on_athena:
+            kept, payments = _compare_on_athena(environment, books, scope, lines, keep=keep)
+        else:
+            kept, payments = str(store.kept(name)), _compare_here(environment, books, scope, lines, exported=exported)
         registers = Registers(environment)
         _look_at_open(registers, books, limit)
         if not scope.merchant:
@@ -121,7 +117,63 @@ def reconcile(
             environment.report.phase("Repair")
             _repair(environment, registers, books)
         found = _answer(books, limit)
-    return Reconciliation(**found, books=str(store.kept(name)) if keep else "")
+    return Reconciliation(payments=payments, **found, books=kept if keep else "")
+
+
+def _compare_here(environment: Environment, books: Store, scope: Scope, lines: Path | None, *, exported: bool) -> int:
+    """Read everything into the store, and add what the questions find to its findings. How many payments there are."""
+    _read(environment, books, scope, exported=exported)
+    environment.report.phase("Compare")
+    if lines:
+        charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
+        for question in store.questions(store.QUESTIONS / "processor"):
+            books.ask(question)
+    _leave_out_before(books, scope.since)
+    for question in store.questions():
+        books.ask(question)
+    everything = "SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts"
+    return int(books.run(f"SELECT count(*) FROM ({everything})")[0][0])  # noqa: S608 - our own
+
+
+def _compare_on_athena(
+    environment: Environment, books: Store, scope: Scope, lines: Path | None, *, keep: bool
+) -> tuple[str, int]:
+    """The same in a database of Athena, but for the findings; its name, and how many payments there are."""
+    environment.report.phase("Export records and registers, list receipts")
+    home = environment.settings.home
+    with athena.opened(environment, keep=keep) as engine:
+        there = Warehouse(engine, environment, books.folder, scope.among, scope.since)
+        reader = Reader(environment, there, prefix=scope.prefix)
+        reader.exports(there.take_export)
+        there.make_tables()
+        reader.buckets(there.bounds())
+        there.make_receipts()
+        there.put_contents(reader.contents(there.suspects()))
+        (charged,) = books.run("SELECT min(charged_at), max(charged_at) FROM charges")
+        there.put_run(reader.gone, int(time.time()), environment.settings.alarms.overdue_seconds, charged)
+        environment.report.phase("Compare on Athena")
+        asked = store.questions()
+        if lines:
+            there.put_charges(lines, named_only=scope.among != EVERYTHING.among)
+            asked += store.questions(store.QUESTIONS / "processor")
+        there.leave_out_before()
+        for question in asked:
+            for row in there.ask(question):
+                _add(books, *row)
+            environment.report.line(home, "RUNNING", f"asked: {question.stem}")
+        payments = there.count()
+        environment.report.line(home, "COMPLETE", f"Athena read {engine.scanned / 10**9:.3f} GB")
+    return engine.database, payments
+
+
+def remove_from_athena(environment: Environment) -> str:
+    """Remove what a comparison left on Athena; the database's name. Raises ToolError."""
+    engine = athena.Athena(environment)
+    with athena.told(environment):
+        engine.remove()
+        for region in environment.regions:
+            exports.remove(environment, region, exports.folder(environment))
+    return engine.database
 
 
 def _read(environment: Environment, books: Store, scope: Scope, *, exported: bool) -> None:
@@ -129,13 +181,15 @@ def _read(environment: Environment, books: Store, scope: Scope, *, exported: boo
     reader = Reader(environment, books, prefix=scope.prefix)
     books.run("INSERT INTO regions SELECT unnest(?), true, true, true", [list(environment.regions)])
     if exported:
-        reader.exports()
+        reader.exports(lambda region, table, arn: exports.load(environment, books, region, table, arn))
     else:
-        reader.tables()
-    reader.buckets()
+        reader.tables(books)
+    reader.buckets(books.bounds())
+    books.drop_deleted()
     for region, what in reader.gone:
         books.run(f"UPDATE regions SET has_{what} = false WHERE region = ?", [region])  # noqa: S608 - our own
-    reader.contents()
+    for row in reader.contents(books.suspects()):
+        books.run("INSERT INTO contents VALUES (?, ?, ?)", row)
     overdue = environment.settings.alarms.overdue_seconds
     books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_at) FROM charges", [int(time.time()), overdue])
     for region in environment.regions:
@@ -188,11 +242,9 @@ def _add(books: Store, *row: str) -> None:
 
 
 def _answer(books: Store, limit: int) -> dict[str, Any]:
-    everything = "SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts"
     columns = "kind, region, payment, detail, remedy, repaired"
     rows = books.run(f"SELECT {columns} FROM findings ORDER BY kind, payment, region LIMIT ?", [limit])  # noqa: S608
     return {
-        "payments": books.run(f"SELECT count(*) FROM ({everything})")[0][0],  # noqa: S608 - our own
         "findings": tuple(Finding(**dict(zip(columns.split(", "), row, strict=True))) for row in rows),
         "counts": dict(books.run("SELECT kind, count(*) FROM findings GROUP BY kind ORDER BY kind")),
         "left": books.run("SELECT count(*) FROM findings WHERE NOT repaired")[0][0],
@@ -207,7 +259,7 @@ def _repair(environment: Environment, registers: Registers, books: Store) -> Non
         "AND payment NOT IN (SELECT payment FROM findings WHERE kind = 'different') ORDER BY payment"
     )
     for some in books.rows(query, REPAIRABLE):
-        known = _records(environment, books, sorted({payment for _, _, payment in some}))
+        known = _records(environment, sorted({payment for _, _, payment in some}))
         write, repaired = partial(_write, registers, known), list[tuple[str, str, str]]()
         for few in batches(some, AT_ONCE):
             done = together(write, few)
@@ -221,13 +273,12 @@ def _repair(environment: Environment, registers: Registers, books: Store) -> Non
             )
 
 
-def _records(environment: Environment, books: Store, payments: list[str]) -> dict[str, Item]:
+def _records(environment: Environment, payments: list[str]) -> dict[str, Item]:
     """The record of each, from a Region that shows it."""
     known: dict[str, Item] = {}
-    shown = books.run("SELECT region, payment FROM records WHERE payment IN (SELECT unnest(?))", [payments])
     for region in environment.regions:
-        there = [payment for where, payment in shown if where == region and payment not in known]
-        known |= items(environment, region, environment.names.table, there) if there else {}
+        if wanted := [payment for payment in payments if payment not in known]:
+            known |= items(environment, region, environment.names.table, wanted)
     return known
 
 

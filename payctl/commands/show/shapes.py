@@ -218,6 +218,13 @@ class Withdrawn:
 
 
 @dataclass(frozen=True)
+class Removed:
+    """Athena's database that is gone."""
+
+    removed: str
+
+
+@dataclass(frozen=True)
 class Failure:
     """How every command ends that cannot answer; its exit code is 1, or 130 after Ctrl-C."""
 
@@ -247,6 +254,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "why": Shape(why.Explanation),
     "drift": Shape(list[drift.Drift]),
     "reconcile": Shape(Reconciliation),
+    "reconcile --remove": Shape(Removed),
     "redrive": Shape(list[Letter]),
     "drill": Shape(Drill),
     "faults list": Shape(Faults),

@@ -41,8 +41,8 @@ def columns(settings: Settings) -> ProcessorFile:
     return named
 
 
-def load(store: Store, file: Path, settings: Settings) -> None:
-    """Take a file into the store. Raises ToolError for one that does not fit."""
+def load(store: Store, file: Path, settings: Settings) -> Path:
+    """Take a file into the store; its lines as JSON. Raises ToolError for one that does not fit."""
     lines = store.folder / "charges"
     try:
         with file.open(encoding="utf-8-sig", newline="") as source, lines.open("w", encoding="utf-8") as target:
@@ -56,6 +56,7 @@ def load(store: Store, file: Path, settings: Settings) -> None:
         "reference: 'VARCHAR', amount: 'DECIMAL(38, 4)', currency: 'VARCHAR', charged_at: 'BIGINT'})",
         [str(lines)],
     )
+    return lines
 
 
 def match(store: Store, *, named_only: bool, since: int) -> None:

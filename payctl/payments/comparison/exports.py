@@ -28,7 +28,7 @@ def export(environment: Environment, region: str, name: str) -> str:
         begun = environment.cloud.dynamodb(region).export_table_to_point_in_time(
             TableArn=f"arn:aws:dynamodb:{region}:{environment.cloud.account}:table/{name}",
             S3Bucket=artifact_bucket(region, environment.cloud.account),
-            S3Prefix=f"exports/{environment.settings.environment}",
+            S3Prefix=folder(environment),
             ExportFormat="DYNAMODB_JSON",
         )
     except ClientError as error:
@@ -41,11 +41,16 @@ def export(environment: Environment, region: str, name: str) -> str:
     return begun["ExportDescription"]["ExportArn"]
 
 
+def folder(environment: Environment) -> str:
+    """Of the artifact buckets, below which all exports go."""
+    return f"exports/{environment.settings.environment}"
+
+
 def load(environment: Environment, store: Store, region: str, table: str, arn: str) -> None:
     """Wait for an export, take its files into a table of the store, and delete them. Raises ClientError, ToolError."""
-    s3, manifest = environment.cloud.s3(region), _manifest(environment, region, arn)
+    s3, place = environment.cloud.s3(region), written(environment, region, arn)
     bucket = artifact_bucket(region, environment.cloud.account)
-    summary = json.loads(s3.get_object(Bucket=bucket, Key=manifest)["Body"].read())
+    summary = json.loads(s3.get_object(Bucket=bucket, Key=f"{place}/manifest-summary.json")["Body"].read())
     files = s3.get_object(Bucket=bucket, Key=summary["manifestFilesS3Key"])["Body"]
     found = 0
     for file in map(json.loads, files.iter_lines()):
@@ -59,15 +64,22 @@ def load(environment: Environment, store: Store, region: str, table: str, arn: s
         raise ToolError(
             f"the export {arn} names {found} items and counts {summary['itemCount']}", remedy="repeat the command"
         )
-    for keys in _keys(s3, bucket, manifest.rpartition("/")[0]):
+    remove(environment, region, place)
+
+
+def remove(environment: Environment, region: str, place: str) -> None:
+    """Delete what is in a folder of a Region's artifact bucket. Raises ClientError."""
+    s3, bucket = environment.cloud.s3(region), artifact_bucket(region, environment.cloud.account)
+    for keys in _keys(s3, bucket, place):
         s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
 
 
-def _manifest(environment: Environment, region: str, arn: str) -> str:
+def written(environment: Environment, region: str, arn: str) -> str:
+    """Wait for an export; the folder of its files, without a slash at its end. Raises ClientError, ToolError."""
     for _ in environment.pace.ticks(SECONDS):
         described = environment.cloud.dynamodb(region).describe_export(ExportArn=arn)["ExportDescription"]
         if described["ExportStatus"] == "COMPLETED":
-            return described["ExportManifest"]
+            return described["ExportManifest"].rpartition("/")[0]
         if described["ExportStatus"] == "FAILED":
             reason = f"{described.get('FailureCode', '')}: {described.get('FailureMessage', 'no reason given')}"
             raise ToolError(
@@ -77,7 +89,7 @@ def _manifest(environment: Environment, region: str, arn: str) -> str:
     raise ToolError(f"the export {arn} takes longer than {SECONDS // 3600} hours", remedy="repeat without --export")
 
 
-def _keys(s3: Any, bucket: str, folder: str) -> Iterator[list[Any]]:
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{folder}/"):
+def _keys(s3: Any, bucket: str, place: str) -> Iterator[list[Any]]:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=f"{place}/"):
         if keys := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
             yield keys

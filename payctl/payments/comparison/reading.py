@@ -3,14 +3,14 @@
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 from xml.etree import ElementTree
 
 from botocore.compat import unquote_str
@@ -31,9 +31,6 @@ READERS: Final = 8
 """Pages of 1 MB that are in memory at once."""
 PART_BYTES: Final = 64 * 2**20
 """What a segment puts into a file before the store takes it."""
-RANGE: Final = 20_000
-"""Receipts of a bucket that one reader lists, about."""
-RANGES: Final = 16
 READS: Final = {
     "records": "TransactionId, #Status, Content, Amount, Currency",
     "cells": "TransactionId, #result, due_at",
@@ -42,67 +39,64 @@ ABSENT: Final = GONE | {"TableNotFoundException"}  # of an export
 KINDS: Final = {"records": "table", "cells": "register"}
 
 
+class Shelf(Protocol):
+    """Where a listing goes: parts of it are written to files of `folder` first."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    def load_versions(self, region: str, file: Path) -> None: ...
+
+
 class Reader:
     """What is read of all Regions, and which of it is not there at all."""
 
-    def __init__(self, environment: Environment, store: Store, *, prefix: str = "") -> None:
+    def __init__(self, environment: Environment, shelf: Shelf, *, prefix: str = "") -> None:
         """`prefix`: of the ids whose receipts are listed."""
         self.environment = environment
-        self.store = store
+        self.shelf = shelf
         self.prefix = prefix
         self.gone: set[tuple[str, str]] = set()
         """Region, and "table", "register" or "bucket"."""
         self._seen = 0
         self._lock = threading.Lock()
 
-    def tables(self) -> None:
-        """Scan every table. Raises ToolError."""
+    def tables(self, store: Store) -> None:
+        """Scan every table into a store. Raises ToolError."""
         with self._unparsed(self.environment.cloud.dynamodb, "dynamodb.Scan", _keep_body):
             self._all(
-                lambda region, table, part: self._unless_gone(region, table, lambda: self._scan(region, table, part)),
+                lambda region, table, part: self._unless_gone(
+                    region, table, lambda: self._scan(store, region, table, part)
+                ),
                 [(r, t, part) for part in range(SEGMENTS) for r in self.environment.regions for t in READS],
             )
 
-    def exports(self) -> None:
-        """Have every table exported, all at once, and take the files. Raises ToolError."""
+    def exports(self, take: Callable[[str, str, str], None]) -> None:
+        """Have every table exported, all at once, and have each export taken: by Region, table and ARN. Raises
+        ToolError."""
 
-        def take(region: str, table: str) -> None:
-            arn = exports.export(self.environment, region, self._name(region, table))
-            exports.load(self.environment, self.store, region, table, arn)
+        def export(region: str, table: str) -> None:
+            take(region, table, exports.export(self.environment, region, self._name(region, table)))
 
         self._all(
-            lambda region, table: self._unless_gone(region, table, lambda: take(region, table)),
+            lambda region, table: self._unless_gone(region, table, lambda: export(region, table)),
             [(region, table) for region in self.environment.regions for table in READS],
         )
 
-    def buckets(self) -> None:
-        """List every bucket, in ranges between payments that are known by now. Raises ToolError."""
-        (count,) = self.store.run("SELECT count(*) // (SELECT count(*) FROM regions) FROM records")[0]
-        pieces = min(RANGES, count // RANGE + 1)
-        bounds = [
-            self.store.run("SELECT quantile_disc(payment, ?) FROM records", [n / pieces])[0][0]
-            for n in range(1, pieces)
-        ]
+    def buckets(self, bounds: Iterable[str]) -> None:
+        """List every bucket, in ranges between these payments. Raises ToolError."""
         marks = ["", *(PREFIX + bound for bound in bounds), ""]
         with self._unparsed(self.environment.cloud.s3, "s3.ListObjectVersions", _keep_versions):
             self._all(
                 lambda region, *mark: self._unless_gone(region, "bucket", lambda: self._list(region, *mark)),
                 [(region, *between) for between in pairwise(marks) for region in self.environment.regions],
             )
-        self.store.drop_deleted()
 
-    def contents(self) -> None:
-        """Read the receipts that have versions with different ETags."""
-        suspects = (
-            "SELECT region, payment, min(version) FROM receipts WHERE (payment, region) IN "
-            "(SELECT (payment, region) FROM receipts GROUP BY payment, region HAVING min(etag) <> max(etag)) "
-            "GROUP BY region, payment, etag"
-        )
-        for some in self.store.rows(suspects):
+    def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[tuple[str, str, str]]:
+        """Payment, Region and digest of versions of receipts, which are named by Region, payment and version."""
+        for some in suspects:
             digests = self._all(self._digest, some)
-            rows = [(payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True)]
-            for row in rows:
-                self.store.run("INSERT INTO contents VALUES (?, ?, ?)", row)
+            yield from ((payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True))
 
     def _digest(self, region: str, payment: str, version: str) -> str:
         try:
@@ -130,7 +124,7 @@ class Reader:
                 raise failure("read", f"the {kind} in {region}", error) from error
             self.gone.add((region, kind))
 
-    def _scan(self, region: str, table: str, segment: int) -> None:
+    def _scan(self, store: Store, region: str, table: str, segment: int) -> None:
         reads = READS[table]
         reserved = {word: word[1:] for word in reads.split(", ") if word.startswith("#")}
         paginator = self.environment.cloud.dynamodb(region).get_paginator("scan")
@@ -141,7 +135,7 @@ class Reader:
             Segment=segment,
             TotalSegments=SEGMENTS,
         )
-        with self._parts(lambda file: self.store.load_pages(table, region, file)) as write:
+        with self._parts(lambda file: store.load_pages(table, region, file)) as write:
             for page in pages:
                 write(page["Body"])  # type: ignore[typeddict-item]  # added by _keep_body
                 self._count(region, page["Count"])
@@ -156,7 +150,7 @@ class Reader:
         paginator = self.environment.cloud.s3(region).get_paginator("list_object_versions")
         start: Any = {"KeyMarker": after} if after else {}
         pages = paginator.paginate(Bucket=bucket, Prefix=prefix, **start)
-        with self._parts(lambda file: self.store.load_versions(region, file)) as write:
+        with self._parts(lambda file: self.shelf.load_versions(region, file)) as write:
             for page in pages:
                 versions = page["Listed"]  # type: ignore[typeddict-item]  # added by _keep_versions
                 for version in versions:
@@ -187,7 +181,7 @@ class Reader:
     @contextmanager
     def _parts(self, load: Callable[[Path], None]) -> Iterator[Callable[[bytes], object]]:
         """A function that writes a line; the file is given to `load` whenever it is large, and at last."""
-        part = _Part(self.store.folder, load)
+        part = _Part(self.shelf.folder, load)
         try:
             yield part.write
             part.end()

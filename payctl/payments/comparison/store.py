@@ -24,6 +24,10 @@ MEMORY: Final = "400MB"
 """Of DuckDB; with what is read at once, a run stays well below 1 GB. What does not fit goes to the run folder."""
 THREADS: Final = 2
 AT_ONCE: Final = 1000  # rows
+RANGE: Final = 20_000
+"""Receipts of a bucket that one reader lists, about."""
+RANGES: Final = 16
+"""Readers of a bucket, at most."""
 ROOM: Final = "is the disk full? a million payments take about 1 GB there while they are compared"
 
 ITEM: Final = {
@@ -93,6 +97,20 @@ class Store:
             "{payment: 'VARCHAR', etag: 'VARCHAR', version: 'VARCHAR', written_at: 'BIGINT'}) "
             f"WHERE {self.among}",
             {"region": region, "file": str(file)},
+        )
+
+    def bounds(self) -> list[str]:
+        """Payments between which listings are divided."""
+        (count,) = self.run("SELECT count(*) // (SELECT count(*) FROM regions) FROM records")[0]
+        pieces = min(RANGES, count // RANGE + 1)
+        return [self.run("SELECT quantile_disc(payment, ?) FROM records", [n / pieces])[0][0] for n in range(1, pieces)]
+
+    def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Region, payment and version of the receipts whose versions have different ETags: one of each."""
+        return self.rows(
+            "SELECT region, payment, min(version) FROM receipts WHERE (payment, region) IN "
+            "(SELECT (payment, region) FROM receipts GROUP BY payment, region HAVING min(etag) <> max(etag)) "
+            "GROUP BY region, payment, etag"
         )
 
     def drop_deleted(self) -> None:

@@ -374,6 +374,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "change-set-preview": refuses("cloudformation", "CreateChangeSet"),
     "alarm-stops-update": alarm_gone,
     "tags-everywhere": role_not_trusted,
+    "books-on-athena": refuses("athena", "StartQueryExecution"),
     "drift-in-sync": retention_changed,
     "addresses-untraced": stage_traced,
     "other-code": janitor_updated,

@@ -1,0 +1,179 @@
+"""The tables of `payctl reconcile` on Athena, for books that are too large for one machine: the same questions.
+
+Records and cells are read where DynamoDB exports them to, in each Region; buckets are listed from here, and the lists
+put beside the results. The statements that make the tables of both are in `on_athena/`.
+"""
+
+import gzip
+import json
+import shutil
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from string import Template
+from tempfile import NamedTemporaryFile
+from typing import Any, Final
+
+from payctl.environment import Environment
+from payctl.names import artifact_bucket
+from payctl.payments.comparison import exports
+from payctl.payments.comparison.athena import Athena
+from payctl.payments.comparison.store import HERE, RANGE, RANGES
+
+STATEMENTS: Final = HERE / "on_athena"
+DIGEST: Final = {"sha256(payment)": "lower(to_hex(sha256(to_utf8(payment))))"}
+"""Functions of DuckDB by what Trino has in their place."""
+BASE: Final = ("records", "cells", "receipts")
+SAMPLED: Final = "000"
+"""Payments whose record's digest begins so, one of 4,096, divide the listings."""
+NOTHING: Final = "SELECT '' AS region, '' AS line WHERE false"
+
+
+class Warehouse:
+    """The tables of one run. `folder`: of this machine, for what is about to be put there. `since`: where it is not 0,
+    tables are first made whole, with `all_` before their names."""
+
+    def __init__(self, athena: Athena, environment: Environment, folder: Path, among: str, since: int) -> None:
+        self._athena = athena
+        self._environment = environment
+        self.folder = folder
+        self._since = since
+        self._among = among
+        for here, there in DIGEST.items():
+            self._among = self._among.replace(here, there)
+        self._lines: dict[str, dict[str, str]] = {name: {} for name in BASE}
+        """Of each table, the table of lines by Region."""
+        self._exported: list[tuple[str, str]] = []
+        self._parts = 0
+        self._lock = threading.Lock()
+
+    def take_export(self, region: str, table: str, arn: str) -> None:
+        """Have a table of lines show what a Region's table is exported to."""
+        folder = exports.written(self._environment, region, arn)
+        bucket = artifact_bucket(region, self._environment.cloud.account)
+        with self._lock:
+            self._exported.append((region, folder))
+        self._show(table, region, f"s3://{bucket}/{folder}/data/")
+
+    def load_versions(self, region: str, file: Path) -> None:
+        """Put a part of a bucket's listing where a table of lines shows it."""
+        self._put(f"receipts/{region}", file)
+
+    def make_tables(self) -> None:
+        """Make records and cells of what is exported, and delete the files that DynamoDB wrote."""
+        for table in ("records", "cells"):
+            self._make(table)
+        for region, folder in self._exported:
+            exports.remove(self._environment, region, folder)
+
+    def make_receipts(self) -> None:
+        """Make receipts of what was listed."""
+        for region in self._environment.regions:
+            self._show("receipts", region, self._athena.place(f"receipts/{region}"))
+        self._make("receipts")
+
+    def bounds(self) -> list[str]:
+        """Payments between which listings are divided, by a sample of all."""
+        sample = f"SELECT DISTINCT payment FROM {self._name('records')} WHERE substr(content, 1, 3) = '{SAMPLED}'"  # noqa: S608 - our own
+        known = sorted(payment for page in self._athena.rows(sample) for (payment,) in page)
+        pieces = min(RANGES, len(known) * 4096 // RANGE + 1, len(known) + 1)
+        return [known[n * len(known) // pieces] for n in range(1, pieces)]
+
+    def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
+        """Region, payment and version of the receipts whose versions have different ETags: one of each."""
+        return self._athena.rows(_statement("suspects", receipts=self._name("receipts")))
+
+    def put_contents(self, digests: Iterable[tuple[str, str, str]]) -> None:
+        """Make the table of payment, Region and digest."""
+        self._make_listed("contents", (dict(zip(("payment", "region", "digest"), row, strict=True)) for row in digests))
+
+    def put_charges(self, lines: Path, *, named_only: bool) -> None:
+        """Make the table of the processor's own file."""
+        rows = map(json.loads, lines.open(encoding="utf-8"))
+        self._make_listed(
+            "charges",
+            rows,
+            records=self._name("records"),
+            named_only=str(named_only).lower(),
+            since=self._since,
+            among=self._among,
+        )
+
+    def put_run(self, gone: Iterable[tuple[str, str]], now: int, overdue: int, charged: tuple[Any, Any]) -> None:
+        """Make the tables of what there is, and of when that was. `charged`: the first and last charge of the file."""
+        kinds = ("table", "register", "bucket")
+        rows = (
+            f"'{region}', {', '.join(str((region, kind) not in gone).lower() for kind in kinds)}"
+            for region in self._environment.regions
+        )
+        values = ", ".join(f"({row})" for row in rows)
+        names = ", ".join(f"has_{kind}" for kind in kinds)
+        self._as("regions", f"SELECT * FROM (VALUES {values}) AS listed (region, {names})")  # noqa: S608 - our own
+        first, last = charged
+        if self._since:
+            first, last = max(first or 0, self._since), last or now
+        moments = {"now": now, "overdue_seconds": overdue, "file_from": first, "file_to": last}
+        columns = (f"CAST({'NULL' if value is None else value} AS BIGINT) AS {name}" for name, value in moments.items())
+        self._as("run", f"SELECT {', '.join(columns)}")
+
+    def leave_out_before(self) -> None:
+        """Where payments count only since a moment: keep those of which something is as young as that."""
+        if not self._since:
+            return
+        self._athena.run(_statement("recent", made="recent", since=self._since))
+        for table in BASE:
+            self._athena.run(_statement("some", made=table))
+
+    def ask(self, question: Path) -> Iterator[tuple[Any, ...]]:
+        """What a question finds."""
+        for page in self._athena.rows(question.read_text(encoding="utf-8")):
+            yield from page
+
+    def count(self) -> int:
+        """Payments that are compared."""
+        everything = " UNION ".join(f"SELECT payment FROM {table}" for table in BASE)  # noqa: S608 - our own
+        return int(next(self._athena.rows(f"SELECT count(*) AS payments FROM ({everything}) payments"))[0][0])  # noqa: S608
+
+    def _name(self, table: str) -> str:
+        return f"all_{table}" if self._since else table
+
+    def _show(self, table: str, region: str, place: str) -> None:
+        lines = f"lines_{table}_{region.replace('-', '_')}"
+        self._athena.run(_statement("lines", made=lines, place=place))
+        with self._lock:
+            self._lines[table][region] = lines
+
+    def _make(self, table: str) -> None:
+        parts = (f"SELECT '{region}' AS region, line FROM {lines}" for region, lines in self._lines[table].items())  # noqa: S608
+        lines = " UNION ALL ".join(parts) or NOTHING
+        self._athena.run(_statement(table, made=self._name(table), lines=lines, among=self._among))
+        for each in self._lines[table].values():
+            self._athena.run(f"DROP TABLE {each}")
+
+    def _make_listed(self, table: str, rows: Iterable[Any], **values: object) -> None:
+        """A table of rows that are known here."""
+        with NamedTemporaryFile("w", dir=self.folder, encoding="utf-8") as file:
+            for row in rows:
+                file.write(f"{json.dumps(row)}\n")
+            file.flush()
+            self._put(table, Path(file.name))
+        self._athena.run(_statement("lines", made=f"lines_{table}", place=self._athena.place(table)))
+        self._athena.run(_statement(table, made=table, lines=f"lines_{table}", **values))
+        self._athena.run(f"DROP TABLE lines_{table}")
+
+    def _as(self, table: str, query: str) -> None:
+        self._athena.run(f"CREATE TABLE {table} WITH (format = 'PARQUET') AS {query}")
+
+    def _put(self, folder: str, file: Path) -> None:
+        with self._lock:
+            self._parts += 1
+            name = f"{folder}/{self._parts}.json.gz"
+        with NamedTemporaryFile(dir=self.folder) as packed:
+            with file.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
+                shutil.copyfileobj(source, target)
+            packed.flush()
+            self._athena.put(name, Path(packed.name))
+
+
+def _statement(name: str, **values: object) -> str:
+    return Template((STATEMENTS / f"{name}.sql").read_text(encoding="utf-8")).substitute(values)

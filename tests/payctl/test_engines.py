@@ -1,0 +1,298 @@
+"""`payctl reconcile` finds the same with DuckDB, from exports, and on Athena: faults of every kind, planted in tables
+and buckets that nobody else writes."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+import sqlglot
+from payments.protocol import record
+from payments.protocol.values import (
+    DECLINED,
+    SETTLED,
+    Intent,
+    Payment,
+    Result,
+    canonical,
+    conclude,
+    intent_of,
+    read_value,
+)
+
+import localcloud
+from payctl.cloud import batches
+from payctl.environment import Environment
+from payctl.payments import reconcile
+from payctl.payments.comparison import warehouse
+from payctl.payments.comparison.store import QUESTIONS
+from payctl.payments.reconcile import EVERYTHING, Reconciliation, Scope
+from stacksets.errors import ToolError
+from tests.payctl.conftest import REGIONS, Project
+
+HOME, SECOND, THIRD = REGIONS
+NOW, AT, EARLIER = 1_800_000_000, 1_799_990_000, 1_700_000_000
+ACCOUNT = "111122223333"
+Aws = Callable[[str, str], Any]
+FILE = """id,ref,amount,currency,at
+RIGHT,ch_RIGHT,12.50,EUR,1799990000
+RIGHT,ch_RIGHT,12.50,EUR,1799990001
+,ch_LACKS-RECORD,12.05,EUR,1799990002
+LACKS-RECEIPT,ch_X,12.50,EUR,1799990003
+,ch_nobodys,1,EUR,1799990004
+,ch_of-nobody,1,EUR,1799990004
+,ch_of-none,1,EUR,1799990004
+,ch_no-owner,1,EUR,1799990004
+,ch_OLD,12.50,EUR,1700000000
+,ch_m:OWNED,12.50,EUR,1799990005
+"""
+COLUMNS = {"payment": "id", "reference": "ref", "charged_at": "at"}
+KINDS = {
+    "missing record",
+    "missing receipt",
+    "different",
+    "duplicate",
+    "unheld",
+    "unshown",
+    "overdue",
+    "open",
+}
+OF_THE_FILE = {"charged, not settled", "settled, not charged", "other amount", "other reference", "charged twice"}
+
+
+class Shown(NamedTuple):
+    """What all Regions show of one payment."""
+
+    intent: Intent
+    result: Result
+
+    @property
+    def record(self) -> dict[str, Any]:
+        values = record.publish(self.intent, self.result).values
+        return {
+            "TransactionId": {"S": self.intent.id},
+            "Status": {"S": self.result.status},
+            "Content": {"S": self.result.text},
+            "Amount": {"N": str(values["amount"])},
+            "Currency": {"S": str(values["currency"])},
+        }
+
+    @property
+    def cell(self) -> dict[str, Any]:
+        held = {"hash": {"S": self.intent.hash}, "intent": {"S": self.intent.text}}
+        return {"TransactionId": {"S": self.intent.id}, **held, "result": {"S": self.result.text}}
+
+
+def shown(payment: str, *, at: int = AT, status: str = SETTLED) -> Shown:
+    intent = intent_of(Payment(payment, 1250, "EUR", at * 10**6, ACCOUNT))
+    value = read_value(canonical({"region": HOME, "hash": intent.hash, "at": at, "rail": "https://rail"}))
+    return Shown(intent, conclude(intent, value, status, f"ch_{payment}"))
+
+
+class Planted:
+    """Tables and buckets of an environment, made for it alone."""
+
+    def __init__(self, environment: Environment, aws: Aws) -> None:
+        self.environment, self.aws = environment, aws
+        self.names = environment.names
+        for region in REGIONS:
+            for table in (self.names.table, self.names.register(region)):
+                aws("dynamodb", region).create_table(
+                    TableName=table,
+                    BillingMode="PAY_PER_REQUEST",
+                    AttributeDefinitions=[{"AttributeName": "TransactionId", "AttributeType": "S"}],
+                    KeySchema=[{"AttributeName": "TransactionId", "KeyType": "HASH"}],
+                )
+                aws("dynamodb", region).update_continuous_backups(
+                    TableName=table, PointInTimeRecoverySpecification={"PointInTimeRecoveryEnabled": True}
+                )
+            where = {} if region == HOME else {"CreateBucketConfiguration": {"LocationConstraint": region}}
+            aws("s3", region).create_bucket(Bucket=self.names.receipts(region), **where)
+            aws("s3", region).put_bucket_versioning(
+                Bucket=self.names.receipts(region), VersioningConfiguration={"Status": "Enabled"}
+            )
+
+    def everywhere(self, *all_of_them: Shown) -> None:
+        for some in batches(all_of_them, 25):
+            for region in REGIONS:
+                self.put(region, self.names.table, *(one.record for one in some))
+                self.put(region, self.names.register(region), *(one.cell for one in some))
+                for one in some:
+                    self.receipt(region, one)
+
+    def put(self, region: str, table: str, *items: dict[str, Any]) -> None:
+        requests = [{"PutRequest": {"Item": item}} for item in items]
+        self.aws("dynamodb", region).batch_write_item(RequestItems={table: requests})
+
+    def cells(self, *regions: str, **item: Any) -> None:
+        for region in regions:
+            self.put(region, self.names.register(region), item)
+
+    def forget(self, region: str, table: str, payment: str) -> None:
+        self.aws("dynamodb", region).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
+
+    def receipt(self, region: str, one: Shown, body: str = "") -> None:
+        told = record.receipt(one.intent, one.result)
+        self.aws("s3", region).put_object(Bucket=self.names.receipts(region), Key=told.key, Body=body or told.body)
+
+    def remove_receipt(self, region: str, payment: str, *, mark: bool = False) -> None:
+        s3, where = self.aws("s3", region), {"Bucket": self.names.receipts(region), "Key": f"receipts/{payment}.json"}
+        s3.delete_object(**where, **({} if mark else {"VersionId": s3.head_object(**where)["VersionId"]}))
+
+
+@pytest.fixture(scope="module")
+def planted(
+    bootstrapped: localcloud.LocalCloud, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[], Environment]]:
+    """An environment with one fault of every kind, and some that are none."""
+    import boto3  # noqa: PLC0415 - untyped here
+
+    untyped: Any = boto3.client
+
+    def aws(service: str, region: str) -> Any:
+        return untyped(service, region_name=region, endpoint_url=bootstrapped.endpoint, **localcloud.ROOT)
+
+    folder = tmp_path_factory.mktemp("planted")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.chdir(folder)
+        patch.setattr(reconcile, "time", SimpleNamespace(time=lambda: NOW))
+        for beside in ("_dead_letters", "_look_at_open"):  # of queues and registers, which no engine asks
+            patch.setattr(reconcile, beside, lambda *_: None)
+        project = Project(folder, bootstrapped.endpoint)
+        text = (folder / "deployment.toml").read_text()
+        for column, name in COLUMNS.items():
+            text = re.sub(rf'(\[processor_file\][^[]*\n{column} = )"[a-z]*"', rf'\1"{name}"', text)
+        project.settings(text)
+        plant(Planted(project.environment(), aws))
+        yield project.environment
+
+
+def plant(there: Planted) -> None:
+    table, register = there.names.table, there.names.register
+    names = ("RIGHT", "LACKS-RECORD", "LACKS-RECEIPT", "RECORDS-DIFFER", "CELLS-DIFFER", "TWO-RECEIPTS", "UNHELD")
+    one = {name: shown(name) for name in (*names, "OVERDUE", "DELETED", "AGAIN", "m:OWNED")}
+    one |= {"OLD": shown("OLD", at=EARLIER), "DECLINED": shown("DECLINED", status=DECLINED)}
+    there.everywhere(*one.values())
+    there.forget(SECOND, table, "LACKS-RECORD")
+    there.remove_receipt(THIRD, "LACKS-RECEIPT")
+    there.remove_receipt(HOME, "DELETED", mark=True)
+    there.remove_receipt(HOME, "AGAIN", mark=True)
+    there.receipt(HOME, one["AGAIN"])
+    there.receipt(SECOND, one["TWO-RECEIPTS"], body="{}")
+    there.receipt(SECOND, one["RIGHT"])  # the same bytes again
+    there.receipt(HOME, shown("UNKNOWN"))
+    other = {"S": one["RECORDS-DIFFER"].result.text.replace(SETTLED, DECLINED)}
+    there.put(SECOND, table, {**one["RECORDS-DIFFER"].record, "Content": other})
+    there.put(THIRD, register(THIRD), {**one["CELLS-DIFFER"].cell, "result": {"S": '{"not": JSON'}})
+    for region in (SECOND, THIRD):
+        there.forget(region, register(region), "UNHELD")
+    there.put(THIRD, register(THIRD), {**one["OVERDUE"].cell, "due_at": {"N": "1"}, "due_shard": {"S": "0"}})
+    there.cells(HOME, SECOND, **shown("UNSHOWN", status=DECLINED).cell)
+    opened = shown("OPEN").cell | {"due_at": {"N": str(NOW - 10)}, "due_shard": {"S": "0"}}
+    there.cells(*REGIONS, **{name: value for name, value in opened.items() if name != "result"})
+    there.cells(*REGIONS, TransactionId={"S": ":register"}, serves={"S": "x"})
+
+
+def told(found: Reconciliation) -> list[tuple[str, ...]]:
+    return sorted((one.kind, one.region, one.payment, one.detail, one.remedy) for one in found.findings)
+
+
+LONGER = pytest.mark.evidence
+
+
+@pytest.mark.parametrize(
+    ("scope", "with_file"),
+    [
+        (EVERYTHING, True),
+        pytest.param(EVERYTHING, False, marks=LONGER),
+        *(
+            pytest.param(scope, with_file, marks=LONGER)
+            for scope in (Scope(since=AT - 60), Scope(sample=0.5), Scope(merchant="m"))
+            for with_file in (True, False)
+        ),
+    ],
+)
+def test_all_engines_find_the_same_and_athena_keeps_nothing(
+    planted: Callable[[], Environment], aws: Aws, tmp_path: Path, scope: Scope, with_file: bool
+) -> None:
+    file = tmp_path / "charges.csv"
+    file.write_text(FILE)
+    given: dict[str, Any] = {"scope": scope, "processor_file": file if with_file else None}
+    scanned = reconcile.reconcile(planted(), **given)
+    exported = reconcile.reconcile(planted(), exported=True, **given)
+    on_athena = reconcile.reconcile(planted(), on_athena=True, **given)
+    assert told(on_athena) == told(exported) == told(scanned)
+    assert on_athena.payments == exported.payments == scanned.payments > 0
+    assert on_athena.counts == scanned.counts
+    if scope == EVERYTHING:
+        assert set(scanned.counts) == KINDS | (OF_THE_FILE if with_file else set())
+    assert leftovers(planted(), aws) == []
+
+
+def leftovers(environment: Environment, aws: Aws) -> list[str]:
+    left = [table["Name"] for table in aws("glue", HOME).get_databases()["DatabaseList"]]
+    left += [group["Name"] for group in aws("athena", HOME).list_work_groups()["WorkGroups"]]
+    for region in REGIONS:
+        bucket = f"payment-artifacts-{region}-{environment.cloud.account}"
+        listed = aws("s3", region).list_objects_v2(Bucket=bucket)
+        left += [item["Key"] for item in listed.get("Contents", []) if item["Key"].startswith(("books/", "exports/"))]
+    return [name for name in left if name not in ("primary", "default")]
+
+
+def test_kept_books_answer_further_questions_until_they_are_removed(
+    planted: Callable[[], Environment], aws: Aws
+) -> None:
+    environment = planted()
+    kept = reconcile.reconcile(environment, on_athena=True, keep=True).books
+    group, athena = f"payment-books-{environment.settings.environment}", aws("athena", HOME)
+    assert kept == group.replace("-", "_")
+    query = athena.start_query_execution(
+        QueryString="SELECT count(DISTINCT payment) AS payments FROM records WHERE status = 'SETTLED'",
+        WorkGroup=group,
+        QueryExecutionContext={"Database": kept},
+    )["QueryExecutionId"]
+    while athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"] != "SUCCEEDED":
+        time.sleep(0.05)
+    rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
+    assert [row["Data"][0]["VarCharValue"] for row in rows] == ["payments", "12"]
+    with pytest.raises(ToolError, match="still has the books of another run") as refused:
+        reconcile.reconcile(planted(), on_athena=True)
+    assert "--remove" in str(refused.value.remedy)
+    assert reconcile.remove_from_athena(planted()) == kept
+    assert leftovers(planted(), aws) == []
+    assert reconcile.remove_from_athena(planted()) == kept, "and again"
+
+
+@pytest.mark.parametrize(
+    ("sampled", "says"),
+    [("'", "cannot compare the books on Athena in us-east-1"), ("0' AND nowhere = '", "Athena failed a statement: ")],
+    ids=["refused at once", "failed"],
+)
+def test_what_athena_refuses_is_told_and_nothing_is_left(
+    planted: Callable[[], Environment], aws: Aws, monkeypatch: pytest.MonkeyPatch, sampled: str, says: str
+) -> None:
+    monkeypatch.setattr(warehouse, "SAMPLED", sampled)
+    with pytest.raises(ToolError, match=says):
+        reconcile.reconcile(planted(), on_athena=True)
+    assert leftovers(planted(), aws) == []
+
+
+@pytest.mark.parametrize("file", sorted(warehouse.STATEMENTS.glob("*.sql")), ids=lambda file: file.stem)
+def test_statement_is_one_that_athena_reads_and_says_what_it_makes(file: Path) -> None:
+    text = file.read_text()
+    given = dict.fromkeys(re.findall(r"(?<!\$)\$(\w+)", text), "something") | {"named_only": "true", "among": "true"}
+    sqlglot.parse_one(warehouse._statement(file.stem, **given), read="athena")
+    assert text.startswith("-- ")
+
+
+def test_the_sample_of_one_engine_is_that_of_the_other() -> None:
+    among = Scope(sample=0.1).among
+    for here, there in warehouse.DIGEST.items():
+        assert here in among
+        assert sqlglot.transpile(there, read="athena", write="duckdb") == ["LOWER(HEX(UNHEX(SHA256(ENCODE(payment)))))"]
+    assert len(list(QUESTIONS.glob("*.sql"))) == 10
