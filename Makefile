@@ -43,8 +43,8 @@ drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report i
 anew: setup ## Lose a Region for good under load here, and make it anew; the verdict
 	@$(BIN)/python -m tests.drills.anew
 
-soak: setup ## Make 10,000 payments here and watch the memory of the local cloud
-	@$(BIN)/python -m tests.drills.soak --payments 10000
+soak: setup ## Ten minutes of load here: what waits, what is stuck, what memory it takes; report in build/soak.html
+	@$(BIN)/python -m tests.drills.soak
 
 PAYMENTS ?= 1000000
 simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, 2 % of them through whole handlers, on all cores

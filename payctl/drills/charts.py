@@ -169,6 +169,20 @@ def payments(drill: Drill) -> Spec:
     )
 
 
+def lines(
+    rows: list[dict[str, Any]], x: str, y: str, colour: str = "", colours: Mapping[str, str] | None = None
+) -> Spec:
+    """One figure over another, a line for each value of `colour`."""
+    encoding: Spec = {
+        "x": {"field": x, "type": "quantitative", "axis": {"grid": False}, "scale": {"nice": False, "zero": False}},
+        "y": {"field": y, "type": "quantitative"},
+    }
+    if colours:
+        encoding["color"] = _colour(colour, colours)
+    mark = {"type": "line", "strokeWidth": 1.6, **({} if colours else {"color": REGIONS[0]})}
+    return {"width": WIDTH, "height": 180, "data": {"values": rows}, "mark": mark, "encoding": encoding}
+
+
 def _panel(height: int, outages: Sequence[Outage], rows: list[dict[str, Any]], mark: Spec, **encoding: Spec) -> Spec:
     """One picture: the outages shaded behind the marks of the rows."""
     shade = {
