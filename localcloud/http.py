@@ -7,9 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-from hypercorn.protocol.events import StreamClosed
-from hypercorn.protocol.http_stream import ASGIHTTPState
-
 from localcloud.client import TOKEN_HEADER
 
 Scope = dict[str, Any]
@@ -107,7 +104,7 @@ async def refuse(scope: Scope, send: Send, why: str) -> None:
 
 
 async def drop(send: Send) -> None:
-    """Close the connection without an answer, as a broken network does. ASGI cannot express that; hypercorn can."""
-    stream = cast("Any", send).__self__
-    stream.state = ASGIHTTPState.CLOSED
-    await stream.send(StreamClosed(stream_id=stream.stream_id))
+    """Close the connection without an answer, as a broken network does. ASGI cannot express that; uvicorn can."""
+    cycle = cast("Any", send).__self__
+    cycle.disconnected = True  # so it is no error that nothing was answered
+    cycle.transport.close()

@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from localcloud import emulator
@@ -55,30 +56,41 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
 
 
 async def _serve(listener: socket.socket, token: str, *, stop_with_stdin: bool) -> None:
-    from hypercorn.asyncio import serve as hypercorn_serve  # noqa: PLC0415 - after the environment is set
-    from hypercorn.config import Config  # noqa: PLC0415
+    from uvicorn import Config, Server  # noqa: PLC0415 - after the environment is set
 
     from localcloud.application import application  # noqa: PLC0415
 
+    config = Config(
+        application(token),
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=1,
+    )
+    server = Server(config)
+
+    def stop() -> None:
+        server.should_exit = True
+
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop)
     if stop_with_stdin:
-        threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stopped), daemon=True).start()
-    config = Config()
-    config.bind = [f"fd://{listener.fileno()}"]
-    config.keep_alive_timeout = KEEP_ALIVE
-    config.graceful_timeout = 1
-    config.loglevel = "WARNING"
-    await hypercorn_serve(application(token), config, shutdown_trigger=stopped.wait)
+        threading.Thread(target=_wait_for_end_of_stdin, args=(loop, stop), daemon=True).start()
+    await server._serve([listener])  # as `serve`, but that signals are ours
 
 
-def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stopped: asyncio.Event) -> None:
+def _wait_for_end_of_stdin(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
     """The other end belongs to the parent and closes when the parent ends, even by a kill."""
     while os.read(0, 1024):
         pass
-    loop.call_soon_threadsafe(stopped.set)
+    loop.call_soon_threadsafe(stop)
 
 
 def _end_functions() -> None:

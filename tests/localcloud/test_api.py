@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -161,7 +162,7 @@ def stack_template(name: str, *, timeout: int = 10, reserved: int = 1, validated
 @dataclass
 class Answer:
     status: int
-    headers: dict[str, str]
+    headers: Message
     body: Any
 
 
@@ -186,9 +187,9 @@ class Api:
         plain = urllib.request.Request(url, data, dict(request.headers.items()), method=method)  # noqa: S310
         try:
             with urllib.request.urlopen(plain, timeout=30) as response:  # noqa: S310
-                return Answer(response.status, dict(response.headers), json.load(response))
+                return Answer(response.status, response.headers, json.load(response))
         except urllib.error.HTTPError as error:
-            return Answer(error.code, dict(error.headers), json.load(error))
+            return Answer(error.code, error.headers, json.load(error))
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ class Processor:
     def __init__(self, cloud: localcloud.LocalCloud) -> None:
         self.cloud = cloud
 
-    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any, dict[str, str]]:
+    def call(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any, Message]:
         request = urllib.request.Request(  # noqa: S310
             f"{self.cloud.admin_url}/processor{path}",
             method=method,
@@ -28,11 +29,11 @@ class Processor:
         )
         try:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
-                return answer.status, json.load(answer), dict(answer.headers)
+                return answer.status, json.load(answer), answer.headers
         except urllib.error.HTTPError as error:
-            return error.code, json.load(error), dict(error.headers)
+            return error.code, json.load(error), error.headers
 
-    def charge(self, key: str, **changed: Any) -> tuple[int, Any, dict[str, str]]:
+    def charge(self, key: str, **changed: Any) -> tuple[int, Any, Message]:
         return self.call("POST", "/charges", {**CHARGE, **changed}, **{"Idempotency-Key": key})
 
     def behave(self, **behaviour: Any) -> None:

@@ -1,6 +1,7 @@
 """The StackSets API, as boto3 sees it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 from urllib.error import HTTPError
 
@@ -218,6 +219,15 @@ def queue_exists(client: Clients, region: str, queue: str) -> bool:
     return any(url.endswith(f"/{queue}") for url in client("sqs", region).list_queues().get("QueueUrls", []))
 
 
+@pytest.fixture
+def slow(cloud: localcloud.LocalCloud) -> Iterator[None]:
+    """Operations that take as long as a look at them."""
+    fault = cloud.admin("POST", "/faults", {"kind": "slow-stacks", "seconds": 0.5})["id"]
+    yield
+    cloud.admin("DELETE", f"/faults/{fault}")
+
+
+@pytest.mark.usefixtures("slow")
 def test_an_operation_can_be_stopped_between_regions(cloudformation: Any, roles: dict[str, str], name: str) -> None:
     """What runs ends; the rest is cancelled; another operation is refused meanwhile."""
     cloudformation.create_stack_set(StackSetName=name, TemplateBody=template(name), **roles)
