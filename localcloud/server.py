@@ -26,7 +26,8 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
     """
     emulator.check()
     starter = os.getppid()
-    listener = socket.socket()
+    # TCP by name, or asyncio leaves Nagle's algorithm on: the second part of an answer would wait 40 ms.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
     listener.listen(BACKLOG)

@@ -166,7 +166,8 @@ def test_preflight_finds_a_taken_name_of_what_an_update_would_make(project: Proj
 
 def test_preflight_finds_a_missing_artifact_bucket(project: Project, aws: Aws) -> None:
     s3, bucket = aws("s3", THIRD), artifact_bucket(THIRD, project.environment().cloud.account)
-    for version in s3.list_object_versions(Bucket=bucket).get("Versions", []):
+    listed = s3.list_object_versions(Bucket=bucket)
+    for version in [*listed.get("Versions", []), *listed.get("DeleteMarkers", [])]:
         s3.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
 
     def make() -> None:
