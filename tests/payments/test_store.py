@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -155,8 +156,9 @@ def test_a_run_that_outlasts_what_is_believed_of_the_registers_looks_again(
         answers: list[Any] = []
         for seconds in elapsed:
             moment = started + seconds
-            monkeypatch.setattr("payments.members.time.monotonic", lambda moment=moment: moment)
-            monkeypatch.setattr("payments.store.time.monotonic", lambda moment=moment: moment)
+            clock = SimpleNamespace(monotonic=lambda moment=moment: moment)
+            for module in ("members", "store"):  # of nobody else: other threads have their own time
+                monkeypatch.setattr(f"payments.{module}.time", clock)
             answers += yield (Read(HOME, "T-none"),)
         return answers
 
@@ -165,7 +167,7 @@ def test_a_run_that_outlasts_what_is_believed_of_the_registers_looks_again(
 
 def test_an_empty_batch_gives_others_a_moment_while_there_is_time(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
-    monkeypatch.setattr("payments.store.time.sleep", slept.append)
+    monkeypatch.setattr("payments.store.time", SimpleNamespace(monotonic=time.monotonic, sleep=slept.append))
 
     def pause() -> Flow[None]:
         yield ()

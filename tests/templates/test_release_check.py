@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -76,8 +77,9 @@ class World:
 def world(monkeypatch: pytest.MonkeyPatch) -> World:
     made = World()
     monkeypatch.setattr("builder.inline.release_check.boto3.client", made.client)
-    monkeypatch.setattr("builder.inline.release_check.time.monotonic", lambda: made.now)
-    monkeypatch.setattr("builder.inline.release_check.time.sleep", made.sleep)
+    # Its own, not the module that all share: whatever else sleeps in this process would move this clock.
+    clock = SimpleNamespace(monotonic=lambda: made.now, sleep=made.sleep)
+    monkeypatch.setattr("builder.inline.release_check.time", clock)
     return made
 
 
