@@ -65,7 +65,7 @@ async def _serve(listener: socket.socket, token: str, *, stop_with_stdin: bool) 
         application(token),
         http="httptools",
         ws="none",
-        lifespan="off",
+        lifespan="on",  # the emulator begins and ends its schedules by it
         log_level="warning",
         access_log=False,
         server_header=False,

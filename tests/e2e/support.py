@@ -154,7 +154,7 @@ class Environment:
             )
         wrong = contract.fault(method, path, answer.status_code, answer.headers, told)
         assert not wrong, wrong
-        return Reply(answer.status_code, dict(answer.headers), told)
+        return Reply(answer.status_code, answer.headers, told)
 
     def brought_otherwise(self, payment: str) -> None:
         """Have the history know that a workflow brought another payload under this id."""

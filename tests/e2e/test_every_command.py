@@ -39,6 +39,8 @@ COMMANDS = (
     "parked",
     "resolve ?parked --not-charged --reason test --yes",
     "reconcile",
+    "reconcile --engine athena",
+    "reconcile --engine athena --remove",
     "redrive --list",
     "why",
     "drift",
