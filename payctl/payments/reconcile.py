@@ -79,7 +79,7 @@ class Scope(NamedTuple):
         merchant = f"starts_with(payment, '{self.prefix}')" if self.prefix else "true"
         if self.sample >= 1:
             return merchant
-        return f"{merchant} AND substr(sha256(payment), 1, 8) < '{int(self.sample * 2**32):08x}'"
+        return f"{merchant} AND substr({store.DIGEST}, 1, 8) < '{int(self.sample * 2**32):08x}'"
 
 
 EVERYTHING: Final = Scope()
@@ -131,8 +131,7 @@ def _compare_here(environment: Environment, books: Store, scope: Scope, lines: P
     _leave_out_before(books, scope.since)
     for question in store.questions():
         books.ask(question)
-    everything = "SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts"
-    return int(books.run(f"SELECT count(*) FROM ({everything})")[0][0])  # noqa: S608 - our own
+    return int(books.run(f"SELECT count(*) FROM ({store.PAYMENTS})")[0][0])  # noqa: S608 - our own
 
 
 def _compare_on_athena(

@@ -189,17 +189,8 @@ def write(soak: Soak, told: Mapping[str, Any], idle: Sequence[float], wrong: Seq
 def deploy(cloud: LocalCloud, folder: Path) -> Site:
     """An environment for it: ledger, with faults for tests."""
     support.bootstrap(cloud)
-    site = support.deploy(
-        cloud,
-        "soak",
-        folder,
-        reserved_concurrency="12",
-        url='""',
-        secret_name='""',
-        api_rate="1000",
-    )
-    done = site.payctl("deploy", "--yes", "--test-faults")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    ledger = {"url": '""', "secret_name": '""'}
+    site = support.deploy(cloud, "soak", folder, "--test-faults", reserved_concurrency="12", api_rate="1000", **ledger)
     support.warm_up(site)
     return site
 

@@ -13,19 +13,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-import boto3
-from payments.attributes import typed
-from payments.protocol import record
 from payments.protocol.ports import LEDGER
-from payments.protocol.values import SETTLED, Payment, canonical, conclude, intent_of, read_value
 
 import localcloud
-from localcloud.client import LocalCloud
 from payctl.cloud import batches
 from tests.drills import memory, support
-from tests.drills.support import REGIONS, Site
+from tests.drills.support import REGIONS, Site, client
+from tests.settled import Settled, settled
 
 HOME, LOST, FAR = REGIONS
 PAYMENTS: Final = 100_000
@@ -39,31 +35,10 @@ NO_WAITS: Final = (
 """Nobody pays meanwhile, so nobody has to learn of the bar."""
 
 
-class Stored(NamedTuple):
-    """A payment as record, cell and receipt; the last one by its key."""
-
-    record: dict[str, Any]
-    cell: dict[str, Any]
-    key: str
-    receipt: str
-
-
-def stored(number: int) -> Stored:
-    """What is stored of a payment that was settled by ledger."""
-    intent = intent_of(Payment(f"TXN-{number:07d}-x", 1250 + number, "EUR", (EPOCH + number) * 10**6, ACCOUNT))
-    value = read_value(canonical({"region": HOME, "hash": intent.hash, "at": EPOCH + number, "rail": LEDGER}))
-    result = conclude(intent, value, SETTLED)
-    shown, receipt = record.publish(intent, result).values, record.receipt(intent, result)
-    names = {"amount": "Amount", "currency": "Currency", "timestamp": "Timestamp", "status": "Status"}
-    names |= {"region": "Region", "result": "Content"}
-    held: dict[str, str | int] = {"hash": intent.hash, "intent": intent.text, "accepted_at": EPOCH + number}
-    held |= {"promised": 10**6, "accepted_ballot": 10**6, "accepted": value.text, "result": result.text}
-    key = {"TransactionId": {"S": intent.id}}
-    return Stored(
-        record=key | {names[name]: typed(text) for name, text in shown.items()},
-        cell=key | {name: typed(text) for name, text in held.items()},
-        key=receipt.key,
-        receipt=receipt.body,
+def stored(number: int) -> Settled:
+    """A payment that was settled by ledger."""
+    return settled(
+        f"TXN-{number:07d}-x", region=HOME, account=ACCOUNT, rail=LEDGER, at=EPOCH + number, amount=1250 + number
     )
 
 
@@ -78,8 +53,8 @@ def fill(site: Site, payments: int) -> None:
         write(clients[HOME], f"payments-{site.name}", [one.record for one in some])
         for region in REGIONS:
             write(clients[region], f"payment-register-{region}-{site.name}", [one.cell for one in some])
-        for one in some:
-            s3.put_object(Bucket=bucket, Key=one.key, Body=one.receipt)
+        for receipt in (one.receipt for one in some):
+            s3.put_object(Bucket=bucket, Key=receipt.key, Body=receipt.body)
 
     with ThreadPoolExecutor(4) as pool:
         for _ in pool.map(put, batches(range(payments), AT_ONCE)):
@@ -89,12 +64,6 @@ def fill(site: Site, payments: int) -> None:
 def write(dynamodb: Any, table: str, items: list[dict[str, Any]]) -> None:
     """Put a batch of items."""
     dynamodb.batch_write_item(RequestItems={table: [{"PutRequest": {"Item": item}} for item in items]})
-
-
-def client(service: str, region: str, cloud: LocalCloud) -> Any:
-    """A client of the local cloud."""
-    untyped: Any = boto3.client  # its overloads want the service's name as a literal
-    return untyped(service, region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
 
 
 def empty(site: Site, region: str) -> None:
@@ -120,7 +89,7 @@ def replicated(site: Site, payments: int) -> bool:
     """Whether the farthest Region has all records and the last receipts."""
     table = client("dynamodb", FAR, site.cloud).get_paginator("scan")
     count = sum(page["Count"] for page in table.paginate(TableName=f"payments-{site.name}", Select="COUNT"))
-    keys = (stored(number).key for number in range(payments - AT_ONCE, payments))
+    keys = (stored(number).receipt.key for number in range(payments - AT_ONCE, payments))
     listed = client("s3", FAR, site.cloud)
     bucket = f"payment-receipts-{FAR}-{site.name}-{ACCOUNT}"
     found = (listed.list_objects_v2(Bucket=bucket, Prefix=key)["KeyCount"] for key in keys)

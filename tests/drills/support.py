@@ -55,18 +55,18 @@ class Site:
         return done.returncode, told
 
 
-def deploy(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> Site:
+def deploy(cloud: LocalCloud, name: str, folder: Path, /, *options: str, **replace: str) -> Site:
     """Deploy what lambda/ and templates/ of the project hold, or those in `folder` where it has its own.
 
-    `replace` are lines of the settings file.
+    `options` are those of `payctl deploy`, `replace` are lines of the settings file.
     """
     for part in ("lambda", "templates"):
         if not (folder / part).exists():
             (folder / part).symlink_to(ROOT / part)
     settings(cloud, name, folder, **replace)
     site = Site(cloud, name, folder)
-    for command in ("bootstrap", "deploy"):  # which must be told what the roles of the account may touch
-        done = site.payctl(command, "--yes")
+    for command in (["bootstrap"], ["deploy", *options]):  # the first is told what the roles of the account may touch
+        done = site.payctl(*command, "--yes")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     return site
 
@@ -80,11 +80,15 @@ def settings(cloud: LocalCloud, name: str, folder: Path, /, **replace: str) -> N
         lines[at] = f"{setting} = {value}"
     (folder / "deployment.toml").write_text("\n".join(lines))
     for region in REGIONS:
-        client: Any = boto3.client  # its overloads want the service's name as a literal
-        secrets = client("secretsmanager", region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
-        secrets.create_secret(Name=f"payment-psp-{name}", SecretString=SECRET)
+        client("secretsmanager", region, cloud).create_secret(Name=f"payment-psp-{name}", SecretString=SECRET)
     # A key the processor forgets at once protects nobody: whatever is charged once here, the register did it.
     cloud.admin("PUT", "/processor/admin", {"honour_keys": False})
+
+
+def client(service: str, region: str, cloud: LocalCloud) -> Any:
+    """A client of a local cloud."""
+    untyped: Any = boto3.client  # its overloads want the service's name as a literal
+    return untyped(service, region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
 
 
 def bootstrap(cloud: LocalCloud) -> None:

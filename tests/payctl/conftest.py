@@ -130,7 +130,7 @@ def project(bootstrapped: localcloud.LocalCloud, tmp_path: Path, monkeypatch: py
     return Project(tmp_path, bootstrapped.endpoint)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def aws(cloud: localcloud.LocalCloud) -> Callable[[str, str], Any]:
     """A boto3 client of a service and Region of the local cloud."""
 

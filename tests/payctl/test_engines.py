@@ -6,32 +6,22 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import sqlglot
-from payments.protocol import record
-from payments.protocol.values import (
-    DECLINED,
-    SETTLED,
-    Intent,
-    Payment,
-    Result,
-    canonical,
-    conclude,
-    intent_of,
-    read_value,
-)
+from payments.protocol.values import DECLINED, SETTLED
 
 import localcloud
 from payctl.cloud import batches
 from payctl.environment import Environment
 from payctl.payments import reconcile
-from payctl.payments.comparison import warehouse
+from payctl.payments.comparison import store, warehouse
 from payctl.payments.comparison.store import QUESTIONS
 from payctl.payments.reconcile import EVERYTHING, Reconciliation, Scope
 from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, Project
+from tests.settled import Settled, settled
 
 HOME, SECOND, THIRD = REGIONS
 NOW, AT, EARLIER = 1_800_000_000, 1_799_990_000, 1_700_000_000
@@ -63,33 +53,18 @@ KINDS = {
 OF_THE_FILE = {"charged, not settled", "settled, not charged", "other amount", "other reference", "charged twice"}
 
 
-class Shown(NamedTuple):
-    """What all Regions show of one payment."""
-
-    intent: Intent
-    result: Result
-
-    @property
-    def record(self) -> dict[str, Any]:
-        values = record.publish(self.intent, self.result).values
-        return {
-            "TransactionId": {"S": self.intent.id},
-            "Status": {"S": self.result.status},
-            "Content": {"S": self.result.text},
-            "Amount": {"N": str(values["amount"])},
-            "Currency": {"S": str(values["currency"])},
-        }
-
-    @property
-    def cell(self) -> dict[str, Any]:
-        held = {"hash": {"S": self.intent.hash}, "intent": {"S": self.intent.text}}
-        return {"TransactionId": {"S": self.intent.id}, **held, "result": {"S": self.result.text}}
-
-
-def shown(payment: str, *, at: int = AT, status: str = SETTLED) -> Shown:
-    intent = intent_of(Payment(payment, 1250, "EUR", at * 10**6, ACCOUNT))
-    value = read_value(canonical({"region": HOME, "hash": intent.hash, "at": at, "rail": "https://rail"}))
-    return Shown(intent, conclude(intent, value, status, f"ch_{payment}"))
+def shown(payment: str, *, at: int = AT, status: str = SETTLED) -> Settled:
+    reference = f"ch_{payment}"
+    return settled(
+        payment,
+        region=HOME,
+        account=ACCOUNT,
+        rail="https://rail",
+        at=at,
+        amount=1250,
+        status=status,
+        reference=reference,
+    )
 
 
 class Planted:
@@ -115,7 +90,7 @@ class Planted:
                 Bucket=self.names.receipts(region), VersioningConfiguration={"Status": "Enabled"}
             )
 
-    def everywhere(self, *all_of_them: Shown) -> None:
+    def everywhere(self, *all_of_them: Settled) -> None:
         for some in batches(all_of_them, 25):
             for region in REGIONS:
                 self.put(region, self.names.table, *(one.record for one in some))
@@ -134,8 +109,8 @@ class Planted:
     def forget(self, region: str, table: str, payment: str) -> None:
         self.aws("dynamodb", region).delete_item(TableName=table, Key={"TransactionId": {"S": payment}})
 
-    def receipt(self, region: str, one: Shown, body: str = "") -> None:
-        told = record.receipt(one.intent, one.result)
+    def receipt(self, region: str, one: Settled, body: str = "") -> None:
+        told = one.receipt
         self.aws("s3", region).put_object(Bucket=self.names.receipts(region), Key=told.key, Body=body or told.body)
 
     def remove_receipt(self, region: str, payment: str, *, mark: bool = False) -> None:
@@ -145,16 +120,9 @@ class Planted:
 
 @pytest.fixture(scope="module")
 def planted(
-    bootstrapped: localcloud.LocalCloud, tmp_path_factory: pytest.TempPathFactory
+    bootstrapped: localcloud.LocalCloud, aws: Aws, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], Environment]]:
     """An environment with one fault of every kind, and some that are none."""
-    import boto3  # noqa: PLC0415 - untyped here
-
-    untyped: Any = boto3.client
-
-    def aws(service: str, region: str) -> Any:
-        return untyped(service, region_name=region, endpoint_url=bootstrapped.endpoint, **localcloud.ROOT)
-
     folder = tmp_path_factory.mktemp("planted")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
@@ -282,17 +250,19 @@ def test_what_athena_refuses_is_told_and_nothing_is_left(
     assert leftovers(planted(), aws) == []
 
 
-@pytest.mark.parametrize("file", sorted(warehouse.STATEMENTS.glob("*.sql")), ids=lambda file: file.stem)
+STATEMENTS = [*sorted(warehouse.STATEMENTS.glob("*.sql")), store.SUSPECTS]
+
+
+@pytest.mark.parametrize("file", STATEMENTS, ids=lambda file: file.stem)
 def test_statement_is_one_that_athena_reads_and_says_what_it_makes(file: Path) -> None:
     text = file.read_text()
     given = dict.fromkeys(re.findall(r"(?<!\$)\$(\w+)", text), "something") | {"named_only": "true", "among": "true"}
-    sqlglot.parse_one(warehouse._statement(file.stem, **given), read="athena")
+    sqlglot.parse_one(store.filled(file, **given), read="athena")
     assert text.startswith("-- ")
 
 
 def test_the_sample_of_one_engine_is_that_of_the_other() -> None:
-    among = Scope(sample=0.1).among
-    for here, there in warehouse.DIGEST.items():
-        assert here in among
-        assert sqlglot.transpile(there, read="athena", write="duckdb") == ["LOWER(HEX(UNHEX(SHA256(ENCODE(payment)))))"]
+    assert store.DIGEST in Scope(sample=0.1).among
+    read = sqlglot.transpile(warehouse.TRINOS_DIGEST, read="athena", write="duckdb")
+    assert read == ["LOWER(HEX(UNHEX(SHA256(ENCODE(payment)))))"]
     assert len(list(QUESTIONS.glob("*.sql"))) == 10

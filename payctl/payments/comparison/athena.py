@@ -38,8 +38,8 @@ class Athena:
         self.folder = f"books/{settings.environment}"
         self.scanned = 0
 
-    def make(self) -> None:
-        """Make database and workgroup. Raises ClientError; ToolError where those of an earlier run are there."""
+    def claim(self) -> None:
+        """Make the database, under a name that one run at a time has. Raises ClientError, ToolError."""
         try:
             self._glue.create_database(DatabaseInput={"Name": self.database})
         except ClientError as error:
@@ -49,6 +49,9 @@ class Athena:
                 f"Athena still has the books of another run: database {self.database}",
                 remedy="wait for its end, or remove them: payctl reconcile --engine athena --remove",
             ) from error
+
+    def make_group(self) -> None:
+        """Make the workgroup. Raises ClientError."""
         self._api.create_work_group(
             Name=self.group,
             Configuration={
@@ -133,8 +136,9 @@ def opened(environment: Environment, *, keep: bool) -> Iterator[Athena]:
     comparison came to its end. Raises ToolError."""
     athena = Athena(environment)
     with told(environment):
-        athena.make()
+        athena.claim()
         try:
+            athena.make_group()
             yield athena
         except BaseException:
             athena.remove()

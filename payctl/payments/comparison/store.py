@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from string import Template
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +20,9 @@ HERE: Final = Path(__file__).parent
 QUESTIONS: Final = HERE / "questions"
 """One file a question; each answers with kind, region, payment, detail and remedy. Written so that Athena, which
 speaks Trino's SQL, reads them as well."""
+SUSPECTS: Final = HERE / "suspects.sql"
+PAYMENTS: Final = "SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts"
+DIGEST: Final = "sha256(payment)"
 FOLDER: Final = Path(".run")
 MEMORY: Final = "400MB"
 """Of DuckDB; with what is read at once, a run stays well below 1 GB. What does not fit goes to the run folder."""
@@ -107,11 +111,7 @@ class Store:
 
     def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self.rows(
-            "SELECT region, payment, min(version) FROM receipts WHERE (payment, region) IN "
-            "(SELECT (payment, region) FROM receipts GROUP BY payment, region HAVING min(etag) <> max(etag)) "
-            "GROUP BY region, payment, etag"
-        )
+        return self.rows(filled(SUSPECTS, receipts="receipts"))
 
     def drop_deleted(self) -> None:
         """Forget the receipts whose latest version is a mark of deletion, and the marks."""
@@ -157,6 +157,11 @@ def opened(name: str, *, keep: bool, among: str = "true") -> Iterator[Store]:
 def kept(name: str) -> Path:
     """Where a store is kept."""
     return FOLDER / f"{name}.duckdb"
+
+
+def filled(file: Path, **values: object) -> str:
+    """A statement with its `$names` filled in."""
+    return Template(file.read_text(encoding="utf-8")).substitute(values)
 
 
 def questions(folder: Path = QUESTIONS) -> list[Path]:

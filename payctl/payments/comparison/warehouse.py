@@ -10,7 +10,6 @@ import shutil
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from string import Template
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
 
@@ -18,11 +17,10 @@ from payctl.environment import Environment
 from payctl.names import artifact_bucket
 from payctl.payments.comparison import exports
 from payctl.payments.comparison.athena import Athena
-from payctl.payments.comparison.store import HERE, RANGE, RANGES
+from payctl.payments.comparison.store import DIGEST, HERE, PAYMENTS, RANGE, RANGES, SUSPECTS, filled
 
 STATEMENTS: Final = HERE / "on_athena"
-DIGEST: Final = {"sha256(payment)": "lower(to_hex(sha256(to_utf8(payment))))"}
-"""Functions of DuckDB by what Trino has in their place."""
+TRINOS_DIGEST: Final = "lower(to_hex(sha256(to_utf8(payment))))"
 BASE: Final = ("records", "cells", "receipts")
 SAMPLED: Final = "000"
 """Payments whose record's digest begins so, one of 4,096, divide the listings."""
@@ -38,9 +36,7 @@ class Warehouse:
         self._environment = environment
         self.folder = folder
         self._since = since
-        self._among = among
-        for here, there in DIGEST.items():
-            self._among = self._among.replace(here, there)
+        self._among = among.replace(DIGEST, TRINOS_DIGEST)
         self._lines: dict[str, dict[str, str]] = {name: {} for name in BASE}
         """Of each table, the table of lines by Region."""
         self._exported: list[tuple[str, str]] = []
@@ -81,18 +77,21 @@ class Warehouse:
 
     def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self._athena.rows(_statement("suspects", receipts=self._name("receipts")))
+        return self._athena.rows(filled(SUSPECTS, receipts=self._name("receipts")))
 
     def put_contents(self, digests: Iterable[tuple[str, str, str]]) -> None:
         """Make the table of payment, Region and digest."""
-        self._make_listed("contents", (dict(zip(("payment", "region", "digest"), row, strict=True)) for row in digests))
+        with NamedTemporaryFile("w", dir=self.folder, encoding="utf-8") as lines:
+            for payment, region, digest in digests:
+                lines.write(f"{json.dumps({'payment': payment, 'region': region, 'digest': digest})}\n")
+            lines.flush()
+            self._make_listed("contents", Path(lines.name))
 
     def put_charges(self, lines: Path, *, named_only: bool) -> None:
         """Make the table of the processor's own file."""
-        rows = map(json.loads, lines.open(encoding="utf-8"))
         self._make_listed(
             "charges",
-            rows,
+            lines,
             records=self._name("records"),
             named_only=str(named_only).lower(),
             since=self._since,
@@ -120,9 +119,9 @@ class Warehouse:
         """Where payments count only since a moment: keep those of which something is as young as that."""
         if not self._since:
             return
-        self._athena.run(_statement("recent", made="recent", since=self._since))
+        self._as("recent", _statement("recent", since=self._since))
         for table in BASE:
-            self._athena.run(_statement("some", made=table))
+            self._as(table, _statement("some", table=table))
 
     def ask(self, question: Path) -> Iterator[tuple[Any, ...]]:
         """What a question finds."""
@@ -131,8 +130,7 @@ class Warehouse:
 
     def count(self) -> int:
         """Payments that are compared."""
-        everything = " UNION ".join(f"SELECT payment FROM {table}" for table in BASE)  # noqa: S608 - our own
-        return int(next(self._athena.rows(f"SELECT count(*) AS payments FROM ({everything}) payments"))[0][0])  # noqa: S608
+        return int(next(self._athena.rows(f"SELECT count(*) AS payments FROM ({PAYMENTS}) payments"))[0][0])  # noqa: S608
 
     def _name(self, table: str) -> str:
         return f"all_{table}" if self._since else table
@@ -146,19 +144,15 @@ class Warehouse:
     def _make(self, table: str) -> None:
         parts = (f"SELECT '{region}' AS region, line FROM {lines}" for region, lines in self._lines[table].items())  # noqa: S608
         lines = " UNION ALL ".join(parts) or NOTHING
-        self._athena.run(_statement(table, made=self._name(table), lines=lines, among=self._among))
+        self._as(self._name(table), _statement(table, lines=lines, among=self._among))
         for each in self._lines[table].values():
             self._athena.run(f"DROP TABLE {each}")
 
-    def _make_listed(self, table: str, rows: Iterable[Any], **values: object) -> None:
-        """A table of rows that are known here."""
-        with NamedTemporaryFile("w", dir=self.folder, encoding="utf-8") as file:
-            for row in rows:
-                file.write(f"{json.dumps(row)}\n")
-            file.flush()
-            self._put(table, Path(file.name))
+    def _make_listed(self, table: str, file: Path, **values: object) -> None:
+        """A table of lines that are known here."""
+        self._put(table, file)
         self._athena.run(_statement("lines", made=f"lines_{table}", place=self._athena.place(table)))
-        self._athena.run(_statement(table, made=table, lines=f"lines_{table}", **values))
+        self._as(table, _statement(table, lines=f"lines_{table}", **values))
         self._athena.run(f"DROP TABLE lines_{table}")
 
     def _as(self, table: str, query: str) -> None:
@@ -176,4 +170,4 @@ class Warehouse:
 
 
 def _statement(name: str, **values: object) -> str:
-    return Template((STATEMENTS / f"{name}.sql").read_text(encoding="utf-8")).substitute(values)
+    return filled(STATEMENTS / f"{name}.sql", **values)

@@ -1,5 +1,4 @@
 -- Cells of the registers, from the exports of their tables.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
 SELECT
     payment,
     region,

@@ -1,6 +1,5 @@
 -- The processor's own file. A charge that names no payment gets the one whose record has its reference, or else the
 -- reference itself. `named_only`: not all records were read, so that what is left cannot be told from what is not there.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
 SELECT *
 FROM (
     SELECT

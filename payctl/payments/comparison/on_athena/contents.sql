@@ -1,5 +1,4 @@
 -- Digests of the receipts that have versions with different ETags.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
 SELECT
     json_extract_scalar(line, '$$.payment') AS payment,
     json_extract_scalar(line, '$$.region') AS region,

@@ -1,5 +1,4 @@
 -- Versions of receipts that are not deleted, from the listings of the buckets: a mark of deletion has no ETag.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
 SELECT payment, region, etag, version, written_at
 FROM (
     SELECT

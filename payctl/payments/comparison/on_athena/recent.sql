@@ -1,5 +1,4 @@
 -- Payments of which something is as young as that.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
 SELECT payment FROM all_records WHERE decided_at >= $since
 UNION
 SELECT payment FROM all_cells WHERE decided_at IS NULL OR decided_at >= $since

@@ -1,5 +1,4 @@
 -- Public records, from the exports of their tables.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
 SELECT
     payment,
     region,

@@ -1,3 +1,2 @@
 -- What a table says of recent payments.
-CREATE TABLE $made WITH (format = 'PARQUET') AS
-SELECT everything.* FROM all_$made everything JOIN recent ON recent.payment = everything.payment
+SELECT everything.* FROM all_$table everything JOIN recent ON recent.payment = everything.payment
