@@ -174,7 +174,7 @@ class Connection:
         return self.body
 
 
-def own_work(rounds: int = 15, payments: int = 200) -> float:
+def own_work(rounds: int = 60, payments: int = 50) -> float:
     """CPU milliseconds of the handler for one payment, without what stands for HTTP: the best round, as in timeit."""
     os.environ.update(environment("http://127.0.0.1:9"))
     from payments import function, http  # noqa: PLC0415 - `comparisons` starts its children from a small process
@@ -191,7 +191,7 @@ def own_work(rounds: int = 15, payments: int = 200) -> float:
     return min(taken[1:]) / payments * 1000
 
 
-def peer_work(rounds: int = 5, payments: int = 40) -> float:
+def peer_work(rounds: int = 20, payments: int = 10) -> float:
     """CPU milliseconds of boto3 for as many calls as a payment has: the best round."""
     import boto3  # noqa: PLC0415 - only here, or it would count for the cold start
     from botocore.awsrequest import AWSResponse  # noqa: PLC0415

@@ -13,10 +13,11 @@ import json
 import os
 import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from http.client import HTTPException
+from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
 
 from payments.attributes import ENCODE
@@ -116,7 +117,7 @@ class Aws:
     def __init__(self, credentials: Credentials, endpoint: str = "") -> None:
         self.credentials = credentials
         self.endpoint = endpoint
-        self._hosts: dict[str, Host] = {}
+        self._hosts: dict[tuple[str, str, str], Host] = {}
         self._lock = threading.Lock()
 
     def call(self, service: str, region: str, action: str, fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,8 +131,7 @@ class Aws:
         prefix, media_type = TARGETS[service]
         body = (fields if isinstance(fields, str) else ENCODE(fields)).encode()
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
-        url = self._url(service, region)
-        reply = yield self._signed(service, region, url, HttpRequest("POST", "/", headers, body))
+        reply = yield self._signed(service, region, HttpRequest("POST", "/", headers, body))
         try:
             answer: dict[str, Any] = DECODE(reply.body.decode())
         except ValueError:  # cut off in its headers, or something between us and the service answered
@@ -142,10 +142,9 @@ class Aws:
 
     def putting(self, region: str, bucket: str, key: str, body: str) -> Exchange[bool]:
         """Put an object unless its key exists; whether it was put. `key` needs no escaping. Raises AwsError."""
-        url = self._url("s3", region, bucket)
         path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
         headers = {"content-type": "application/json", "if-none-match": "*"}
-        reply = yield self._signed("s3", region, url, HttpRequest("PUT", path, headers, body.encode()))
+        reply = yield self._signed("s3", region, HttpRequest("PUT", path, headers, body.encode()), bucket)
         if reply.status in (200, 412):
             return reply.status == 200
         raise AwsError(str(reply.status))
@@ -153,9 +152,8 @@ class Aws:
     def finding(self, region: str, bucket: str, key: str) -> Exchange[bool]:
         """Whether an object is there. "No" may also mean that it cannot be told: without the right to list, S3 answers
         403 for what is missing (S3 API reference, HeadObject)."""
-        url = self._url("s3", region, bucket)
         path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
-        reply = yield self._signed("s3", region, url, HttpRequest("HEAD", path, {}))
+        reply = yield self._signed("s3", region, HttpRequest("HEAD", path, {}), bucket)
         return reply.status == 200
 
     def invoking(self, region: str, function: str, fields: Mapping[str, Any]) -> Exchange[None]:
@@ -163,20 +161,26 @@ class Aws:
         path = f"/2015-03-31/functions/{function}/invocations"
         headers = {"content-type": "application/json", "x-amz-invocation-type": "Event"}
         request = HttpRequest("POST", path, headers, ENCODE(fields).encode())
-        reply = yield self._signed("lambda", region, self._url("lambda", region), request)
+        reply = yield self._signed("lambda", region, request)
         if reply.status != 202:
             raise AwsError(str(reply.status))
 
-    def _url(self, service: str, region: str, bucket: str = "") -> str:
+    def _url(self, service: str, region: str, bucket: str) -> str:
         if self.endpoint:
             return self.endpoint
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         return f"https://{bucket + '.' if bucket else ''}{service}.{region}.{suffix}"
 
-    def _signed(self, service: str, region: str, url: str, request: HttpRequest) -> Sending:
-        # Each Region its own connections, also where all share one endpoint.
+    def _host(self, service: str, region: str, bucket: str) -> Host:
+        """Where a service is reached. Each has its own connections, also where all share one endpoint."""
         with self._lock:
-            host = self._hosts.get(f"{region} {url}") or self._hosts.setdefault(f"{region} {url}", Host(url))
+            host = self._hosts.get((service, region, bucket))
+            if host is None:
+                host = self._hosts[service, region, bucket] = Host(self._url(service, region, bucket))
+        return host
+
+    def _signed(self, service: str, region: str, request: HttpRequest, bucket: str = "") -> Sending:
+        host = self._host(service, region, bucket)
         method, path, _, body = request
         return Sending(host, HttpRequest(method, path, sign(self.credentials, service, region, host, request), body))
 
@@ -198,23 +202,24 @@ def sign(
         headers["x-amz-content-sha256"] = payload
     if credentials.token:
         headers["x-amz-security-token"] = credentials.token
-    names, signed_headers = in_order(tuple(headers))
-    lines = "".join([f"{name}:{headers[name]}\n" for name in names])
-    canonical = f"{request.method}\n{host.path}{request.path}\n\n{lines}\n{signed_headers}\n{payload}"
-    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
-    signature = hmac.digest(signing_key(credentials.secret, stamp[:8], region, service), text.encode(), "sha256").hex()
+    values, lines, signed_headers = in_order(tuple(headers))
+    canonical = f"{request.method}\n{host.path}{request.path}\n\n{lines % values(headers)}\n{signed_headers}\n{payload}"
+    scope, key = signing(credentials.secret, stamp[:8], region, service)
+    signature = key.copy()
+    signature.update(f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{hashlib.sha256(canonical.encode()).hexdigest()}".encode())
     headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={signed_headers}, Signature={signature}"
+        f"AWS4-HMAC-SHA256 Credential={credentials.key}/{scope}, SignedHeaders={signed_headers}, "
+        f"Signature={signature.hexdigest()}"
     )
     return headers
 
 
 @lru_cache(maxsize=16)
-def in_order(names: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Names of headers as they are signed, and as they are listed."""
+def in_order(names: tuple[str, ...]) -> tuple[Callable[[Mapping[str, str]], Any], str, str]:
+    """For headers of these names: what takes their values in the order of signatures, their lines but for those values,
+    and the list of their names."""
     names = tuple(sorted(names))
-    return names, ";".join(names)
+    return itemgetter(*names), "".join([f"{name}:%s\n" for name in names]), ";".join(names)
 
 
 @lru_cache(maxsize=2)
@@ -224,9 +229,10 @@ def stamp_of(second: int) -> str:
 
 
 @lru_cache(maxsize=32)
-def signing_key(secret: str, day: str, region: str, service: str) -> bytes:
-    """The signing key of one day, Region and service."""
+def signing(secret: str, day: str, region: str, service: str) -> tuple[str, hmac.HMAC]:
+    """The scope of one day, Region and service, and what signs there: it is copied for each text, never used up."""
     key = f"AWS4{secret}".encode()
-    for part in (day, region, service, "aws4_request"):
+    scope = (day, region, service, "aws4_request")
+    for part in scope:
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    return "/".join(scope), hmac.new(key, digestmod="sha256")

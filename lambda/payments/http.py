@@ -108,8 +108,9 @@ class Host:
 
     def _begin(self, connection: HTTPConnection, request: HttpRequest, read: float, *, keep: bool = True) -> "Flight":
         try:
-            connection.sock.settimeout(read)
-            connection.request(request.method, self.path + request.path, request.body, dict(request.headers))
+            if connection.sock.gettimeout() != read:  # to set it is a system call
+                connection.sock.settimeout(read)
+            connection.request(request.method, self.path + request.path, request.body, request.headers)
         except BaseException:
             connection.close()
             raise

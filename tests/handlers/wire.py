@@ -71,6 +71,9 @@ class Socket:
     def settimeout(self, seconds: float) -> None:
         self._timeout = seconds
 
+    def gettimeout(self) -> float:
+        return self._timeout
+
     def setsockopt(self, *_: Any) -> None:
         pass
 

@@ -142,7 +142,7 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
             server = Server()
             address = servers.enter_context(serving(server))
 
-            def url(self: Aws, service: str, region: str, bucket: str = "") -> str:
+            def url(self: Aws, service: str, region: str, bucket: str) -> str:
                 return (
                     address if region in regions and service == "dynamodb" else original(self, service, region, bucket)
                 )

@@ -26,7 +26,7 @@ from payments.protocol.idempotency import DUE_AFTER
 from payments.protocol.ports import Cell
 from payments.protocol.settlement import PATIENCE, Outcome, State
 from payments.protocol.sweep import Swept, sweep
-from payments.protocol.values import VOID_TEXT, Payment, conclude, intent_of, key, read_result
+from payments.protocol.values import VOID_TEXT, Payment, conclude, intent_of, key, read_result, read_value, value_of
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 from tests.payments.test_flows import ACCOUNT, INTENT, OTHER, RAIL, called, fail, hold, silence
@@ -350,3 +350,10 @@ def test_the_limits_that_other_things_rest_on() -> None:
     assert at(NOW).now() == NOW
     assert intent_of(Payment("T1", 9999, "USD", 1_705_314_600_000_000, ACCOUNT)) == INTENT
     assert conclude(INTENT, VALUE, "NOT_CHARGED") == NO
+
+
+def test_values_and_results_are_read_as_they_were_written() -> None:
+    value = value_of(HOME, INTENT.hash, NOW, RAIL)
+    assert read_value(value.text) == value
+    for result in (conclude(INTENT, value, "SETTLED", "ref"), conclude(INTENT, value, "DECLINED")):
+        assert read_result(result.text) == result

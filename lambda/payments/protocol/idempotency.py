@@ -26,7 +26,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from payments.protocol.ports import LOST, Action, Answer, Cell, Context, Flow, Plain, Read, Request, Update
-from payments.protocol.values import Intent, Value, canonical, read_value
+from payments.protocol.values import Intent, Value, read_value, value_of
 
 BALLOTS: Final = 10**6
 DUE_AFTER: Final = 30
@@ -117,7 +117,7 @@ class Proposal(NamedTuple):
 
 def propose(ctx: Context, region: str, digest: str) -> Value:
     """A new value: this Region charges this payload, on the rail of this function's settings."""
-    return read_value(canonical({"region": region, "hash": digest, "at": ctx.now(), "rail": ctx.rail}))
+    return value_of(region, digest, ctx.now(), ctx.rail)
 
 
 @lru_cache(maxsize=256)

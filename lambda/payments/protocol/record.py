@@ -6,7 +6,9 @@ payment can be rebuilt from its public record alone.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from payments.protocol.currencies import UNITS
@@ -134,12 +136,19 @@ def transaction(intent: Intent) -> dict[str, Any]:
     }
 
 
-def body(intent: Intent, status: str, result: Result | None = None) -> dict[str, Any]:
-    """The JSON members of an answer to a caller."""
-    members = {"message": MESSAGES[status], "status": status, **transaction(intent)}
+@lru_cache(maxsize=256)
+def _wanted(intent: Intent) -> Mapping[str, Any]:
+    """The members that say what was wanted."""
+    members = transaction(intent)
     members["transactionId"] = members.pop("id")
     if details := payment_of(intent).details:
         members["details"] = details
+    return members
+
+
+def body(intent: Intent, status: str, result: Result | None = None) -> dict[str, Any]:
+    """The JSON members of an answer to a caller."""
+    members = {"message": MESSAGES[status], "status": status, **_wanted(intent)}
     if result:
         members |= {"region": result.region, "decidedAt": result.at}
         if result.reference:

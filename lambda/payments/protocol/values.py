@@ -58,7 +58,7 @@ class Payment(NamedTuple):
     @property
     def details(self) -> dict[str, Any]:
         """What was given beside the necessary, as it is shown."""
-        return _given(self._replace(source=self.shown_source))
+        return _given(self._replace(source=self.shown_source) if self.source else self)
 
     @property
     def decimal(self) -> Decimal:
@@ -113,6 +113,8 @@ def text_of(payment: Payment) -> str:
 
 
 def _given(payment: Payment) -> dict[str, Any]:
+    if not any(payment[5:]):  # of most payments
+        return {}
     given = {"source": payment.source, "reference": payment.reference, "metadata": dict(payment.metadata)}
     return {name: value for name, value in given.items() if value}
 
@@ -142,6 +144,11 @@ def kept_as(own_id: str, merchant: str) -> str:
 def key(intent: Intent) -> str:
     """The processor's idempotency key, and the workflow's name."""
     return hashlib.sha256(f"{intent.id}|{intent.hash}".encode()).hexdigest()
+
+
+def value_of(region: str, digest: str, at: int, rail: str) -> Value:
+    """A value, with its canonical form."""
+    return Value(canonical({"region": region, "hash": digest, "at": at, "rail": rail}), region, digest, at, rail)
 
 
 @lru_cache(maxsize=256)
@@ -175,7 +182,7 @@ def conclude(intent: Intent, value: Value, status: str, reference: str = "") -> 
     }
     if reference:
         fields["reference"] = reference
-    return read_result(canonical(fields))
+    return Result(canonical(fields), **fields)
 
 
 VOID_TEXT: Final = canonical({"status": VOID})
