@@ -1,5 +1,6 @@
 """What every account and Region needs once, before any environment (docs/design.md, "Bootstrap")."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from awacs.aws import Principal
@@ -130,7 +131,11 @@ def add_artifacts(template: Template, logs: Bucket) -> Bucket:
         )
     )
     template.add_resource(Alias("ArtifactKeyAlias", AliasName=ARTIFACTS_KEY, TargetKeyId=key.ref()))
-    bucket = template.add_resource(_bucket("ArtifactBucket", ARTIFACTS, encryption=under(key), logs_to=logs, expiry={}))
+    # What the tool deletes leaves a delete marker, which outlasts the versions below it.
+    expiry = {"ExpiredObjectDeleteMarker": True}
+    bucket = template.add_resource(
+        _bucket("ArtifactBucket", ARTIFACTS, encryption=under(key), logs_to=logs, expiry=expiry)
+    )
     template.add_resource(
         BucketPolicy(
             "ArtifactBucketPolicy",
@@ -177,7 +182,7 @@ def bootstrap_tags(name: str) -> Tags:
 
 
 def _bucket(
-    title: str, name: str, *, encryption: BucketEncryption, logs_to: Bucket | None, expiry: dict[str, int]
+    title: str, name: str, *, encryption: BucketEncryption, logs_to: Bucket | None, expiry: Mapping[str, int]
 ) -> Bucket:
     logging = LoggingConfiguration(LogFilePrefix=f"{title}/")
     if logs_to is not None:

@@ -266,6 +266,8 @@ def _lifecycle(value: Properties, _bucket: str) -> Properties:
             converted["ID"] = rule["Id"]
         if "ExpirationInDays" in rule:
             converted["Expiration"] = {"Days": int(rule["ExpirationInDays"])}
+        if "ExpiredObjectDeleteMarker" in rule:
+            converted["Expiration"] = {"ExpiredObjectDeleteMarker": rule["ExpiredObjectDeleteMarker"]}
         if "NoncurrentVersionExpiration" in rule:
             days = int(rule["NoncurrentVersionExpiration"]["NoncurrentDays"])
             converted["NoncurrentVersionExpiration"] = {"NoncurrentDays": days}

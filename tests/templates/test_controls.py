@@ -34,6 +34,12 @@ def test_buckets_are_private_owned_logged_versioned_encrypted_and_tidied(stacks:
         assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}, name
         rules = bucket["LifecycleConfiguration"]["Rules"]
         assert any(rule["Status"] == "Enabled" and "AbortIncompleteMultipartUpload" in rule for rule in rules), name
+        # Where versions go, their delete markers do.
+        assert all(
+            {"ExpirationInDays", "ExpiredObjectDeleteMarker"} & rule.keys()
+            for rule in rules
+            if "NoncurrentVersionExpiration" in rule
+        ), name
         (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
         algorithm = encryption["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
         assert algorithm == ("AES256" if name == ACCESS_LOGS else "aws:kms"), name
