@@ -23,7 +23,25 @@ Value = TypeVar("Value")
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[localcloud.LocalCloud]:
     with localcloud.running() as running:
+        schedule(running)
         yield running
+
+
+TICKS = "ticks"
+"""The queue that gets a message each minute, from when the cloud was started: the last file of this folder reads it."""
+
+
+def schedule(cloud: localcloud.LocalCloud) -> None:
+    events, queues = (
+        boto3.client(service, region_name=REGIONS[0], endpoint_url=cloud.endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
+        for service in ("events", "sqs")
+    )
+    queue = queues.create_queue(QueueName=TICKS)["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = {"Statement": [{**allow("sqs:SendMessage", {"Service": "events.amazonaws.com"}), "Resource": arn}]}
+    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
+    events.put_rule(Name=TICKS, ScheduleExpression="rate(1 minute)")
+    events.put_targets(Rule=TICKS, Targets=[{"Id": "1", "Arn": arn}])
 
 
 @pytest.fixture(scope="session")

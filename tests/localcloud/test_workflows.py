@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conftest import Clients, eventually, zipped
+from tests.localcloud.conftest import REGIONS, TICKS, Clients, eventually, zipped
 
 REGION = "ap-southeast-1"
 CODE = """
@@ -141,3 +141,11 @@ def test_an_error_that_is_final_goes_to_the_dead_letters_at_once(client: Clients
     assert (execution["status"], execution["error"]) == ("FAILED", "DeadLettered")
     body = message(client, machine)
     assert (body["reason"], body["input"]["fail"]) == ("InvalidTransaction", "invalid")
+
+
+def test_schedules_run(client: Clients) -> None:
+    """Here, because the rule of `conftest.py` is more than a minute old by now, or nearly."""
+    sqs = client("sqs", REGIONS[0])
+    url = sqs.get_queue_url(QueueName=TICKS)["QueueUrl"]
+    (message,) = eventually(lambda: sqs.receive_message(QueueUrl=url).get("Messages"), seconds=90)
+    assert json.loads(message["Body"])["detail-type"] == "Scheduled Event"
