@@ -164,6 +164,11 @@ def show(look: Look) -> None:
     print(f"{look.second:4.0f} s: {look.stored} stored, {look.server:.0f} MB; waiting: {cells}", flush=True)
 
 
+def spoken(numbers: Mapping[str, float]) -> str:
+    """Named numbers for people."""
+    return ", ".join(f"{name} {number:,.0f}" for name, number in numbers.items())
+
+
 def write(soak: Soak, told: Mapping[str, Any], idle: Sequence[float], wrong: Sequence[str]) -> None:
     """The report."""
     parts = [
@@ -175,8 +180,8 @@ def write(soak: Soak, told: Mapping[str, Any], idle: Sequence[float], wrong: Seq
             ("", ""),
             [
                 ("payments", told["payments"]),
-                ("answers", told["answers"]),
-                ("milliseconds", told["latency_ms"]),
+                ("answers", spoken(told["answers"])),
+                ("milliseconds", spoken(told["latency_ms"])),
                 ("seconds until the stuck payment was settled", f"{soak.stuck:.0f}"),
                 ("megabytes of the server at the end, and idle", f"{soak.looks[-1].server:.0f}, {idle[-1]:.0f}"),
             ],
@@ -199,7 +204,7 @@ def main() -> int:
     """Exit code 1 when something is not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills.soak", description=__doc__)
     parser.add_argument("--minutes", default=10.0, type=float)
-    parser.add_argument("--rate", default=40.0, type=float, help="payments a second")
+    parser.add_argument("--rate", default=20.0, type=float, help="payments a second (20)")
     options = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with localcloud.running() as cloud, tempfile.TemporaryDirectory(prefix="soak-") as folder:
@@ -208,7 +213,7 @@ def main() -> int:
         idle = soak.idle()
     wrong = soak.wrong(told, idle)
     write(soak, told, idle, wrong)
-    print(f"{told['payments']} payments, answers {told['answers']}, latency {told['latency_ms']}")
+    print(f"{told['payments']} payments; answers: {spoken(told['answers'])}; ms: {spoken(told['latency_ms'])}")
     print(f"stuck for {soak.stuck:.0f} s; idle {idle[0]:.0f} to {idle[-1]:.0f} MB; report: {FILE}")
     print("\n".join(f"FAILED: {text}" for text in wrong) or "PASSED")
     return int(bool(wrong))
