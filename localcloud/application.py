@@ -21,6 +21,7 @@ from localcloud.gaps import (
     kms,
     lambda_,
     logs,
+    paging,
     route53,
     s3,
     sns,
@@ -51,7 +52,7 @@ def application(token: str) -> Application:
     stacksets.install(cloud)
     for gap in (
         *(apigateway, athena, cloudwatch, dynamodb, eventbridge, exports, kms),
-        *(lambda_, logs, route53, s3, sns, stepfunctions, streams),
+        *(lambda_, logs, paging, route53, s3, sns, stepfunctions, streams),
     ):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done

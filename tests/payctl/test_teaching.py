@@ -59,7 +59,7 @@ def test_of_a_list_only_its_keys_are_read() -> None:
         b"<Contents><Key>receipts/2.json</Key></Contents><KeyCount>2</KeyCount></L>"
     }
     read: dict[str, Any] = {}
-    read_keys(response_dict=response, customized_response_dict=read, operation_model=None)
+    read_keys(response, read)
     assert read == {"Keys": ["receipts/m:1.json", "receipts/2.json"]}
     assert response["body"] == b"<L><IsTruncated>true</IsTruncated><KeyCount>2</KeyCount></L>"
 

@@ -70,7 +70,7 @@ def serving(server: Server) -> Iterator[str]:
             # Closed without telling, as a service does with a connection that was idle for long.
             self.close_connection = server.close
 
-        do_PUT = do_HEAD = do_POST
+        do_GET = do_PUT = do_HEAD = do_POST
 
         def log_message(self, *_: Any) -> None: ...
 

@@ -23,6 +23,7 @@ from payctl.payments.books import PREFIX, SUFFIX
 from payctl.payments.comparison import exports
 from payctl.payments.comparison.store import Store
 from payctl.payments.tables import GONE
+from payctl.unparsed import unparsed
 from stacksets.errors import code_of
 
 SEGMENTS: Final = 4
@@ -63,7 +64,8 @@ class Reader:
 
     def tables(self, store: Store) -> None:
         """Scan every table into a store. Raises ToolError."""
-        with self._unparsed(self.environment.cloud.dynamodb, "dynamodb.Scan", _keep_body):
+        clients = map(self.environment.cloud.dynamodb, self.environment.regions)
+        with unparsed(clients, "dynamodb.Scan", _keep_body):
             self._all(
                 lambda region, table, part: self._unless_gone(
                     region, table, lambda: self._scan(store, region, table, part)
@@ -86,7 +88,8 @@ class Reader:
     def buckets(self, bounds: Iterable[str]) -> None:
         """List every bucket, in ranges between these payments. Raises ToolError."""
         marks = ["", *(PREFIX + bound for bound in bounds), ""]
-        with self._unparsed(self.environment.cloud.s3, "s3.ListObjectVersions", _keep_versions):
+        clients = map(self.environment.cloud.s3, self.environment.regions)
+        with unparsed(clients, "s3.ListObjectVersions", _keep_versions):
             self._all(
                 lambda region, *mark: self._unless_gone(region, "bucket", lambda: self._list(region, *mark)),
                 [(region, *between) for between in pairwise(marks) for region in self.environment.regions],
@@ -160,19 +163,6 @@ class Reader:
                 if until and any(version["Key"] > until for version in versions):
                     break
 
-    @contextmanager
-    def _unparsed(self, client: Callable[[str], Any], operation: str, keep: Callable[..., None]) -> Iterator[None]:
-        """While the block runs, what an operation lists is taken as it comes: botocore's parsers take ten to thirty
-        times as long as all else that is done with it."""
-        events = [client(region).meta.events for region in self.environment.regions]
-        for each in events:
-            each.register(f"before-parse.{operation}", keep, unique_id="payctl-unparsed")
-        try:
-            yield
-        finally:
-            for each in events:
-                each.unregister(f"before-parse.{operation}", unique_id="payctl-unparsed")
-
     def _count(self, region: str, number: int) -> None:
         with self._lock:
             self._seen += number
@@ -215,21 +205,18 @@ class _Part:
         self._path.unlink()
 
 
-def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+def _keep_body(answer: dict[str, Any], parsed: dict[str, Any]) -> None:
     """Have a Scan's answer hold its body as it came, and no items."""
-    body = response_dict["body"]
-    if response_dict["status_code"] == 200:
-        answer = json.loads(body)
-        answer.pop("Items", None)
-        response_dict["body"] = json.dumps(answer).encode()
-        customized_response_dict["Body"] = body
+    body = answer["body"]
+    rest = json.loads(body)
+    rest.pop("Items", None)
+    answer["body"] = json.dumps(rest).encode()
+    parsed["Body"] = body
 
 
-def _keep_versions(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
+def _keep_versions(answer: dict[str, Any], parsed: dict[str, Any]) -> None:
     """Have a listing hold its versions and marks of deletion as texts by name, and none otherwise."""
-    if response_dict["status_code"] != 200:
-        return
-    root = ElementTree.fromstring(response_dict["body"])  # noqa: S314 - of AWS, and parsed so by botocore as well
+    root = ElementTree.fromstring(answer["body"])  # noqa: S314 - of AWS, and parsed so by botocore as well
     rest, listed = ElementTree.Element(root.tag), []
     for element in root:
         if element.tag.rpartition("}")[2] in ("Version", "DeleteMarker"):
@@ -239,8 +226,8 @@ def _keep_versions(response_dict: dict[str, Any], customized_response_dict: dict
     if any(element.tag.endswith("EncodingType") and element.text == "url" for element in rest):
         for each in listed:
             each["Key"] = unquote_str(each["Key"])
-    response_dict["body"] = ElementTree.tostring(rest)
-    customized_response_dict["Listed"] = listed
+    answer["body"] = ElementTree.tostring(rest)
+    parsed["Listed"] = listed
 
 
 def _line(version: Mapping[str, str], until: str) -> dict[str, Any] | None:

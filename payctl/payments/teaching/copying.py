@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -15,8 +16,8 @@ from payctl.environment import Environment
 from payctl.payments.books import PREFIX, SUFFIX
 from payctl.payments.teaching.lists import Ended, digest_of
 from payctl.payments.teaching.wire import Item, Unanswered, Wire
+from payctl.unparsed import unparsed
 
-BEFORE_PARSE: Final = "before-parse.s3.ListObjectsV2"
 KEY: Final = re.compile("<Key>([^<]*)</Key>")
 CONTENTS: Final = re.compile(b"<Contents>.*</Contents>", re.DOTALL)
 WANTED: Final[Item] = {
@@ -32,12 +33,10 @@ class Copier:
 
     def __init__(self, environment: Environment, wire: Wire, context: Context, lost: str) -> None:
         self._environment, self._wire, self._context, self._lost = environment, wire, context, lost
-        self._events = environment.cloud.s3(lost).meta.events
-        self._events.register(BEFORE_PARSE, read_keys, unique_id=BEFORE_PARSE)
 
-    def close(self) -> None:
-        """The client reads lists as others do again."""
-        self._events.unregister(BEFORE_PARSE, unique_id=BEFORE_PARSE)
+    def listing(self) -> AbstractContextManager[None]:
+        """To be entered before anything is copied: of lists only the keys are read meanwhile."""
+        return unparsed([self._environment.cloud.s3(self._lost)], "s3.ListObjectsV2", read_keys)
 
     def copy(self, ended: Sequence[Ended]) -> list[str]:
         """Copy some payments, in the order of their receipts' keys, wherever that may be. Which it may not. Raises
@@ -94,12 +93,12 @@ class Copier:
         return found
 
 
-def read_keys(response_dict: Any, customized_response_dict: dict[str, Any], **_: Any) -> None:
-    """For botocore's event `before-parse`: the keys of a list, and nothing else of its entries, which the SDK takes a
-    fifth of a millisecond each to read."""
-    body = response_dict["body"]
-    customized_response_dict["Keys"] = [unquote(key) for key in KEY.findall(body.decode())]
-    response_dict["body"] = CONTENTS.sub(b"", body)
+def read_keys(answer: dict[str, Any], parsed: dict[str, Any]) -> None:
+    """Have a list hold its keys, and nothing else of its entries, which the SDK takes a fifth of a millisecond each to
+    read."""
+    body = answer["body"]
+    parsed["Keys"] = [unquote(key) for key in KEY.findall(body.decode())]
+    answer["body"] = CONTENTS.sub(b"", body)
 
 
 def insertion(table: str, cell: Cell) -> Any:

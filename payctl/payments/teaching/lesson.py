@@ -62,12 +62,12 @@ class Lesson:
             counts = self._lists.sort()
             self._progress = Progress(self._environment, self._region, sum(counts.values()), counts[Way.KNOWN])
             pieces = -(-counts[Way.COPY] // PIECE)
-            self._each(self._copy, self._lists.copies(PIECE), min(COPIERS, pieces))
+            with self._copier.listing():
+                self._each(self._copy, self._lists.copies(PIECE), min(COPIERS, pieces))
             left = self._progress.total - counts[Way.KNOWN] - self.taught
             self._each(self._vote, self._lists.ballots(), min(BALLOTS, left))
         finally:
             self._over = True  # for those that are still at it, after Ctrl-C
-            self._copier.close()
             self._lists.close()
         return Rejoined(taught=self.taught, known=counts[Way.KNOWN], refused=self.refused)
 
