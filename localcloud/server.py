@@ -1,6 +1,7 @@
 """The server process: binds the port, loads the emulator with what it lacks, serves, and leaves nothing behind."""
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -17,6 +18,8 @@ from localcloud.client import LocalCloudError, new_token, presence
 # Idle connections of the SDKs are kept this long, in seconds; longer than their own pools keep them.
 KEEP_ALIVE = 75
 BACKLOG = 1024
+SELDOM = (20_000, 20, 50)
+"""When the garbage collector looks at what is new, at what is not so new, and at everything."""
 
 
 def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
@@ -61,8 +64,13 @@ async def _serve(listener: socket.socket, token: str, *, stop_with_stdin: bool) 
 
     from localcloud.application import application  # noqa: PLC0415
 
+    served = application(token)
+    # What is stored refers to nothing that refers back, and there is more of it with each payment: to search all that
+    # for garbage after every few requests took more time than some of the requests.
+    gc.freeze()
+    gc.set_threshold(*SELDOM)
     config = Config(
-        application(token),
+        served,
         http="httptools",
         ws="none",
         lifespan="on",  # the emulator begins and ends its schedules by it

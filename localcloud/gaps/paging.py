@@ -87,11 +87,12 @@ class Orders:
 
         def current() -> Iterator[str]:
             order = self.of(objects)
-            yield from islice(order, bisect_left(order, begin), None)
+            yield from (order[at] for at in range(bisect_left(order, begin), len(order)))
 
         def versioned() -> Iterator[str]:
             order = self.of(kept)
-            for owner, (holder, key) in islice(order, bisect_left(order, (account, (name, begin))), None):
+            for at in range(bisect_left(order, (account, (name, begin))), len(order)):
+                owner, (holder, key) = order[at]
                 if (owner, holder) != (account, name):
                     return
                 if kept.get((owner, (holder, key))):
