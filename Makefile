@@ -35,7 +35,7 @@ tour: setup ## A live page of three Regions here: take one down, cut a link, hea
 	@$(BIN)/python -m payctl.tour --port $(PAGE)
 
 test: setup check $(VENV)-moto/.done $(VENV)-stripe/.done $(VENV)-model/.done $(VENV)-contract/.done ## Lint and run every test but the longest, which `make evidence` runs
-	$(BIN)/pytest --numprocesses 2 --dist loadgroup --durations 12
+	$(BIN)/pytest --numprocesses 3 --dist loadgroup --durations 12
 
 drill: setup ## Lose a Region under 2,000 payments here; verdict, and a report in build/drill.html
 	@$(BIN)/python -m tests.drills.run --payments 2000
