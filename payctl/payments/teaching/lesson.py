@@ -16,10 +16,10 @@ from payctl.payments.teaching.copying import Copier
 from payctl.payments.teaching.lists import Ended, Lists, Way, digest_of
 from payctl.payments.teaching.wire import Wire
 
-SEGMENTS: Final = 4
+SEGMENTS: Final = 8
 """Of each register, read at the same time."""
 PIECE: Final = 1000
-COPIERS: Final = 24
+COPIERS: Final = 32
 BALLOTS: Final = 32
 """Payments at once, each of which asks three Regions."""
 PATIENCE: Final = 24
