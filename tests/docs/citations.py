@@ -208,7 +208,7 @@ def prose(path: str, text: str) -> str:
         nonlocal kept
         kept = kept[:begin] + text[begin:end] + kept[end:]
 
-    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+    for token in tokenize.generate_tokens(io.StringIO(text).readline) if "#" in text else ():
         if token.type == tokenize.COMMENT:
             keep(starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
     for node in ast.walk(ast.parse(text)):
