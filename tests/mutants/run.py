@@ -94,17 +94,13 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
                 note(records, by_mutant[mutant], end)
                 if done % 50 == 0:
                     print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
-                    if write:  # what is complete is not judged again when this run is broken off
-                        results.save(Results(dict(tests), whole(records)))
+                    if write:  # what is judged is not judged again when this run is broken off
+                        results.save(Results(dict(tests), records))
 
         collected(judges.FILES, work)
     if write:
         results.save(Results(dict(tests), records))
     return records
-
-
-def whole(records: dict[str, Record]) -> dict[str, Record]:
-    return {name: record for name, record in records.items() if complete(record)}
 
 
 def complete(record: Record) -> bool:
