@@ -1,6 +1,7 @@
 """Long lists as they come from AWS: botocore's parsers, and its search of every list of S3 for an error, take ten to
 thirty times as long as all else that is done with a page."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -8,7 +9,9 @@ from typing import Any, Final
 from botocore.handlers import BUILTIN_HANDLERS
 
 SEARCH: Final = "before-parse.s3.*"
-SEARCHES: Final = [handler for event, handler, *_ in BUILTIN_HANDLERS if event == SEARCH]
+SEARCHES: Final = [handler for event, handler, *first in BUILTIN_HANDLERS if event == SEARCH and first]
+"""What botocore does before anything of ours can be done."""
+ERROR: Final = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error\b")
 ID: Final = "payctl-unparsed"
 
 Keep = Callable[[dict[str, Any], dict[str, Any]], None]
@@ -24,10 +27,12 @@ def unparsed(clients: Iterable[Any], operation: str, keep: Keep) -> Iterator[Non
     of_s3 = SEARCHES if operation.startswith("s3.") else ()
 
     def take(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
-        if b"<Error>" in response_dict["body"][:1000] and of_s3:
+        if response_dict["status_code"] != 200:
+            return
+        if of_s3 and ERROR.match(response_dict["body"]):
             response_dict["status_code"] = 500  # what the search is for: S3 may find out after it has begun with 200
-        if response_dict["status_code"] == 200:
-            keep(response_dict, customized_response_dict)
+            return
+        keep(response_dict, customized_response_dict)
 
     for each in events:
         for search in of_s3:

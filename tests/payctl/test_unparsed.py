@@ -48,3 +48,11 @@ def test_an_error_that_comes_with_200_is_one(server: Server, s3: Any) -> None:
     for taken in (unparsed([s3], "s3.ListObjectsV2", keep), nullcontext()):
         with taken, pytest.raises(ClientError, match="InternalError"):
             s3.list_objects_v2(Bucket="b")
+
+
+def test_an_error_with_a_status_of_its_own_keeps_it(server: Server, s3: Any) -> None:
+    """Or it would be repeated, as a service that is ill is."""
+    server.status, server.body = 404, ERROR.replace(b"InternalError", b"NoSuchBucket")
+    with unparsed([s3], "s3.ListObjectsV2", keep), pytest.raises(ClientError, match="NoSuchBucket") as refused:
+        s3.list_objects_v2(Bucket="b")
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
