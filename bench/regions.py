@@ -20,7 +20,7 @@ from typing import Any
 from payments.protocol.idempotency import due_shard
 from payments.protocol.ports import LEDGER, REGISTER
 from payments.protocol.record import publish
-from payments.protocol.values import SETTLED, Payment, canonical, conclude, intent_of, read_value
+from payments.protocol.values import SETTLED, Payment, conclude, intent_of, value_of
 
 from bench.server import Connection, listen
 from tests.handlers.services import SCOPE, Services
@@ -58,8 +58,8 @@ class Generated(dict[str, Any]):
 
 
 SAMPLE = intent_of(Payment("sample", 9999, "USD", EPOCH * 10**6, ACCOUNT))
-VALUE = canonical({"region": NEAR, "hash": SAMPLE.hash, "at": EPOCH, "rail": LEDGER})
-RESULT = conclude(SAMPLE, read_value(VALUE), SETTLED)
+VALUE = value_of(NEAR, SAMPLE.hash, EPOCH, LEDGER)
+RESULT = conclude(SAMPLE, VALUE, SETTLED)
 TOLD = publish(SAMPLE, RESULT).values
 
 
@@ -92,7 +92,7 @@ class Backlog:
             "due_at": EPOCH + 60,
         }
         if kind != "promised":
-            held |= {"accepted_ballot": 1_000_001, "accepted": VALUE.replace(SAMPLE.hash, digest)}
+            held |= {"accepted_ballot": 1_000_001, "accepted": VALUE.text.replace(SAMPLE.hash, digest)}
         return held
 
     def record(self, payment: str) -> Any:

@@ -22,7 +22,7 @@ from urllib.request import urlopen
 import boto3
 from payments.protocol.idempotency import due_shard
 from payments.protocol.ports import LEDGER
-from payments.protocol.values import SETTLED, Payment, canonical, conclude, intent_of, read_value
+from payments.protocol.values import SETTLED, Payment, conclude, intent_of, value_of
 
 from bench.measure import Comparison
 from bench.server import Connection, listen, served
@@ -46,8 +46,8 @@ PAGE = 1400
 """Items of a page of Scan: a megabyte."""
 EPOCH = int(time.time()) - 86_400
 SAMPLE = intent_of(Payment("p0000000", 9999, "USD", EPOCH * 10**6, "111122223333"))
-VALUE = canonical({"region": HOME, "hash": SAMPLE.hash, "at": EPOCH, "rail": LEDGER})
-RESULT = conclude(SAMPLE, read_value(VALUE), SETTLED).text
+VALUE = value_of(HOME, SAMPLE.hash, EPOCH, LEDGER)
+RESULT = conclude(SAMPLE, VALUE, SETTLED).text
 
 
 class Tables:
@@ -68,7 +68,7 @@ class Tables:
             "accepted_at": {"N": str(EPOCH)},
             "promised": {"N": "1000001"},
             "accepted_ballot": {"N": "1000001"},
-            "accepted": {"S": VALUE.replace(SAMPLE.hash, digest)},
+            "accepted": {"S": VALUE.text.replace(SAMPLE.hash, digest)},
         }
         if number % EVERY:
             held["result"] = {"S": RESULT.replace(SAMPLE.hash, digest)}

@@ -5,17 +5,7 @@ from typing import Any, NamedTuple
 from payments.attributes import typed
 from payments.protocol import record
 from payments.protocol.ports import Plain, WriteReceipt
-from payments.protocol.values import (
-    SETTLED,
-    Intent,
-    Payment,
-    Result,
-    Value,
-    canonical,
-    conclude,
-    intent_of,
-    read_value,
-)
+from payments.protocol.values import SETTLED, Intent, Payment, Result, Value, conclude, intent_of, value_of
 
 from tests.simulation import expressions
 
@@ -66,5 +56,5 @@ def settled(
 ) -> Settled:
     """`amount` in cents of EUR, `at` in seconds since 1970."""
     intent = intent_of(Payment(payment, amount, "EUR", at * 10**6, account))
-    value = read_value(canonical({"region": region, "hash": intent.hash, "at": at, "rail": rail}))
+    value = value_of(region, intent.hash, at, rail)
     return Settled(intent, value, conclude(intent, value, status, reference))

@@ -40,8 +40,9 @@ class Orders:
         keys = list(mapping)
         known = self._known.get(id(mapping))
         # To compare keys with themselves takes a hundredth of the time that it takes to sort them.
-        order = known[2] if known and known[0] is mapping and known[1] == keys else sorted(keys)
-        self._known[id(mapping)] = (mapping, keys, order)
+        if known and known[0] is mapping and known[1] == keys:
+            return known[2]
+        self._known[id(mapping)] = (mapping, keys, order := sorted(keys))
         while len(self._known) > KEPT:
             self._known.popitem(last=False)
         return order

@@ -23,25 +23,7 @@ Value = TypeVar("Value")
 @pytest.fixture(scope="session")
 def cloud() -> Iterator[localcloud.LocalCloud]:
     with localcloud.running() as running:
-        schedule(running)
         yield running
-
-
-TICKS = "ticks"
-"""The queue that gets a message each minute, from when the cloud was started: the last file of this folder reads it."""
-
-
-def schedule(cloud: localcloud.LocalCloud) -> None:
-    events, queues = (
-        boto3.client(service, region_name=REGIONS[0], endpoint_url=cloud.endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
-        for service in ("events", "sqs")
-    )
-    queue = queues.create_queue(QueueName=TICKS)["QueueUrl"]
-    arn = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    policy = {"Statement": [{**allow("sqs:SendMessage", {"Service": "events.amazonaws.com"}), "Resource": arn}]}
-    queues.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
-    events.put_rule(Name=TICKS, ScheduleExpression="rate(1 minute)")
-    events.put_targets(Rule=TICKS, Targets=[{"Id": "1", "Arn": arn}])
 
 
 @pytest.fixture(scope="session")
@@ -61,7 +43,27 @@ def client(cloud: localcloud.LocalCloud) -> Clients:
             )
         return clients[key]
 
+    schedule(make)
     return make
+
+
+TICKS = "ticks"
+"""The queue that gets a message each minute, from the first client on: the last file of this folder reads it."""
+
+
+def schedule(client: Clients) -> None:
+    _, arn = queue_for_rules(client("sqs"), TICKS)
+    client("events").put_rule(Name=TICKS, ScheduleExpression="rate(1 minute)")
+    client("events").put_targets(Rule=TICKS, Targets=[{"Id": "1", "Arn": arn}])
+
+
+def queue_for_rules(sqs: Any, name: str) -> tuple[str, str]:
+    """A queue that rules may send to: its URL and ARN."""
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    policy = {"Statement": [allow("sqs:SendMessage", {"Service": "events.amazonaws.com"}) | {"Resource": arn}]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    return url, arn
 
 
 def allow(actions: str | list[str], principal: Any = None) -> dict[str, Any]:

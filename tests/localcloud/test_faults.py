@@ -13,7 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, HTTPClientError
 
 import localcloud
-from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role, zipped
+from tests.localcloud.conftest import REGIONS, Clients, eventually, make_role, queue_for_rules, zipped
 
 HOME, SECOND, THIRD = REGIONS
 CODE = """
@@ -280,10 +280,7 @@ def test_events_wait_for_a_cut_network(
 ) -> None:
     """A bus that cannot be reached is tried again within the retry policy."""
     sqs = client("sqs", SECOND)
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = f"arn:aws:sqs:{SECOND}:{ACCOUNT}:{name}"
-    policy = {"Statement": [allow("sqs:SendMessage", {"Service": "events.amazonaws.com"}) | {"Resource": arn}]}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    url, arn = queue_for_rules(sqs, name)
     there = client("events", SECOND).create_event_bus(Name=name)["EventBusArn"]
     client("events").create_event_bus(Name=name)
     role = make_role(client, name, "events.amazonaws.com", "events:PutEvents")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.localcloud.conftest import REGIONS, TICKS, Clients, eventually, zipped
+from tests.localcloud.conftest import REGIONS, TICKS, Clients, eventually, queue_for_rules, zipped
 
 REGION = "ap-southeast-1"
 CODE = """
@@ -43,11 +43,7 @@ def machine(client: Clients) -> dict[str, str]:
         FunctionName=name, Runtime="python3.12", Handler="index.handler", Role=role, Code={"ZipFile": zipped(CODE)}
     )
     sqs, events = client("sqs", REGION), client("events", REGION)
-    queue = sqs.create_queue(QueueName=name)["QueueUrl"]
-    queue_arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    allowed = {"Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage"}
-    document = {"Statement": [allowed | {"Resource": queue_arn}]}
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(document)})
+    queue, queue_arn = queue_for_rules(sqs, name)
     events.create_event_bus(Name=name)
     events.put_rule(Name=name, EventBusName=name, EventPattern=json.dumps({"source": ["payment.processing"]}))
     events.put_targets(Rule=name, EventBusName=name, Targets=[{"Id": "1", "Arn": queue_arn}])
