@@ -232,6 +232,15 @@ NOTES: Final = (
         by_hand="the progress line of its first minute gives the rate",
     ),
     Note(
+        id="delete-markers-go",
+        group=Group.OPERATE,
+        claim="A lifecycle rule with ExpiredObjectDeleteMarker beside NoncurrentVersionExpiration removes, in the "
+        "artifact bucket, first the old versions of what was deleted and then its delete marker.",
+        why="S3 does so a month after the deletion",
+        by_hand="`aws s3api list-object-versions` on an artifact bucket, a month after a rollout: no DeleteMarkers of "
+        "then",
+    ),
+    Note(
         id="actions-by-commit",
         group=Group.OPERATE,
         claim="The commits that pin the actions of `.github/workflows/` are those of the releases named beside them. "
