@@ -139,8 +139,8 @@ def transaction(intent: Intent) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _wanted(intent: Intent) -> Mapping[str, Any]:
     """The members that say what was wanted."""
-    members = transaction(intent)
-    members["transactionId"] = members.pop("id")
+    own = transaction(intent)
+    members = {"transactionId": own["id"], **{name: own[name] for name in own if name != "id"}}
     if details := payment_of(intent).details:
         members["details"] = details
     return members
