@@ -270,6 +270,18 @@ def test_a_lost_cell_with_another_result_than_one_other_is_torn() -> None:
     assert taught(world) == TORN
 
 
+def test_a_result_that_only_a_restored_cell_shows_is_taught_to_the_others() -> None:
+    """It takes no vote any more; where no processor is set up for it, nobody else would write it again."""
+    world = decided_world()
+    world.cells[THIRD]["T1"] = dict(cell(YES.text, due_at=NOW, due_shard="0", promised=3))
+    assert taught(world) == Done(True, "SETTLED", YES)
+    assert {world.cells[region]["T1"]["result"] for region in REGIONS} == {YES.text}
+    world = decided_world()
+    world.cells[HOME]["T1"]["result"] = NO.text
+    world.cells[THIRD]["T1"] = dict(cell(YES.text))
+    assert taught(world) == Done(True, "NOT_CHARGED", NO), "what one of the others shows comes first"
+
+
 @pytest.mark.parametrize("text", [VOID_TEXT, YES.text])
 def test_a_result_without_its_payload_is_copied_as_it_is(text: str) -> None:
     world = World()

@@ -133,9 +133,10 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
         return Done(False, "all three Regions must answer")
     if not any(others.values()):
         return Done(True, "nobody holds it")
-    result = written(others.values())
+    # One that only a restored register shows is driven too: it votes no more, and nothing else would ever end it.
+    result = written(others.values()) or written([cells[lost]])
     if result:
-        done = yield from teach(ctx, lost, payment, result, others)
+        done = yield from teach(ctx, lost, payment, result, cells)
     else:
         opened = yield from take_over(ctx, payment, cells)
         if opened is None:
@@ -173,17 +174,18 @@ def vote_on_all(ctx: Context, lost: str, opened: Opened, needed: Set[str]) -> Fl
     return Done(True, f"decided for {value.region}")
 
 
-def teach(ctx: Context, lost: str, payment: str, result: Result, others: Mapping[str, Cell]) -> Flow[Done]:
+def teach(ctx: Context, lost: str, payment: str, result: Result, cells: Mapping[str, Cell]) -> Flow[Done]:
     """A result is known: write it into the lost cell, which is then due until its own replica shows the record. Where
     the others differ, the public record says which one counts."""
+    others = [cell for region, cell in cells.items() if region != lost]
     public = yield from public_record(payment)
     if public:
         intent: Intent | None
         intent, result = public
-    elif torn(others.values()):
+    elif torn(others):
         return Done(False, "two different results and no public record: close it with `payctl resolve` first")
     else:
-        intent = intent_with(result.hash, others.values(), payment)
+        intent = intent_with(result.hash, cells.values(), payment)
     if result.status == VOID or intent is None:
         (answer,) = yield (Update(lost, payment, idempotency.FINISH, {"result": result.text}),)
         return Done(False, "the lost register does not answer") if answer is LOST else Done(True, result.status)
