@@ -1,10 +1,10 @@
 """The four functions of a Region that run the code: processor, health, janitor and outcomes, each with its own role and
 log group (docs/design.md, "Functions")."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from awacs.aws import Statement
-from troposphere import FindInMap, GetAtt, If, NoValue, Ref, Select, Split, Sub, Template
+from troposphere import FindInMap, GetAtt, If, NoValue, PropsDictType, Ref, Select, Split, Sub, Template
 from troposphere.awslambda import (
     Code,
     DestinationConfig,
@@ -53,6 +53,12 @@ from builder.policies import (
 from builder.settings import Janitor, Settings
 
 RUNTIME = "python3.13"
+
+
+class FunctionLogging(LoggingConfig):
+    """With the property of functions that troposphere lost to a namesake of another resource."""
+
+    props: ClassVar[PropsDictType] = {**LoggingConfig.props, "LogFormat": (str, False)}
 
 
 def add_log_group(template: Template, title: str, name: str, key: Key) -> LogGroup:
@@ -233,7 +239,8 @@ class Functions:
                 Environment=Environment(Variables=self.variables()),
                 Handler=handler,
                 KmsKeyArn=GetAtt(self.key, "Arn"),
-                LoggingConfig=LoggingConfig(LogGroup=group.ref()),
+                # Only what fails is told by Lambda itself: its three lines of each call would be most of the log.
+                LoggingConfig=FunctionLogging(LogFormat="JSON", LogGroup=group.ref(), SystemLogLevel="WARN"),
                 MemorySize=memory,
                 Role=GetAtt(execution_role, "Arn"),
                 Runtime=RUNTIME,

@@ -46,14 +46,21 @@ class Accounts(NamedTuple):
 
 class Limits(NamedTuple):
     """Caps of one Region: concurrent executions of the processor and of the janitor, shards of the index of overdue
-    cells, days, requests a second."""
+    cells, units that the register may write a second (0: on demand), days, requests a second."""
 
     reserved_concurrency: int = 2
     janitor_concurrency: int = 5
     index_shards: int = 16
+    register_writes: int = 0
     log_retention_days: int = 7
     api_rate: int = 200
     api_burst: int = 400
+
+    @property
+    def register_reads(self) -> int:
+        """Units a second that go with `register_writes`: hardly anything is read while all is well, most of what was
+        written once more while much waits, and pages of what is due at any time."""
+        return max(50, self.register_writes // 4)
 
 
 class Options(NamedTuple):
@@ -177,6 +184,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "functions.health_timeout": (3, 29),
     "limits.janitor_concurrency": (1, JANITORS),
     "limits.index_shards": SHARDS,
+    "limits.register_writes": (0, 40_000),
     "functions.janitor_memory": (128, 10_240),
     "janitor.every_minutes": (1, 5),
     "janitor.at_once": (1, 128),

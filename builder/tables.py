@@ -11,6 +11,7 @@ from troposphere.dynamodb import (
     KeySchema,
     PointInTimeRecoverySpecification,
     Projection,
+    ProvisionedThroughput,
     ReplicaSpecification,
     ReplicaSSESpecification,
     SSESpecification,
@@ -26,7 +27,16 @@ from builder.settings import Settings
 
 
 def add_register(template: Template, key: Key) -> Table:
-    """A plain table of this Region only; never replicated, never restored in place, no TTL."""
+    """A plain table of this Region only; never replicated, never restored in place, no TTL.
+
+    Its index gets the units of the table: it takes two writes for three of the table while all is well, and two for
+    each while much waits; an index that is throttled throttles its table.
+    """
+    units = If(
+        "Provisioned",
+        ProvisionedThroughput(ReadCapacityUnits=Ref("RegisterReads"), WriteCapacityUnits=Ref("RegisterWrites")),
+        NoValue,
+    )
     return template.add_resource(
         Table(
             "RegisterTable",
@@ -36,7 +46,7 @@ def add_register(template: Template, key: Key) -> Table:
                 AttributeDefinition(AttributeName="due_at", AttributeType="N"),
                 AttributeDefinition(AttributeName="due_shard", AttributeType="S"),
             ],
-            BillingMode="PAY_PER_REQUEST",
+            BillingMode=If("Provisioned", "PROVISIONED", "PAY_PER_REQUEST"),
             DeletionProtectionEnabled=If("Protected", True, False),
             # Sparse: only cells with open work have the two attributes.
             GlobalSecondaryIndexes=[
@@ -47,10 +57,12 @@ def add_register(template: Template, key: Key) -> Table:
                         KeySchema(AttributeName="due_at", KeyType="RANGE"),
                     ],
                     Projection=Projection(ProjectionType="KEYS_ONLY"),
+                    ProvisionedThroughput=units,
                 )
             ],
             KeySchema=[KeySchema(AttributeName="TransactionId", KeyType="HASH")],
             PointInTimeRecoverySpecification=PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
+            ProvisionedThroughput=units,
             SSESpecification=SSESpecification(KMSMasterKeyId=GetAtt(key, "Arn"), SSEEnabled=True, SSEType="KMS"),
             DeletionPolicy="Delete",
             UpdateReplacePolicy="Retain",

@@ -12,6 +12,7 @@ from localcloud.faulty_calls import FaultyCalls
 from localcloud.gaps import (
     apigateway,
     athena,
+    capacity,
     cloudformation,
     cloudwatch,
     dynamodb,
@@ -51,7 +52,7 @@ def application(token: str) -> Application:
     cloudformation.install(network)
     stacksets.install(cloud)
     for gap in (
-        *(apigateway, athena, cloudwatch, dynamodb, eventbridge, exports, kms),
+        *(apigateway, athena, capacity, cloudwatch, dynamodb, eventbridge, exports, kms),
         *(lambda_, logs, paging, route53, s3, sns, stepfunctions, streams),
     ):
         gap.install(cloud)

@@ -30,7 +30,8 @@ PLATFORM_LINES: Final = (
     "REPORT RequestId: 00000000-0000-0000-0000-000000000000\tDuration: 000.00 ms\tBilled Duration: 000 ms\t"
     "Memory Size: 0000 MB\tMax Memory Used: 00 MB\t\n",
 )
-"""What Lambda writes of each invocation by itself, in text format."""
+"""What Lambda writes of each invocation by itself, in text format; nothing of one that succeeds with SystemLogLevel
+WARN (Lambda developer guide, "Log-level filtering")."""
 FORWARDED: Final = "_ForwardedFrom"  # gaps/eventbridge.py marks so what came from another Region's bus
 
 
@@ -155,14 +156,16 @@ class Meters:
         seconds = math.ceil((time.monotonic() - started) * 1000) / 1000  # billed by the millisecond
         region, cause = config["FunctionArn"].split(":")[3], _short_name(config)
         memory = int(config.get("MemorySize", 128))
-        lines = (result.get("log") or "").splitlines()
+        lines = [*(result.get("log") or "").splitlines()]
+        if (config.get("LoggingConfig") or {}).get("SystemLogLevel") != "WARN":
+            lines += PLATFORM_LINES
         traced = (config.get("TracingConfig") or {}).get("Mode") == "Active"
         for item, amount in (
             ("lambda.request", 1.0),
             ("lambda.gb-second", seconds * memory / 1024),
             ("measured.second", seconds),
             ("measured.traceable", float(traced)),
-            ("logs.ingested", float(_log_bytes([*lines, *PLATFORM_LINES]))),
+            ("logs.ingested", float(_log_bytes(lines))),
         ):
             self.counts.add(region, cause, "invocation", item, amount)
         return result

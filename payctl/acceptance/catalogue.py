@@ -241,6 +241,23 @@ NOTES: Final = (
         "then",
     ),
     Note(
+        id="own-lines-arrive",
+        group=Group.OPERATE,
+        claim="With LogFormat JSON and SystemLogLevel WARN a function's own lines, which are JSON already, arrive as "
+        "they were written, metrics in them count, and of Lambda's own only those of calls that failed.",
+        why="only Lambda writes those lines",
+        by_hand="an hour after a deployment: the log group of a janitor has its lines and no `platform.report`, and "
+        "the alarm `janitor-silent` is OK",
+    ),
+    Note(
+        id="units-change-in-place",
+        group=Group.OPERATE,
+        claim="Setting `limits.register_writes`, and setting it back to 0, updates the register table and its index in "
+        "place, without an interruption.",
+        why="CloudFormation says so; an environment that is accepted has it as it was set",
+        by_hand="`payctl deploy` with 10, then with 0, under `payctl pay --rate 1`: no answer is worse than 503",
+    ),
+    Note(
         id="actions-by-commit",
         group=Group.OPERATE,
         claim="The commits that pin the actions of `.github/workflows/` are those of the releases named beside them. "

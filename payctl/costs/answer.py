@@ -9,6 +9,7 @@ from payctl.costs.limits import Capacity, Limit, capacity
 from payctl.costs.memory import Memory, choices, growth
 from payctl.costs.prices import PriceList
 from payctl.costs.profile import Profile
+from payctl.costs.units import Provisioned, provisioned
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Costs:
     first_limit: str
     warnings: tuple[str, ...]
     memory: tuple[Memory, ...]
+    provisioned: Provisioned
     profile: str
     prices_since: str
     prices_until: str
@@ -70,6 +72,7 @@ class Made:
     month: Estimate
     needs: Capacity
     choices: tuple[Memory, ...]
+    provisioned: Provisioned
     growth: float
 
 
@@ -79,6 +82,7 @@ def make(demand: Demand, settings: Settings, profile: Profile, prices: PriceList
         estimate(demand, settings, profile, prices, memory),
         capacity(demand, settings, profile, memory),
         tuple(choices(demand, settings, profile, prices)),
+        provisioned(demand, settings, profile, prices),
         growth(settings, profile, prices),
     )
 
@@ -119,6 +123,7 @@ def answer(made: Made, profile: Profile, prices: PriceList) -> Costs:
         first_limit=needs.first.name,
         warnings=needs.warnings,
         memory=made.choices,
+        provisioned=made.provisioned,
         profile=profile.counted,
         prices_since=prices.dates()[0],
         prices_until=prices.dates()[1],

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from builder.settings import Settings
-from payctl.costs.estimate import Demand, with_memory
+from payctl.costs.estimate import REGISTER, Demand, with_memory
 from payctl.costs.profile import Profile, Use, load
 
 HEADROOM: Final = 1.3
@@ -78,6 +78,16 @@ def busy_seconds(
     )
 
 
+def register_writes(demand: Demand, settings: Settings, profile: Profile) -> int:
+    """What limits.register_writes should be for this demand."""
+    units = _a_payment(demand, settings, profile, _written)
+    return math.ceil(demand.rate * max(units.values()) * HEADROOM)
+
+
+def _written(use: Use) -> bool:
+    return use.item == "dynamodb.write" and use.operation.endswith(REGISTER)
+
+
 def _a_payment(
     demand: Demand, settings: Settings, profile: Profile, matches: Callable[[Use], bool], memory: int = 0
 ) -> dict[str, float]:
@@ -139,16 +149,26 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
         "cells/s",
         'docs/scale.md, "The janitor"',
     )
-    yield worst(
-        "writes of a new register table",
-        writes("payment-register"),
-        NEW_TABLE_UNITS,
-        "units/s",
-        "raise the rate over half an hour, or set the table's warm throughput",
-    )
+    if limits.register_writes:
+        yield worst(
+            "units provisioned for the register table",
+            used(_written),
+            limits.register_writes,
+            "units/s",
+            f"limits.register_writes: {register_writes(demand, settings, profile)} for this rate, with "
+            f"{HEADROOM - 1:.0%} to spare",
+        )
+    else:
+        yield worst(
+            "writes of a new register table",
+            used(_written),
+            NEW_TABLE_UNITS,
+            "units/s",
+            "raise the rate over half an hour, or set the table's warm throughput",
+        )
     yield worst(
         "writes of the register table",
-        writes("payment-register"),
+        used(_written),
         TABLE_UNITS,
         "units/s",
         "quota DynamoDB, Table-level write throughput limit",

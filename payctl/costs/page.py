@@ -16,7 +16,8 @@ from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import PriceList
 from payctl.costs.profile import Profile
-from payctl.costs.words import amount, money, priced, row_of, sentence_of_lacking, unit_price
+from payctl.costs.units import provisioned
+from payctl.costs.words import amount, money, priced, row_of, row_of_units, sentence_of_lacking, unit_price
 
 RATES: Final = (1.0, 100.0, 1000.0)
 STORED_PAYMENTS: Final = 100_000_000
@@ -62,6 +63,8 @@ def page(settings: Settings, profile: Profile, prices: PriceList) -> str:
         _stored(settings, profile),
         "## Less memory\n",
         _memory(settings, profile, prices),
+        "## Units provisioned for the register\n",
+        _units(settings, profile, prices),
         "## What each rate needs\n",
         *_needs(settings, profile),
         "## The run that was counted\n",
@@ -127,6 +130,15 @@ def _memory(settings: Settings, profile: Profile, prices: PriceList) -> str:
     )
     rows = [*map(row_of, choices(Demand(1.0), settings, profile, prices))]
     return note + "\n" + _table(("memory", "a million payments", "saved", "in the function", "slower"), rows)
+
+
+def _units(settings: Settings, profile: Profile, prices: PriceList) -> str:
+    note = _text(
+        "Of `ledger` payments that come at a steady rate, with `limits.register_writes` as high as it takes and 30% to "
+        "spare ([when that is worth it](decisions/register-units.md)). Against the same, billed by request."
+    )
+    rows = [row_of_units(provisioned(Demand(rate), settings, profile, prices)) for rate in RATES]
+    return note + "\n" + _table(("rate", "register_writes", "a million payments", "saved"), rows)
 
 
 def _needs(settings: Settings, profile: Profile) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from payctl.costs.estimate import MILLION, Estimate
 from payctl.costs.memory import Memory
 from payctl.costs.prices import PriceList
+from payctl.costs.units import Provisioned
 
 
 def money(usd: float) -> str:
@@ -28,6 +29,25 @@ def row_of(choice: Memory) -> tuple[str, ...]:
         money(choice.saved),
         f"{choice.seconds * 1000:.0f} ms",
         f"{choice.slower * 1000:+.0f} ms",
+    )
+
+
+def row_of_units(choice: Provisioned) -> tuple[str, ...]:
+    """A rate, the setting for it, what a million payments cost with it and how much that saves."""
+    return (
+        f"{choice.rate:g} a second",
+        str(choice.register_writes),
+        money(choice.per_million),
+        money(choice.saved),
+    )
+
+
+def sentence_of_units(choice: Provisioned) -> str:
+    """The same as a sentence."""
+    dearer = f"{money(choice.saved)} less" if choice.saved > 0 else f"{money(-choice.saved)} more"
+    return (
+        f"with limits.register_writes = {choice.register_writes}, for a steady rate: {money(choice.per_million)} USD a "
+        f"million payments, {dearer} than billed by request"
     )
 
 

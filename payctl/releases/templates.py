@@ -86,6 +86,8 @@ def regional_parameters(
         "ReservedConcurrency": str(limits.reserved_concurrency),
         "JanitorConcurrency": str(limits.janitor_concurrency),
         "IndexShards": str(limits.index_shards),
+        "RegisterWrites": str(limits.register_writes),
+        "RegisterReads": str(limits.register_reads),
         "LogRetentionDays": str(limits.log_retention_days),
         "LogExecutionData": _flag(options.log_execution_data),
         "AlertEmail": options.alert_email,

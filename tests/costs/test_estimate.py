@@ -17,6 +17,7 @@ from payctl.costs.estimate import IDLE, PAYMENTS, SECONDS, STORED, Demand, estim
 from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import GIGABYTE, Price, PriceList
+from payctl.costs.units import provisioned
 from payctl.costs.words import lacking
 
 ROOT = Path(__file__).parents[2]
@@ -187,6 +188,45 @@ def test_two_of_three_cells_of_a_payment_wait_for_a_janitor(settings: Settings) 
     cells = found["cells that the janitors put to rest"]
     assert cells.need == pytest.approx(1000 * 2 / 3)
     assert cells.rate == pytest.approx(1000, rel=0.01)
+
+
+# --- units provisioned for the register
+
+
+def test_provisioned_units_take_the_place_of_requests_to_the_register(settings: Settings) -> None:
+    demand = Demand(100.0)
+    by_request, standing = (
+        estimate(demand, with_limits(settings, register_writes=writes), PROFILE, PRICES) for writes in (0, 390)
+    )
+    hours = {region: LISTED["prices"][region] for region in settings.regions}
+    stands = sum(
+        730 * 2 * (390 * prices["dynamodb.write-capacity"]["tiers"][0][1])
+        + 730 * 2 * (97 * prices["dynamodb.read-capacity"]["tiers"][0][1])
+        for prices in hours.values()
+    )
+    requests = sum(
+        row["amount"] * LISTED["prices"][row["region"]][row["item"]]["tiers"][0][1]
+        for row in COUNTED["payments"]["ledger"]["lines"]
+        if row["item"] in ("dynamodb.read", "dynamodb.write") and "payment-register" in row["operation"]
+    )
+    saved = requests / COUNTED["payments"]["ledger"]["number"] * 100.0 * SECONDS - stands
+    assert by_request.usd(PAYMENTS) - standing.usd(PAYMENTS) == pytest.approx(saved)
+    assert estimate(Demand(0.0), with_limits(settings, register_writes=390), PROFILE, PRICES).usd(IDLE) > stands
+
+
+def test_what_is_proposed_for_a_rate_is_enough_for_it_and_said_what_it_saves(settings: Settings) -> None:
+    choice = provisioned(Demand(100.0), settings, PROFILE, PRICES)
+    assert choice.register_writes == 390
+    limits = {
+        each.name: each for each in capacity(Demand(129.0), with_limits(settings, register_writes=390), PROFILE).limits
+    }
+    assert limits["units provisioned for the register table"].kept
+    assert "writes of a new register table" not in limits
+    with_it = estimate(Demand(100.0), with_limits(settings, register_writes=390), PROFILE, PRICES)
+    assert choice.per_million == pytest.approx(with_it.per_million)
+    assert choice.per_million + choice.saved == pytest.approx(
+        estimate(Demand(100.0), settings, PROFILE, PRICES).per_million
+    )
 
 
 # --- memory

@@ -53,6 +53,7 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ("[limits]\njanitor_concurrency = 65", "limits.janitor_concurrency must be 1 to 64, not 65"),
         ("[limits]\nindex_shards = 15", "limits.index_shards must be 16 to 64, not 15"),
         ("[limits]\nindex_shards = 65", "limits.index_shards must be 16 to 64, not 65"),
+        ("[limits]\nregister_writes = 40001", "limits.register_writes must be 0 to 40000, not 40001"),
         ("[limits]\nreserved_concurrency = -1", "limits.reserved_concurrency must be 0 to 100000, not -1"),
         ("[functions]\nprocessor_memory = 64", "functions.processor_memory must be 128 to 10240, not 64"),
         ("[alarms]\nlambda_error_percent = 100.5", "alarms.lambda_error_percent must be 0 to 100, not 100.5"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from builder.lint.evaluate import Resolved, resolve
-from tests.templates.conftest import REGIONS
+from tests.templates.conftest import REGIONS, regional
 
 
 def only(stack: Resolved, kind: str) -> dict[str, Any]:
@@ -65,6 +65,14 @@ class TestRegister:
         assert table["SSESpecification"]["KMSMasterKeyId"].startswith(f"arn:aws:kms:{stack.region}:")
         assert not {"TimeToLiveSpecification", "StreamSpecification"} & set(table)
 
+    def test_units_where_they_are_provisioned(self, templates: dict[str, Any]) -> None:
+        """Of the table and of its index, which would throttle it."""
+        for stack in regional(templates, RegisterWrites=390, RegisterReads=97).values():
+            table = only(stack, "AWS::DynamoDB::Table")
+            assert table["BillingMode"] == "PROVISIONED"
+            for part in (table, *table["GlobalSecondaryIndexes"]):
+                assert part["ProvisionedThroughput"] == {"ReadCapacityUnits": 97, "WriteCapacityUnits": 390}
+
     def test_sparse_index_of_what_is_due(self, stack: Resolved) -> None:
         table = only(stack, "AWS::DynamoDB::Table")
         assert table["GlobalSecondaryIndexes"] == [
@@ -116,6 +124,9 @@ class TestFunctions:
             group = groups[properties["LoggingConfig"]["LogGroup"]]
             assert group["LogGroupName"] == f"/aws/lambda/{properties['FunctionName']}"
             assert group["RetentionInDays"] == 7
+            if "Environment" in properties:  # of each call only what failed is told by Lambda itself
+                told = {"LogFormat": "JSON", "SystemLogLevel": "WARN"}
+                assert properties["LoggingConfig"] == {"LogGroup": group["LogGroupName"], **told}
             assert group["KmsKeyId"].startswith(f"arn:aws:kms:{stack.region}:")
             # Of its variables, and the check has none.
             assert properties.get("KmsKeyArn") == (group["KmsKeyId"] if "Environment" in properties else None)

@@ -10,7 +10,7 @@ from payctl.costs.estimate import IDLE, PAYMENTS, STORED, Estimate
 from payctl.costs.limits import Capacity
 from payctl.costs.memory import Memory
 from payctl.costs.prices import PriceList
-from payctl.costs.words import amount, lacking, money, priced, row_of
+from payctl.costs.words import amount, lacking, money, priced, row_of, sentence_of_units
 from stacksets.progress import Words
 
 
@@ -36,6 +36,7 @@ def estimate(made: Made, listed: PriceList, regions: Sequence[str], report: Path
         render.table("not in the sums, for want of a price (+?)", ("", "a month", "Regions"), rows)
     _limits(needs)
     _memory(made.choices)
+    render.say(sentence_of_units(made.provisioned))
     for warning in needs.warnings:
         render.say(f"warning: {warning}")
     oldest, newest = listed.dates()

@@ -1,0 +1,115 @@
+"""DynamoDB: a table with provisioned units a second refuses writes beyond them, as the emulator never does.
+
+Units that were not used are kept for five minutes (DynamoDB developer guide, "Burst and adaptive capacity"); a new
+table has none yet. An index without units throttles its table. Only single writes are looked at: reads, batches and
+transactions are not.
+"""
+
+import time
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.services import dynamodb
+
+from localcloud.cloud import Cloud
+from localcloud.gaps import patching
+from localcloud.gaps.patching import Properties
+
+KEPT: Final = 300
+"""Seconds for which units are kept."""
+MESSAGE: Final = (
+    "The level of configured provisioned throughput for the table was exceeded. Consider increasing your provisioning "
+    "level with the UpdateTable API."
+)
+
+
+@dataclass
+class Units:
+    """What a table or an index has left."""
+
+    left: float
+    seen: float = field(default_factory=time.monotonic)
+
+    def after(self, a_second: int) -> float:
+        """What it has by now."""
+        now = time.monotonic()
+        self.left = min(self.left + (now - self.seen) * a_second, a_second * KEPT)
+        self.seen = now
+        return self.left
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """The units of all provisioned tables, by account, Region, table and index ("" for the table itself)."""
+
+    units: dict[tuple[str, str, str, str], Units] = field(default_factory=dict)
+
+    def install(self) -> None:
+        """Wrap the single writes, and what counts their units."""
+        for name in ("_put_item", "_update_item", "_delete_item"):
+            patching.wrap(dynamodb, name, self._write)
+        patching.wrap(dynamodb, "_add_consumed_capacity", self._charge)
+
+    def _write(self, write: Any, data: dict[str, Any]) -> Any:
+        name = dynamodb._normalize_table_name(data.get("TableName"))
+        for index, a_second in provisioned(name).items():
+            if self._of(name, index, a_second).after(a_second) < 1:
+                return error_response_json("ProvisionedThroughputExceededException", MESSAGE, 400)
+        return write(data)
+
+    def _charge(  # noqa: PLR0917 - the emulator's signature
+        self,
+        add: Any,
+        result: dict[str, Any],
+        data: dict[str, Any],
+        name: str,
+        write: bool = False,
+        old_item: Any = None,
+        new_item: Any = None,
+        index_name: str | None = None,
+    ) -> None:
+        add(result, data, name, write, old_item, new_item, index_name)
+        if not write:
+            return
+        table = dynamodb._tables[name]
+        size = max(dynamodb._item_size_bytes(item) if item else 0 for item in (old_item, new_item))
+        used = {"": dynamodb._capacity_kb(size)}
+        for index in table.get("GlobalSecondaryIndexes") or ():
+            used[index["IndexName"]] = dynamodb._index_write_units(table, index, old_item, new_item)
+        for index, a_second in provisioned(name).items():
+            self._of(name, index, a_second).left -= used[index]
+
+    def _of(self, name: str, index: str, a_second: int) -> Units:
+        return self.units.setdefault((get_account_id(), get_region(), name, index), Units(float(a_second)))
+
+
+def install(_cloud: Cloud) -> None:
+    """Let tables refuse what they have no units for."""
+    Capacity().install()
+    patching.wrap_resource("AWS::DynamoDB::Table", require_units)
+
+
+def require_units(name: str, properties: Properties, _old: Properties) -> None:
+    """Refuse a table of a template, or an index of it, without its units, as DynamoDB does. Raises ValueError."""
+    if properties.get("BillingMode", "PROVISIONED") != "PROVISIONED":
+        return
+    for each in (properties, *properties.get("GlobalSecondaryIndexes", ())):
+        if "ProvisionedThroughput" not in each:
+            index = f" for index: {each['IndexName']}" if "IndexName" in each else f" for table: {name}"
+            raise ValueError(
+                f"One or more parameter values were invalid: ProvisionedThroughput must be specified{index}"
+            )
+
+
+def provisioned(name: str) -> dict[str, int]:
+    """The units that a table may write a second, and each of its indexes; none where it is on demand."""
+    table = dynamodb._tables.get(name) or {}
+    if (table.get("BillingModeSummary") or {}).get("BillingMode") != "PROVISIONED":
+        return {}
+    indexes = table.get("GlobalSecondaryIndexes") or ()
+    found = {
+        "": table["ProvisionedThroughput"],
+        **{each["IndexName"]: each["ProvisionedThroughput"] for each in indexes},
+    }
+    return {index: int(throughput["WriteCapacityUnits"]) for index, throughput in found.items()}

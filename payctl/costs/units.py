@@ -1,0 +1,32 @@
+"""What provisioned units of the register cost, beside the same writes and reads billed by request."""
+
+from dataclasses import dataclass
+
+from builder.settings import Settings
+from payctl.costs.estimate import Demand, estimate
+from payctl.costs.limits import register_writes
+from payctl.costs.prices import PriceList
+from payctl.costs.profile import Profile
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """`register_writes` is what the setting should be for a steady rate, with some to spare; USD for a million payments
+    with it, and how much less that is than by request (more, where it is negative)."""
+
+    rate: float
+    register_writes: int
+    per_million: float
+    saved: float
+
+
+def provisioned(demand: Demand, settings: Settings, profile: Profile, prices: PriceList) -> Provisioned:
+    """The setting for this demand, against none."""
+    one = Demand(demand.rate or 1.0, 0.0, demand.declined, demand.failover)
+    units = register_writes(one, settings, profile)
+
+    def of(writes: int) -> float:
+        limits = settings.limits._replace(register_writes=writes)
+        return estimate(one, settings._replace(limits=limits), profile, prices).per_million
+
+    return Provisioned(one.rate, units, of(units), of(0) - of(units))
