@@ -44,6 +44,15 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _leaves_no_fault(request: pytest.FixtureRequest) -> Iterator[None]:
+    """The cloud is every test's: a fault that one leaves there fails it, not the next."""
+    shared: localcloud.LocalCloud | None = request.getfixturevalue("cloud") if "cloud" in request.fixturenames else None
+    yield
+    if shared:
+        assert shared.admin("GET", "/faults")["faults"] == []
+
+
 class Project:
     """A project folder with small templates and an environment of its own on the local cloud."""
 
