@@ -21,6 +21,21 @@ from payctl.costs.words import amount, money, priced, row_of, row_of_units, sent
 
 RATES: Final = (1.0, 100.0, 1000.0)
 STORED_PAYMENTS: Final = 100_000_000
+LEAST: Final = 0.1
+"""USD of a million payments by which an item is worth a word."""
+WHY: Final = {
+    "s3.put": "a receipt in each Region's bucket, one written and two replicated; batches of receipts",
+    "lambda.gb-second": "the function waits for the nearest Region's promises and votes; less memory",
+    "dynamodb.write-capacity": "OPEN, VOTE and FINISH in three registers, and what is due in their indexes",
+    "dynamodb.write": "the public record in three replicas, and its index in each",
+    "events.event": "each Region's bus is told how a payment ended; one bus for all Regions",
+    "apigateway.request": "one request a payment",
+    "s3.get": "two janitors look whether replication has brought the receipt",
+    "lambda.request": "counted one by one: under load a batch of outcomes is one call, and this is a third",
+    "logs.ingested": "a line of the API, one of the function and one of each Region's outcomes",
+    "dynamodb.read-capacity": "janitors ask what is due",
+    "dynamodb.read": "two janitors look whether replication has brought the record",
+}
 
 
 def page(settings: Settings, profile: Profile, prices: PriceList) -> str:
@@ -65,6 +80,8 @@ def page(settings: Settings, profile: Profile, prices: PriceList) -> str:
         _memory(settings, profile, prices),
         "## Units provisioned for the register\n",
         _units(settings, profile, prices),
+        "## What is left\n",
+        _left(settings, profile, prices),
         "## What each rate needs\n",
         *_needs(settings, profile),
         "## The run that was counted\n",
@@ -139,6 +156,20 @@ def _units(settings: Settings, profile: Profile, prices: PriceList) -> str:
     )
     rows = [row_of_units(provisioned(Demand(rate), settings, profile, prices)) for rate in RATES]
     return note + "\n" + _table(("rate", "register_writes", "a million payments", "saved"), rows)
+
+
+def _left(settings: Settings, profile: Profile, prices: PriceList) -> str:
+    demand = Demand(100.0)
+    units = provisioned(demand, settings, profile, prices).register_writes
+    settings = settings._replace(limits=settings.limits._replace(register_writes=units))
+    month = estimate(demand, settings, profile, prices)
+    note = _text(
+        f"Of a million `ledger` payments, at {demand.rate:g} a second and with `limits.register_writes` = {units}: "
+        f"{money(month.per_million)} in all. What costs less than {money(LEAST)} is left out."
+    )
+    sums = {item: usd / month.payments * MILLION for item, usd in month.by(lambda line: line.item, PAYMENTS).items()}
+    rows = [(prices.items[item].what, money(usd), WHY[item]) for item, usd in sums.items() if usd >= LEAST]
+    return note + "\n" + _table(("", "USD", "why, and what would save it"), rows)
 
 
 def _needs(settings: Settings, profile: Profile) -> Iterator[str]:
