@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from payments.protocol.operations import Ruling, inspect, resolve
 from payments.protocol.ports import LOST, REGISTER, Action, Answer, Flow, Read, Update
 from payments.protocol.rejoining import (
     BAR,
@@ -20,14 +21,16 @@ from payments.protocol.rejoining import (
     unbar,
     withdraw,
 )
-from payments.protocol.settlement import show
-from payments.protocol.values import VOID_TEXT, conclude, read_result
+from payments.protocol.settlement import State, show
+from payments.protocol.values import VOID_TEXT, conclude, read_result, value_of
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 from tests.payments.test_flows import INTENT, OTHER, RAIL, called, hold, silence
 from tests.payments.test_settlement import LEDGER_VALUE, NO, NOW, VALUE, YES, cell
 from tests.simulation.expressions import compile_update
 
+OTHER_VALUE = value_of(HOME, OTHER.hash, VALUE.at, VALUE.rail)
+LATER_VALUE = value_of(HOME, VALUE.hash, VALUE.at + 1, VALUE.rail)
 TAKEN, REFUSED = Answer(True, {}), Answer(False, {})
 CONTEXT = World().context(SECOND)
 
@@ -280,6 +283,41 @@ def test_a_result_that_only_a_restored_cell_shows_is_taught_to_the_others() -> N
     world.cells[HOME]["T1"]["result"] = NO.text
     world.cells[THIRD]["T1"] = dict(cell(YES.text))
     assert taught(world) == Done(True, "NOT_CHARGED", NO), "what one of the others shows comes first"
+
+
+@pytest.mark.parametrize("accepted", [OTHER_VALUE, LATER_VALUE, None], ids=["payload", "moment", "nothing"])
+def test_a_result_of_what_nobody_else_accepted_is_not_believed(accepted: Any) -> None:
+    """Of a table of this name in another environment, say."""
+    world = decided_world()
+    for region in (HOME, SECOND):
+        world.cells[region]["T1"] = dict(cell(value=accepted or VALUE, due_at=NOW, due_shard="0", promised=7))
+        if accepted is None:
+            del world.cells[region]["T1"]["accepted"]
+    world.cells[THIRD]["T1"] = dict(cell(YES.text))
+    assert not taught(world).done
+    assert all("result" not in world.cells[region]["T1"] for region in (HOME, SECOND))
+
+
+def test_of_two_results_the_restored_cell_says_which_one_can_be_final() -> None:
+    world = decided_world()
+    for region, result in ((HOME, NO), (SECOND, YES), (THIRD, YES)):
+        world.cells[region]["T1"] = dict(cell(result.text))
+    assert taught(world) == Done(True, "SETTLED", YES)
+    assert world.cells[HOME]["T1"]["result"] == NO.text, "written once"
+
+
+@pytest.mark.parametrize("restored", [None, YES])
+def test_a_torn_payment_is_closed_while_a_register_waits_for_it(restored: Any) -> None:
+    """What the register shows that is to be taught does not hide that two results stand against each other."""
+    world = decided_world()
+    for region, result in ((HOME, YES), (SECOND, NO)):
+        world.cells[region] = {"T1": dict(cell(result.text)), REGISTER: {"serves": region, "lost": THIRD}}
+    world.cells[THIRD] = {"T1": dict(cell(restored.text))} if restored else {}
+    context = world.context(SECOND, RAIL)
+    assert world.run(context, inspect(context, "T1")).waits is State.TORN
+    ruling = Ruling("NOT_CHARGED", by="operator", reason="refunded", accept_risk=True)
+    assert world.run(context, resolve(context, "T1", ruling)) == Done(True, "closed as NOT_CHARGED", NO)
+    assert taught(world) == Done(True, "NOT_CHARGED", NO)
 
 
 @pytest.mark.parametrize("text", [VOID_TEXT, YES.text])

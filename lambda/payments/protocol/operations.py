@@ -100,7 +100,7 @@ class Ruling(NamedTuple):
 
 def inspect(ctx: Context, payment: str) -> Flow[Standing]:
     """Where a payment stands, from the cells that answer. A torn one that is public is none."""
-    cells = yield from read_cells(ctx, payment)
+    cells = yield from read_serving(ctx, payment)
     final = ended(cells.values(), payment)
     if final is None and torn(cells.values()):
         final = yield from public_record(payment)
@@ -123,6 +123,16 @@ def inspect(ctx: Context, payment: str) -> Flow[Standing]:
     )
 
 
+def read_serving(ctx: Context, payment: str) -> Flow[Mapping[str, Cell]]:
+    """All three cells as they are now; where some show different results, only those of registers in use: one that is
+    to be taught decides nothing, and waits for just this."""
+    cells = yield from read_cells(ctx, payment)
+    if len({cell["result"] for cell in cells.values() if "result" in cell}) < 2:
+        return cells
+    serving = yield from in_use(ctx)
+    return {region: cell for region, cell in cells.items() if region in serving}
+
+
 def results_in(cells: Mapping[str, Cell]) -> tuple[Result, ...]:
     """The different results that cells show."""
     return tuple(map(read_result, results(cells.values())))
@@ -135,7 +145,7 @@ def value_of(result: Result) -> Value:
 
 def resolve(ctx: Context, payment: str, ruling: Ruling) -> Flow[Done]:
     """Close a payment that is parked, unless the processor says otherwise."""
-    cells = yield from read_cells(ctx, payment)
+    cells = yield from read_serving(ctx, payment)
     if len(cells) < 2:
         return Done(False, "fewer than two Regions answer")
     if torn(cells.values()):

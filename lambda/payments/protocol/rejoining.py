@@ -6,7 +6,7 @@ done = run(rejoin(context, region, payment))  # for each other payment of both o
 run(unbar(context, region))                  # once all are taught, and it says again whom it serves
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from enum import Enum, auto
 from typing import Final, NamedTuple
 
@@ -29,7 +29,7 @@ from payments.protocol.idempotency import (
 )
 from payments.protocol.ports import LEDGER, LOST, REGISTER, Action, Cell, Context, Flow, Read, Update
 from payments.protocol.settlement import handle_in, results, torn, written
-from payments.protocol.values import SETTLED, VOID, VOID_TEXT, Intent, Result, read_result
+from payments.protocol.values import SETTLED, VOID, VOID_TEXT, Intent, Result, read_result, read_value
 
 BAR: Final = Action(
     "BAR",
@@ -133,8 +133,7 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
         return Done(False, "all three Regions must answer")
     if not any(others.values()):
         return Done(True, "nobody holds it")
-    # One that only a restored register shows is driven too: it votes no more, and nothing else would ever end it.
-    result = written(others.values()) or written([cells[lost]])
+    result = written(others.values()) or shown_alone(cells[lost], others.values())
     if result:
         done = yield from teach(ctx, lost, payment, result, cells)
     else:
@@ -147,6 +146,19 @@ def rejoin(ctx: Context, lost: str, payment: str) -> Flow[Done]:
         (noted,) = yield (Update(lost, payment, idempotency.RULE, {"ruling": ruling}),)
         return done if noted is not LOST else Done(False, "the lost register does not answer")
     return done
+
+
+def shown_alone(cell: Cell, others: Collection[Cell]) -> Result | None:
+    """The result that only a restored register shows: its cell votes no more, so nothing else would ever end the
+    payment. It counts where one of the others accepted the value that it concludes, as one of them did of any that was
+    decided here: a backup of another environment's table of this name proves nothing."""
+    result = written([cell])
+    voted = highest_accepted(others)
+    if result is None or voted is None:
+        return None
+    value = read_value(str(voted["accepted"]))
+    concludes = (value.hash, value.region, value.at, value.rail)
+    return result if (result.hash, result.region, result.at, result.rail) == concludes else None
 
 
 def vote_on_all(ctx: Context, lost: str, opened: Opened, needed: Set[str]) -> Flow[Done]:
@@ -176,15 +188,18 @@ def vote_on_all(ctx: Context, lost: str, opened: Opened, needed: Set[str]) -> Fl
 
 def teach(ctx: Context, lost: str, payment: str, result: Result, cells: Mapping[str, Cell]) -> Flow[Done]:
     """A result is known: write it into the lost cell, which is then due until its own replica shows the record. Where
-    the others differ, the public record says which one counts."""
+    the others differ, the public record says which one counts, else the restored cell, if it shows one of the two:
+    no other can become final any more."""
     others = [cell for region, cell in cells.items() if region != lost]
+    agreed = next((read_result(text) for text, count in results(cells.values()).items() if count >= 2), None)
     public = yield from public_record(payment)
     if public:
         intent: Intent | None
         intent, result = public
-    elif torn(others):
+    elif torn(others) and agreed is None:
         return Done(False, "two different results and no public record: close it with `payctl resolve` first")
     else:
+        result = agreed or result
         intent = intent_with(result.hash, cells.values(), payment)
     if result.status == VOID or intent is None:
         (answer,) = yield (Update(lost, payment, idempotency.FINISH, {"result": result.text}),)
