@@ -160,17 +160,26 @@ class Alarms:
         )
 
     def add_throttling_alarms(self) -> None:
-        """Writes that a hot key of an index holds up; nothing is lost: docs/decisions/janitor.md."""
-        for title, table, index, words in (
+        """What a hot key of an index holds up, or a table's units; nothing is lost: docs/decisions/janitor.md."""
+        writes, reads = "WriteThrottleEvents", "ReadThrottleEvents"
+        for title, table, index, metrics, words in (
             (
                 "RecordsThrottled",
                 TABLE,
                 "TimestampIndex",
+                (writes,),
                 "More payments with equal timestamps than an index key takes",
             ),
-            ("RegisterThrottled", REGISTER, "due", "More payments than the shards of an index take"),
+            (
+                "RegisterThrottled",
+                REGISTER,
+                "due",
+                (writes, reads),
+                "More payments than the shards of an index take, or than limits.register_writes",
+            ),
         ):
             on = {"TableName": Sub(table)}
+            of_index = {**on, "GlobalSecondaryIndexName": index}
             self._add(
                 title,
                 f"payment-{_dashed(title)}",
@@ -179,9 +188,9 @@ class Alarms:
                 EvaluationPeriods=1,
                 Threshold=0,
                 Metrics=[
-                    _math("throttled", "SUM(FILL(METRICS(), 0))", "Throttled writes"),
-                    _query("table", "AWS/DynamoDB", "WriteThrottleEvents", on),
-                    _query("index", "AWS/DynamoDB", "WriteThrottleEvents", {**on, "GlobalSecondaryIndexName": index}),
+                    _math("throttled", "SUM(FILL(METRICS(), 0))", "Throttled requests"),
+                    *(_query(f"table{rank}", "AWS/DynamoDB", metric, on) for rank, metric in enumerate(metrics)),
+                    *(_query(f"index{rank}", "AWS/DynamoDB", metric, of_index) for rank, metric in enumerate(metrics)),
                 ],
             )
 

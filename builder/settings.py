@@ -58,9 +58,9 @@ class Limits(NamedTuple):
 
     @property
     def register_reads(self) -> int:
-        """Units a second that go with `register_writes`: hardly anything is read while all is well, most of what was
-        written once more while much waits, and pages of what is due at any time."""
-        return max(50, self.register_writes // 4)
+        """Units a second that go with `register_writes`: hardly anything is read while all is well, all three cells of
+        each payment at every look while much waits, and pages of what is due at any time."""
+        return max(50, self.register_writes // 2)
 
 
 class Options(NamedTuple):

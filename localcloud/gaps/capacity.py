@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.core.responses import error_response_json
 from ministack.services import dynamodb
 
 from localcloud.cloud import Cloud
@@ -41,15 +41,16 @@ class Units:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The units of all provisioned tables, by account, Region, table and index ("" for the table itself)."""
+    """The units of all provisioned tables, by id of the table and index ("" for the table itself)."""
 
-    units: dict[tuple[str, str, str, str], Units] = field(default_factory=dict)
+    units: dict[tuple[str, str], Units] = field(default_factory=dict)
 
     def install(self) -> None:
         """Wrap the single writes, and what counts their units."""
         for name in ("_put_item", "_update_item", "_delete_item"):
             patching.wrap(dynamodb, name, self._write)
         patching.wrap(dynamodb, "_add_consumed_capacity", self._charge)
+        patching.wrap(dynamodb, "_conditional_check_failed", self._charge_refused)
 
     def _write(self, write: Any, data: dict[str, Any]) -> Any:
         name = dynamodb._normalize_table_name(data.get("TableName"))
@@ -80,8 +81,16 @@ class Capacity:
         for index, a_second in provisioned(name).items():
             self._of(name, index, a_second).left -= used[index]
 
+    def _charge_refused(self, refuse: Any, data: dict[str, Any], old_item: Any, *message: str) -> Any:
+        """A write whose condition does not hold uses the table's units, and none of an index."""
+        name = dynamodb._normalize_table_name(data.get("TableName"))
+        if a_second := provisioned(name).get(""):
+            size = dynamodb._item_size_bytes(old_item) if old_item else 0
+            self._of(name, "", a_second).left -= dynamodb._capacity_kb(size)
+        return refuse(data, old_item, *message)
+
     def _of(self, name: str, index: str, a_second: int) -> Units:
-        return self.units.setdefault((get_account_id(), get_region(), name, index), Units(float(a_second)))
+        return self.units.setdefault((dynamodb._tables[name]["TableId"], index), Units(float(a_second)))
 
 
 def install(_cloud: Cloud) -> None:
@@ -107,9 +116,9 @@ def provisioned(name: str) -> dict[str, int]:
     table = dynamodb._tables.get(name) or {}
     if (table.get("BillingModeSummary") or {}).get("BillingMode") != "PROVISIONED":
         return {}
-    indexes = table.get("GlobalSecondaryIndexes") or ()
-    found = {
-        "": table["ProvisionedThroughput"],
-        **{each["IndexName"]: each["ProvisionedThroughput"] for each in indexes},
+    parts = ({"IndexName": "", **table}, *(table.get("GlobalSecondaryIndexes") or ()))
+    return {  # an index that is about to be given its units has none yet
+        part["IndexName"]: int(part["ProvisionedThroughput"]["WriteCapacityUnits"])
+        for part in parts
+        if "ProvisionedThroughput" in part
     }
-    return {index: int(throughput["WriteCapacityUnits"]) for index, throughput in found.items()}

@@ -241,6 +241,14 @@ NOTES: Final = (
         "then",
     ),
     Note(
+        id="cold-start",
+        group=Group.PAY,
+        claim="A cold start at 3,072 MB on arm64 takes less than 200 ms: the functions load nothing but the standard "
+        "library.",
+        why="Lambda tells it in a line that is not kept of calls that succeed",
+        by_hand="the subsegment Initialization in X-Ray's traces of a processor, after a deployment",
+    ),
+    Note(
         id="own-lines-arrive",
         group=Group.OPERATE,
         claim="With LogFormat JSON and SystemLogLevel WARN a function's own lines, which are JSON already, arrive as "

@@ -1,6 +1,5 @@
 """Checks of payments, and of the functions that make them."""
 
-import re
 import time
 from typing import Any, Final
 
@@ -232,20 +231,6 @@ def third_vote(site: Site) -> None:
 def _voted(site: Site, region: str, ids: list[str]) -> list[Any]:
     cells = _cells(site, region, ids)
     return [cells.get(payment, {}) for payment in ids]
-
-
-@check(
-    "cold-start",
-    source="An estimate: the functions load nothing but the standard library.",
-    not_local="the local cloud's functions are processes of this machine",
-)
-def cold_start(site: Site) -> None:
-    """A cold start at 3,072 MB on arm64 takes less than 200 ms."""
-    lines = logs.read(site.environment, {"processor": "Init Duration"}, since=time.time() - 7200)
-    found = [float(match[1]) for line in lines if (match := re.search(r"Init Duration: ([\d.]+) ms", line.text))]
-    site.show(f"{len(found)} cold starts, {sorted(found)[-5:]} ms")
-    require(found, "no line tells the duration of a cold start")
-    require(max(found) < 200, f"a cold start took {max(found):.0f} ms")
 
 
 @check(

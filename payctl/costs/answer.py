@@ -82,7 +82,7 @@ def make(demand: Demand, settings: Settings, profile: Profile, prices: PriceList
         estimate(demand, settings, profile, prices, memory),
         capacity(demand, settings, profile, memory),
         tuple(choices(demand, settings, profile, prices)),
-        provisioned(demand, settings, profile, prices),
+        provisioned(demand, settings, profile, prices, memory),
         growth(settings, profile, prices),
     )
 

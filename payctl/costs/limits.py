@@ -18,6 +18,7 @@ HEADROOM: Final = 1.3
 ACCOUNT_CONCURRENCY: Final = 1000
 API_REQUESTS: Final = 10_000
 TABLE_UNITS: Final = 40_000
+ACCOUNT_UNITS: Final = 80_000
 NEW_TABLE_UNITS: Final = 4_000
 PARTITION_WRITES: Final = 1_000
 PREFIX_PUTS: Final = 3_500
@@ -157,6 +158,13 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
             "units/s",
             f"limits.register_writes: {register_writes(demand, settings, profile)} for this rate, with "
             f"{HEADROOM - 1:.0%} to spare",
+        )
+        yield worst(
+            "units provisioned in the account, table and index",
+            {region: 2 * units for region, units in used(_written).items()},
+            ACCOUNT_UNITS,
+            "units/s",
+            "quota DynamoDB, Account-level write throughput limit (Provisioned mode)",
         )
     else:
         yield worst(

@@ -34,21 +34,17 @@ def row_of(choice: Memory) -> tuple[str, ...]:
 
 def row_of_units(choice: Provisioned) -> tuple[str, ...]:
     """A rate, the setting for it, what a million payments cost with it and how much that saves."""
-    return (
-        f"{choice.rate:g} a second",
-        str(choice.register_writes),
-        money(choice.per_million),
-        money(choice.saved),
-    )
+    costs = ("unknown" if usd is None else money(usd) for usd in (choice.per_million, choice.saved))
+    return (f"{choice.rate:g} a second", str(choice.register_writes), *costs)
 
 
 def sentence_of_units(choice: Provisioned) -> str:
     """The same as a sentence."""
-    dearer = f"{money(choice.saved)} less" if choice.saved > 0 else f"{money(-choice.saved)} more"
-    return (
-        f"with limits.register_writes = {choice.register_writes}, for a steady rate: {money(choice.per_million)} USD a "
-        f"million payments, {dearer} than billed by request"
-    )
+    setting = f"with limits.register_writes = {choice.register_writes}, for a steady rate:"
+    if choice.per_million is None or choice.saved is None:
+        return f"{setting} unknown, for want of a price of units"
+    than = f"{money(abs(choice.saved))} {'less' if choice.saved > 0 else 'more'} than billed by request"
+    return f"{setting} {money(choice.per_million)} USD a million payments, {than}"
 
 
 def amount(number: float) -> str:

@@ -18,7 +18,7 @@ from payctl.costs.limits import capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import GIGABYTE, Price, PriceList
 from payctl.costs.units import provisioned
-from payctl.costs.words import lacking
+from payctl.costs.words import lacking, sentence_of_units
 
 ROOT = Path(__file__).parents[2]
 PROFILE = profile.load()
@@ -201,7 +201,7 @@ def test_provisioned_units_take_the_place_of_requests_to_the_register(settings: 
     hours = {region: LISTED["prices"][region] for region in settings.regions}
     stands = sum(
         730 * 2 * (390 * prices["dynamodb.write-capacity"]["tiers"][0][1])
-        + 730 * 2 * (97 * prices["dynamodb.read-capacity"]["tiers"][0][1])
+        + 730 * 2 * (195 * prices["dynamodb.read-capacity"]["tiers"][0][1])
         for prices in hours.values()
     )
     requests = sum(
@@ -222,11 +222,21 @@ def test_what_is_proposed_for_a_rate_is_enough_for_it_and_said_what_it_saves(set
     }
     assert limits["units provisioned for the register table"].kept
     assert "writes of a new register table" not in limits
-    with_it = estimate(Demand(100.0), with_limits(settings, register_writes=390), PROFILE, PRICES)
-    assert choice.per_million == pytest.approx(with_it.per_million)
-    assert choice.per_million + choice.saved == pytest.approx(
-        estimate(Demand(100.0), settings, PROFILE, PRICES).per_million
-    )
+    for memory in (0, 512):
+        choice = provisioned(Demand(100.0), settings, PROFILE, PRICES, memory)
+        by_request, standing = (
+            estimate(Demand(100.0), with_limits(settings, register_writes=writes), PROFILE, PRICES, memory).per_million
+            for writes in (0, 390)
+        )
+        assert choice.per_million == pytest.approx(standing)
+        assert choice.saved == pytest.approx(by_request - standing)
+
+
+def test_units_whose_price_is_unknown_are_not_free(settings: Settings) -> None:
+    known = {key: price for key, price in PRICES.prices.items() if key != ("eu-west-1", "dynamodb.read-capacity")}
+    choice = provisioned(Demand(100.0), settings, PROFILE, PriceList(PRICES.items, known))
+    assert (choice.per_million, choice.saved) == (None, None)
+    assert "unknown" in sentence_of_units(choice)
 
 
 # --- memory

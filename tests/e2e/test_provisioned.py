@@ -27,7 +27,9 @@ def billed(environment: Environment) -> list[tuple[str, int, int]]:
 
 @pytest.mark.evidence
 def test_few_units_throttle_and_lose_nothing(cloud: LocalCloud, tmp_path: Path) -> None:
-    few = deploy(cloud, "few", tmp_path, register_writes=str(UNITS), reserved_concurrency="0")
+    few = deploy(cloud, "few", tmp_path, register_writes="0", reserved_concurrency="0")
+    assert {mode for mode, *_ in billed(few)} == {"PAY_PER_REQUEST"}
+    deploy(cloud, "few", tmp_path, register_writes=str(UNITS), reserved_concurrency="0")
     assert billed(few) == [("PROVISIONED", UNITS, UNITS)] * 3
     with ThreadPoolExecutor(len(PAYMENTS)) as pool:
         codes = [reply.status for reply in pool.map(few.pay, PAYMENTS)]

@@ -47,6 +47,23 @@ def test_writes_beyond_the_units_are_refused_until_there_are_more(client: Client
     assert not put(dynamodb, "few", 3)
 
 
+def test_a_write_whose_condition_does_not_hold_uses_units_too(client: Clients) -> None:
+    dynamodb = make(client, "refusing", {**ONE, "WriteCapacityUnits": 3}, MANY)
+    new = {"TableName": "refusing", "Item": {"id": {"S": "1"}}, "ConditionExpression": "attribute_not_exists(id)"}
+    dynamodb.put_item(**new)
+    for _ in range(2):
+        with pytest.raises(dynamodb.exceptions.ConditionalCheckFailedException):
+            dynamodb.put_item(**new)
+    assert not put(dynamodb, "refusing", 2)
+
+
+def test_a_table_made_anew_owes_nothing(client: Clients) -> None:
+    dynamodb = make(client, "again", ONE, MANY)
+    assert put(dynamodb, "again", 1)
+    dynamodb.delete_table(TableName="again")
+    assert put(make(client, "again", ONE, MANY), "again", 1)
+
+
 def test_an_index_without_units_throttles_its_table(client: Clients) -> None:
     dynamodb = make(client, "behind", MANY, ONE)
     assert all(put(dynamodb, "behind", number, due=False) for number in range(20))
