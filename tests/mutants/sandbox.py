@@ -22,7 +22,7 @@ from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 from typing import Any, Final, NamedTuple, NoReturn
 
 import boto3  # noqa: F401  # for the processes that are forked off
@@ -305,7 +305,9 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
     for group in filter(None, ([one for one in ordered if (one.file in likely) is mine] for mine in (True, False))):
         again = Watch(lambda watch, group=group: watch.run(group))  # type: ignore[misc]
         again.tell = tell
-        pytest.main([*OPTIONS, *dict.fromkeys(test.file for test in group)], plugins=[again])
+        code = pytest.main([*OPTIONS, *dict.fromkeys(test.file for test in group)], plugins=[again])
+        if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
+            raise RuntimeError(f"the tests were not run: {code!r}")
         if again.failed:
             return
     tell({"survived": True})
@@ -357,8 +359,8 @@ def swap(mutant: Mutant) -> Swapped | None:
     made = dict(vars(module))
     exec(compile(ast.Module([statement], []), "<mutant>", "exec"), made)  # noqa: S102  # production's own text
     name, old = mutant.unit.name, vars(module).get(mutant.unit.name)
-    for other, holder in list(sys.modules.items()):
-        if other.startswith(("payments.", "tests.")) and vars(holder).get(name, module) is old:
+    for holder in list(sys.modules.values()):
+        if ours(holder) and vars(holder).get(name, module) is old:
             setattr(holder, name, made[name])
     return Swapped.VALUE
 
@@ -393,8 +395,15 @@ def swap_code(unit: Unit, code: CodeType) -> None:
 
 
 def forget() -> None:
-    """What was imported of production and of tests, but for what judges them."""
-    for name in list(sys.modules):
-        mine = name.startswith("tests.mutants") and not name.endswith("campaigns")
-        if name.split(".")[0] in ("payments", "tests") and not mine:
+    """What was imported of production and of tests, but for what judges them. Whatever its name: pytest calls
+    tests/simulation/test_faults.py `simulation.test_faults`."""
+    gone = [name for name, module in list(sys.modules.items()) if ours(module)]
+    for name in gone:
+        if not name.startswith("tests.mutants") or name.endswith("campaigns"):
             del sys.modules[name]
+
+
+def ours(module: ModuleType) -> bool:
+    """Whether a module is production or a test."""
+    paths = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    return any(path and path.startswith((f"{ROOT}/lambda/", f"{ROOT}/tests")) for path in paths)

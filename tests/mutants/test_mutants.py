@@ -5,12 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.mutants import named, report, results, sandbox
-from tests.mutants.mutations import Module, Mutant, modules
+from tests.mutants.mutations import Module, Mutant, Unit, modules
 from tests.mutants.results import Record, Results
 from tests.mutants.sandbox import Check, Fate, Watch
 from tests.search.mutants import MUTANTS, hunt
 
 FLOWS = "tests/payments/test_flows.py"
+LIFECYCLE = "tests/simulation/test_lifecycle.py"
 LATE = f"{FLOWS}::test_who_waits_is_looked_at_later_and_later"
 SWEEP = Module("payments.protocol.sweep", modules()["payments.protocol.sweep"])
 LATER = next(unit for unit in SWEEP.units if unit.name == "later")
@@ -40,9 +41,28 @@ def test_what_a_test_sees_is_killed_and_what_none_sees_survives() -> None:
     assert {fate.killed for fate in fates.values()} == {LATE, ""}
 
 
-def test_conditional_writes_are_mutated_within() -> None:
+def test_what_is_imported_again_is_seen_by_tests_of_every_folder() -> None:
+    """pytest gives those of tests/simulation another name than `tests.`."""
+    module, unit = opening()
+    mutant = next(each for each in module.mutants({unit}) if each.what.endswith("→ (attribute_exists(#hash)"))
+    fates: list[Fate] = []
+
+    def work(watch: Watch) -> None:
+        tests = [Check(item.nodeid) for item in watch.items if item.name.startswith("test_the_expressions_do")]
+        fates.extend(end for _, end in sandbox.fates(watch, [(mutant, tests)], 1))
+
+    sandbox.collected([LIFECYCLE], work, cloud=False)
+    assert [end.killed.partition("::")[0] for end in fates] == [LIFECYCLE]
+
+
+def opening() -> tuple[Module, Unit]:
+    """The module of OPEN, and OPEN in it: a statement that other modules read while they are imported."""
     module = Module("payments.protocol.idempotency", modules()["payments.protocol.idempotency"])
-    unit = next(unit for unit in module.units if unit.name == "OPEN")
+    return module, next(unit for unit in module.units if unit.name == "OPEN")
+
+
+def test_conditional_writes_are_mutated_within() -> None:
+    module, unit = opening()
     changes = [mutant.what for mutant in module.mutants({unit})]
     assert "< → <=" in changes
     assert "if_not_exists(intent, :intent), → :intent," in changes
