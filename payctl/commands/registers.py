@@ -107,8 +107,13 @@ def run_rejoin(
             says = Registers(environment).remove_stray_bar(region)
             run.answer({"region": region, "says": says}, lambda _: render.say(f"{region}: {says}"))
             return
-        step = f"bar the register of {region}, teach it every payment, then use it again"
-        confirm(environment, "rejoin", step, yes=yes)
+        steps = [f"bar the register of {region}, teach it every payment, then use it again"]
+        if units := environment.settings.limits.register_writes:
+            steps.append(
+                f"limits.register_writes is {units}: the registers are read as a whole, which takes hours within such "
+                "units and throttles payments; better deploy with 0 before"
+            )
+        confirm(environment, "rejoin", *steps, yes=yes)
         done = rejoin.rejoin(environment, region)
     text = f"{region} serves again: {done.taught} payments taught, {done.known} were known"
     run.answer(done, lambda _: None if done.refused else render.say(text))

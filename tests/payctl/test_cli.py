@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from payctl.commands.app import app
 from tests.payctl import small
-from tests.payctl.conftest import REGIONS, Project
+from tests.payctl.conftest import REGIONS, ROOT, Project
 
 HOME, SECOND, THIRD = REGIONS
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]  # it is a group
@@ -83,6 +83,15 @@ def test_nothing_is_asked_without_a_terminal(project: Project, command: str) -> 
     before = project.environment().runner.operations()
     fails(project.payctl(command, *NO_LINT.get(command, ())), "there is no terminal; add --yes")
     assert project.environment().runner.operations() == before
+
+
+@pytest.mark.parametrize(("units", "said"), [(0, False), (390, True)])
+def test_a_rejoin_says_that_units_are_few_to_read_a_register_with(project: Project, units: int, said: bool) -> None:
+    text = (ROOT / "deployment.toml").read_text()
+    project.settings(text.replace("register_writes = 0", f"register_writes = {units}"))
+    ran = project.payctl("rejoin", SECOND)
+    fails(ran, "nothing was changed: rejoin asks first")
+    assert (f"limits.register_writes is {units}" in ran.stderr) is said
 
 
 def test_missing_credentials_are_one_line(project: Project) -> None:
