@@ -20,7 +20,7 @@ def billed(environment: Environment) -> list[tuple[str, int, int]]:
         table = f"payment-register-{region}-{environment.name}"
         told = environment.client("dynamodb", region).describe_table(TableName=table)["Table"]
         parts = (told, told["GlobalSecondaryIndexes"][0])
-        writes = [int(part["ProvisionedThroughput"]["WriteCapacityUnits"]) for part in parts]
+        writes = [int(part.get("ProvisionedThroughput", {}).get("WriteCapacityUnits", 0)) for part in parts]
         found.append((told["BillingModeSummary"]["BillingMode"], *writes))
     return found
 
