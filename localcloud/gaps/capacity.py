@@ -6,6 +6,7 @@ transactions are not.
 """
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from localcloud.cloud import Cloud
 from localcloud.gaps import patching
 from localcloud.gaps.patching import Properties
 
+Item = dict[str, Any]
 KEPT: Final = 300
 """Seconds for which units are kept."""
 MESSAGE: Final = (
@@ -59,27 +61,12 @@ class Capacity:
                 return error_response_json("ProvisionedThroughputExceededException", MESSAGE, 400)
         return write(data)
 
-    def _charge(  # noqa: PLR0917 - the emulator's signature
-        self,
-        add: Any,
-        result: dict[str, Any],
-        data: dict[str, Any],
-        name: str,
-        write: bool = False,
-        old_item: Any = None,
-        new_item: Any = None,
-        index_name: str | None = None,
-    ) -> None:
-        add(result, data, name, write, old_item, new_item, index_name)
-        if not write:
-            return
-        table = dynamodb._tables[name]
-        size = max(dynamodb._item_size_bytes(item) if item else 0 for item in (old_item, new_item))
-        used = {"": dynamodb._capacity_kb(size)}
-        for index in table.get("GlobalSecondaryIndexes") or ():
-            used[index["IndexName"]] = dynamodb._index_write_units(table, index, old_item, new_item)
-        for index, a_second in provisioned(name).items():
-            self._of(name, index, a_second).left -= used[index]
+    def _charge(self, add: Any, result: dict[str, Any], data: dict[str, Any], name: str, **how: Any) -> None:
+        add(result, data, name, **how)
+        if how.get("write"):
+            used = written(dynamodb._tables[name], how.get("old_item"), how.get("new_item"))
+            for index, a_second in provisioned(name).items():
+                self._of(name, index, a_second).left -= used[index]
 
     def _charge_refused(self, refuse: Any, data: dict[str, Any], old_item: Any, *message: str) -> Any:
         """A write whose condition does not hold uses the table's units, and none of an index."""
@@ -109,6 +96,14 @@ def require_units(name: str, properties: Properties, _old: Properties) -> None:
             raise ValueError(
                 f"One or more parameter values were invalid: ProvisionedThroughput must be specified{index}"
             )
+
+
+def written(table: Mapping[str, Any], old: Item | None, new: Item | None) -> dict[str, float]:
+    """The write units of a change, of the table ("") and of each index."""
+    size = max(dynamodb._item_size_bytes(item) if item else 0 for item in (old, new))
+    indexes = table.get("GlobalSecondaryIndexes") or ()
+    of_indexes = {index["IndexName"]: dynamodb._index_write_units(table, index, old, new) for index in indexes}
+    return {"": dynamodb._capacity_kb(size), **of_indexes}
 
 
 def provisioned(name: str) -> dict[str, int]:

@@ -16,6 +16,7 @@ from ministack.core.responses import get_region
 from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, s3, sqs, stepfunctions
 
 from localcloud.gaps import patching
+from localcloud.gaps.capacity import written
 from localcloud.usage.calls import short_name
 from localcloud.usage.counts import CAUSE, OPERATION, Counts
 from localcloud.usage.processes import cpu_seconds
@@ -138,12 +139,10 @@ class Meters:
 
     def _count_write(self, name: str, cause: str, operation: str, old: Any, new: Any) -> None:
         table = dynamodb._tables.get(name) or {}
-        size = max(dynamodb._item_size_bytes(item) if item else 0 for item in (old, new))
         label, region = f"{operation} {_kind(name)}", get_region()
-        self.counts.add(region, cause, label, "dynamodb.write", _write_units(size))
-        for index in table.get("GlobalSecondaryIndexes") or ():
-            if units := dynamodb._index_write_units(table, index, old, new):
-                self.counts.add(region, cause, f"{label}/{index['IndexName']}", "dynamodb.write", units)
+        for index, units in written(table, old, new).items():
+            if units:
+                self.counts.add(region, cause, f"{label}/{index}" if index else label, "dynamodb.write", units)
 
     def _count_reads(self, table: str, units: float) -> None:
         self.counts.add(get_region(), CAUSE.get(), f"{OPERATION.get()} {table}", "dynamodb.read", units)
