@@ -72,8 +72,7 @@ class Capacity:
         """A write whose condition does not hold uses the table's units, and none of an index."""
         name = dynamodb._normalize_table_name(data.get("TableName"))
         if a_second := provisioned(name).get(""):
-            size = dynamodb._item_size_bytes(old_item) if old_item else 0
-            self._of(name, "", a_second).left -= dynamodb._capacity_kb(size)
+            self._of(name, "", a_second).left -= refused(old_item)
         return refuse(data, old_item, *message)
 
     def _of(self, name: str, index: str, a_second: int) -> Units:
@@ -104,6 +103,11 @@ def written(table: Mapping[str, Any], old: Item | None, new: Item | None) -> dic
     indexes = table.get("GlobalSecondaryIndexes") or ()
     of_indexes = {index["IndexName"]: dynamodb._index_write_units(table, index, old, new) for index in indexes}
     return {"": dynamodb._capacity_kb(size), **of_indexes}
+
+
+def refused(old: Item | None) -> float:
+    """Those of a write whose condition does not hold: what the item that is there would cost."""
+    return written({}, old, None)[""]
 
 
 def provisioned(name: str) -> dict[str, int]:

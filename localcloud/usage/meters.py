@@ -16,7 +16,7 @@ from ministack.core.responses import get_region
 from ministack.services import cloudwatch_logs, dynamodb, eventbridge, lambda_svc, s3, sqs, stepfunctions
 
 from localcloud.gaps import patching
-from localcloud.gaps.capacity import written
+from localcloud.gaps.capacity import refused, written
 from localcloud.usage.calls import short_name
 from localcloud.usage.counts import CAUSE, OPERATION, Counts
 from localcloud.usage.processes import cpu_seconds
@@ -94,9 +94,8 @@ class Meters:
         """A write whose condition does not hold costs what the item that is there would (DynamoDB developer guide,
         "Read and write operations")."""
         if name := data.get("TableName"):
-            size = dynamodb._item_size_bytes(old_item) if old_item else 0
             operation = f"{OPERATION.get()} refused {_kind(name)}"
-            self.counts.add(get_region(), CAUSE.get(), operation, "dynamodb.write", _write_units(size))
+            self.counts.add(get_region(), CAUSE.get(), operation, "dynamodb.write", refused(old_item))
         return refuse(data, old_item, *message)
 
     def _batch_read(self, read: Any, data: dict[str, Any]) -> Any:
@@ -155,7 +154,7 @@ class Meters:
         seconds = math.ceil((time.monotonic() - started) * 1000) / 1000  # billed by the millisecond
         region, cause = config["FunctionArn"].split(":")[3], _short_name(config)
         memory = int(config.get("MemorySize", 128))
-        lines = [*(result.get("log") or "").splitlines()]
+        lines: list[str] = (result.get("log") or "").splitlines()
         if (config.get("LoggingConfig") or {}).get("SystemLogLevel") != "WARN":
             lines += PLATFORM_LINES
         traced = (config.get("TracingConfig") or {}).get("Mode") == "Active"
@@ -242,10 +241,6 @@ def _kind(table: str) -> str:
     """`payment-register` of `payment-register-eu-west-1-dev`, `payments` of `payments-dev`."""
     table = table.rpartition("/")[2]
     return table.partition(f"-{get_region()}")[0] if get_region() in table else table.partition("-")[0]
-
-
-def _write_units(size: int) -> float:
-    return float(max(1, math.ceil(size / 1024)))
 
 
 def _read_units(size: int, *, consistent: bool) -> float:

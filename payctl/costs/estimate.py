@@ -148,7 +148,7 @@ def _all(demand: Demand, settings: Settings, profile: Profile, memory: int) -> I
     ingested: dict[tuple[str, str], float] = defaultdict(float)  # bytes by group and Region
     traceable: dict[str, float] = defaultdict(float)  # invocations by Region
     for group, use in (*_of_payments(demand, settings, profile, memory), *_idle(settings, profile)):
-        if settings.limits.register_writes and by_request(use):
+        if settings.limits.register_writes and _by_request(use):
             continue
         if use.item == "logs.ingested":
             ingested[group, use.region] += use.amount
@@ -163,19 +163,19 @@ def _all(demand: Demand, settings: Settings, profile: Profile, memory: int) -> I
         traced = min(a_second, TRACED_FIRST) + TRACED_SHARE * max(0.0, a_second - TRACED_FIRST)
         yield PAYMENTS if demand.rate else IDLE, Use(region, "traces", "sampled", "xray.trace", traced * SECONDS)
     for region in profile.regions:
-        for item, units in provisioned(settings):
+        for item, units in _units(settings):
             yield PAYMENTS if demand.rate else IDLE, Use(region, "standing", REGISTER, item, units * HOURS)
     usual = profile.payments["processor" if settings.processor.url else "ledger"]
     for use in usual.stored:
         yield STORED, Use(use.region, use.cause, use.operation, use.item, use.amount / usual.number * demand.stored)
 
 
-def by_request(use: Use) -> bool:
+def _by_request(use: Use) -> bool:
     """Whether it is a request to the register that DynamoDB bills by itself, unless units are provisioned."""
     return use.item in ("dynamodb.write", "dynamodb.read") and REGISTER in use.operation
 
 
-def provisioned(settings: Settings) -> Iterator[tuple[str, float]]:
+def _units(settings: Settings) -> Iterator[tuple[str, float]]:
     """The units a second that stand ready in each Region, of the register's table and of its index."""
     limits = settings.limits
     if limits.register_writes:

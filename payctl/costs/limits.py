@@ -81,12 +81,12 @@ def busy_seconds(
 
 def register_writes(demand: Demand, settings: Settings, profile: Profile) -> int:
     """What limits.register_writes should be for this demand."""
-    units = _a_payment(demand, settings, profile, _written)
+    units = _a_payment(demand, settings, profile, _writes_to(REGISTER))
     return math.ceil(demand.rate * max(units.values()) * HEADROOM)
 
 
-def _written(use: Use) -> bool:
-    return use.item == "dynamodb.write" and use.operation.endswith(REGISTER)
+def _writes_to(name: str) -> Callable[[Use], bool]:
+    return lambda use: use.item == "dynamodb.write" and use.operation.endswith(name)
 
 
 def _a_payment(
@@ -115,9 +115,7 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     def used(matches: Callable[[Use], bool]) -> dict[str, float]:
         return _a_payment(demand, settings, profile, matches)
 
-    def writes(to: str) -> dict[str, float]:
-        return used(lambda use: use.item == "dynamodb.write" and use.operation.endswith(to))
-
+    register = used(_writes_to(REGISTER))
     processor = busy_seconds(demand, settings, profile, memory)
     janitor = busy_seconds(demand, settings, profile, memory, "janitor")
     needed = math.ceil(rate * max(processor.values()) * HEADROOM)
@@ -153,7 +151,7 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     if limits.register_writes:
         yield worst(
             "units provisioned for the register table",
-            used(_written),
+            register,
             limits.register_writes,
             "units/s",
             f"limits.register_writes: {register_writes(demand, settings, profile)} for this rate, with "
@@ -161,7 +159,7 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
         )
         yield worst(
             "units provisioned in the account, table and index",
-            {region: 2 * units for region, units in used(_written).items()},
+            {region: 2 * units for region, units in register.items()},
             ACCOUNT_UNITS,
             "units/s",
             "quota DynamoDB, Account-level write throughput limit (Provisioned mode)",
@@ -169,28 +167,28 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     else:
         yield worst(
             "writes of a new register table",
-            used(_written),
+            register,
             NEW_TABLE_UNITS,
             "units/s",
             "raise the rate over half an hour, or set the table's warm throughput",
         )
     yield worst(
         "writes of the register table",
-        used(_written),
+        register,
         TABLE_UNITS,
         "units/s",
         "quota DynamoDB, Table-level write throughput limit",
     )
     yield worst(
         f"hot key: {limits.index_shards} shards of the index due",
-        {region: units / limits.index_shards for region, units in writes("/due").items()},
+        {region: units / limits.index_shards for region, units in used(_writes_to("/due")).items()},
         PARTITION_WRITES,
         "units/s",
         "limits.index_shards, up to 64",
     )
     yield worst(
         "hot key: TimestampIndex, equal seconds",
-        writes("/TimestampIndex"),
+        used(_writes_to("/TimestampIndex")),
         PARTITION_WRITES,
         "units/s",
         "clients that spread timestamps, with fractions of a second",

@@ -12,11 +12,11 @@ from builder.settings import Settings
 from payctl.costs import prices as price_lists
 from payctl.costs import profile as profiles
 from payctl.costs.estimate import IDLE, MILLION, PAYMENTS, STORED, Demand, Estimate, Line, estimate, of_run
-from payctl.costs.limits import capacity
+from payctl.costs.limits import capacity, register_writes
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import PriceList
 from payctl.costs.profile import Profile
-from payctl.costs.units import provisioned
+from payctl.costs.units import provisioned, with_units
 from payctl.costs.words import amount, money, priced, row_of, row_of_units, sentence_of_lacking, unit_price
 
 RATES: Final = (1.0, 100.0, 1000.0)
@@ -31,7 +31,7 @@ WHY: Final = {
     "events.event": "each Region's bus is told how a payment ended; one bus for all Regions",
     "apigateway.request": "one request a payment",
     "s3.get": "two janitors look whether replication has brought the receipt",
-    "lambda.request": "counted one by one: under load a batch of outcomes is one call, and this is a third",
+    "lambda.request": "counted one by one: under load a batch of outcomes is one call",
     "logs.ingested": "a line of the API, one of the function and one of each Region's outcomes",
     "dynamodb.read-capacity": "janitors ask what is due",
     "dynamodb.read": "two janitors look whether replication has brought the record",
@@ -160,9 +160,8 @@ def _units(settings: Settings, profile: Profile, prices: PriceList) -> str:
 
 def _left(settings: Settings, profile: Profile, prices: PriceList) -> str:
     demand = Demand(100.0)
-    units = provisioned(demand, settings, profile, prices).register_writes
-    settings = settings._replace(limits=settings.limits._replace(register_writes=units))
-    month = estimate(demand, settings, profile, prices)
+    units = register_writes(demand, settings, profile)
+    month = estimate(demand, with_units(settings, units), profile, prices)
     note = _text(
         f"Of a million `ledger` payments, at {demand.rate:g} a second and with `limits.register_writes` = {units}: "
         f"{money(month.per_million)} in all. What costs less than {money(LEAST)} is left out."

@@ -29,10 +29,14 @@ def provisioned(
     units = register_writes(one, settings, profile)
 
     def of(writes: int) -> Estimate:
-        limits = settings.limits._replace(register_writes=writes)
-        return estimate(one, settings._replace(limits=limits), profile, prices, memory)
+        return estimate(one, with_units(settings, writes), profile, prices, memory)
 
     by_request, standing = of(0), of(units)
     if any(item.endswith("-capacity") for _, item in standing.unknown()):
         return Provisioned(one.rate, units, None, None)
     return Provisioned(one.rate, units, standing.per_million, by_request.per_million - standing.per_million)
+
+
+def with_units(settings: Settings, writes: int) -> Settings:
+    """The settings with this limits.register_writes."""
+    return settings._replace(limits=settings.limits._replace(register_writes=writes))

@@ -59,8 +59,8 @@ def remember() -> None:
     nothing else."""
     modules = [module for name, module in sys.modules.items() if name.startswith("payments.")]
     originals = [vars(module)[name] for module in modules for name in PURE if name in vars(module)]
-    for value in [value for module in modules for value in vars(module).values() if hasattr(value, "cache_clear")]:
-        FORGET.append(value.cache_clear)
+    values = [value for module in modules for value in vars(module).values()]
+    FORGET.extend(value.cache_clear for value in values if hasattr(value, "cache_clear"))
     forget()  # what this process kept before: a campaign runs the same after anything
     for original in {id(function): function for function in originals}.values():
         kept = lru_cache(maxsize=500)(original)
