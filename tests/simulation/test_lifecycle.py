@@ -30,7 +30,7 @@ ACTIONS: dict[str, Action] = {name: getattr(idempotency, name) for name in CELL}
 # Two of each thing, so that each can be the same as before or another one.
 CHOICES = (
     ({"hash": "A", "intent": "a"}, {"hash": "B", "intent": "b"}),
-    ({"now": 1, "due": 31}, {"now": 2, "due": 32}),
+    ({"now": 1, "due": 31, "shard": "0"}, {"now": 2, "due": 32, "shard": "1"}),
     ({"ballot": 1}, {"ballot": 2}),
     ({"value": "V"}, {"value": "W"}),
     ({"token": "s"}, {"token": "t"}),
@@ -39,7 +39,6 @@ CHOICES = (
     ({"cause": "403"},),
     ({"handle": "g"}, {"handle": "h"}),
     ({"seen": 31}, {"seen": 32}),
-    ({"shard": "0"},),
 )
 LABELS = {"RULE": "ruling", "REFUSE": "refused", "HANDLE": "handle"}
 """Actions that set an attribute which no other action looks at, and that attribute."""
