@@ -14,6 +14,7 @@ from payments.protocol.idempotency import (
     authorize,
     choose,
     decided,
+    due_shard,
     next_number,
     propose,
     take_over,
@@ -136,6 +137,15 @@ def test_what_is_proposed_is_what_two_promises_show_else_the_lowest_ranks() -> N
 
 def test_an_accepted_value_whose_payload_is_nowhere_is_not_proposed() -> None:
     assert choose(CONTEXT, "T1", {HOME: {**holds(OTHER), **accepted()}, SECOND: holds(OTHER)}) is None
+    assert choose(CONTEXT, "T1", {HOME: {}, SECOND: {}}) is None
+    opens = {HOME: Answer(True, {**holds(OTHER), **accepted()}), SECOND: Answer(True, holds(OTHER))}
+    assert authorized(opens, YES) == (None, [])
+
+
+def test_a_cell_is_written_to_one_of_the_shards_of_the_settings() -> None:
+    context = CONTEXT._replace(shards=64)
+    write = idempotency.update(context, HOME, INTENT, idempotency.OPEN, ballot=1)
+    assert write.values["shard"] == due_shard("T1", 64) != due_shard("T1")
 
 
 def test_two_cells_in_different_ballots_decide_nothing() -> None:

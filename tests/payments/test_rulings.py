@@ -20,11 +20,11 @@ from payments.protocol.operations import (
 )
 from payments.protocol.ports import CANCELLED, LOST, REGISTER, Context, Flow, Verdict
 from payments.protocol.rejoining import MARK, Done, Why
-from payments.protocol.settlement import PATIENCE, State
-from payments.protocol.values import Value, conclude
+from payments.protocol.settlement import PATIENCE, State, charge_of, show
+from payments.protocol.values import Value, conclude, key
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
-from tests.payments.test_flows import INTENT, RAIL, called, fail, hold, silence
+from tests.payments.test_flows import INTENT, OTHER, RAIL, called, fail, hold, silence
 from tests.payments.test_settlement import LEDGER_VALUE, NO, NOW, VALUE, YES, at, cell, cells
 
 WHO = "arn:aws:iam::123456789012:user/operator"
@@ -102,6 +102,11 @@ def test_torn_results_are_all_shown_until_one_is_public(claimed: World) -> None:
     assert len(standing.results) == 3
 
 
+def test_only_what_is_torn_is_looked_up_further(claimed: World) -> None:
+    seen(claimed)
+    assert [type(request).__name__ for _, request in claimed.asked] == ["Read"] * 3
+
+
 # --- what is refused, and why
 
 
@@ -120,6 +125,10 @@ def test_what_needs_no_ruling_is_left_alone(claimed: World) -> None:
     one_vote = World()
     one_vote.cells[HOME]["T1"] = dict(cell())
     assert ruled(one_vote, CLOSE) == done
+    nowhere = World()
+    for region in (HOME, SECOND):
+        nowhere.cells[region]["T1"] = dict(cell(hash=OTHER.hash, intent=OTHER.text))
+    assert ruled(nowhere, CLOSE) == done, "no cell shows the payload of what was decided"
 
 
 def test_a_ruling_is_kept_in_all_cells_and_in_the_bucket_word_by_word(claimed: World) -> None:
@@ -139,6 +148,13 @@ def test_a_ruling_reaches_cells_that_were_empty(claimed: World) -> None:
     claimed.now += 10**4
     assert ruled(claimed, CLOSE).done
     assert claimed.cells[THIRD]["T1"]["ruling"] == claimed.cells[HOME]["T1"]["ruling"]
+
+
+def test_a_ruling_without_a_reason_has_none(claimed: World) -> None:
+    claimed.verdicts[key(INTENT)] = Verdict(True, "ch_9")
+    assert ruled(claimed, SETTLE).done
+    assert json.loads(claimed.cells[HOME]["T1"]["ruling"])["reason"] == ""
+    assert [called(request) for _, request in claimed.asked].count("RESULT") == 3, "once in each Region"
 
 
 def test_a_ruling_needs_two_regions_that_keep_it(claimed: World) -> None:
@@ -172,7 +188,31 @@ def test_unchecked_needs_every_register_in_use(claimed: World) -> None:
     claimed.lose = lambda _, request: "before" if called(request) == "RESULT" and request.region == THIRD else ""  # type: ignore[union-attr]
     says = f"{THIRD} did not take the result, or shows another one"
     assert ruled(claimed, gone) == Done(False, says, why=Why.REGION_SILENT)
-    assert not any(key == "T1" for replica in claimed.replicas.values() for key in replica)
+    assert not any("T1" in replica for replica in claimed.replicas.values())
+
+
+@pytest.mark.parametrize(
+    ("action", "says"),
+    [("RULE", "did not answer: repeat it"), ("RESULT", "did not take the result, or shows another one")],
+)
+def test_all_that_are_missing_are_named(claimed: World, action: str, says: str) -> None:
+    claimed.lose = lambda _, request: "before" if called(request) == action and request.region != HOME else ""  # type: ignore[union-attr]
+    done = Done(False, f"{THIRD}, {SECOND} {says}", why=Why.REGION_SILENT)
+    assert ruled(claimed, SETTLE._replace(unchecked=True)) == done
+
+
+def test_unchecked_is_refused_where_a_register_shows_another_result(claimed: World) -> None:
+    """Written at the very moment: before it, `resolve` says that there is a result."""
+
+    def race(_: str, request: Any) -> str:
+        if called(request) == "RESULT":
+            claimed.cells[THIRD]["T1"]["result"] = NO.text
+        return ""
+
+    claimed.lose = race
+    says = f"{THIRD} did not take the result, or shows another one"
+    done = Done(False, says, why=Why.REGION_SILENT)
+    assert ruled(claimed, SETTLE._replace(unchecked=True)) == done
 
 
 def test_registers_in_use_are_those_that_none_in_use_bars(claimed: World) -> None:
@@ -221,6 +261,20 @@ def test_a_reference_says_nothing_of_what_was_not_charged(torn: World) -> None:
     assert preferred(torn, both) == Done(True, "closed as NOT_CHARGED", NO)
 
 
+def test_what_another_operator_made_public_meanwhile_is_not_closed_otherwise(torn: World) -> None:
+    def race(_: str, request: Any) -> str:
+        torn.lose = lambda *_: ""
+        if type(request).__name__ == "Publish":
+            run(torn, lambda ctx: show(ctx, INTENT, YES))
+        else:
+            torn.lose = race
+        return ""
+
+    torn.lose = race
+    done = Done(False, "the public record did not take it: repeat it")
+    assert preferred(torn, CLOSE._replace(accept_risk=True)) == done
+
+
 # --- the processor's word
 
 
@@ -262,12 +316,22 @@ def test_the_processors_word_is_what_the_result_stands_on() -> None:
     assert word(object_to(late, SETTLE, INTENT, VALUE, CLAIMED), Verdict(True, "ch_9")) == Verdict(True, "ch_9")
     assert word(object_to(late, CLOSE, INTENT, VALUE, CLAIMED), Verdict(False, "x")) == Verdict(False, "x")
     assert word(object_to(late, CLOSE, INTENT, VALUE, CLAIMED), None, None) == CANCELLED
+    charged = Done(False, "the processor says it was charged: ch_9")
+    assert word(object_to(late, CLOSE, INTENT, VALUE, CLAIMED), Verdict(True, "ch_9")) == charged
     silent = Done(False, "the processor does not answer", why=Why.PROCESSOR_SILENT)
     assert word(object_to(late, CLOSE, INTENT, VALUE, CLAIMED), LOST) == silent
     gone = object_to(late, SETTLE._replace(unchecked=True), INTENT, VALUE, CLAIMED)
     with pytest.raises(StopIteration) as ended:
         next(gone)
     assert ended.value.value == Verdict(True, "ch_9")
+
+
+def test_the_processor_is_asked_by_its_own_name_for_the_charge() -> None:
+    """Stripe cancels a PaymentIntent by its id, and finds no other way to it at once."""
+    named = cells(cell(), cell(handle="pi_1"))
+    for flow in (object_to(CONTEXT, CLOSE, INTENT, VALUE, named), call_off(CONTEXT, INTENT, VALUE, named)):
+        (request,) = next(flow)
+        assert request.charge == charge_of(INTENT, VALUE, "pi_1")  # type: ignore[union-attr]
 
 
 TOO_EARLY = Done(False, "the processor did not cancel it: wait until an hour after the attempt", why=Why.TOO_EARLY)

@@ -36,7 +36,7 @@ CHOICES = (
     ({"token": "s"}, {"token": "t"}),
     ({"result": "R"}, {"result": "Q"}),
     ({"ruling": "Y"}, {"ruling": "Z"}),
-    ({"cause": "403"},),
+    ({"cause": "403"}, {"cause": "404"}),
     ({"handle": "g"}, {"handle": "h"}),
     ({"seen": 31}, {"seen": 32}),
 )
