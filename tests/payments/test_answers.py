@@ -163,7 +163,12 @@ def test_a_result_is_told_once_two_cells_hold_it() -> None:
     world = World()
     world.lose = fail("RESULT", "before")
     reply = run(world, lambda ctx: replay(ctx, INTENT, YES, [cell(YES.text)]))
-    assert reply == Reply(202, INTENT, outcome=Outcome(State.UNFINISHED))
+    assert reply == Reply(503, outcome=Outcome(State.UNFINISHED)), "the third cell may hold it, and a client was told"
+    shown = [cell(YES.text), cell(NO.text)]
+    world = having(*shown)
+    world.lose = silence(THIRD)
+    reply = run(world, lambda ctx: replay(ctx, INTENT, YES, shown))
+    assert (reply.code, reply.status) == (202, "IN_DOUBT"), "an operator has to close what is torn"
 
 
 @pytest.mark.parametrize(

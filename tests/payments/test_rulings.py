@@ -18,7 +18,7 @@ from payments.protocol.operations import (
     quiet_from,
     resolve,
 )
-from payments.protocol.ports import CANCELLED, LOST, REGISTER, Context, Flow, Verdict
+from payments.protocol.ports import CANCELLED, LOST, REGISTER, Answer, Context, Flow, Verdict
 from payments.protocol.rejoining import MARK, Done, Why
 from payments.protocol.settlement import PATIENCE, State, charge_of, show
 from payments.protocol.values import Value, conclude, key
@@ -359,6 +359,18 @@ def test_while_a_key_is_used_nothing_is_closed_as_not_charged(early: int) -> Non
     assert word(call_off(at(end - early, KEEPS), INTENT, VALUE, CLAIMED), LOST) == (TOO_EARLY if early else CANCELLED)
 
 
+def test_of_a_processor_that_is_gone_both_ends_are_waited_for() -> None:
+    """The settings no longer say whether it kept keys. If it did, any Region may have called it, and no cell tells."""
+    gone = World().context(SECOND)
+    end = VALUE.at + gone.key_lifetime // 2 + QUIET_SECONDS
+    assert quiet_from(gone, VALUE, CLAIMED) == end
+    late = cells(cell(attempt="t", attempted_at=end), cell())
+    assert quiet_from(gone, VALUE, late) == end + QUIET_SECONDS
+    assert word(call_off(at(end - 1, gone), INTENT, VALUE, FREE), LOST) == TOO_EARLY
+    flow = call_off(at(end, gone), INTENT, VALUE, FREE)
+    assert word(flow, LOST, Answer(True, {"attempt": MARK})) == CANCELLED
+
+
 def test_who_may_still_call_is_never_quiet() -> None:
     assert quiet_from(CONTEXT, VALUE, CLAIMED) == NOW + QUIET_SECONDS
     assert quiet_from(CONTEXT, VALUE, FREE) == float("inf")
@@ -372,7 +384,7 @@ def test_who_may_still_call_is_never_quiet() -> None:
         (CONTEXT, FREE, NOW + PATIENCE, False),
         (CONTEXT, CLAIMED, NOW + 10**6, False),
         (CONTEXT, {SECOND: cell(), THIRD: cell()}, NOW + 10**6, False),
-        (KEEPS, FREE, NOW + 10**6, False),
+        (KEEPS, FREE, NOW + KEEPS.key_lifetime // 2 + QUIET_SECONDS - 1, False),
     ],
 )
 def test_the_one_call_is_claimed_where_it_is_free_and_nobody_makes_it(

@@ -159,8 +159,13 @@ class Judge:
     def hashes_decided(self, payment: str) -> set[str]:
         return {read_value(text).hash for text in self.decided[payment]}
 
-    def answered(self, payment: str, digest: str, code: int, result: Result | None) -> None:
-        """The answer to a POST of a payload."""
+    def answered(
+        self, payment: str, digest: str, code: int, result: Result | None = None, *, ended: bool = False
+    ) -> None:
+        """The answer to a POST of a payload. `ended`: whether somebody had been told how it ended before it was
+        posted."""
+        if ended and code in (202, 409):
+            self.accuse("broken_promise", payment, f"told {self.told[payment]}, then {code}")
         if code == 422:
             self.refused[payment].add(digest)
             if not self.hashes_decided(payment) - {digest}:

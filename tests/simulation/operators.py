@@ -4,7 +4,18 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from payments.protocol import operations, rejoining
-from payments.protocol.ports import LOST, Context, FindReceipt, Flow, Read, ReadRecord, Verdict, WriteReceipt
+from payments.protocol.ports import (
+    LOST,
+    Cancel,
+    Context,
+    FindReceipt,
+    Flow,
+    Lookup,
+    Read,
+    ReadRecord,
+    Verdict,
+    WriteReceipt,
+)
 from payments.protocol.record import publish, read_record
 from payments.protocol.values import NOT_CHARGED, SETTLED, key
 
@@ -28,8 +39,13 @@ class Operators:
         """Rule on a payment: as the processor's books say, or against them, which production has to refuse."""
         name = f"operator{self._next()}"
         ruling = (self.honest if honest else self.wrong)(payment, by=name)
-        flow = operations.resolve(self.world.context(region), payment, ruling)
+        flow = resolve(self.world.context(region), payment, ruling)
         self.network.spawn(f"{name}@{region}", region, flow, operator=True)
+
+    def telephone(self, region: str, payment: str) -> None:
+        """Close it unchecked, by what the processor says on the telephone. At once: that answer does not keep."""
+        ruling = self.honest(payment, by=f"operator{self._next()}")._replace(unchecked=True)
+        self.network.at_once(region, resolve(self.world.context(region), payment, ruling))
 
     def honest(self, payment: str, by: str = "operator") -> operations.Ruling:
         """As the processor's books say. Everybody gives another reason."""
@@ -102,6 +118,19 @@ class Operators:
     def _next(self) -> int:
         self.count += 1
         return self.count
+
+
+def resolve(ctx: Context, payment: str, ruling: operations.Ruling) -> Flow[rejoining.Done]:
+    """`payctl resolve`: its driver asks no processor but that of the settings (payments/store.py)."""
+    flow = operations.resolve(ctx, payment, ruling)
+    answers: Any = None
+    while True:
+        try:
+            batch = flow.send(answers)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        elsewhere = isinstance(batch[0], Lookup | Cancel) and batch[0].rail != ctx.rail
+        answers = [LOST] if elsewhere else (yield batch)
 
 
 def copy(ctx: Context, lost: str, payment: str) -> Flow[bool]:

@@ -13,7 +13,7 @@ from payments.protocol.values import IN_DOUBT, Value, key, payment_of, read_valu
 
 from tests.simulation.judge import Judge
 from tests.simulation.network import Network
-from tests.simulation.operators import Operators
+from tests.simulation.operators import Operators, resolve
 from tests.simulation.rail import AT_WORK
 from tests.simulation.world import Item, World
 
@@ -25,8 +25,9 @@ PARKED = {
     "away": "decided for a Region that is lost, and the processor does not deduplicate",
 }
 """The classes of what is parked, all of them closed in the end: docs/protocol.md, "What is parked, and when"."""
-TRIES = 3
-"""Of the operator's command: once the processor has ended its work, and from the moment that the rules name."""
+TRIES = 4
+"""Of the operator's command: once the processor has ended its work, and from the moments that the rules name: when its
+keys are too old, and an hour after the operator's claim of a call that had been given back."""
 LONGEST = 16 * 3600
 """Seconds from which a named moment is too far away: half a key's lifetime, the quiet hour, and clocks."""
 
@@ -78,11 +79,14 @@ class Parked:
 
     def close(self, payment: str, alive: list[str], why: str) -> str:
         """The operator's command, as soon as the rules allow it. "" when it is closed, else what the command says."""
+        unchecked = False
         for _ in range(TRIES):
-            flow = operations.resolve(self.world.context(alive[0]), payment, self.operators.honest(payment))
-            done = self.network.at_once(alive[0], flow)
+            ruling = self.operators.honest(payment)._replace(unchecked=unchecked)
+            done = self.network.at_once(alive[0], resolve(self.world.context(alive[0]), payment, ruling))
             if done.done:
                 return ""
+            # A processor that the settings no longer name: somebody asks it on the telephone.
+            unchecked = unchecked or (done.why is rejoining.Why.PROCESSOR_SILENT and why == "withdrawn")
             if done.why is rejoining.Why.PROCESSOR_SILENT:  # at work on this very key
                 moment = self.world.time + AT_WORK
             elif done.why is rejoining.Why.TOO_EARLY:
@@ -98,7 +102,14 @@ class Parked:
         """From when on a payment can be closed as not charged, by docs/decisions/not-charged.md; infinity: not before
         its Region is back."""
         value = read_value(next(iter(self.judge.decided[payment])))
-        if self.world.rail.deduplicates:
-            return value.at + self.world.rail.lifetime / 2 + operations.QUIET_SECONDS
-        cell = self.world.cells[value.region].get(payment, {}) if value.region in alive else {}
-        return int(cell["attempted_at"]) + operations.QUIET_SECONDS + 1 if "attempt" in cell else float("inf")
+        too_old = value.at + self.world.rail.lifetime / 2 + operations.QUIET_SECONDS
+        withdrawn = value.rail not in self.world.rails.values()
+        if self.world.rail.deduplicates and not withdrawn:
+            return too_old
+        if value.region not in alive:
+            return float("inf")
+        cell = self.world.cells[value.region].get(payment, {})
+        if "attempt" in cell:
+            tried = int(cell["attempted_at"]) + operations.QUIET_SECONDS + 1
+            return max(too_old, tried) if withdrawn else tried
+        return too_old if withdrawn else float("inf")  # the call is claimed then, and nobody makes it

@@ -92,12 +92,12 @@ class Traffic:
         """Post in a Region (any), and again after an answer that asks for it or no answer. The first worker's name."""
         self.judge.submitted[submitted.hash] = submitted
         region = region or self.dice.pick(REGIONS)
-        name = self.name("post", region)
+        name, ended = self.name("post", region), bool(self.judge.told[submitted.id])
 
         def hear(reply: flows.Reply | None) -> None:
             code = reply.code if reply else 0
             if reply:
-                self.judge.answered(submitted.id, submitted.hash, code, reply.result)
+                self.judge.answered(submitted.id, submitted.hash, code, reply.result, ended=ended)
             if code == 202 and tries > 1 and self.dice.chance(0.3):
                 self.get(self.dice.pick(REGIONS), submitted.id)
             again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.5}.get(code, 0.8)

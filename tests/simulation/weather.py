@@ -66,7 +66,10 @@ class Weather:
         self.operators.resolve(region, payment, honest=self.dice.chance(0.5))
 
     def rulings(self, region: str, payment: str) -> None:
-        """Two operators at once, who need not agree."""
+        """Two operators at once, who need not agree; or one who asks the processor on the telephone."""
+        if self.dice.chance(0.3):
+            self.operators.telephone(region, payment)
+            return
         self.ruling(region, payment)
         self.ruling(self.dice.pick(REGIONS), payment)
 

@@ -122,7 +122,7 @@ class World:
                 region=region,
                 regions=REGIONS,
                 rail=rail,
-                deduplicates=self.rail.deduplicates,
+                deduplicates=self.rail.deduplicates and rail != LEDGER,  # what goes with a processor goes with it
                 key_lifetime=self.rail.lifetime,
                 now=lambda: int(self.time + self.skew[region]),
                 draw=self._draw,

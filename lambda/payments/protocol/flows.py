@@ -83,13 +83,16 @@ def go_on(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cell])
 
 
 def replay(ctx: Context, intent: Intent, result: Result, cells: Collection[Cell]) -> Flow[Reply]:
-    """A cell shows how it ended: the same answer again, once that cannot be lost any more."""
+    """A cell shows how it ended: the same answer again, once that cannot be lost any more. Until then nobody can say
+    that it has not ended: a cell that does not answer may hold the same, and a client may have been told."""
     if result.hash != intent.hash:
         return Reply(422)
     if result.rail != LEDGER and sum(cell.get("result") == result.text for cell in cells) < 2:
         outcome = yield from finish(ctx, intent, result)
-        if outcome.result is None:
+        if outcome.state is State.TORN:
             return (yield from later(ctx, intent, outcome))
+        if outcome.result is None:
+            return Reply(503, outcome=outcome)
     return Reply(200, intent, result, result.status)
 
 

@@ -275,7 +275,7 @@ def never_called(ctx: Context, intent: Intent, value: Value, cells: Mapping[str,
     """Whether no call was made and none can be any more: the one call that may be claimed is claimed here, and nobody
     makes it. Else what was decided for a processor that is no longer set up could never be closed."""
     cell = cells.get(value.region)
-    if ctx.deduplicates or cell is None or "attempt" in cell or not waits(ctx, cells):
+    if cell is None or "attempt" in cell or not waits(ctx, cells) or ctx.now() < keys_end(ctx, value):
         return False
     (answer,) = yield (idempotency.update(ctx, value.region, intent, idempotency.ATTEMPT, token=MARK),)
     return answer is not LOST and answer.done and "attempted_at" not in cell
@@ -293,10 +293,20 @@ def disagreement(ruling: Ruling, known: Verdict | None) -> str:
     return "" if known.reference == ruling.reference else f"the processor's reference is {known.reference}"
 
 
+def keys_end(ctx: Context, value: Value) -> float:
+    """When nobody calls any more under a key that the processor keeps, in seconds since 1970; 0: it keeps none. Such
+    calls come from any Region, and no cell shows them. Of a processor that the settings no longer name nobody knows
+    whether it kept keys."""
+    if not ctx.deduplicates and value.rail == ctx.rail:
+        return 0
+    return value.at + ctx.key_lifetime // 2 + QUIET_SECONDS
+
+
 def quiet_from(ctx: Context, value: Value, cells: Mapping[str, Cell]) -> float:
     """When the last call that could charge it is over for certain, in seconds since 1970; infinity while the Region
     that may call does not answer, or may still call."""
-    if ctx.deduplicates:
-        return value.at + ctx.key_lifetime // 2 + QUIET_SECONDS
+    if ctx.deduplicates and value.rail == ctx.rail:
+        return keys_end(ctx, value)
     cell = cells.get(value.region, {})
-    return int(cell["attempted_at"]) + QUIET_SECONDS if "attempt" in cell else float("inf")
+    tried = int(cell["attempted_at"]) + QUIET_SECONDS if "attempt" in cell else float("inf")
+    return max(tried, keys_end(ctx, value))
