@@ -22,8 +22,11 @@ ACCOUNT_UNITS: Final = 80_000
 NEW_TABLE_UNITS: Final = 4_000
 PARTITION_WRITES: Final = 1_000
 PREFIX_PUTS: Final = 3_500
-JANITOR_CELLS: Final = (640, 667)
-"""Cells a second and Region that one run puts to rest, and one with helpers (docs/decisions/janitor.md, "Measured")."""
+JANITOR_CELLS: Final = 640
+"""Cells a second that one run puts to rest, for a run a minute (docs/decisions/janitor.md, "Measured")."""
+REPLICATION_SECONDS: Final = 10
+"""How long a receipt is on its way to another Region: assumed, and rather long, for the alarm takes the worst moment of
+five minutes. AWS promises no time without Replication Time Control."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class Capacity:
 
 def capacity(demand: Demand, settings: Settings, profile: Profile, memory: int = 0) -> Capacity:
     """What this demand needs of each Region."""
-    found = sorted(_limits(demand, settings, profile, memory), key=lambda limit: (limit.rate, limit.name))
+    used = (limit for limit in _limits(demand, settings, profile, memory) if math.isfinite(limit.rate))
+    found = sorted(used, key=lambda limit: (limit.rate, limit.name))
     return Capacity(demand.rate, tuple(found), tuple(_warnings(demand, settings, profile, memory)))
 
 
@@ -73,16 +77,34 @@ def carries(settings: Settings) -> str:
 def busy_seconds(
     demand: Demand, settings: Settings, profile: Profile, memory: int = 0, cause: str = "processor"
 ) -> dict[str, float]:
-    """For how long a function of each Region works for one payment of all, on average."""
+    """For how long a function of each Region works for one payment of all, on average; "": all functions together."""
     return _a_payment(
-        demand, settings, profile, lambda use: use.cause == cause and use.item == "measured.second", memory
+        demand, settings, profile, lambda use: use.item == "measured.second" and cause in ("", use.cause), memory
     )
+
+
+def janitor_cells(settings: Settings) -> float:
+    """Cells a second that the janitors of a Region put to rest: of the runs that share the shards (`hand_over` in
+    lambda/payments/janitor.py), the one with the largest share falls behind first. Computed from one run alone."""
+    shards = settings.limits.index_shards
+    largest_share = math.ceil(shards / settings.limits.janitor_concurrency)
+    return JANITOR_CELLS * shards / largest_share / settings.janitor.every_minutes
+
+
+def receipts_pending(demand: Demand, settings: Settings, profile: Profile) -> dict[str, float]:
+    """Receipts on their way to each Region from one other, for each payment a second: what the alarm compares."""
+    puts = _a_payment(demand, settings, profile, lambda use: use.item == "s3.put" and use.cause == "replication")
+    return {region: each / (len(puts) - 1) * REPLICATION_SECONDS for region, each in puts.items()}
 
 
 def register_writes(demand: Demand, settings: Settings, profile: Profile) -> int:
     """What limits.register_writes should be for this demand."""
-    units = _a_payment(demand, settings, profile, _writes_to(REGISTER))
-    return math.ceil(demand.rate * max(units.values()) * HEADROOM)
+    return _spared(demand.rate, _a_payment(demand, settings, profile, _writes_to(REGISTER)))
+
+
+def _spared(rate: float, each: dict[str, float]) -> int:
+    """What a setting should be that allows what a payment needs, by Region, at this rate."""
+    return math.ceil(rate * max(each.values()) * HEADROOM)
 
 
 def _writes_to(name: str) -> Callable[[Use], bool]:
@@ -117,19 +139,17 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
 
     register = used(_writes_to(REGISTER))
     processor = busy_seconds(demand, settings, profile, memory)
-    janitor = busy_seconds(demand, settings, profile, memory, "janitor")
-    needed = math.ceil(rate * max(processor.values()) * HEADROOM)
     if limits.reserved_concurrency:
         yield worst(
             "concurrency of the processor function",
             processor,
             limits.reserved_concurrency,
             "executions",
-            f"limits.reserved_concurrency: {needed} for this rate, with {HEADROOM - 1:.0%} to spare",
+            f"limits.reserved_concurrency: {_spared(rate, processor)} for this rate, with {HEADROOM - 1:.0%} to spare",
         )
     yield worst(
         "concurrency of the account",
-        {region: processor[region] + janitor[region] for region in processor},
+        busy_seconds(demand, settings, profile, memory, ""),
         ACCOUNT_CONCURRENCY,
         "executions",
         "quota Lambda, Concurrent executions",
@@ -144,9 +164,17 @@ def _limits(demand: Demand, settings: Settings, profile: Profile, memory: int) -
     yield worst(
         "cells that the janitors put to rest",
         dict.fromkeys(settings.regions, cells / regions),
-        JANITOR_CELLS[limits.janitor_concurrency > 1] / settings.janitor.every_minutes,
+        janitor_cells(settings),
         "cells/s",
-        'docs/scale.md, "The janitor"',
+        "limits.janitor_concurrency, up to limits.index_shards, which they share",
+    )
+    pending = receipts_pending(demand, settings, profile)
+    yield worst(
+        f"alarm receipts-pending, {REPLICATION_SECONDS} s on the way",
+        pending,
+        settings.alarms.receipts_pending,
+        "receipts",
+        f"alarms.receipts_pending: {_spared(rate, pending)} for this rate, with {HEADROOM - 1:.0%} to spare",
     )
     if limits.register_writes:
         yield worst(
@@ -220,3 +248,10 @@ def _warnings(demand: Demand, settings: Settings, profile: Profile, memory: int)
             )
     if limits.api_burst < limits.api_rate:
         yield f"limits.api_burst = {limits.api_burst} is less than a second of limits.api_rate = {limits.api_rate}"
+    pending, threshold = receipts_pending(demand, settings, profile), settings.alarms.receipts_pending
+    if demand.rate * max(pending.values()) > threshold:
+        yield (
+            f"alarms.receipts_pending = {threshold} is exceeded at this rate where receipts take {REPLICATION_SECONDS} "
+            f"s to another Region: the alarm receipts-pending comes and goes, and stops updates. Set it to "
+            f"{_spared(demand.rate, pending)}"
+        )

@@ -14,7 +14,7 @@ from builder import settings as settings_file
 from builder.settings import Settings
 from payctl.costs import page, prices, profile
 from payctl.costs.estimate import IDLE, PAYMENTS, SECONDS, STORED, Demand, estimate, of_run
-from payctl.costs.limits import capacity
+from payctl.costs.limits import Limit, capacity
 from payctl.costs.memory import choices, growth
 from payctl.costs.prices import GIGABYTE, Price, PriceList
 from payctl.costs.units import provisioned
@@ -185,9 +185,58 @@ def test_equal_seconds_are_a_hot_key_of_a_thousand_payments(settings: Settings) 
 
 def test_two_of_three_cells_of_a_payment_wait_for_a_janitor(settings: Settings) -> None:
     found = {each.name: each for each in capacity(Demand(1000.0), settings, PROFILE).limits}
+    assert found["cells that the janitors put to rest"].need == pytest.approx(1000 * 2 / 3)
+
+
+@pytest.mark.parametrize(
+    ("janitors", "shards", "runs"),
+    [(1, 16, 1), (2, 16, 2), (5, 16, 4), (16, 16, 16), (64, 16, 16), (64, 64, 64)],
+    ids=["alone", "halves", "one of five has four shards", "a shard each", "no more than shards", "more shards"],
+)
+def test_helpers_of_the_janitor_carry_as_much_as_the_largest_share_lets_them(
+    settings: Settings, janitors: int, shards: int, runs: int
+) -> None:
+    limited = with_limits(settings, janitor_concurrency=janitors, index_shards=shards)
+    found = {each.name: each for each in capacity(Demand(1.0), limited, PROFILE).limits}
     cells = found["cells that the janitors put to rest"]
-    assert cells.need == pytest.approx(1000 * 2 / 3)
-    assert cells.rate == pytest.approx(1000, rel=0.01)
+    assert cells.allowed == pytest.approx(640 * runs)
+    assert "limits.janitor_concurrency" in cells.remedy
+
+
+def test_every_function_takes_of_the_concurrency_of_the_account(settings: Settings) -> None:
+    seconds = dict.fromkeys(PROFILE.regions, 0.0)
+    for row in COUNTED["payments"]["ledger"]["lines"]:
+        if row["item"] == "measured.second":
+            seconds[row["region"]] += row["amount"] / COUNTED["payments"]["ledger"]["number"]
+    found = {each.name: each for each in capacity(Demand(1000.0), settings, PROFILE).limits}
+    assert found["concurrency of the account"].need == pytest.approx(1000 * max(seconds.values()))
+
+
+def test_receipts_on_their_way_reach_the_threshold_of_their_alarm(settings: Settings) -> None:
+    """Each Region's bucket sends a third of all receipts to each other one: 10 s of them are on their way."""
+
+    def limit(rate: float, threshold: int) -> Limit:
+        alarms = settings.alarms._replace(receipts_pending=threshold)
+        needs = capacity(Demand(rate), settings._replace(alarms=alarms), PROFILE)
+        (found,) = (each for each in needs.limits if each.name.startswith("alarm receipts-pending"))
+        warned = [each for each in needs.warnings if each.startswith(f"alarms.receipts_pending = {threshold} ")]
+        assert bool(warned) is not found.kept
+        assert all("Set it to 4334" in each for each in warned)
+        return found
+
+    found = limit(1000.0, 1000)
+    assert found.need == pytest.approx(1000 / 3 * 10)
+    assert found.rate == pytest.approx(300)
+    assert "alarms.receipts_pending: 4334 for this rate" in found.remedy
+    assert limit(1000.0, 4334).kept
+    assert limit(299.0, 1000).kept
+
+
+def test_what_no_payment_needs_is_no_limit(settings: Settings) -> None:
+    """Declined payments have no receipts; JSON knows no infinite rate."""
+    needs = capacity(Demand(1.0, declined=1.0), settings, PROFILE)
+    assert all(math.isfinite(each.rate) for each in needs.limits)
+    assert not any("receipts" in each.name for each in needs.limits)
 
 
 # --- units provisioned for the register
@@ -274,8 +323,12 @@ def test_a_janitor_that_runs_less_often_idles_less_and_finds_more(settings: Sett
         for each in (settings, seldom)
     ]
     assert idle[1] == pytest.approx(idle[0] / 2)
-    found = {each.name: each.rate for each in capacity(Demand(1.0), seldom, PROFILE).limits}
-    assert found["cells that the janitors put to rest"] == pytest.approx(500, rel=0.01)
+    often, rarely = (
+        {each.name: each.rate for each in capacity(Demand(1.0), each_time, PROFILE).limits}
+        for each_time in (settings, seldom)
+    )
+    name = "cells that the janitors put to rest"
+    assert rarely[name] == pytest.approx(often[name] / 2)
 
 
 def test_memory_is_in_the_whole_estimate(settings: Settings) -> None:
