@@ -18,7 +18,8 @@ Due = tuple[int, str]
 
 
 class Page(NamedTuple):
-    """Overdue cells of a shard, the newest first; `more`: after which key the next page begins, if there is one."""
+    """Overdue cells of a shard, the newest or the oldest first; `more`: after which key the next page begins, if there
+    is one."""
 
     cells: list[Due]
     more: Mapping[str, Any] | None = None
@@ -31,14 +32,14 @@ class Backlog:
         self._settings = settings
         self._aws = aws
 
-    def page(self, shard: str, now: int, after: Mapping[str, Any] | None = None) -> Page:
+    def page(self, shard: str, now: int, after: Mapping[str, Any] | None = None, *, oldest_first: bool = False) -> Page:
         """What of a shard was overdue by `now`. Raises AwsError."""
         fields = {
             "TableName": self._settings.register(self._settings.region),
             "IndexName": "due",
             "KeyConditionExpression": "due_shard = :shard AND due_at <= :now",
             "ExpressionAttributeValues": {":shard": typed(shard), ":now": typed(now)},
-            "ScanIndexForward": False,
+            "ScanIndexForward": oldest_first,
             "Limit": PAGE,
             **({"ExclusiveStartKey": after} if after else {}),
         }

@@ -23,8 +23,7 @@ RUN_SECONDS: Final = 50.0
 SHARDS: Final = tuple(f"{shard:x}" for shard in range(64))
 """Every shard that the settings allow: cells keep the shard that they were given, whatever the settings say now."""
 MOST: Final = 1_000_000
-"""Cells of a round, for its memory. The oldest beyond wait for a minute in which fewer are due; an earlier one looked
-at each of them when it was the newest."""
+"""Cells of a round, for its memory."""
 READERS: Final = 16
 CONTROL_SECONDS: Final = 15.0
 CLOCK: Final = ":clock"
@@ -37,6 +36,13 @@ class Share(NamedTuple):
 
     shards: tuple[str, ...]
     until: float
+
+
+class Pile(NamedTuple):
+    """What was read of a shard; `beyond`: since when the oldest of the rest is overdue, if there is any."""
+
+    cells: list[Due]
+    beyond: list[int]
 
 
 def handler(event: Any = None, _context: object = None) -> dict[str, int]:
@@ -165,26 +171,29 @@ def hand_over(crowded: Sequence[str], until: float) -> set[str]:
 
 
 def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[AwsError]) -> Told:
-    """The round through these shards, of which the newest page is read. `unread` as above."""
+    """The round through these shards, of which the newest page is read. What is more than a round can hold waits for
+    another minute, but for a page of each shard's oldest. `unread` as above."""
     half = time.monotonic() + (until - time.monotonic()) / 2
-    most = MOST // max(1, len(pages))
+    most = MOST // max(1, sum(bool(page.more) for page in pages.values()))
 
-    def read_on(shard: str) -> list[Due]:
+    def read_on(shard: str) -> Pile:
         cells, more = list(pages[shard].cells), pages[shard].more
-        while more and len(cells) < most and time.monotonic() < half:
-            try:
+        try:
+            while more and len(cells) < most and time.monotonic() < half:
                 page = backlog().page(shard, now, more)
-            except AwsError as error:  # in a minute again
-                log("unread", error=error.code)
-                unread.append(error)
-                break
-            cells += page.cells
-            more = page.more
-        return cells
+                cells += page.cells
+                more = page.more
+            oldest = backlog().page(shard, now, oldest_first=True).cells if more else []
+        except AwsError as error:  # in a minute again
+            log("unread", error=error.code)
+            unread.append(error)
+            oldest = []
+        return Pile([*cells, *oldest], [since for since, _ in oldest[-1:]])
 
     with ThreadPoolExecutor(READERS) as pool:
-        overdue = [cell for cells in pool.map(read_on, pages) for cell in cells]
-    one = Round(backlog(), overdue, now, until)
+        piles = list(pool.map(read_on, pages))
+    overdue = {cell for pile in piles for cell in pile.cells}
+    one = Round(backlog(), overdue, now, until, min((since for pile in piles for since in pile.beyond), default=now))
     one.play()
     tell_in_doubt(one.in_doubt())
     return one.told()

@@ -2,12 +2,14 @@
 rest, which only has to be put to rest, the oldest first.
 
 So a stuck payment does not wait behind a million others: to look for their records, a hundred at a time, takes seconds.
+Of what may be stuck the oldest and the newest take turns: while the records themselves are late, most of it is not.
 """
 
 import os
 import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
 from typing import Final, NamedTuple
 
 from payments import runtime
@@ -32,8 +34,9 @@ STEP: Final = 20
 
 
 class Told(NamedTuple):
-    """What a round came to, for the metrics. `backlog`: cells that it did not get round to, the oldest overdue for
-    `backlog_age` seconds; `oldest`: for how long a payment has waited for what the round did not bring about either."""
+    """What a round came to, for the metrics. `backlog`: cells that it read and did not get round to; `backlog_age`: for
+    how many seconds the oldest is overdue that it did not get round to, read or not; `oldest`: for how long a payment
+    has waited for what the round did not bring about either."""
 
     due: int = 0
     swept: int = 0
@@ -45,10 +48,11 @@ class Told(NamedTuple):
 
 
 class Round:
-    """`overdue` in any order; `now` of the same clock; `until` of the monotonic one."""
+    """`overdue` in any order; `beyond`: since when more is overdue, that is not read; `now` of the same clock; `until`
+    of the monotonic one."""
 
-    def __init__(self, backlog: Backlog, overdue: Iterable[Due], now: int, until: float) -> None:
-        self.backlog, self.now, self.until = backlog, now, until
+    def __init__(self, backlog: Backlog, overdue: Iterable[Due], now: int, until: float, beyond: int) -> None:
+        self.backlog, self.now, self.until, self.beyond = backlog, now, until, beyond
         self.overdue = sorted(overdue)
         self.records: dict[str, Cell] = {}
         self.shown: set[str] = set()
@@ -60,7 +64,8 @@ class Round:
         """All of it, as far as the time allows."""
         with ThreadPoolExecutor(AT_ONCE) as pool:
             self.look(pool)
-            exhaust(pool.map(self.take, [[payment] for _, payment in self.overdue if payment in self.unshown]))
+            unshown = [payment for _, payment in self.overdue if payment in self.unshown]
+            exhaust(pool.map(self.take, [[payment] for payment in from_both_ends(unshown)]))
             rest = [payment for _, payment in self.overdue if payment not in self.unshown]
             for some in parts(rest, STEP * AT_ONCE):
                 if self.left() < LEAST_SECONDS:
@@ -128,7 +133,7 @@ class Round:
             due=len(self.overdue),
             swept=len(self.swept),
             backlog=len(unreached),
-            backlog_age=self.now - unreached[0][0] if unreached else 0,
+            backlog_age=self.now - min([self.beyond, *(since for since, _ in unreached[:1])]),
             oldest=max(waits, default=0),
             parked=sum(one.parked for one in self.swept.values()),
             conflicts=sum(one.conflict for one in self.swept.values()),
@@ -141,6 +146,13 @@ def waiting(swept: Swept | None, late: int) -> int:
     if swept and (swept.resting or swept.parked):
         return 0
     return max(late, swept.age if swept else 0)
+
+
+def from_both_ends(payments: Sequence[str]) -> list[str]:
+    """The first, the last, the second, the last but one, and so on."""
+    half = (len(payments) + 1) // 2
+    turns = zip_longest(payments[:half], reversed(payments[half:]))
+    return [payment for turn in turns for payment in turn if payment is not None]
 
 
 def exhaust(results: Iterable[None]) -> None:

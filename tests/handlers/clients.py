@@ -42,9 +42,10 @@ class Clients:
         """Post in a Region (any), and again after an answer that asks for it or no answer."""
         self.judge.submitted[submitted.hash] = submitted
         region = region or self.dice.pick(REGIONS)
+        told = bool(self.judge.told[submitted.id])
 
         def hear(code: int, body: dict[str, Any]) -> None:
-            self.judge.posted(submitted, code, body)
+            self.judge.posted(submitted, code, body, told=told)
             if code in (200, 201, 202) and tries > 1 and self.dice.chance(0.3):
                 self.get(self.dice.pick(REGIONS), submitted.id)
             again = {201: 0.2, 200: 0.0, 422: 0.0, 202: 0.3}.get(code, 0.8)

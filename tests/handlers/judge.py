@@ -56,20 +56,20 @@ class HandlersJudge(Judge):
 
     # --- what clients hear
 
-    def posted(self, submitted: Intent, code: int, body: Mapping[str, Any]) -> None:
-        """The answer to a POST."""
+    def posted(self, submitted: Intent, code: int, body: Mapping[str, Any], *, told: bool) -> None:
+        """The answer to a POST; `told` as in `answered`."""
         payment = submitted.id
         if code not in ANSWERS:
             self.accuse("wrong_answer", payment, f"{code} {body}")
         if code not in (200, 201, 202):
-            self.answered(payment, submitted.hash, code, None)
+            self.answered(payment, submitted.hash, code, ended=told)
             return
         if not shows(body, submitted):
             self.accuse("wrong_payload", payment, f"posted {submitted.text}, answered {body}")
         ended = body["status"] in ENDS
         if ended is (code == 202):
             self.accuse("wrong_answer", payment, f"{code} {body}")
-        self.answered(payment, submitted.hash, code, self.result(submitted, body) if ended else None)
+        self.answered(payment, submitted.hash, code, self.result(submitted, body) if ended else None, ended=told)
 
     def got(
         self, payment: str, account: str, code: int, body: Mapping[str, Any], before: Collection[str], *, told: bool

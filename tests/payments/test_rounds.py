@@ -48,10 +48,10 @@ def order(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return taken
 
 
-def played(library: Library, count: int, seconds: float = 50.0) -> Round:
+def played(library: Library, count: int, seconds: float = 50.0, beyond: int = NOW) -> Round:
     """A round through `count` payments, of which number 0 is overdue for the longest time."""
     overdue = [(NOW - number, f"T{number}") for number in range(count)][::-1]
-    one = Round(library, [(since, payment) for since, payment in overdue], NOW, time.monotonic() + seconds)
+    one = Round(library, [(since, payment) for since, payment in overdue], NOW, time.monotonic() + seconds, beyond)
     one.play()
     return one
 
@@ -61,6 +61,12 @@ def test_what_is_not_shown_goes_first_then_the_oldest(order: list[str]) -> None:
     played(Library([f"T{number}" for number in range(500) if number not in (0, 7)]), 500)
     assert order[:2] == ["T7", "T0"]
     assert order[2:] == [f"T{number}" for number in range(499, 0, -1) if number != 7]
+
+
+def test_of_what_may_be_stuck_the_oldest_and_the_newest_take_turns(order: list[str]) -> None:
+    """Where records are late, a payment that got stuck just now is the last of very many."""
+    played(Library([]), 5)
+    assert order == ["T4", "T0", "T3", "T1", "T2"]
 
 
 def test_the_newest_are_looked_up_first_a_hundred_at_a_time(order: list[str]) -> None:
@@ -85,7 +91,7 @@ def test_what_cannot_be_looked_up_is_taken_all_the_same(order: list[str]) -> Non
     library = Library(["T0"])
     library.fails = True
     played(library, 3)
-    assert order == ["T2", "T1", "T0"]
+    assert order == ["T2", "T1", "T0"], "as far as is known they are shown"
 
 
 def test_what_is_known_to_be_unshown_goes_before_what_was_not_looked_up(order: list[str]) -> None:
@@ -112,6 +118,8 @@ def test_what_the_time_did_not_allow_is_told(order: list[str]) -> None:
     one.swept["T2"] = RESTING
     told = one.told()
     assert (told.backlog, told.backlog_age, told.oldest) == (2, 1, 0)
+    one.beyond = NOW - LATE
+    assert one.told().backlog_age == LATE, "what was not even read is older"
 
 
 @pytest.mark.parametrize(
@@ -178,7 +186,7 @@ def test_crowded_shards_are_shared(
 def test_a_helper_calls_nobody(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """Lambda stops what calls itself in a loop. It tells of its share, and does not beat."""
 
-    def crowded(_self: Backlog, shard: str, _now: int, after: Any = None) -> Page:
+    def crowded(_self: Backlog, shard: str, _now: int, after: Any = None, **_: Any) -> Page:
         return Page([], None if after else {"TransactionId": {"S": shard}})
 
     monkeypatch.setattr(Backlog, "page", crowded)
@@ -209,6 +217,30 @@ def test_only_a_share_makes_a_helper(event: Any, share: Share | None) -> None:
     assert share_of(event) == share
 
 
+def test_a_backlog_too_large_for_a_round_is_read_from_both_ends(
+    site: Site, monkeypatch: pytest.MonkeyPatch, order: list[str]
+) -> None:
+    """Empty shards leave their part to the others, and the age that is told is that of the oldest that was left."""
+    site.use(monkeypatch)
+    held = [(NOW - number, f"T{number}") for number in range(3000)]  # the newest first
+
+    def page(_self: Backlog, shard: str, _now: int, after: Any = None, *, oldest_first: bool = False) -> Page:
+        if shard not in "ab":
+            return Page([])
+        cells = [(since, f"{payment}{shard}") for since, payment in (held[::-1] if oldest_first else held)]
+        start = int(after["from"]) if after else 0
+        return Page(cells[start : start + 250], {"from": start + 250} if start < 2750 else None)
+
+    monkeypatch.setattr(Backlog, "page", page)
+    monkeypatch.setattr(Backlog, "records", lambda *_, **__: {})
+    monkeypatch.setattr(janitor, "MOST", 2000)
+    pages = janitor.read_pages(janitor.SHARDS, NOW, [])
+    told = janitor.go_round(pages, NOW, time.monotonic() + 50, [])
+    assert (told.due, len(order)) == (2 * 1250, 2 * 1250), "a thousand of the newest of each, and a page of the oldest"
+    assert {"T2999a", "T2750b", "T999a", "T0b"} <= set(order)
+    assert told.backlog_age == 2750
+
+
 @pytest.mark.parametrize(("event", "first", "taken"), [(None, True, 63), (None, False, 64), ("share", False, 2)])
 def test_a_page_that_cannot_be_read_stops_neither_the_others_nor_the_alarm(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, event: Any, first: bool, taken: int
@@ -217,7 +249,7 @@ def test_a_page_that_cannot_be_read_stops_neither_the_others_nor_the_alarm(
     request.getfixturevalue("site").use(monkeypatch)
     order, capsys = request.getfixturevalue("order"), request.getfixturevalue("capsys")
 
-    def page(_self: Backlog, shard: str, now: int, after: Any = None) -> Page:
+    def page(_self: Backlog, shard: str, now: int, after: Any = None, **_: Any) -> Page:
         if shard == "3" and (first or after):
             raise AwsError("InternalServerError")
         return Page([(now, f"T{shard}")], {"TransactionId": {"S": "T3"}} if shard == "3" else None)
