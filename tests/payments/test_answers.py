@@ -23,10 +23,20 @@ from payments.protocol.flows import (
     void,
 )
 from payments.protocol.idempotency import DUE_AFTER
-from payments.protocol.ports import Cell
-from payments.protocol.settlement import PATIENCE, Outcome, State
+from payments.protocol.ports import Cell, ReadRecord
+from payments.protocol.settlement import PATIENCE, Outcome, State, show
 from payments.protocol.sweep import Swept, sweep
-from payments.protocol.values import VOID_TEXT, Payment, conclude, intent_of, key, read_result, read_value, value_of
+from payments.protocol.values import (
+    VOID_TEXT,
+    Payment,
+    Result,
+    conclude,
+    intent_of,
+    key,
+    read_result,
+    read_value,
+    value_of,
+)
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 from tests.payments.test_flows import ACCOUNT, INTENT, OTHER, RAIL, called, fail, hold, silence
@@ -323,6 +333,65 @@ def test_a_sweep_says_how_old_it_is_and_what_came_of_it() -> None:
     assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.UNFINISHED)
     world.lose = lambda *_: ""
     assert run(world, lambda ctx: sweep(ctx, "T2")) == Swept(State.FINAL, resting=True)
+
+
+def public(*given: Cell, result: Result = YES) -> World:
+    """These cells, and a record in the first Region."""
+    world = having(*given)
+    context = World().context(HOME, RAIL)
+    shown = World()
+    shown.run(context, show(context, INTENT, result))
+    world.replicas[HOME] = shown.replicas[HOME]
+    world.receipts = dict(shown.receipts)
+    return world
+
+
+def test_a_sweep_of_what_is_shown_asks_no_more_than_it_has_to() -> None:
+    due = cell(YES.text, due_at=NOW, due_shard="0", accepted_at=NOW)
+    world = public(due)
+    record = world.do(HOME, ReadRecord("T1"))
+    assert run(world, lambda ctx: sweep(ctx, "T1", record)) == Swept(State.FINAL, resting=True)
+    assert [called(request) for _, request in world.asked] == ["FindReceipt", "FINISH"]
+    world = public(cell(NO.text, due_at=NOW, due_shard="0"), result=NO)
+    assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.FINAL, resting=True)
+    assert [called(request) for _, request in world.asked] == ["ReadRecord", "FINISH"], "there is to be no receipt"
+
+
+def test_a_sweep_of_what_is_shown_otherwise_tells_of_the_conflict() -> None:
+    world = public(cell(NO.text, due_at=NOW, due_shard="0"))
+    assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.FINAL, conflict=True, resting=True)
+
+
+def test_what_is_shown_and_not_at_rest_is_due_again_later() -> None:
+    world = public(cell(YES.text, due_at=NOW, due_shard="0", accepted_at=NOW - 70))
+    world.receipts = {}
+    world.lose = fail("WriteReceipt", "before")
+    assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.FINAL, 70)
+    assert world.cells[HOME]["T1"]["due_at"] == NOW + 35
+
+
+def test_what_is_brought_to_rest_is_not_due_again() -> None:
+    world = having(*[cell(YES.text, due_at=NOW, due_shard="0", accepted_at=NOW)] * 3)
+    assert run(world, lambda ctx: sweep(ctx, "T1")).resting
+    assert "LATER" not in [called(request) for _, request in world.asked]
+
+
+def test_a_sweep_tells_of_the_payload_that_was_decided_else_of_the_own() -> None:
+    own = cell(due_at=NOW, due_shard="0", accepted_at=NOW, attempt="t", attempted_at=NOW)
+    world = having({**own, "hash": OTHER.hash, "intent": OTHER.text}, cell(), cell())
+    world.lose = fail("PREPARE", "before")
+    assert run(world, lambda ctx: sweep(ctx, "T1")).intent == INTENT
+    torn_ = having(*[cell(result.text, due_at=NOW, due_shard="0", accepted_at=NOW) for result in (YES, NO)])
+    torn_.lose = silence(THIRD)
+    assert run(torn_, lambda ctx: sweep(ctx, "T1")) == Swept(State.TORN, conflict=True, intent=INTENT)
+
+
+def test_get_shows_what_is_public_though_no_cell_knows_it() -> None:
+    assert run(public(), lambda ctx: get(ctx, "T1", ACCOUNT)) == Reply(200, INTENT, YES, "SETTLED")
+
+
+def test_get_of_cells_that_hold_rulings_only_is_404() -> None:
+    assert run(having({"ruling": "{}"}, {"ruling": "{}"}), lambda ctx: get(ctx, "T1", ACCOUNT)) == Reply(404)
 
 
 def test_a_sweep_tells_of_results_that_conflict() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from payments.protocol.idempotency import due_shard
 from payments.protocol.operations import Ruling, inspect, resolve
 from payments.protocol.ports import LOST, REGISTER, Action, Answer, Flow, Read, Update
 from payments.protocol.rejoining import (
@@ -12,6 +13,7 @@ from payments.protocol.rejoining import (
     LIFT,
     MARK,
     UNBAR,
+    WITHDRAW,
     Done,
     bar,
     copy_of,
@@ -147,6 +149,9 @@ SERVES = {"serves": SECOND}
         (UNBAR, REGION, SERVES | {"lost": HOME, "bar": KEPT, "since": 1}, SERVES),
         (UNBAR, REGION, SERVES, SERVES),
         (UNBAR, REGION, {"lost": THIRD, "bar": KEPT}, None),
+        (WITHDRAW, {"table": "new"}, SERVES | {"table_id": "old"}, {"table_id": "old"}),
+        (WITHDRAW, {"table": "new"}, SERVES | {"table_id": "new"}, None),
+        (WITHDRAW, {"table": "new"}, {"table_id": "old"}, None),
     ],
 )
 def test_the_writes_of_a_registers_own_item(action: Action, values: Any, item: Any, after: Any) -> None:
@@ -240,6 +245,42 @@ def test_a_ruling_is_taught_too() -> None:
     world = decided_world()
     taught(world)
     assert "RULE" not in map(called, (request for _, request in world.asked))
+
+
+def test_what_the_processor_calls_the_charge_is_taught_too() -> None:
+    world = decided_world(handle="pi_1")
+    world.lose = only(THIRD, "HANDLE")
+    assert taught(world) == SILENT
+    world.lose = lambda *_: ""
+    assert taught(world) == Done(True, f"decided for {HOME}")
+    assert world.cells[THIRD]["T1"]["handle"] == "pi_1"
+    world = decided_world()
+    taught(world)
+    assert "HANDLE" not in map(called, (request for _, request in world.asked))
+
+
+def test_what_only_the_lost_cell_holds_is_nobodys() -> None:
+    """Restored from a backup: without another holder nothing came of it."""
+    world = World()
+    hold(world, INTENT, THIRD)
+    assert taught(world) == Done(True, "nobody holds it")
+    assert not world.cells[HOME].get("T1")
+    assert not world.cells[SECOND].get("T1")
+
+
+def test_a_result_that_another_cell_contradicts_meanwhile_is_not_taught() -> None:
+    world = decided_world(ruling="{}")
+    world.cells[HOME]["T1"]["result"] = YES.text
+    world.cells[THIRD]["T1"] = dict(cell(NO.text))
+
+    def race(_: str, request: Any) -> str:
+        if called(request) == "RESULT":
+            world.cells[SECOND]["T1"]["result"] = conclude(INTENT, VALUE, "DECLINED").text
+        return ""
+
+    world.lose = race
+    assert taught(world) == TORN
+    assert "RULE" not in map(called, (request for _, request in world.asked)), "nothing was taught"
 
 
 def test_a_result_is_taught_where_two_cells_then_show_it() -> None:
@@ -348,6 +389,7 @@ def test_only_an_end_is_compared_and_all_of_it() -> None:
     shown = cell(YES.text)
     assert ending(shown) == ending({**shown, "due_at": 1, "promised": 9, "attempt": "x"})
     assert len({ending(shown), ending(cell(NO.text)), ending({**shown, "ruling": "{}"})}) == 3
+    assert ending(shown) == f"{YES.text}\n"
 
 
 @pytest.mark.parametrize(
@@ -363,15 +405,16 @@ def test_only_an_end_is_compared_and_all_of_it() -> None:
 def test_a_copy_is_due_where_its_own_region_lacks_the_record_or_the_receipt(
     result: Any, record: str, receipted: bool, due: bool
 ) -> None:
-    held = cell(result.text, TransactionId="T1", promised=7, due_at=5, due_shard="0", attempt="x", handle="h")
-    made = copy_of(CONTEXT, THIRD, held, record, receipted=receipted)
+    more = {"accepted_at": NOW, "promised": 7, "due_at": 5, "due_shard": "0", "attempt": "x", "handle": "h"}
+    held, context = cell(result.text, TransactionId="T1", **more), CONTEXT._replace(shards=64)
+    made = copy_of(context, THIRD, held, record, receipted=receipted)
     assert made is not None
     kept = ("TransactionId", "hash", "intent", "accepted_at", "result")
-    assert {name: made[name] for name in kept if name in held} == {name: held[name] for name in kept if name in held}
+    assert {name: made[name] for name in kept} == {name: held[name] for name in kept}
     assert set(made) - set(kept) == ({"due_shard", "due_at"} if due else set())
     if due:
-        assert made["due_at"] == CONTEXT.now() + 60
-    assert copy_of(CONTEXT, THIRD, {**held, "ruling": "{}"}, record, receipted=receipted) == {**made, "ruling": "{}"}
+        assert (made["due_at"], made["due_shard"]) == (context.now() + 60, due_shard("T1", 64))
+    assert copy_of(context, THIRD, {**held, "ruling": "{}"}, record, receipted=receipted) == {**made, "ruling": "{}"}
 
 
 def test_a_record_of_another_end_and_a_result_without_its_payload_are_no_copies() -> None:

@@ -1,18 +1,23 @@
 """What cells prove, and when a payment waits: on cells made by hand, at each limit."""
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
 from payments.protocol.idempotency import DUE_AFTER, propose
-from payments.protocol.ports import LOST, NOT_SENT, Cell, Context, Refusal, Verdict
+from payments.protocol.ports import LOST, NOT_SENT, Cell, Context, Lookup, Refusal, Verdict
+from payments.protocol.record import body, in_doubt
 from payments.protocol.settlement import (
     PATIENCE,
     Outcome,
     State,
     charge,
+    charge_of,
     doubtful,
     ended,
     finish,
+    handle_in,
     late,
     outdated,
     results,
@@ -221,7 +226,85 @@ def test_what_the_processor_cannot_say_stays_in_doubt_with_its_value() -> None:
     assert [called(request) for _, request in world.asked] == ["Lookup"]
 
 
+def asked_by(world: World) -> list[str]:
+    return [called(request) for _, request in world.asked]
+
+
+def test_a_charge_is_claimed_once_and_made_once() -> None:
+    world = World()
+    context = world.context(HOME, RAIL)
+    done = world.run(context, settle(context, INTENT, VALUE, late=True))
+    assert (done.state, done.result) == (State.FINAL, conclude(INTENT, VALUE, "SETTLED", "ch_1"))
+    assert asked_by(world)[:2] == ["ATTEMPT", "Charge"]
+    (charge_,) = world.charges
+    assert charge_ == charge_of(INTENT, VALUE)
+    assert (charge_.at, charge_.handle) == (VALUE.at, "")
+
+
+def test_a_key_that_is_too_old_is_in_doubt_with_its_value() -> None:
+    world = World()
+    world.now = VALUE.at + KEEPS.key_lifetime // 2
+    assert outcome(world, SECOND, deduplicates=True) == Outcome(State.IN_DOUBT, value=VALUE)
+    assert not world.asked
+
+
+def test_a_claim_that_nobody_can_see_is_unfinished_with_its_value() -> None:
+    world = World()
+    world.lose = lambda _, request: "before" if called(request) in ("ATTEMPT", "Read") else ""
+    assert outcome(world, HOME) == Outcome(State.UNFINISHED, value=VALUE)
+
+
+def test_the_name_of_a_charge_is_kept_before_money_moves() -> None:
+    """In the cells it is looked up by, too: the most of them tell it."""
+    world = World()
+    assert outcome(world, HOME, announces=True).state is State.FINAL
+    assert asked_by(world) == ["ATTEMPT", "Announce", *["HANDLE"] * 3, "Charge"]
+    assert world.charges[0].handle == "pi_1"
+    assert handle_in([cell(handle="pi_2"), cell(handle="pi_1"), cell(), cell(handle="pi_1")]) == "pi_1"
+    world = World()
+    for region in REGIONS:
+        world.cells[region]["T1"] = dict(cell(handle="pi_7", attempt="another's"))
+    context = world.context(HOME, RAIL, announces=True)
+    assert world.run(context, settle(context, INTENT, VALUE)).state is State.IN_DOUBT
+    (looked,) = [request for _, request in world.asked if isinstance(request, Lookup)]
+    assert looked.charge == charge_of(INTENT, VALUE, "pi_7")
+
+
+@pytest.mark.parametrize(
+    ("named", "state"), [(Refusal("403"), State.REFUSED), (LOST, State.UNFINISHED), (NOT_SENT, State.UNFINISHED)]
+)
+def test_a_charge_without_a_name_is_not_made(named: Any, state: State) -> None:
+    world = World()
+    world.lose = fail("Announce", named)
+    assert outcome(world, HOME, announces=True).state is state
+    assert not world.charges
+
+
+def test_a_charge_whose_name_no_cell_keeps_or_that_has_ended_is_not_made() -> None:
+    world = World()
+    world.lose = fail("HANDLE", "before")
+    assert outcome(world, HOME, announces=True).state is State.UNFINISHED
+    world = World()
+    world.cells[SECOND]["T1"] = dict(cell(NO.text, handle="pi_1"))
+    assert outcome(world, HOME, announces=True).state is State.UNFINISHED
+    assert not world.charges
+
+
 # --- finishing
+
+
+def test_an_entry_of_the_ledger_is_final_at_once() -> None:
+    world = World()
+    context = world.context(THIRD)
+    assert world.run(context, finish(context, INTENT, LEDGER_YES)) == Outcome(State.FINAL, LEDGER_YES, resting=True)
+    assert "RESULT" not in asked_by(world)
+
+
+def test_a_record_and_an_event_say_what_an_end_is_called() -> None:
+    assert body(INTENT, "SETTLED", YES)["reference"] == "ch_1"
+    assert "reference" not in body(INTENT, "NOT_CHARGED", NO)
+    told = hashlib.sha256(f"payment.in_doubt|T1|{INTENT.hash}".encode()).hexdigest()
+    assert json.loads(in_doubt(INTENT))["id"] == told
 
 
 @pytest.mark.parametrize(

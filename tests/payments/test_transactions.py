@@ -3,7 +3,7 @@ card number let in."""
 
 import json
 import random
-from decimal import Decimal
+from decimal import Decimal, getcontext
 from typing import Any
 
 import pytest
@@ -16,6 +16,8 @@ from payments.protocol.record import publish, read_record, transaction
 from payments.protocol.transactions import (
     MEMBERS,
     InvalidTransactionError,
+    _exact,
+    kept_id,
     read_json,
     read_request,
     read_transaction,
@@ -466,3 +468,30 @@ def test_a_currency_that_is_bad_leaves_the_rest_of_the_amount_to_be_checked() ->
     assert set(faults(request(currency="XXX", amount=-1))) == {"currency", "amount"}
     assert set(faults(request(currency="XXX", amount="0.0001"))) == {"currency"}
     assert set(faults(request(currency="XXX"))) == {"currency"}
+
+
+def test_a_merchants_id_is_kept_as_its_own() -> None:
+    assert read_request(request(), ACCOUNT, "shop").id == "shop:TXN001"
+    assert kept_id("T1", "shop") == "shop:T1"
+    assert kept_id("T1") == "T1"
+    assert kept_id(7) is None
+
+
+def test_only_signs_of_structure_count_as_members() -> None:
+    assert read_request(request(id="X" * 64, reference="XX"), ACCOUNT).id == "X" * 64
+    with pytest.raises(InvalidTransactionError) as refused:
+        read_request("[" * 65, ACCOUNT)
+    assert refused.value.faults == (("", "must have at most 64 members"),)
+
+
+def test_a_moment_that_would_be_kept_as_a_card_number_is_refused() -> None:
+    """Microseconds of 2040 look like a Mastercard."""
+    with pytest.raises(InvalidTransactionError) as refused:
+        read_request(request(timestamp=2221000000.000009), ACCOUNT)
+    assert refused.value.faults == (("timestamp", "must not hold card data"),)
+
+
+def test_arithmetic_is_exact_with_as_many_digits_as_its_context_has() -> None:
+    assert getcontext().prec == 28
+    assert _exact(Decimal(f"1.{'0' * 27}"))
+    assert not _exact(Decimal(f"1.{'0' * 28}"))

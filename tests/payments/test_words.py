@@ -36,6 +36,28 @@ def test_what_makes_a_cell_due_are_the_attributes_of_its_index() -> None:
     assert lifecycle_table.CELL["REFUSE"].leads[lifecycle_table.ACCEPTED] is lifecycle_table.ACCEPTED
 
 
+def test_callers_and_subscribers_hear_these_words() -> None:
+    record = import_module("payments.protocol.record")
+    assert record.MESSAGES == {
+        "SETTLED": "Payment settled",
+        "DECLINED": "Payment declined",
+        "NOT_CHARGED": "Payment closed without a charge",
+        "VOID": "Payment void: different payloads were submitted under this id",
+        "PENDING": "Payment accepted, not yet settled",
+        "IN_DOUBT": "Payment in doubt: the processor has not confirmed it",
+    }
+
+
+def test_what_is_left_out_is_nothing() -> None:
+    ports, sweep = import_module("payments.protocol.ports"), import_module("payments.protocol.sweep")
+    settings = import_module("payments.settings")
+    assert ports.Verdict(False).reference == ""
+    assert ports.Charge("", "", "", 1, "").handle == ""
+    assert ports.Charge("", "", "", 1, "").at == 0
+    assert sweep.Swept(None).age == 0
+    assert ports.Context._field_defaults["shards"] == settings.Settings._field_defaults["shards"] == 16
+
+
 def enumeration(name: str) -> type[Enum]:
     """As it is now, mutated or not: so it is imported here."""
     module, _, one = name.partition(":")

@@ -66,7 +66,7 @@ def tidy(ctx: Context, payment: str, public: Cell) -> Flow[Outcome]:
     """This Region's replica shows the record: write the receipt if it is missing, then let the cell rest."""
     result = read_result(str(public["Content"]))
     written = yield from has_receipt(public, payment, result)
-    return (yield from rest(ctx, payment, result)) if written else Outcome(State.FINAL, result)
+    return (yield from rest(ctx, payment, result)) if written else Outcome(State.FINAL)
 
 
 def has_receipt(public: Cell, payment: str, result: Result) -> Flow[bool]:

@@ -14,8 +14,8 @@ from payments.protocol.values import EPOCH, Payment, kept_as
 
 BODY_BYTES: Final = 16 * 1024
 MEMBERS: Final = 64
-ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
-KEPT: Final = re.compile(r"([a-z][a-z0-9-]{0,31}:)?[A-Za-z0-9_-]{1,64}", re.ASCII)
+ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+KEPT: Final = re.compile(r"([a-z][a-z0-9-]{0,31}:)?[A-Za-z0-9_-]{1,64}")
 AMOUNT: Final = re.compile(r"\d{1,12}(\.\d{1,4})?", re.ASCII)
 LARGEST: Final = Decimal(10) ** 12
 MOMENT: Final = re.compile(
@@ -28,10 +28,10 @@ ORDINARY: Final = range(10**15, 22 * 10**14)
 DIGITS: Final = 28  # the decimal context has as many
 FIELDS: Final = ("id", "amount", "currency", "timestamp")
 OPTIONAL: Final = ("source", "reference", "metadata")
-SOURCE: Final = re.compile(r"[A-Za-z0-9_.:-]{8,128}", re.ASCII)
-REFERENCE: Final = re.compile(r"[A-Za-z0-9 _.,:#/+-]{1,64}", re.ASCII)
+SOURCE: Final = re.compile(r"[A-Za-z0-9_.:-]{8,128}")
+REFERENCE: Final = re.compile(r"[A-Za-z0-9 _.,:#/+-]{1,64}")
 NOTES: Final = 5
-NOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}", re.ASCII)
+NOTE: Final = re.compile(r"[A-Za-z0-9_-]{1,32}")
 NOTED: Final = 100
 REFERENCES: Final = "1 to 64 of A-Z, a-z, 0-9, space and _ . , : # / + -"
 NOTES_ALLOWED: Final = f"must name 1 to 32 of A-Z, a-z, 0-9, _ - each with 1 to {NOTED} printable characters"
