@@ -236,6 +236,7 @@ def test_a_charge_is_claimed_once_and_made_once() -> None:
     done = world.run(context, settle(context, INTENT, VALUE, late=True))
     assert (done.state, done.result) == (State.FINAL, conclude(INTENT, VALUE, "SETTLED", "ch_1"))
     assert asked_by(world)[:2] == ["ATTEMPT", "Charge"]
+    assert "Lookup" not in asked_by(world)
     (charge_,) = world.charges
     assert charge_ == charge_of(INTENT, VALUE)
     assert (charge_.at, charge_.handle) == (VALUE.at, "")
