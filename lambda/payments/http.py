@@ -135,11 +135,11 @@ class Host:
             left, self._left = self._left, []
         now = time.monotonic()
         for since, flight in left:
-            if now - since > LEFT_SECONDS:
-                flight.close()
-            elif flight.ready():
+            if now - since < IDLE_SECONDS and flight.ready():
                 with suppress(OSError, HTTPException):
                     flight.land(BEGUN_SECONDS)
+            elif now - since > LEFT_SECONDS:
+                flight.close()
             else:
                 with self._lock:
                     self._left.append((since, flight))

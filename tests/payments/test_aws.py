@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import time
 from unittest import mock
 
 import pytest
@@ -11,8 +12,9 @@ from botocore.credentials import Credentials as BotocoreCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 from payments.aws import Aws, AwsError, Credentials, run, sign
-from payments.http import Host, HttpRequest, NotSentError
+from payments.http import IDLE_SECONDS, LEFT_SECONDS, Host, HttpRequest, NotSentError
 
+from tests.localcloud.conftest import eventually
 from tests.payments.server import Server, serving
 
 MOMENT = 1_760_000_000
@@ -87,6 +89,33 @@ def test_what_must_not_be_sent_twice_takes_a_fresh_connection() -> None:
             host.send(HttpRequest("POST", "/", {}, b"{}"), again=False)
         assert not host._idle, "nobody would take it again"
     assert (server.connections, server.requests) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("age", "there", "connections"),
+    [(1, True, 1), (LEFT_SECONDS + 1, True, 1), (1, False, 2), (LEFT_SECONDS + 1, False, 2), (IDLE_SECONDS, True, 2)],
+)
+def test_an_answer_that_nobody_waited_for_gives_its_connection_back(age: float, there: bool, connections: int) -> None:
+    """Also where no request came for a while: else each payment of a quiet hour made a new one to the third Region."""
+    server, request = Server(), HttpRequest("POST", "/", {}, b"{}")
+    with serving(server) as url:
+        host = Host(url)
+        host.send(request)
+        if not there:
+            server.answering.clear()
+        flight = host.begin(request)
+        assert flight
+        eventually(lambda: flight.ready() is there)
+        host.leave(flight)
+        host._left = [(time.monotonic() - age, flight)]
+        late = host.begin(request)
+        assert len(host._left) == (not there and age < LEFT_SECONDS)
+        server.answering.set()
+        if late:
+            late.land()
+        else:
+            host.send(request)
+    assert server.connections == connections
 
 
 @pytest.mark.parametrize(
