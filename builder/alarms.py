@@ -11,6 +11,7 @@ from troposphere.sns import Topic
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
+from builder.alerts import TOPIC_POLICY
 from builder.intrinsics import PEERS, named_in, peer, tags
 from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, REGISTER, TABLE
 from builder.settings import Settings
@@ -284,6 +285,7 @@ class Alarms:
                 AlarmDescription=words,
                 AlarmActions=[self.topic.ref()],
                 OKActions=[self.topic.ref()],
+                DependsOn=TOPIC_POLICY,
                 Tags=tags(full),
                 **options,
             )
