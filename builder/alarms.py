@@ -11,6 +11,7 @@ from troposphere.sns import Topic
 from troposphere.sqs import Queue
 from troposphere.stepfunctions import StateMachine
 
+from builder.alerts import TOPIC_POLICY
 from builder.intrinsics import PEERS, named_in, peer, tags
 from builder.names import ALARM_SUFFIX, API, BUCKET, FAILOVER_IN, REGISTER, TABLE
 from builder.settings import Settings
@@ -88,39 +89,18 @@ class Alarms:
             for number, name in enumerate(on_bus)
         ]
         queries.append(_query("schedule", "AWS/Events", "FailedInvocations", {"RuleName": janitor_rule.ref()}))
-        self._add(
-            "FailedEvents",
-            "payment-failed-events",
-            "A rule could not deliver events",
-            ComparisonOperator=ABOVE,
-            EvaluationPeriods=1,
-            Threshold=0,
-            Metrics=[_math("failed", "SUM(FILL(METRICS(), 0))", "Failed invocations"), *queries],
-        )
+        self._add_filled("FailedEvents", "SUM", "Failed invocations", queries, "A rule could not deliver events")
 
     def add_replication_alarms(self) -> None:
         """The delay of records to the other Regions, and of receipts to this one (S3 measures where they arrive)."""
-        self._add(
+        to = {which: {"ReceivingRegion": peer(which), "TableName": Sub(TABLE)} for which in PEERS}
+        self._add_filled(
             "TableReplication",
-            "payment-table-replication",
+            "MAX",
+            "Milliseconds",
+            [_query(f"to{w}", "AWS/DynamoDB", "ReplicationLatency", to[w], "Average") for w in PEERS],
             f"Records reach another Region more than {self.limits.table_replication_seconds} s late",
-            ComparisonOperator=ABOVE,
-            EvaluationPeriods=3,
-            Threshold=self.limits.table_replication_seconds * 1000,
-            Metrics=[
-                _math("latency", "MAX(METRICS())", "Milliseconds"),
-                *(
-                    _query(
-                        f"to{which}",
-                        "AWS/DynamoDB",
-                        "ReplicationLatency",
-                        {"ReceivingRegion": peer(which), "TableName": Sub(TABLE)},
-                        "Average",
-                        period=60,
-                    )
-                    for which in PEERS
-                ),
-            ],
+            above=self.limits.table_replication_seconds * 1000,
         )
         late, pending = self.limits.receipt_replication_seconds, self.limits.receipts_pending
         for title, metric, threshold, words in (
@@ -145,18 +125,14 @@ class Alarms:
                     *(_query(f"from{w}", "AWS/S3", metric, _replication(w), "Maximum") for w in PEERS),
                 ],
             )
-        self._add(
+        failed = "OperationsFailedReplication"
+        self._add_filled(
             "ReceiptsFailed",
-            "payment-receipts-failed",
+            "SUM",
+            failed,
+            [_query(f"to{w}", "AWS/S3", failed, _replication(w, out=True)) for w in PEERS],
             "Receipts of this Region failed to replicate",
             Condition="Linked",
-            ComparisonOperator=ABOVE,
-            EvaluationPeriods=1,
-            Threshold=0,
-            Metrics=[
-                _math("failed", "SUM(FILL(METRICS(), 0))", "OperationsFailedReplication"),
-                *(_query(f"to{w}", "AWS/S3", "OperationsFailedReplication", _replication(w, out=True)) for w in PEERS),
-            ],
         )
 
     def add_throttling_alarms(self) -> None:
@@ -179,20 +155,12 @@ class Alarms:
             ),
         ):
             on = {"TableName": Sub(table)}
-            of_index = {**on, "GlobalSecondaryIndexName": index}
-            self._add(
-                title,
-                f"payment-{_dashed(title)}",
-                words,
-                ComparisonOperator=ABOVE,
-                EvaluationPeriods=1,
-                Threshold=0,
-                Metrics=[
-                    _math("throttled", "SUM(FILL(METRICS(), 0))", "Throttled requests"),
-                    *(_query(f"table{rank}", "AWS/DynamoDB", metric, on) for rank, metric in enumerate(metrics)),
-                    *(_query(f"index{rank}", "AWS/DynamoDB", metric, of_index) for rank, metric in enumerate(metrics)),
-                ],
-            )
+            queries = [
+                _query(f"{name}{rank}", "AWS/DynamoDB", metric, dimensions)
+                for name, dimensions in (("table", on), ("index", {**on, "GlobalSecondaryIndexName": index}))
+                for rank, metric in enumerate(metrics)
+            ]
+            self._add_filled(title, "SUM", "Throttled requests", queries, words)
 
     def add_janitor_alarms(self) -> None:
         """What the janitor reports at each run, and its silence."""
@@ -282,6 +250,31 @@ class Alarms:
             Threshold=0,
         )
 
+    def _add_filled(
+        self,
+        title: str,
+        reduce: str,
+        label: str,
+        queries: list[MetricDataQuery],
+        words: str,
+        *,
+        above: int = 0,
+        **options: Any,
+    ) -> None:
+        """Of several metrics, with 0 for missing data, so that the alarm goes off again. The latest data point is 0
+        until its metric is published: one in three periods is enough (docs/aws.md, "Filled data points")."""
+        self._add(
+            title,
+            f"payment-{_dashed(title)}",
+            words,
+            ComparisonOperator=ABOVE,
+            DatapointsToAlarm=1,
+            EvaluationPeriods=3,
+            Threshold=above,
+            Metrics=[_math("filled", f"{reduce}(FILL(METRICS(), 0))", label), *queries],
+            **options,
+        )
+
     def _add(self, title: str, name: str, words: str, **options: Any) -> None:
         options.setdefault("TreatMissingData", "notBreaching")
         full = name + ALARM_SUFFIX
@@ -292,6 +285,7 @@ class Alarms:
                 AlarmDescription=words,
                 AlarmActions=[self.topic.ref()],
                 OKActions=[self.topic.ref()],
+                DependsOn=TOPIC_POLICY,
                 Tags=tags(full),
                 **options,
             )
@@ -329,14 +323,12 @@ def _query(
     metric: str,
     dimensions: dict[str, Any],
     statistic: str = "Sum",
-    *,
-    period: int = FIVE_MINUTES,
 ) -> MetricDataQuery:
     return MetricDataQuery(
         Id=name,
         MetricStat=MetricStat(
             Metric=Metric(Namespace=namespace, MetricName=metric, Dimensions=_dimensions(dimensions)),
-            Period=period,
+            Period=FIVE_MINUTES,
             Stat=statistic,
         ),
         ReturnData=False,

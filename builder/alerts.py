@@ -9,6 +9,9 @@ from builder.intrinsics import tags
 from builder.names import INBOX, TOPIC
 from builder.policies import allow, document, from_account, only_tls
 
+TOPIC_POLICY = "AlertTopicPolicy"
+"""Alarms depend on it: what one tells before is refused, and never told again."""
+
 
 def add_topic(template: Template, key: Key) -> Topic:
     """The topic: alarms of this account publish to it, the home Region's inbox and perhaps a person subscribe to it."""
@@ -23,7 +26,7 @@ def add_topic(template: Template, key: Key) -> Topic:
     )
     template.add_resource(
         TopicPolicy(
-            "AlertTopicPolicy",
+            TOPIC_POLICY,
             Topics=[topic.ref()],
             PolicyDocument=document(
                 allow(

@@ -119,9 +119,9 @@ def add_api(
     parts = [api, payments, payment, health_path, model, validator, *methods, *gateway_responses(api)]
     for part in parts:
         template.add_resource(part)
-    _add_permissions(template, api, processor, health)
+    permissions = _add_permissions(template, api, processor, health)
     deployment = template.add_resource(_deployment(api, parts))
-    return api, template.add_resource(_stage(template, api, deployment, key))
+    return api, template.add_resource(_stage(template, api, deployment, key, permissions))
 
 
 def _method(title: str, api: RestApi, resource: Resource, verb: str, function: Function, **options: Any) -> Method:
@@ -144,13 +144,9 @@ def _method(title: str, api: RestApi, resource: Resource, verb: str, function: F
     )
 
 
-def _add_permissions(template: Template, api: RestApi, processor: Function, health: Function) -> None:
+def _add_permissions(template: Template, api: RestApi, processor: Function, health: Function) -> list[Permission]:
     """By ARN, which names the account; not every service sends the account beside it (AddPermission, SourceAccount)."""
-    for title, function, path in (
-        ("PostPaymentPermission", processor, "POST/payments"),
-        ("GetPaymentPermission", processor, "GET/payments/*"),
-        ("GetHealthPermission", health, "GET/health"),
-    ):
+    return [
         template.add_resource(
             Permission(
                 title,
@@ -163,6 +159,12 @@ def _add_permissions(template: Template, api: RestApi, processor: Function, heal
                 ),
             )
         )
+        for title, function, path in (
+            ("PostPaymentPermission", processor, "POST/payments"),
+            ("GetPaymentPermission", processor, "GET/payments/*"),
+            ("GetHealthPermission", health, "GET/health"),
+        )
+    ]
 
 
 def _deployment(api: RestApi, parts: list[AWSObject]) -> Deployment:
@@ -180,7 +182,7 @@ def _deployment(api: RestApi, parts: list[AWSObject]) -> Deployment:
     )
 
 
-def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -> Stage:
+def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key, permissions: list[Permission]) -> Stage:
     access = template.add_resource(_log_group("ApiAccessLogs", API_LOGS, key))
     # API Gateway chooses the name of this one and would create it itself, unencrypted and without expiry.
     execution = template.add_resource(_log_group("ApiExecutionLogs", "API-Gateway-Execution-Logs_${Api}/prod", key))
@@ -218,7 +220,8 @@ def _stage(template: Template, api: RestApi, deployment: Deployment, key: Key) -
             ),
         ],
         TracingEnabled=False,
-        DependsOn=[access.title, execution.title],
+        # A stage answers at once: with 500, as long as it may not invoke the functions.
+        DependsOn=[access.title, execution.title, *(permission.title for permission in permissions)],
         Metadata=waivers.skip(waivers.NO_CACHE, waivers.NO_TRACE),
         Tags=tags(API),
     )

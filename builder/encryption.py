@@ -116,13 +116,9 @@ def key_policy() -> PolicyDocument:
         ),
         # No source condition: EventBridge does not send one with the key call and would drop the message silently.
         allow(deliver, "*", Principal=Principal("Service", "events.amazonaws.com"), Sid="EventsToDeadLetters"),
-        allow(
-            "kms:DescribeKey",
-            "*",
-            from_account(),
-            Principal=Principal("Service", "events.amazonaws.com"),
-            Sid="EventsOnBus",
-        ),
+        # Nor here: the guide's example lets EventBridge validate the key without one (docs/aws.md, "Services that use a
+        # key themselves").
+        allow("kms:DescribeKey", "*", Principal=Principal("Service", "events.amazonaws.com"), Sid="EventsOnBus"),
         allow(
             "kms:ReEncrypt*",
             "*",

@@ -14,6 +14,7 @@ from troposphere.stepfunctions import StateMachine
 from builder.intrinsics import PEERS, arn, arn_in, peer, tags
 from builder.names import BUS, FAILOVER, FAILOVER_IN, FAILOVER_OUT, JANITOR, OUTCOMES
 from builder.policies import from_account, from_source, put_events, role, start_workflow, trust
+from builder.queues import DEAD_LETTERS_POLICY
 
 ARCHIVE_DAYS = 30
 
@@ -26,6 +27,7 @@ def add_bus(template: Template, key: Key, dead_letters: Queue) -> EventBus:
             Name=Sub(BUS),
             KmsKeyIdentifier=GetAtt(key, "Arn"),
             DeadLetterConfig=DeadLetterConfig(Arn=GetAtt(dead_letters, "Arn")),
+            DependsOn=DEAD_LETTERS_POLICY,
             Tags=tags(BUS),
         )
     )
@@ -111,26 +113,29 @@ def _out(which: str, bus: EventBus, sends: Role, dead_letters: Queue) -> Rule:
 
 
 def add_janitor_schedule(template: Template, janitor: Function, dead_letters: Queue, minutes: int) -> Rule:
-    """Every so many minutes; disabled while intake is off. Schedules are rules of the default bus."""
-    rule = template.add_resource(
+    """Every so many minutes; disabled while intake is off. Schedules are rules of the default bus.
+
+    The permission comes first, and goes last: a tick that Lambda refuses is a dead letter at once.
+    """
+    permission = template.add_resource(
+        Permission(
+            "JanitorSchedulePermission",
+            Action="lambda:InvokeFunction",
+            FunctionName=janitor.ref(),
+            Principal="events.amazonaws.com",
+            SourceArn=arn("events", f"rule/{JANITOR}"),
+        )
+    )
+    return template.add_resource(
         Rule(
             "JanitorSchedule",
+            DependsOn=[DEAD_LETTERS_POLICY, permission.title],
             Name=Sub(JANITOR),
             ScheduleExpression="rate(1 minute)" if minutes == 1 else f"rate({minutes} minutes)",
             State=If("IntakeOn", "ENABLED", "DISABLED"),
             Targets=[_target("janitor", GetAtt(janitor, "Arn"), dead_letters)],
         )
     )
-    template.add_resource(
-        Permission(
-            "JanitorSchedulePermission",
-            Action="lambda:InvokeFunction",
-            FunctionName=janitor.ref(),
-            Principal="events.amazonaws.com",
-            SourceArn=GetAtt(rule, "Arn"),
-        )
-    )
-    return rule
 
 
 def _target(name: str, target: Any, dead_letters: Queue, **options: Any) -> Target:

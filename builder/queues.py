@@ -12,6 +12,8 @@ from builder.parameters import of_rank
 from builder.policies import allow, document, from_source, only_tls
 from builder.settings import Settings
 
+DEAD_LETTERS_POLICY = "DeadLetterQueuePolicy"
+"""What sends dead letters by a policy of the queue depends on it: one refused meanwhile would be lost."""
 KEPT = 14 * 24 * 3600  # seconds; the longest that SQS keeps a message
 
 
@@ -33,7 +35,7 @@ def add_dead_letters(template: Template, key: Key) -> Queue:
     )
     template.add_resource(
         QueuePolicy(
-            "DeadLetterQueuePolicy",
+            DEAD_LETTERS_POLICY,
             Queues=[queue.ref()],
             PolicyDocument=document(
                 allow(

@@ -33,7 +33,7 @@ def check_references(template: Any) -> Iterator[Fault]:
     }
     for section in ("Conditions", "Resources", "Outputs"):
         for name, body in template.get(section, {}).items():
-            for kind, target in dict.fromkeys([*_of_body(body, section), *_in(body)]):
+            for kind, target in dict.fromkeys([*_of_body(body, section), *references(body)]):
                 if target not in known[kind] and not target.startswith("AWS::"):
                     effect = f"CloudFormation refuses the template: there is no {kind} {target}"
                     yield Fault(name, effect, f"correct the name, or add the {kind}")
@@ -49,11 +49,11 @@ def _of_body(body: Mapping[str, Any], section: str) -> Iterator[tuple[str, str]]
     yield from (("resource", str(name)) for name in (needs if isinstance(needs, list) else [needs]))
 
 
-def _in(node: Any) -> Iterator[tuple[str, str]]:
+def references(node: Any) -> Iterator[tuple[str, str]]:
     """Every reference in a part of a template: what kind of thing it names, and the name."""
     if isinstance(node, list):
         for each in node:
-            yield from _in(each)
+            yield from references(each)
         return
     if not isinstance(node, dict):
         return
@@ -75,4 +75,4 @@ def _in(node: Any) -> Iterator[tuple[str, str]]:
                 if name not in variables:
                     yield ("resource", name.split(".")[0]) if "." in name else ("parameter or resource", name)
     for each in node.values():
-        yield from _in(each)
+        yield from references(each)

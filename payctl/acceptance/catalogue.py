@@ -331,6 +331,16 @@ NOTES: Final = (
         by_hand="update items of one Timestamp from several machines, and look at both metrics and the alarm",
     ),
     Note(
+        id="replication-latency",
+        group=Group.ALARMS,
+        claim="DynamoDB publishes ReplicationLatency for each five minutes with writes, at most ten minutes later, and "
+        "an alarm on it that fills what is missing with 0 goes off again when nothing is written.",
+        why="the alarm needs a Region that lags, and CloudWatch's pages differ on missing data of DynamoDB",
+        by_hand="pay for an hour in a test environment, and look at the metric by periods of 60 s: a value every five "
+        "minutes. Set the threshold of the alarm table-replication to 1 ms by `aws cloudwatch put-metric-alarm`: it "
+        "goes on while you pay, and off within half an hour after the last payment",
+    ),
+    Note(
         id="stripe-report",
         group=Group.OPERATE,
         claim="Stripe's itemized balance report has the columns that payctl reconcile reads, amounts in major units, "

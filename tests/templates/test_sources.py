@@ -12,6 +12,7 @@ SOURCES = ("aws:SourceArn", "aws:SourceAccount")
 # By resource and statement, why there is none.
 UNASKED = {
     ("Key", "EventsToDeadLetters"): "EventBridge sends no source with these calls of KMS, and drops the event",
+    ("Key", "EventsOnBus"): "EventBridge's guide has no condition where the key is only described",
     ("Key", "TopicsToInbox"): "what SNS sends from other Regions is not documented; `sns-key-condition` finds out",
     ("ApiGatewayLogRole", "trust"): "API Gateway's guide trusts the service alone; no condition key is documented",
     **{
