@@ -37,7 +37,7 @@ NAMED: Final = (
     Named(
         "closed as not charged while the key is still used",
         "protocol.operations",
-        "quiet_from",
+        "keys_end",
         "value.at + ctx.key_lifetime // 2 + QUIET_SECONDS",
         "value.at",
     ),

@@ -26,7 +26,12 @@ class Record(NamedTuple):
 
     @property
     def judged(self) -> int:
-        return self.mutants - len(self.broken)
+        return len(self.killed) + len(self.survived)
+
+    @property
+    def left(self) -> int:
+        """How many nobody has judged yet."""
+        return self.mutants - self.judged - len(self.broken)
 
 
 class Results(NamedTuple):

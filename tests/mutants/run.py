@@ -3,6 +3,7 @@
     python -m tests.mutants.run                  # what changed since the last run, by tests/mutants/results.json
     python -m tests.mutants.run --all            # everything again
     python -m tests.mutants.run --only sweep     # the units whose name has this text; nothing is written
+    python -m tests.mutants.run --minutes 10     # what is not judged by then is said, and judged another time
 
 Exit 1: too few killed, or a survivor without a reason, in lambda/payments/protocol/ or processors/; a reason without
 its survivor.
@@ -15,6 +16,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import takewhile
+from math import inf
 from typing import Final, NamedTuple
 
 from tests.mutants import judges, justified, named, report, results
@@ -44,29 +47,33 @@ def main() -> int:
     parser.add_argument("--all", action="store_true", help="judge everything again")
     parser.add_argument("--only", default="", help="the units whose name has this text; nothing is written")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="processes (default: one a core)")
+    parser.add_argument("--minutes", type=float, default=inf, help="judge for so long at most")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     began = time.monotonic()
     kept = Results({}, {}) if arguments.all else results.load()
     units = [unit for name, path in modules().items() for unit in Module(name, path).units]
     chosen = [unit for unit in units if arguments.only in str(unit)]
-    fresh = judged(chosen, kept, arguments.jobs, write=not arguments.only)
-    problems = report.problems(fresh, justified.load(), whole=not arguments.only)
+    fresh = judged(chosen, kept, arguments.jobs, write=not arguments.only, until=began + 60 * arguments.minutes)
+    left = sum(record.left for record in fresh.values())
+    problems = report.problems(fresh, justified.load(), whole=not (arguments.only or left))
+    if left:
+        print(f"{left} mutants are not judged yet: run it again")
     if not arguments.only:
         report.write(fresh)
     print(f"{time.monotonic() - began:.0f} s", *problems, sep="\n")
     return int(bool(problems))
 
 
-def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[str, Record]:
-    """The fates of all mutants of these units; judges what has changed."""
+def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool, until: float = inf) -> dict[str, Record]:
+    """The fates of all mutants of these units; judges what has changed, as far as it gets `until` that moment."""
     tests = judges.hashes()
     records: dict[str, Record] = {}
     cases: list[Case] = []  # first where each survivor counts
     for name, path in sorted(modules().items(), key=lambda item: not report.strict(f"{item[0]}:")):
         mine = [unit for unit in units if unit.module == name]
         standing = {unit: results.missing(str(unit), unit.code, kept, tests) for unit in mine}
-        stale = {unit for unit, record in standing.items() if record is None or not complete(record)}
+        stale = {unit for unit, record in standing.items() if record is None or record.left}
         numbers = Counter[Unit]()
         made = list(Module(name, path).mutants(stale)) if stale else []
         for mutant in made:
@@ -89,7 +96,8 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
             profile = judges.profile(watch, jobs)
             print(f"{time.monotonic() - began:.0f} s to see which test runs what", flush=True)
             by_mutant = {one.mutant: one for one in cases}
-            queue = ((one.mutant, asked(one, profile, records[one.record])) for one in cases)
+            in_time = takewhile(lambda _: time.monotonic() < until, cases)
+            queue = ((one.mutant, asked(one, profile, records[one.record])) for one in in_time)
             for done, (mutant, end) in enumerate(fates(watch, queue, jobs), 1):
                 note(records, by_mutant[mutant], end)
                 if done % 50 == 0:
@@ -101,10 +109,6 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool) -> dict[
     if write:
         results.save(Results(dict(tests), records))
     return records
-
-
-def complete(record: Record) -> bool:
-    return len(record.killed) + len(record.survived) + len(record.broken) == record.mutants
 
 
 def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str, str]) -> Iterator[Case]:

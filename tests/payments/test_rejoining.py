@@ -405,7 +405,14 @@ def test_only_an_end_is_compared_and_all_of_it() -> None:
 def test_a_copy_is_due_where_its_own_region_lacks_the_record_or_the_receipt(
     result: Any, record: str, receipted: bool, due: bool
 ) -> None:
-    more = {"accepted_at": NOW, "promised": 7, "due_at": 5, "due_shard": "0", "attempt": "x", "handle": "h"}
+    more: dict[str, Any] = {
+        "accepted_at": NOW,
+        "promised": 7,
+        "due_at": 5,
+        "due_shard": "0",
+        "attempt": "x",
+        "handle": "h",
+    }
     held, context = cell(result.text, TransactionId="T1", **more), CONTEXT._replace(shards=64)
     made = copy_of(context, THIRD, held, record, receipted=receipted)
     assert made is not None

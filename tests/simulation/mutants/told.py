@@ -58,7 +58,7 @@ TOLD = (
     Mutant(
         "never_called_waits",
         "what nobody was ever called for cannot be closed where the processor does not cancel (an earlier version)",
-        (Edit(operations.never_called, "if ctx.deduplicates or", "if True or"),),
+        (Edit(operations.never_called, "if cell is None or", "if True or"),),
         MIXED._replace(cancels=False, dead=0.0),
     ),
     Mutant(
