@@ -267,8 +267,8 @@ def delete_table(site: Site, table: str) -> None:
 def books_on_athena(site: Site) -> None:
     """DynamoDB exports the tables into the artifact buckets, whose objects a customer managed key encrypts, with the
     rights of the operator alone; and Athena finds in these exports what is found in the tables."""
-    here = reconcile.reconcile(site.environment)
-    there = reconcile.reconcile(site.environment, on_athena=True)
+    here = reconcile.reconcile(site.environment, min_age=0)
+    there = reconcile.reconcile(site.environment, on_athena=True, min_age=0)
     site.show(f"payments: {here.payments} and {there.payments}", f"findings: {here.counts} and {there.counts}")
     require(here.payments == there.payments, "other payments are compared")
     require(here.counts == there.counts, "other findings")
