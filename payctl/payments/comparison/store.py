@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -184,8 +185,9 @@ def kept(name: str) -> Path:
 
 
 def filled(file: Path, **values: object) -> str:
-    """A statement with its `$names` filled in."""
-    return Template(file.read_text(encoding="utf-8")).substitute(values)
+    """A statement with its `$names` filled in, and without lines of comment: Athena takes none where it defines a table
+    (localcloud/gaps/athena.py)."""
+    return Template(re.sub(r"(?m)^--.*\n", "", file.read_text(encoding="utf-8"))).substitute(values)
 
 
 def judged(question: Path) -> str:
