@@ -119,7 +119,9 @@ def reconcile(
     with store.opened(name, keep=keep and not on_athena, among=scope.among) as books:
         lines = charges.load(books, processor_file, environment.settings) if processor_file else None
         if on_athena:
-            kept, counts = _compare_on_athena(environment, books, scope, lines, begun=begun, keep=keep)
+            kept, counts = _compare_on_athena(
+                environment, books, scope, lines, begun=begun, keep=keep, limit=None if repair else limit
+            )
         else:
             _read(environment, books, scope, begun=begun, exported=exported)
             kept, counts = str(store.kept(name)), _compare_here(environment, books, scope, lines)
@@ -149,9 +151,17 @@ def _compare_here(environment: Environment, books: Store, scope: Scope, lines: P
 
 
 def _compare_on_athena(
-    environment: Environment, books: Store, scope: Scope, lines: Path | None, *, begun: int, keep: bool
+    environment: Environment,
+    books: Store,
+    scope: Scope,
+    lines: Path | None,
+    *,
+    begun: int,
+    keep: bool,
+    limit: int | None,
 ) -> tuple[str, tuple[int, int]]:
-    """Read and compare in a database of Athena, but for the findings; its name, and the same numbers."""
+    """Read and compare in a database of Athena; its name, and the same numbers. `limit`: of the findings of a question
+    that are fetched from there; the others are counted."""
     environment.report.phase("Export records and registers, list receipts")
     home = environment.settings.home
     with athena.opened(environment, keep=keep) as engine:
@@ -171,8 +181,13 @@ def _compare_on_athena(
             asked += store.questions(store.PROCESSOR)
         there.leave_out(scope.until)
         for question in asked:
-            for page in there.ask(question):
+            more, pages = there.ask(question, limit)
+            for page in filter(None, pages):
                 books.put(store.FINDINGS, page)
+                more -= len(page)
+                kind = page[0][0]
+            if more:
+                books.put("not_fetched", [(kind, more)])
             environment.report.line(home, "RUNNING", f"asked: {question.stem}")
         counts = there.counts()
         environment.report.line(home, "COMPLETE", f"Athena read {engine.scanned / 10**9:.3f} GB")
@@ -242,8 +257,8 @@ def _answer(books: Store, limit: int) -> dict[str, Any]:
     rows = books.run(f"SELECT {columns} FROM findings ORDER BY kind, payment, region LIMIT ?", [limit])  # noqa: S608
     return {
         "findings": tuple(Finding(**dict(zip(columns.split(", "), row, strict=True))) for row in rows),
-        "counts": dict(books.run("SELECT kind, count(*) FROM findings GROUP BY kind ORDER BY kind")),
-        "left": books.run("SELECT count(*) FROM findings WHERE NOT repaired")[0][0],
+        "counts": dict(books.run("SELECT kind, sum(number)::BIGINT FROM counted GROUP BY kind ORDER BY kind")),
+        "left": books.run("SELECT coalesce(sum(number), 0)::BIGINT FROM counted WHERE NOT repaired")[0][0],
     }
 
 

@@ -3,7 +3,7 @@ and buckets that nobody else writes."""
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -226,6 +226,23 @@ def test_all_engines_find_the_same_and_athena_keeps_nothing(
         late = {one.kind for one in scanned.findings if one.payment == "CHARGED-LATE"}
         assert late == ({"other amount"} if with_file else set())
     assert leftovers(planted(), aws) == []
+
+
+def test_findings_that_are_only_counted_stay_on_athena(
+    planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned = reconcile.reconcile(planted(), limit=1)
+    taken = list[int]()
+    put = store.Store.put
+
+    def noted(books: store.Store, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        taken.append(len(rows) if into == store.FINDINGS else 0)
+        put(books, into, rows)
+
+    monkeypatch.setattr(store.Store, "put", noted)
+    on_athena = reconcile.reconcile(planted(), on_athena=True, limit=1)
+    assert (told(on_athena), on_athena.counts, on_athena.left) == (told(scanned), scanned.counts, scanned.left)
+    assert max(taken) == 1 < max(scanned.counts.values())
 
 
 def leftovers(environment: Environment, aws: Aws) -> list[str]:

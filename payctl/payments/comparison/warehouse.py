@@ -118,9 +118,14 @@ class Warehouse:
         """Judge no payment of which something is younger than that, or nothing is as young as `since`."""
         self._as("left_out", filled(LEFT_OUT, since=self._since, until=until))
 
-    def ask(self, question: Path) -> Iterator[list[tuple[Any, ...]]]:
-        """What a question finds."""
-        return self._athena.rows(judged(question))
+    def ask(self, question: Path, limit: int | None) -> tuple[int, Iterable[list[tuple[Any, ...]]]]:
+        """How much a question finds, and the first of that, or all."""
+        found = judged(question)
+        ((total,),) = next(self._athena.rows(f"SELECT count(*) AS total FROM ({found}) counted"))  # noqa: S608 - our own
+        if total == "0":
+            return 0, ()
+        first = f" ORDER BY payment, region LIMIT {limit}" if limit else ""
+        return int(total), self._athena.rows(found + first)
 
     def counts(self) -> tuple[int, int]:
         """Payments that are judged, and that are too young for it."""
