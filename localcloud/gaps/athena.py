@@ -4,6 +4,7 @@ would, and translated. CREATE TABLE AS, which it lacks, writes Parquet."""
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Execute = Callable[..., Awaitable[None]]
 TYPES: Final = {"VARCHAR": "string", "INTEGER": "int"}
 """Of Glue, where they are not DuckDB's in lower case."""
+COMMENT: Final = re.compile(r"(^|\s)(--|/\*)")
 
 
 def install(_: Cloud) -> None:
@@ -49,8 +51,13 @@ def _refused(message: str, **extra: str) -> Any:
 
 
 async def _execute(execute: Execute, query: str, text: str, database: str, *rest: Any) -> None:
-    """Run a statement in DuckDB's dialect. What `CREATE TABLE ... AS` selects goes to a file of its table."""
+    """Run a statement in DuckDB's dialect. What `CREATE TABLE ... AS` selects goes to a file of its table. Definitions
+    are Hive's, which takes no comment in them (getredash/redash#2399, dbt-labs/dbt-external-tables#203)."""
     ddl, *catalog = rest
+    if ddl is not None and (comment := COMMENT.search(text)):
+        reason = f"FAILED: ParseException line 1:{comment.start(2)} cannot recognize input near '{comment[2]}'"
+        athena._executions[query]["Status"] |= {"State": "FAILED", "StateChangeReason": reason}
+        return
     if ddl is not None:
         await execute(query, text, database, *rest)
         return

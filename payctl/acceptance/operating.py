@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
+from payments.protocol.values import DECLINED
+
 from builder.names import HEALTH
 from payctl.acceptance.alarms import PARKED, state
 from payctl.acceptance.check import Checks, Group, RefutedError, require
@@ -266,12 +268,29 @@ def delete_table(site: Site, table: str) -> None:
 )
 def books_on_athena(site: Site) -> None:
     """DynamoDB exports the tables into the artifact buckets, whose objects a customer managed key encrypts, with the
-    rights of the operator alone; and Athena finds in these exports what is found in the tables."""
-    here = reconcile.reconcile(site.environment)
-    there = reconcile.reconcile(site.environment, on_athena=True)
+    rights of the operator alone; and Athena finds in these exports what DuckDB finds in the tables: as many payments,
+    and the same findings, among them an ended cell without a record, which is planted for this."""
+    with _unshown(site) as planted:
+        here = reconcile.reconcile(site.environment, min_age=0)
+        there = reconcile.reconcile(site.environment, on_athena=True, min_age=0)
+    first, second = ({(one.kind, one.region, one.payment) for one in found.findings} for found in (here, there))
     site.show(f"payments: {here.payments} and {there.payments}", f"findings: {here.counts} and {there.counts}")
     require(here.payments == there.payments, "other payments are compared")
-    require(here.counts == there.counts, "other findings")
+    require(planted in first, "DuckDB does not find what was planted")
+    require(first == second, f"not found by both: {sorted(first ^ second)}")
+
+
+@contextmanager
+def _unshown(site: Site) -> Iterator[tuple[str, str, str]]:
+    """A cell that ended, and no janitor is to look after; the finding that it is."""
+    dynamodb, name = site.environment.cloud.dynamodb(site.home), site.environment.names.register(site.home)
+    probe = PROBE.format(environment=site.environment.settings.environment)
+    result = json.dumps({"at": int(time.time()), "status": DECLINED})
+    dynamodb.put_item(TableName=name, Item={"TransactionId": {"S": probe}, "result": {"S": result}})
+    try:
+        yield "unshown", site.home, probe
+    finally:
+        dynamodb.delete_item(TableName=name, Key={"TransactionId": {"S": probe}})
 
 
 @check(

@@ -160,6 +160,16 @@ def run_reconcile(
     limit: Annotated[
         int, typer.Option(help="Findings to show, and open payments to ask about; all count.", min=1, max=100_000)
     ] = reconcile.LIMIT,
+    min_age: Annotated[
+        int | None,
+        typer.Option(
+            help="Judge payments older than this: if not given, alarms.overdue_seconds; 0: all.",
+            metavar="SECONDS",
+            min=0,
+            max=86_400,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compare records, registers, receipts and dead letters of all Regions, and the processor's file. Exit code 2 on
     findings.
@@ -184,6 +194,7 @@ def run_reconcile(
             on_athena=engine is Engine.ATHENA,
             keep=keep,
             limit=limit,
+            min_age=min_age,
         )
     run.answer(comparison, render.reconciliation)
     if not comparison.clean:

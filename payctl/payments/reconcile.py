@@ -28,6 +28,9 @@ REPAIRABLE: Final = ("missing record", "missing receipt")
 LIMIT: Final = 1000
 """Findings that are told one by one, and open payments that the registers are asked about; all are counted."""
 
+FOREVER: Final = 2**62
+"""A moment than which nothing is younger."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -45,10 +48,12 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Reconciliation:
-    """The first findings, how many there are of each kind, how many are left to do, and how much was looked at.
-    `books`: the DuckDB file or Athena's database with everything that was compared, "" where it was not kept."""
+    """The first findings, how many there are of each kind, how many are left to do, and how many payments were judged.
+    `young`: those that were too young for it. `books`: the DuckDB file or Athena's database with everything that was
+    compared, "" where it was not kept."""
 
     payments: int
+    young: int
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     left: int
@@ -62,11 +67,12 @@ class Reconciliation:
 
 class Scope(NamedTuple):
     """Which payments are compared: one merchant's, those that changed `since` (seconds since 1970), a `sample` of all:
-    always the same ones of a share."""
+    always the same ones of a share. Not judged is what changed after `until`."""
 
     merchant: str = ""
     since: int = 0
     sample: float = 1.0
+    until: int = FOREVER
 
     @property
     def prefix(self) -> str:
@@ -75,7 +81,7 @@ class Scope(NamedTuple):
 
     @property
     def among(self) -> str:
-        """The same in SQL, of the column `payment`, but for the moment."""
+        """The same in SQL, of the column `payment`, but for the moments."""
         merchant = f"starts_with(payment, '{self.prefix}')" if self.prefix else "true"
         if self.sample >= 1:
             return merchant
@@ -95,20 +101,30 @@ def reconcile(
     on_athena: bool = False,
     keep: bool = False,
     limit: int = LIMIT,
+    min_age: int | None = None,
 ) -> Reconciliation:
     """Read everything in every Region and compare it, or what is in `scope`; with the processor's own file, if there is
     one. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there;
     `on_athena`: and compared there. `keep`: what was compared stays in the run folder, or on Athena. Raises ToolError.
 
-    Reads whole tables: on a live environment, payments in progress show as open or missing for some seconds.
+    Whole tables are read one after the other, and buckets after them. So that payments which end meanwhile, or are on
+    their way to another Region, are no findings, those of which anything is younger than `min_age` seconds before the
+    first read are not judged: if not given, alarms.overdue_seconds, by which a payment is to have ended, to be shown
+    and to have its receipts in every Region. 0 judges all: right where nobody has paid for some seconds.
     """
+    begun = int(time.time())
+    margin = environment.settings.alarms.overdue_seconds if min_age is None else min_age
+    scope = scope._replace(until=begun - margin if margin else FOREVER)
     name = f"books-{environment.settings.environment}"
     with store.opened(name, keep=keep and not on_athena, among=scope.among) as books:
         lines = charges.load(books, processor_file, environment.settings) if processor_file else None
         if on_athena:
-            kept, payments = _compare_on_athena(environment, books, scope, lines, keep=keep)
+            kept, counts = _compare_on_athena(
+                environment, books, scope, lines, begun=begun, keep=keep, limit=None if repair else limit
+            )
         else:
-            kept, payments = str(store.kept(name)), _compare_here(environment, books, scope, lines, exported=exported)
+            _read(environment, books, scope, begun=begun, exported=exported)
+            kept, counts = str(store.kept(name)), _compare_here(environment, books, scope, lines)
         registers = Registers(environment)
         _look_at_open(registers, books, limit)
         if not scope.merchant:
@@ -117,27 +133,35 @@ def reconcile(
             environment.report.phase("Repair")
             _repair(environment, registers, books)
         found = _answer(books, limit)
-    return Reconciliation(payments=payments, **found, books=kept if keep else "")
+    payments, young = counts
+    return Reconciliation(payments=payments, young=young, **found, books=kept if keep else "")
 
 
-def _compare_here(environment: Environment, books: Store, scope: Scope, lines: Path | None, *, exported: bool) -> int:
-    """Read everything into the store, and add what the questions find to its findings. How many payments there are."""
-    _read(environment, books, scope, exported=exported)
+def _compare_here(environment: Environment, books: Store, scope: Scope, lines: Path | None) -> tuple[int, int]:
+    """Add what the questions find to the findings. How many payments are judged, and are too young for it."""
     environment.report.phase("Compare")
+    books.leave_out(since=scope.since, until=scope.until)
+    asked = store.questions()
     if lines:
         charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
-        for question in store.questions(store.QUESTIONS / "processor"):
-            books.ask(question)
-    _leave_out_before(books, scope.since)
-    for question in store.questions():
+        asked += store.questions(store.PROCESSOR)
+    for question in asked:
         books.ask(question)
-    return int(books.run(f"SELECT count(*) FROM ({store.PAYMENTS})")[0][0])  # noqa: S608 - our own
+    return books.counts()
 
 
 def _compare_on_athena(
-    environment: Environment, books: Store, scope: Scope, lines: Path | None, *, keep: bool
-) -> tuple[str, int]:
-    """The same in a database of Athena, but for the findings; its name, and how many payments there are."""
+    environment: Environment,
+    books: Store,
+    scope: Scope,
+    lines: Path | None,
+    *,
+    begun: int,
+    keep: bool,
+    limit: int | None,
+) -> tuple[str, tuple[int, int]]:
+    """Read and compare in a database of Athena; its name, and the same numbers. `limit`: of the findings of a question
+    that are fetched from there; the others are counted."""
     environment.report.phase("Export records and registers, list receipts")
     home = environment.settings.home
     with athena.opened(environment, keep=keep) as engine:
@@ -149,20 +173,25 @@ def _compare_on_athena(
         there.make_receipts()
         there.put_contents(reader.contents(there.suspects()))
         (charged,) = books.run("SELECT min(charged_at), max(charged_at) FROM charges")
-        there.put_run(reader.gone, int(time.time()), environment.settings.alarms.overdue_seconds, charged)
+        there.put_run(reader.gone, begun, environment.settings.alarms.overdue_seconds, charged)
         environment.report.phase("Compare on Athena")
         asked = store.questions()
         if lines:
             there.put_charges(lines, named_only=scope.among != EVERYTHING.among)
-            asked += store.questions(store.QUESTIONS / "processor")
-        there.leave_out_before()
+            asked += store.questions(store.PROCESSOR)
+        there.leave_out(scope.until)
         for question in asked:
-            for row in there.ask(question):
-                _add(books, *row)
+            more, pages = there.ask(question, limit)
+            for page in filter(None, pages):
+                books.put(store.FINDINGS, page)
+                more -= len(page)
+                kind = page[0][0]
+            if more:
+                books.put("not_fetched", [(kind, more)])
             environment.report.line(home, "RUNNING", f"asked: {question.stem}")
-        payments = there.count()
+        counts = there.counts()
         environment.report.line(home, "COMPLETE", f"Athena read {engine.scanned / 10**9:.3f} GB")
-    return engine.database, payments
+    return engine.database, counts
 
 
 def remove_from_athena(environment: Environment) -> str:
@@ -175,7 +204,7 @@ def remove_from_athena(environment: Environment) -> str:
     return engine.database
 
 
-def _read(environment: Environment, books: Store, scope: Scope, *, exported: bool) -> None:
+def _read(environment: Environment, books: Store, scope: Scope, *, begun: int, exported: bool) -> None:
     environment.report.phase("Read records, registers, receipts and dead letters")
     reader = Reader(environment, books, prefix=scope.prefix)
     books.run("INSERT INTO regions SELECT unnest(?), true, true, true", [list(environment.regions)])
@@ -187,30 +216,16 @@ def _read(environment: Environment, books: Store, scope: Scope, *, exported: boo
     books.drop_deleted()
     for region, what in reader.gone:
         books.run(f"UPDATE regions SET has_{what} = false WHERE region = ?", [region])  # noqa: S608 - our own
-    for row in reader.contents(books.suspects()):
-        books.run("INSERT INTO contents VALUES (?, ?, ?)", row)
+    for some in reader.contents(books.suspects()):
+        books.put("contents", some)
     overdue = environment.settings.alarms.overdue_seconds
-    books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_at) FROM charges", [int(time.time()), overdue])
+    books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_at) FROM charges", [begun, overdue])
     for region in environment.regions:
         records, receipts = (
             books.run(f"SELECT count(*) FROM {table} WHERE region = ?", [region])[0][0]  # noqa: S608 - our own
             for table in ("records", "receipts")
         )
         environment.report.line(region, "COMPLETE", f"{records} records, {receipts} receipts")
-
-
-def _leave_out_before(books: Store, since: int) -> None:
-    """Forget the payments of which nothing is as young as that."""
-    if not since:
-        return
-    books.run(
-        "CREATE TABLE recent AS SELECT payment FROM records WHERE decided_at >= $since "
-        "UNION SELECT payment FROM cells WHERE decided_at IS NULL OR decided_at >= $since "
-        "UNION SELECT payment FROM receipts WHERE written_at >= $since",
-        {"since": since},
-    )
-    for table in ("records", "cells", "receipts", "contents"):
-        books.run(f"DELETE FROM {table} WHERE payment NOT IN (SELECT payment FROM recent)")  # noqa: S608 - our own
 
 
 def _look_at_open(registers: Registers, books: Store, limit: int) -> None:
@@ -225,7 +240,7 @@ def _look_at_open(registers: Registers, books: Store, limit: int) -> None:
         kind = "parked" if standing.parked else "open"
         detail = why(standing) if standing.parked else standing.status
         remedy = "payctl parked tells what may be done" if standing.parked else "the janitors finish it within minutes"
-        _add(books, kind, region, standing.payment, detail, remedy)
+        books.put(store.FINDINGS, [(kind, region, standing.payment, detail, remedy)])
 
 
 def _dead_letters(environment: Environment, books: Store) -> None:
@@ -233,11 +248,8 @@ def _dead_letters(environment: Environment, books: Store) -> None:
     for region, count in counts.items():
         if count:
             detail = f"{count} messages: see payctl redrive --list"
-            _add(books, "dead letter", region, "", detail, "payctl redrive, once the reason is gone")
-
-
-def _add(books: Store, *row: str) -> None:
-    books.run("INSERT INTO findings (kind, region, payment, detail, remedy) VALUES (?, ?, ?, ?, ?)", row)
+            remedy = "payctl redrive, once the reason is gone"
+            books.put(store.FINDINGS, [("dead letter", region, "", detail, remedy)])
 
 
 def _answer(books: Store, limit: int) -> dict[str, Any]:
@@ -245,8 +257,8 @@ def _answer(books: Store, limit: int) -> dict[str, Any]:
     rows = books.run(f"SELECT {columns} FROM findings ORDER BY kind, payment, region LIMIT ?", [limit])  # noqa: S608
     return {
         "findings": tuple(Finding(**dict(zip(columns.split(", "), row, strict=True))) for row in rows),
-        "counts": dict(books.run("SELECT kind, count(*) FROM findings GROUP BY kind ORDER BY kind")),
-        "left": books.run("SELECT count(*) FROM findings WHERE NOT repaired")[0][0],
+        "counts": dict(books.run("SELECT kind, sum(number)::BIGINT FROM counted GROUP BY kind ORDER BY kind")),
+        "left": books.run("SELECT coalesce(sum(number), 0)::BIGINT FROM counted WHERE NOT repaired")[0][0],
     }
 
 

@@ -121,11 +121,11 @@ def rows(site: Site, payments: int) -> Iterator[str]:
     yield row("status", lambda told: bool(told["regions"]))
     yield row("parked", lambda told: told == [])
     for engine in ("", " --export", " --engine athena"):
-        yield row(f"reconcile{engine}", lambda told: told["payments"] == payments and not told["findings"])
+        yield row(f"reconcile --min-age 0{engine}", lambda told: told["payments"] == payments and not told["findings"])
     empty(site, LOST)
-    yield row("reconcile --limit 10", lambda told: told["payments"] == payments)
+    yield row("reconcile --min-age 0 --limit 10", lambda told: told["payments"] == payments)
     yield row(f"rejoin {LOST} --yes", lambda told: told["taught"] == payments)
-    yield row("reconcile", lambda told: told["payments"] == payments and not told["findings"])
+    yield row("reconcile --min-age 0", lambda told: told["payments"] == payments and not told["findings"])
     yield row("payments export --output all.parquet", lambda told: told["payments"] == payments)
     server = memory.megabytes(site.cloud.pid)["server"]
     yield f"| (the server of the local cloud) | | {server:.0f} MB |"

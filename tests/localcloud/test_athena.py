@@ -70,6 +70,14 @@ def test_what_cannot_be_parsed_is_refused_at_once(ask: Ask, text: str) -> None:
         ask(text)
 
 
+@pytest.mark.parametrize("comment", ["-- of lines\n", "/* of lines */ "])
+def test_definition_of_a_table_with_a_comment_fails_and_a_query_with_one_does_not(ask: Ask, comment: str) -> None:
+    """As dbt-labs/dbt-external-tables#203 and getredash/redash#2399 tell of Athena, whose definitions Hive parses."""
+    assert "ParseException" in ask(f"{comment}CREATE EXTERNAL TABLE more (line string) LOCATION 's3://asked/lines/'")
+    assert "ParseException" in ask(f"{comment}DROP TABLE lines")
+    assert ask(f"{comment}SELECT count(*) AS lines FROM lines")[0] == ("lines",)
+
+
 def test_workgroup_that_does_not_exist_is_refused(client: Clients) -> None:
     with pytest.raises(ClientError, match="WorkGroup nobodys is not found"):
         client("athena", REGION).start_query_execution(QueryString="SELECT 1", WorkGroup="nobodys")

@@ -151,6 +151,36 @@ def test_what_is_no_fault_is_not_found(books: Store, harmless: str) -> None:
     assert found(books) == []
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE records SET decided_at = 8001 WHERE payment = 'B' AND region = ?",
+        "UPDATE cells SET decided_at = 8001 WHERE payment = 'B' AND region = ?",
+        "UPDATE receipts SET written_at = 8001 WHERE payment = 'B' AND region = ?",
+    ],
+    ids=["record", "cell", "receipt"],
+)
+def test_a_payment_of_which_anything_is_young_is_not_judged(books: Store, change: str) -> None:
+    books.run("DELETE FROM records WHERE payment IN ('A', 'B') AND region = ?", [THIRD])
+    books.run("DELETE FROM charges WHERE payment IN ('A', 'B')")
+    books.run(change, [SECOND])
+    books.leave_out(since=0, until=8000)
+    assert {payment for _, _, payment, _ in found(books)} == {"A"}
+    assert books.counts() == (2, 1)
+
+
+def test_what_did_not_change_since_a_moment_is_not_judged_but_by_the_processors_file(books: Store) -> None:
+    books.run("DELETE FROM records WHERE region = ?", [THIRD])
+    books.run("UPDATE charges SET amount = 1")
+    books.run("UPDATE receipts SET written_at = 6000 WHERE payment = 'B' AND region = ?", [HOME])
+    books.run("INSERT INTO cells VALUES ('D', ?, NULL, NULL, 100, 9990)", [SECOND])
+    books.leave_out(since=6000, until=8000)
+    kinds = {(kind, payment) for kind, _, payment, _ in found(books)}
+    amounts = {("other amount", payment) for payment in PAYMENTS}
+    assert kinds == {("missing record", "B"), ("open", "D"), *amounts}
+    assert books.counts() == (2, 0)
+
+
 def test_a_payment_outside_the_files_time_need_not_be_in_it(books: Store) -> None:
     books.run("DELETE FROM charges WHERE payment = 'B'")
     books.run("UPDATE records SET decided_at = 9001 WHERE payment = 'B'")

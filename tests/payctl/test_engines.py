@@ -3,7 +3,7 @@ and buckets that nobody else writes."""
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,20 +24,23 @@ from tests.payctl.conftest import REGIONS, Project
 from tests.settled import Settled, settled
 
 HOME, SECOND, THIRD = REGIONS
-NOW, AT, EARLIER = 1_800_000_000, 1_799_990_000, 1_700_000_000
+NOW, AT, EARLIER = 4_000_000_000, 3_999_990_000, 1_700_000_000
+YOUNG = NOW - 60
 ACCOUNT = "111122223333"
 Aws = Callable[[str, str], Any]
 FILE = """id,ref,amount,currency,at
-RIGHT,ch_RIGHT,12.50,EUR,1799990000
-RIGHT,ch_RIGHT,12.50,EUR,1799990001
-,ch_LACKS-RECORD,12.05,EUR,1799990002
-LACKS-RECEIPT,ch_X,12.50,EUR,1799990003
-,ch_nobodys,1,EUR,1799990004
-,ch_of-nobody,1,EUR,1799990004
-,ch_of-none,1,EUR,1799990004
-,ch_no-owner,1,EUR,1799990004
+RIGHT,ch_RIGHT,12.50,EUR,3999990000
+RIGHT,ch_RIGHT,12.50,EUR,3999990001
+,ch_LACKS-RECORD,12.05,EUR,3999990002
+LACKS-RECEIPT,ch_X,12.50,EUR,3999990003
+,ch_nobodys,1,EUR,3999990004
+,ch_of-nobody,1,EUR,3999990004
+,ch_of-none,1,EUR,3999990004
+,ch_no-owner,1,EUR,3999990004
 ,ch_OLD,12.50,EUR,1700000000
-,ch_m:OWNED,12.50,EUR,1799990005
+,ch_m:OWNED,12.50,EUR,3999990005
+CHARGED-LATE,ch_CHARGED-LATE,12.05,EUR,3999990006
+SEEN-IN-ONE,ch_SEEN-IN-ONE,12.05,EUR,3999990007
 """
 COLUMNS = {"payment": "id", "reference": "ref", "charged_at": "at"}
 KINDS = {
@@ -164,6 +167,19 @@ def plant(there: Planted) -> None:
     opened = shown("OPEN").cell | {"due_at": {"N": str(NOW - 10)}, "due_shard": {"S": "0"}}
     there.cells(*REGIONS, **{name: value for name, value in opened.items() if name != "result"})
     there.cells(*REGIONS, TransactionId={"S": ":register"}, serves={"S": "x"})
+    plant_beyond_the_moments(there)
+
+
+def plant_beyond_the_moments(there: Planted) -> None:
+    """What --since leaves out, but the processor's file does not, and what was under way when the reading began."""
+    late, twice = shown("CHARGED-LATE", at=EARLIER), shown("OLD-TWO-RECEIPTS", at=EARLIER)
+    there.everywhere(late, twice)
+    there.receipt(SECOND, twice, body="{}")
+    here = shown("SEEN-IN-ONE", at=YOUNG)
+    there.put(HOME, there.names.table, here.record)
+    young = shown("YOUNG-AND-OPEN", at=YOUNG).cell
+    there.cells(*REGIONS, **{name: value for name, value in young.items() if name != "result"}, due_at={"N": "1"})
+    there.cells(SECOND, **shown("YOUNG-AND-UNSHOWN", at=YOUNG, status=DECLINED).cell)
 
 
 def told(found: Reconciliation) -> list[tuple[str, ...]]:
@@ -196,10 +212,37 @@ def test_all_engines_find_the_same_and_athena_keeps_nothing(
     on_athena = reconcile.reconcile(planted(), on_athena=True, **given)
     assert told(on_athena) == told(exported) == told(scanned)
     assert on_athena.payments == exported.payments == scanned.payments > 0
+    assert on_athena.young == exported.young == scanned.young
     assert on_athena.counts == scanned.counts
+    assert not {one.payment for one in scanned.findings if "YOUNG" in one.payment or one.payment == "SEEN-IN-ONE"}
     if scope == EVERYTHING:
+        assert scanned.young == 3
         assert set(scanned.counts) == KINDS | (OF_THE_FILE if with_file else set())
+        everything = reconcile.reconcile(planted(), min_age=0, **given)
+        assert (everything.young, everything.payments) == (0, scanned.payments + 3)
+        assert {"SEEN-IN-ONE", "YOUNG-AND-OPEN", "YOUNG-AND-UNSHOWN"} <= {one.payment for one in everything.findings}
+    if scope.since:
+        assert "OLD-TWO-RECEIPTS" not in {one.payment for one in scanned.findings}
+        late = {one.kind for one in scanned.findings if one.payment == "CHARGED-LATE"}
+        assert late == ({"other amount"} if with_file else set())
     assert leftovers(planted(), aws) == []
+
+
+def test_findings_that_are_only_counted_stay_on_athena(
+    planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scanned = reconcile.reconcile(planted(), limit=1)
+    taken = list[int]()
+    put = store.Store.put
+
+    def noted(books: store.Store, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        taken.append(len(rows) if into == store.FINDINGS else 0)
+        put(books, into, rows)
+
+    monkeypatch.setattr(store.Store, "put", noted)
+    on_athena = reconcile.reconcile(planted(), on_athena=True, limit=1)
+    assert (told(on_athena), on_athena.counts, on_athena.left) == (told(scanned), scanned.counts, scanned.left)
+    assert max(taken) == 1 < max(scanned.counts.values())
 
 
 def leftovers(environment: Environment, aws: Aws) -> list[str]:
@@ -227,7 +270,7 @@ def test_kept_books_answer_further_questions_until_they_are_removed(
     while athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"] != "SUCCEEDED":
         time.sleep(0.05)
     rows = athena.get_query_results(QueryExecutionId=query)["ResultSet"]["Rows"]
-    assert [row["Data"][0]["VarCharValue"] for row in rows] == ["payments", "12"]
+    assert [row["Data"][0]["VarCharValue"] for row in rows] == ["payments", "15"]
     with pytest.raises(ToolError, match="still has the books of another run") as refused:
         reconcile.reconcile(planted(), on_athena=True)
     assert "--remove" in str(refused.value.remedy)
@@ -250,7 +293,7 @@ def test_what_athena_refuses_is_told_and_nothing_is_left(
     assert leftovers(planted(), aws) == []
 
 
-STATEMENTS = [*sorted(warehouse.STATEMENTS.glob("*.sql")), store.SUSPECTS]
+STATEMENTS = [*sorted(warehouse.STATEMENTS.glob("*.sql")), store.SUSPECTS, store.LEFT_OUT]
 
 
 @pytest.mark.parametrize("file", STATEMENTS, ids=lambda file: file.stem)

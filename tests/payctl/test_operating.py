@@ -3,7 +3,7 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +23,7 @@ from payctl.cloud import batches, together
 from payctl.commands.show import render_environment
 from payctl.environments import bootstrap, destroy, status
 from payctl.payments import dead_letters, logs, pay, reconcile, redrive
+from payctl.payments.comparison import reading
 from payctl.payments.dead_letters import Letter
 from payctl.payments.due import index, standings
 from payctl.payments.pay import Reply
@@ -74,7 +75,7 @@ def post(project: Project, payment: str, region: str = HOME) -> Reply:
 
 def settled_books(project: Project) -> bool:
     """Whether all is where it belongs; what is not is printed for a test that fails."""
-    found = reconcile.reconcile(project.environment())
+    found = reconcile.reconcile(project.environment(), min_age=0)
     print(*found.findings, sep="\n")
     return found.clean
 
@@ -100,7 +101,7 @@ def test_payment_is_settled_once_in_every_region_and_the_books_agree(live: Proje
     update(**cell, UpdateExpression="REMOVE due_shard, due_at")
     # Records and receipts reach the other Regions in a moment.
     eventually(lambda: settled_books(live))
-    assert reconcile.reconcile(live.environment()).payments == 1
+    assert reconcile.reconcile(live.environment(), min_age=0).payments == 1
 
 
 def test_looking_at_a_payment_says_what_was_looked_up(live: Project, cloud: localcloud.LocalCloud) -> None:
@@ -175,7 +176,8 @@ def test_lost_answer_of_the_processor_parks_a_payment_until_it_is_resolved(
     state = status.status(live.environment())
     assert [(each.open, each.parked) for each in state.regions if each.region == HOME] == [(1, 1)]
     assert state.exit_code == 2
-    assert [f.kind for f in reconcile.reconcile(live.environment()).findings if f.payment == "DOUBT"] == ["parked"]
+    books = reconcile.reconcile(live.environment(), min_age=0)
+    assert [f.kind for f in books.findings if f.payment == "DOUBT"] == ["parked"]
 
     processor(secret="sandbox-secret", lose_reply_share=0.0, delay=0.0)
     refused = registers.resolve("DOUBT", Ruling(status="SETTLED", by="test", reference="ch_wrong"))
@@ -305,7 +307,7 @@ def test_dead_letter_with_a_poison_payload_is_repaired_and_redriven(live: Projec
     assert (letter.input, letter.execution) == (None, arn)
     (kept,) = redriven(live, REGIONS)
     assert kept.state.startswith("kept"), "the function would refuse it again"
-    books = reconcile.reconcile(live.environment())
+    books = reconcile.reconcile(live.environment(), min_age=0)
     assert [(f.kind, f.region) for f in books.findings if f.kind == "dead letter"] == [("dead letter", SECOND)]
 
     repaired = {"id": "POISON", "amount": "1.00", "currency": "EUR", "timestamp": "2024-01-15T10:30:00Z"}
@@ -384,9 +386,9 @@ def test_missing_record_and_receipt_are_found_and_repaired_with_the_same_bytes(l
     version = aws("s3", THIRD).head_object(**receipt)["VersionId"]
     aws("s3", THIRD).delete_object(**receipt, VersionId=version)
 
-    kinds = {(finding.kind, finding.region) for finding in reconcile.reconcile(live.environment()).findings}
+    kinds = {(finding.kind, finding.region) for finding in reconcile.reconcile(live.environment(), min_age=0).findings}
     assert ("missing receipt", THIRD) in kinds, kinds
-    repaired = reconcile.reconcile(live.environment(), repair=True)
+    repaired = reconcile.reconcile(live.environment(), min_age=0, repair=True)
     assert repaired.clean, repaired
     eventually(lambda: settled_books(live))
     assert aws("s3", THIRD).get_object(**receipt)["Body"].read() == body
@@ -408,8 +410,8 @@ def test_the_processors_own_file_is_compared(live: Project, tmp_path: Path) -> N
     ):
         file = tmp_path / "charges.csv"
         file.write_text("\n".join(["reference,amount,currency", *lines, *more]))
-        assert set(reconcile.reconcile(live.environment(), processor_file=file).counts) == set(found)
-    ran = live.payctl("reconcile", "--processor-file", str(file), "--json")
+        assert set(reconcile.reconcile(live.environment(), min_age=0, processor_file=file).counts) == set(found)
+    ran = live.payctl("reconcile", "--min-age", "0", "--processor-file", str(file), "--json")
     (finding,) = json.loads(ran.stdout)["findings"]
     assert (ran.returncode, finding["kind"], finding["payment"]) == (2, "charged, not settled", "ch_unknown")
     assert "refund" in finding["remedy"]
@@ -439,8 +441,8 @@ def test_exports_to_s3_tell_the_same_as_the_tables(live: Project, aws: Aws) -> N
     aws("dynamodb", THIRD).put_item(
         TableName=table["TableName"], Item={**cell, "due_shard": {"S": "0"}, "due_at": {"N": "1"}}
     )
-    scanned = reconcile.reconcile(environment)
-    exported = reconcile.reconcile(environment, exported=True)
+    scanned = reconcile.reconcile(environment, min_age=0)
+    exported = reconcile.reconcile(environment, exported=True, min_age=0)
     aws("dynamodb", THIRD).put_item(TableName=table["TableName"], Item=cell)
     assert [(f.kind, f.payment) for f in scanned.findings] == [("overdue", "EXPORTED")]
     assert [(f.kind, f.payment) for f in exported.findings] == [("overdue", "EXPORTED")]
@@ -452,15 +454,45 @@ def test_exports_to_s3_tell_the_same_as_the_tables(live: Project, aws: Aws) -> N
 def test_a_part_is_compared_and_what_was_compared_can_be_kept(live: Project) -> None:
     post(live, "KEPT")
     eventually(lambda: settled_books(live))
-    whole = reconcile.reconcile(live.environment()).payments
+    whole = reconcile.reconcile(live.environment(), min_age=0).payments
     later = reconcile.Scope(since=int(time.time()) + 60)
-    assert reconcile.reconcile(live.environment(), scope=later).payments == 0
-    assert reconcile.reconcile(live.environment(), scope=reconcile.Scope(merchant="nobody")).payments == 0
-    ran = live.payctl("reconcile", "--sample", "1", "--since", "1h", "--keep")
+    assert reconcile.reconcile(live.environment(), min_age=0, scope=later).payments == 0
+    assert reconcile.reconcile(live.environment(), min_age=0, scope=reconcile.Scope(merchant="nobody")).payments == 0
+    ran = live.payctl("reconcile", "--min-age", "0", "--sample", "1", "--since", "1h", "--keep")
     assert ran.returncode == 0, ran
     assert f"{whole} payments, 0 findings" in ran.stdout
     with duckdb.connect(str(live.folder / ".run" / f"books-{live.suffix}.duckdb"), read_only=True) as books:
         assert books.sql("SELECT count(*) FROM records").fetchall() == [(3 * whole,)]
+
+
+@pytest.mark.parametrize("exported", [False, True], ids=["scanned", "exported"])
+def test_a_payment_that_settles_while_the_books_are_read_is_no_finding(
+    live: Project, monkeypatch: pytest.MonkeyPatch, *, exported: bool
+) -> None:
+    post(live, f"BEFORE-{exported}")
+    eventually(lambda: settled_books(live))
+    whole = reconcile.reconcile(live.environment(), min_age=0).payments
+    time.sleep(3)  # what is there now is older than the two seconds below
+    listed = reading.Reader.buckets
+
+    def paid_meanwhile(reader: reading.Reader, bounds: Iterable[str]) -> None:
+        """Between the tables and the buckets, as on an environment that is paid into."""
+        payment = f"MEANWHILE-{exported}-{time.time_ns()}"
+        assert post(live, payment).status == 201
+        eventually(lambda: stands(live, payment, THIRD) == "SETTLED")
+        listed(reader, bounds)
+
+    monkeypatch.setattr(reading.Reader, "buckets", paid_meanwhile)
+    found = reconcile.reconcile(live.environment(), exported=exported, min_age=2)
+    assert (found.findings, found.payments, found.young) == ((), whole, 1)
+    taken = reconcile.reconcile(live.environment(), exported=exported, min_age=0)
+    assert set(taken.counts) == {"different"}, "all are judged, too early"
+    monkeypatch.undo()
+    young = reconcile.reconcile(live.environment(), min_age=3600)
+    assert (young.findings, young.payments, young.young) == ((), 0, whole + 2)
+    ran = live.payctl("reconcile", "--min-age", "3600")
+    assert f"0 payments, 0 findings; {whole + 2} too young to judge" in ran.stdout
+    assert reconcile.reconcile(live.environment()).young >= 2, "alarms.overdue_seconds is the age"
 
 
 def test_logs_follow_a_payment_by_what_functions_call_it(live: Project) -> None:

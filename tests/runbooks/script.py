@@ -104,7 +104,7 @@ class _Shell:
 @contextmanager
 def _shell(environment: Environment, folder: Path) -> Iterator[_Shell]:
     """A shell whose `payctl` and `aws` are those of the tests' virtual environment, sent to the local cloud; what
-    `payctl` asks is answered with yes."""
+    `payctl` asks is answered with yes. A page's payments are seconds old, its reader's are not: all are judged."""
     ask = [name for name, command in commands().items() if any("--yes" in each.opts for each in command.params)]
     local = f"--local --endpoint {environment.cloud.endpoint}"
     tools = folder / ".tools"
@@ -112,7 +112,8 @@ def _shell(environment: Environment, folder: Path) -> Iterator[_Shell]:
     patterns = "|".join(f'"{name} "*' for name in ask)
     _executable(
         tools / "payctl",
-        f'case "$1 $2 " in {patterns}) set -- "$@" --yes;; esac\nexec {program("payctl")} "$@" {local}\n',
+        f'case "$1 $2 " in {patterns}) set -- "$@" --yes;; reconcile*) set -- "$@" --min-age 0;; esac\n'
+        f'exec {program("payctl")} "$@" {local}\n',
     )
     _executable(tools / "aws", f'exec {program("aws")} "$@" --endpoint-url {environment.cloud.endpoint}\n')
     environ = {name: value for name, value in os.environ.items() if name not in ("TERM", "COLUMNS", "FORCE_COLOR")}

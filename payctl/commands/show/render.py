@@ -133,7 +133,8 @@ def reconciliation(result: Reconciliation) -> None:
         say(step)
     found = sum(result.counts.values())
     shown = f", the first {len(rows)} shown" if found > len(rows) else ""
-    say(f"{result.payments} payments, {found} findings{shown}")
+    young = f"; {result.young} too young to judge" if result.young else ""
+    say(f"{result.payments} payments, {found} findings{shown}{young}")
     if result.books:
         say(f"what was compared is kept: {result.books} (DuckDB)")
 

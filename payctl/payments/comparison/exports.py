@@ -23,7 +23,10 @@ NO_RECOVERY: Final = "PointInTimeRecoveryUnavailableException"
 
 def export(environment: Environment, region: str, name: str) -> str:
     """Have a Region's table exported to the account's artifact bucket there; the ARN of the export. Raises ClientError,
-    and ToolError where the table keeps no history."""
+    and ToolError where the table keeps no history.
+
+    It is of the moment of the call. No ExportTime is given: the latest that AWS promises to take is about five minutes
+    back (API reference, LatestRestorableDateTime), and what came since the command began is not judged anyway."""
     try:
         begun = environment.cloud.dynamodb(region).export_table_to_point_in_time(
             TableArn=f"arn:aws:dynamodb:{region}:{environment.cloud.account}:table/{name}",

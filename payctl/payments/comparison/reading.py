@@ -34,7 +34,7 @@ PART_BYTES: Final = 64 * 2**20
 """What a segment puts into a file before the store takes it."""
 READS: Final = {
     "records": "TransactionId, #Status, Content, Amount, Currency",
-    "cells": "TransactionId, #result, due_at",
+    "cells": "TransactionId, #result, accepted_at, due_at",
 }
 ABSENT: Final = GONE | {"TableNotFoundException"}  # of an export
 KINDS: Final = {"records": "table", "cells": "register"}
@@ -95,11 +95,12 @@ class Reader:
                 [(region, *between) for between in pairwise(marks) for region in self.environment.regions],
             )
 
-    def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[tuple[str, str, str]]:
-        """Payment, Region and digest of versions of receipts, which are named by Region, payment and version."""
+    def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[tuple[str, str, str]]]:
+        """Payment, Region and digest of versions of receipts, which are named by Region, payment and version; some at
+        once."""
         for some in suspects:
             digests = self._all(self._digest, some)
-            yield from ((payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True))
+            yield [(payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True)]
 
     def _digest(self, region: str, payment: str, version: str) -> str:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,8 +21,15 @@ HERE: Final = Path(__file__).parent
 QUESTIONS: Final = HERE / "questions"
 """One file a question; each answers with kind, region, payment, detail and remedy. Written so that Athena, which
 speaks Trino's SQL, reads them as well."""
+PROCESSOR: Final = QUESTIONS / "processor"
+FINDINGS: Final = "findings (kind, region, payment, detail, remedy)"
 SUSPECTS: Final = HERE / "suspects.sql"
-PAYMENTS: Final = "SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts"
+LEFT_OUT: Final = HERE / "left-out.sql"
+COUNTS: Final = (
+    "SELECT count(*) - (SELECT count(*) FROM left_out) AS payments, "
+    "(SELECT count(*) FROM left_out WHERE why = 'young') AS young FROM "
+    "(SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts) everything"
+)
 DIGEST: Final = "sha256(payment)"
 FOLDER: Final = Path(".run")
 MEMORY: Final = "400MB"
@@ -37,7 +45,8 @@ ROOM: Final = "is the disk full? a million payments take about 1 GB there while 
 ITEM: Final = {
     "records": "TransactionId STRUCT(S VARCHAR), Status STRUCT(S VARCHAR), Content STRUCT(S VARCHAR), "
     "Amount STRUCT(N VARCHAR), Currency STRUCT(S VARCHAR)",
-    "cells": "TransactionId STRUCT(S VARCHAR), result STRUCT(S VARCHAR), due_at STRUCT(N VARCHAR)",
+    "cells": "TransactionId STRUCT(S VARCHAR), result STRUCT(S VARCHAR), accepted_at STRUCT(N VARCHAR), "
+    "due_at STRUCT(N VARCHAR)",
 }
 """What is read of an item, as DynamoDB writes it."""
 SAYS: Final = (
@@ -46,7 +55,8 @@ SAYS: Final = (
 ROWS: Final = {
     "records": "Item.Status.S, left(sha256(text), 32), TRY_CAST(Item.Amount.N AS DECIMAL(38, 4)), Item.Currency.S, "
     "coalesce(says[3], ''), coalesce(says[4], ''), TRY_CAST(says[2] AS BIGINT)",
-    "cells": "says[1], left(sha256(text), 32), TRY_CAST(says[2] AS BIGINT), TRY_CAST(Item.due_at.N AS BIGINT)",
+    "cells": "says[1], left(sha256(text), 32), "
+    "coalesce(TRY_CAST(says[2] AS BIGINT), TRY_CAST(Item.accepted_at.N AS BIGINT)), TRY_CAST(Item.due_at.N AS BIGINT)",
 }
 """A row of each table after payment and Region; `says` is what the result says."""
 TEXT: Final = {"records": "coalesce(Item.Content.S, '')", "cells": "Item.result.S"}
@@ -73,6 +83,12 @@ class Store:
         cursor.execute(sql, values or None)
         while some := cursor.fetchmany(AT_ONCE):
             yield some
+
+    def put(self, into: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows, all at once: one by one each would be a transaction."""
+        if rows:
+            columns = [list(column) for column in zip(*rows, strict=True)]
+            self.run(f"INSERT INTO {into} SELECT {', '.join(['unnest(?)'] * len(columns))}", columns)
 
     def load_pages(self, table: str, region: str, file: Path) -> None:
         """Take the pages of a Scan, one a line as DynamoDB answered, into `records` or `cells`."""
@@ -120,9 +136,18 @@ class Store:
             "WHERE receipts.payment = marks.payment AND receipts.region = marks.region"
         )
 
+    def leave_out(self, *, since: int, until: int) -> None:
+        """Judge no payment of which something is younger than `until`, or nothing is as young as `since`."""
+        self.run(f"INSERT INTO left_out {filled(LEFT_OUT, since=since, until=until)}")
+
     def ask(self, question: Path) -> None:
         """Add what a question finds to the findings."""
-        self.run(f"INSERT INTO findings (kind, region, payment, detail, remedy) {question.read_text(encoding='utf-8')}")
+        self.run(f"INSERT INTO {FINDINGS} {judged(question)}")
+
+    def counts(self) -> tuple[int, int]:
+        """Payments that are judged, and that are too young for it."""
+        ((payments, young),) = self.run(COUNTS)
+        return payments, young
 
 
 @contextmanager
@@ -160,8 +185,20 @@ def kept(name: str) -> Path:
 
 
 def filled(file: Path, **values: object) -> str:
-    """A statement with its `$names` filled in."""
-    return Template(file.read_text(encoding="utf-8")).substitute(values)
+    """A statement with its `$names` filled in, and without lines of comment: Athena takes none where it defines a table
+    (localcloud/gaps/athena.py)."""
+    return Template(re.sub(r"(?m)^--.*\n", "", file.read_text(encoding="utf-8"))).substitute(values)
+
+
+def judged(question: Path) -> str:
+    """What a question finds of the payments that are judged. The processor is asked about old ones too: what it charged
+    lately may have been decided before."""
+    which = "why = 'young'" if question.parent == PROCESSOR else "true"
+    return (
+        f"SELECT found.* FROM (\n{filled(question)}\n) found "  # noqa: S608 - our own
+        f"LEFT JOIN (SELECT payment AS named FROM left_out WHERE {which}) others ON others.named = found.payment "
+        "WHERE others.named IS NULL"
+    )
 
 
 def questions(folder: Path = QUESTIONS) -> list[Path]:

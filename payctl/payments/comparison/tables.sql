@@ -1,7 +1,7 @@
 -- What `payctl reconcile` compares: one row for each thing that a Region shows of a payment.
 
 CREATE TABLE run (
-    now BIGINT,              -- seconds since 1970
+    now BIGINT,              -- seconds since 1970, before anything was read
     overdue_seconds BIGINT,  -- what may wait longer is late (alarms.overdue_seconds)
     file_from BIGINT,        -- the first and the last charge of the processor's file, where it tells moments
     file_to BIGINT
@@ -13,7 +13,8 @@ CREATE TABLE records (
     payment VARCHAR, region VARCHAR, status VARCHAR, content VARCHAR, amount DECIMAL(38, 4), currency VARCHAR,
     rail VARCHAR, reference VARCHAR, decided_at BIGINT
 );
--- Cells of the registers. `content`: as that of a record, NULL until the payment has ended there.
+-- Cells of the registers. `content`: as that of a record, NULL until the payment has ended there; `decided_at` is when it
+-- was accepted until then.
 CREATE TABLE cells (payment VARCHAR, region VARCHAR, status VARCHAR, content VARCHAR, decided_at BIGINT, due_at BIGINT);
 -- Versions of receipts that are not deleted. Equal ETags are equal bytes; different ones may be.
 CREATE TABLE receipts (payment VARCHAR, region VARCHAR, etag VARCHAR, version VARCHAR, written_at BIGINT);
@@ -24,6 +25,12 @@ CREATE TABLE contents (payment VARCHAR, region VARCHAR, digest VARCHAR);
 CREATE TABLE charges (
     line BIGINT, payment VARCHAR, reference VARCHAR, amount DECIMAL(38, 4), currency VARCHAR, charged_at BIGINT
 );
+-- Payments that are compared, but not judged: `why` is young or old.
+CREATE TABLE left_out (payment VARCHAR, why VARCHAR);
 CREATE TABLE findings (
     kind VARCHAR, region VARCHAR, payment VARCHAR, detail VARCHAR, remedy VARCHAR, repaired BOOLEAN DEFAULT false
 );
+-- Findings that stayed on Athena, as they are only counted.
+CREATE TABLE not_fetched (kind VARCHAR, number BIGINT);
+CREATE VIEW counted AS
+SELECT kind, 1 AS number, repaired FROM findings UNION ALL SELECT kind, number, false FROM not_fetched;

@@ -9,6 +9,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, Final
@@ -17,7 +18,7 @@ from payctl.environment import Environment
 from payctl.names import artifact_bucket
 from payctl.payments.comparison import exports
 from payctl.payments.comparison.athena import Athena
-from payctl.payments.comparison.store import DIGEST, HERE, PAYMENTS, RANGE, RANGES, SUSPECTS, filled
+from payctl.payments.comparison.store import COUNTS, DIGEST, HERE, LEFT_OUT, RANGE, RANGES, SUSPECTS, filled, judged
 
 STATEMENTS: Final = HERE / "on_athena"
 TRINOS_DIGEST: Final = "lower(to_hex(sha256(to_utf8(payment))))"
@@ -28,8 +29,7 @@ NOTHING: Final = "SELECT '' AS region, '' AS line WHERE false"
 
 
 class Warehouse:
-    """The tables of one run. `folder`: of this machine, for what is about to be put there. `since`: where it is not 0,
-    tables are first made whole, with `all_` before their names."""
+    """The tables of one run. `folder`: of this machine, for what is about to be put there."""
 
     def __init__(self, athena: Athena, environment: Environment, folder: Path, among: str, since: int) -> None:
         self._athena = athena
@@ -70,19 +70,19 @@ class Warehouse:
 
     def bounds(self) -> list[str]:
         """Payments between which listings are divided, by a sample of all."""
-        sample = f"SELECT DISTINCT payment FROM {self._name('records')} WHERE substr(content, 1, 3) = '{SAMPLED}'"  # noqa: S608 - our own
+        sample = f"SELECT DISTINCT payment FROM records WHERE substr(content, 1, 3) = '{SAMPLED}'"  # noqa: S608 - our own
         known = sorted(payment for page in self._athena.rows(sample) for (payment,) in page)
         pieces = min(RANGES, len(known) * 4096 // RANGE + 1, len(known) + 1)
         return [known[n * len(known) // pieces] for n in range(1, pieces)]
 
     def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self._athena.rows(filled(SUSPECTS, receipts=self._name("receipts")))
+        return self._athena.rows(filled(SUSPECTS, receipts="receipts"))
 
-    def put_contents(self, digests: Iterable[tuple[str, str, str]]) -> None:
+    def put_contents(self, digests: Iterable[list[tuple[str, str, str]]]) -> None:
         """Make the table of payment, Region and digest."""
         with NamedTemporaryFile("w", dir=self.folder, encoding="utf-8") as lines:
-            for payment, region, digest in digests:
+            for payment, region, digest in chain.from_iterable(digests):
                 lines.write(f"{json.dumps({'payment': payment, 'region': region, 'digest': digest})}\n")
             lines.flush()
             self._make_listed("contents", Path(lines.name))
@@ -92,7 +92,6 @@ class Warehouse:
         self._make_listed(
             "charges",
             lines,
-            records=self._name("records"),
             named_only=str(named_only).lower(),
             since=self._since,
             among=self._among,
@@ -115,25 +114,23 @@ class Warehouse:
         columns = (f"CAST({'NULL' if value is None else value} AS BIGINT) AS {name}" for name, value in moments.items())
         self._as("run", f"SELECT {', '.join(columns)}")
 
-    def leave_out_before(self) -> None:
-        """Where payments count only since a moment: keep those of which something is as young as that."""
-        if not self._since:
-            return
-        self._as("recent", _statement("recent", since=self._since))
-        for table in BASE:
-            self._as(table, _statement("some", table=table))
+    def leave_out(self, until: int) -> None:
+        """Judge no payment of which something is younger than that, or nothing is as young as `since`."""
+        self._as("left_out", filled(LEFT_OUT, since=self._since, until=until))
 
-    def ask(self, question: Path) -> Iterator[tuple[Any, ...]]:
-        """What a question finds."""
-        for page in self._athena.rows(question.read_text(encoding="utf-8")):
-            yield from page
+    def ask(self, question: Path, limit: int | None) -> tuple[int, Iterable[list[tuple[Any, ...]]]]:
+        """How much a question finds, and the first of that, or all."""
+        found = judged(question)
+        ((total,),) = next(self._athena.rows(f"SELECT count(*) AS total FROM ({found}) counted"))  # noqa: S608 - our own
+        if total == "0":
+            return 0, ()
+        first = f" ORDER BY payment, region LIMIT {limit}" if limit else ""
+        return int(total), self._athena.rows(found + first)
 
-    def count(self) -> int:
-        """Payments that are compared."""
-        return int(next(self._athena.rows(f"SELECT count(*) AS payments FROM ({PAYMENTS}) payments"))[0][0])  # noqa: S608
-
-    def _name(self, table: str) -> str:
-        return f"all_{table}" if self._since else table
+    def counts(self) -> tuple[int, int]:
+        """Payments that are judged, and that are too young for it."""
+        ((payments, young),) = next(self._athena.rows(COUNTS))
+        return int(payments), int(young)
 
     def _show(self, table: str, region: str, place: str) -> None:
         lines = f"lines_{table}_{region.replace('-', '_')}"
@@ -144,7 +141,7 @@ class Warehouse:
     def _make(self, table: str) -> None:
         parts = (f"SELECT '{region}' AS region, line FROM {lines}" for region, lines in self._lines[table].items())  # noqa: S608
         lines = " UNION ALL ".join(parts) or NOTHING
-        self._as(self._name(table), _statement(table, lines=lines, among=self._among))
+        self._as(table, _statement(table, lines=lines, among=self._among))
         for each in self._lines[table].values():
             self._athena.run(f"DROP TABLE {each}")
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
+from unittest import mock
 
 from payments.protocol.record import receipt_key
 
@@ -17,6 +18,8 @@ from payctl.acceptance.site import Site
 from payctl.drills.injectors import AwsInjector
 from payctl.drills.local_cloud import LocalCloud
 from payctl.drills.scenarios import Outage
+from payctl.payments.comparison import warehouse
+from payctl.payments.comparison.store import judged
 from payctl.releases import package
 
 Plant = Callable[[Site], AbstractContextManager[None]]
@@ -89,6 +92,13 @@ def out_of_service(site: Site) -> Iterator[None]:
         yield
     finally:
         injector.heal()
+
+
+@contextmanager
+def findings_lost(_: Site) -> Iterator[None]:
+    """Athena answers every question with nothing, but counts the payments rightly."""
+    with mock.patch.object(warehouse, "judged", lambda question: f"{judged(question)} AND false"):
+        yield
 
 
 @contextmanager
@@ -374,7 +384,7 @@ PLANTS: Final[dict[str, Plant]] = {
     "change-set-preview": refuses("cloudformation", "CreateChangeSet"),
     "alarm-stops-update": alarm_gone,
     "tags-everywhere": role_not_trusted,
-    "books-on-athena": refuses("athena", "StartQueryExecution"),
+    "books-on-athena": findings_lost,
     "drift-in-sync": retention_changed,
     "addresses-untraced": stage_traced,
     "other-code": janitor_updated,

@@ -4,13 +4,14 @@ SELECT
     region,
     json_extract_scalar(text, '$$.status') AS status,
     substr(lower(to_hex(sha256(to_utf8(text)))), 1, 32) AS content,
-    TRY_CAST(json_extract_scalar(text, '$$.at') AS BIGINT) AS decided_at,
+    coalesce(TRY_CAST(json_extract_scalar(text, '$$.at') AS BIGINT), TRY_CAST(accepted_at AS BIGINT)) AS decided_at,
     TRY_CAST(due_at AS BIGINT) AS due_at
 FROM (
     SELECT
         region,
         json_extract_scalar(line, '$$.Item.TransactionId.S') AS payment,
         json_extract_scalar(line, '$$.Item.result.S') AS text,
+        json_extract_scalar(line, '$$.Item.accepted_at.N') AS accepted_at,
         json_extract_scalar(line, '$$.Item.due_at.N') AS due_at
     FROM ($lines) lines
 ) items

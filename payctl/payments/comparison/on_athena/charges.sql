@@ -24,7 +24,7 @@ FROM (
         FROM $lines
     ) listed
     LEFT JOIN (
-        SELECT reference, min(payment) AS payment FROM $records WHERE reference <> '' GROUP BY reference
+        SELECT reference, min(payment) AS payment FROM records WHERE reference <> '' GROUP BY reference
     ) known ON known.reference = listed.reference
 ) matched
 WHERE payment IS NOT NULL AND $among AND coalesce(charged_at >= $since, true)
