@@ -1,8 +1,8 @@
 """What does no harm, each with the reason."""
 
-from payments.protocol import idempotency, settlement
+from payments.protocol import idempotency, operations, settlement
 
-from tests.simulation.mutants.runs import CLASHES, PROCESSOR
+from tests.simulation.mutants.runs import CLASHES, MIXED, PROCESSOR
 from tests.simulation.mutation import Edit, Mutant
 
 HARMLESS = (
@@ -19,6 +19,13 @@ HARMLESS = (
         (Edit(settlement.charge, "if verdict is NOT_SENT and", "if False and"),),
         PROCESSOR,
         safe="the claim then stands for a call that was never made: more payments wait in doubt, none is charged twice",
+    ),
+    Mutant(
+        "declined_stays_parked",
+        "an operator cannot close what the processor has declined (an earlier version)",
+        (Edit(operations.disagreement, 'return "" if ruling.status == NOT_CHARGED else f', "return f"),),
+        MIXED._replace(dead=0.0),
+        safe="every look asks the books first; and of a processor that is gone the operator closes unchecked",
     ),
     Mutant(
         "later_without_condition",

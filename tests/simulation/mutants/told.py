@@ -61,13 +61,13 @@ TOLD = (
         (Edit(operations.never_called, "if cell is None or", "if True or"),),
         MIXED._replace(cancels=False, dead=0.0),
     ),
-    Mutant(
-        "declined_stays_parked",
-        "an operator cannot close what the processor has declined (an earlier version)",
-        (Edit(operations.disagreement, 'return "" if ruling.status == NOT_CHARGED else f', "return f"),),
-        MIXED._replace(dead=0.0),
-    ),
     # --------------------------------------------------------------------------------- what clients are told
+    Mutant(
+        "replay_guesses",
+        "POST says that a payment has not ended where the silent cell may prove its end (an earlier version)",
+        (Edit(flows.replay, "if outcome.state is State.TORN:", "if outcome.result is None:"),),
+        PROCESSOR,
+    ),
     Mutant(
         "get_tells_one_cell",
         "GET tells a result that one cell holds",
