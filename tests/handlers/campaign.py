@@ -12,8 +12,8 @@ HANDLERS = Kind(
     "tests.handlers.run",
     2,
     45,
-    {"doubt": 0.05, "outdated": 0.05, "withdrawn": 0.05, "refused": 0.05, "away": 0.05},
-    2_000,
+    {"doubt": 0.02, "outdated": 0.01, "withdrawn": 0.03, "refused": 0.1, "away": 0.01},
+    4_000,
 )
 SHARE = 50
 """One payment of so many that are simulated goes through whole handlers."""
