@@ -20,9 +20,12 @@ def hunt_all() -> int:
     missed = 0
     for mutant in MUTANTS:
         catch = hunt(mutant, range(SEEDS))
-        found = f"seed {catch.seed}: {catch.violation.fault}" if catch.violation else f"not caught in {SEEDS} runs"
+        found = f"not caught in {SEEDS} runs"
+        if catch.violation:
+            found = f"caught by the handlers' campaign in run {catch.seed + 1:,}: {catch.violation.fault}"
         missed += catch.violation is None or not catch.innocent
-        print(f"{mutant.name:24}{found}{'' if catch.innocent else ', but production fails that seed too'}", flush=True)
+        print(f"{mutant.name:24} {found}{'' if catch.innocent else ', but production fails that seed too'}", flush=True)
+    print(f"{'FAILED' if missed else 'passed'}: {len(MUTANTS)} mutants, {missed} not as they should be")
     return int(missed > 0)
 
 
