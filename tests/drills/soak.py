@@ -1,6 +1,7 @@
 """`make soak`: payments for ten minutes at the highest rate that a local cloud of its own carries. What waits for the
-janitors may not grow, a payment that is stuck in the middle is settled within two minutes, and memory grows with what
-is stored only: not while nothing is asked. Its report, with a picture, is build/soak.html."""
+janitors may not grow, no answer may contradict another, a payment that is stuck in the middle is settled within two
+minutes, and memory grows with what is stored only: not while nothing is asked. Its report, with a picture, is
+build/soak.html."""
 
 import argparse
 import json
@@ -20,6 +21,8 @@ from localcloud.client import LocalCloud
 from payctl import pages, signed_http
 from payctl.cloud import Cloud
 from payctl.drills import charts, report
+from payctl.drills.client_log import Answer
+from payctl.drills.history import contradictions, in_words
 from payctl.environment import Environment
 from payctl.payments.due import index
 from stacksets.progress import Silent
@@ -121,7 +124,9 @@ class Soak:
         third = len(steady) // 3
         first, last = ([sum(look.due.values()) for look in some] for some in (steady[:third], steady[-third:]))
         slopes = [growth(some) for some in (steady[: len(steady) // 2], steady[len(steady) // 2 :])]
+        lies = ["; ".join(map(in_words, proof)) for proof in contradictions(Answer(**a) for a in told["log"]).values()]
         rules = (
+            (bool(lies), f"answers contradict each other: {lies[:3]}"),
             (set(told["outcomes"]) != {"SETTLED"}, f"not every payment was settled: {told['outcomes']}"),
             (
                 mean(last) > MORE * mean(first),

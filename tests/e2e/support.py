@@ -61,6 +61,10 @@ class Reply:
     body: Any
 
 
+MADE: list["Environment"] = []
+"""Every environment that tests use, so that what was told in each is checked."""
+
+
 @dataclass(frozen=True)
 class Environment:
     """A deployed environment and the means to use it."""
@@ -71,7 +75,12 @@ class Environment:
     folder: Path = ROOT
     """Where templates/ and lambda/ are."""
     answers: list[Answer] = field(default_factory=list)
-    """What the owner of the account was told of payments."""
+    """What the owner of the account was told of payments, and merchants of theirs."""
+    merchants: dict[str, str] = field(default_factory=dict)
+    """Where there are merchants, whose payments an access key asks for: each has ids of its own."""
+
+    def __post_init__(self) -> None:
+        MADE.append(self)
 
     def payctl(self, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run payctl for this environment; its outcome is the failure message."""
@@ -138,11 +147,13 @@ class Environment:
         if path.startswith("/payments"):
             transaction = body.get("transaction") if isinstance(body, dict) else None
             posted = transaction if isinstance(transaction, dict) else {}
-            own = sign_as == OWNER  # of what others are told, only that they posted matters
+            merchant = self.merchants.get(sign_as.access_key, "") if sign_as else ""
+            own = sign_as == OWNER or merchant  # of what others are told, only that they posted matters
+            payment = str(posted.get("id", path.removeprefix("/payments/")))
             status = answer.status_code if own else 0
             self.answers.append(
                 Answer(
-                    payment=str(posted.get("id", path.removeprefix("/payments/"))),
+                    payment=f"{merchant}:{payment}" if merchant else payment,
                     method=method,
                     region=region,
                     at=began,

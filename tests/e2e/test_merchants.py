@@ -17,6 +17,7 @@ from tests.e2e.support import MOMENT, REGIONS, ROOT, Environment, Reply, eventua
 pytestmark = pytest.mark.evidence  # an environment of its own
 
 HOME: Final = REGIONS[0]
+OPERATOR: Final = "Operator"
 OUTSIDE: Final = "222222222222"
 TABLE: Final = """
 [merchants]
@@ -31,7 +32,7 @@ def write(folder: Path, merchants: str) -> Path:
     """A project folder whose settings name these merchants, and operators."""
     text = re.sub(
         r"(?m)^operators = .*$",
-        f'operators = ["arn:aws:iam::{ACCOUNT}:role/Operator"]',
+        f'operators = ["arn:aws:iam::{ACCOUNT}:role/{OPERATOR}"]',
         (ROOT / "deployment.toml").read_text(),
         count=1,
     )
@@ -48,7 +49,7 @@ def shops(cloud: LocalCloud, tmp_path_factory: pytest.TempPathFactory) -> Enviro
     folder = tmp_path_factory.mktemp("shops")
     shutil.copytree(ROOT / "lambda", folder / "lambda", ignore=shutil.ignore_patterns("__pycache__"))
     settings = write(folder, TABLE.format(account=ACCOUNT, outside=OUTSIDE))
-    environment = Environment(cloud, "shops", settings, folder)
+    environment = Environment(cloud, "shops", settings, folder, merchants={OUTSIDE: "market"})
     environment.payctl("deploy", "--yes", "--test-faults")
     return environment
 
@@ -67,6 +68,8 @@ def session(
         invoke = {"Effect": "Allow", "Action": "execute-api:Invoke", "Resource": "*"}
         iam.put_role_policy(RoleName=name, PolicyName="pay", PolicyDocument=document(invoke))
     made = environment.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName=as_)["Credentials"]
+    if name != OPERATOR:  # who acts for others
+        environment.merchants[made["AccessKeyId"]] = name
     return Credentials(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"])
 
 
@@ -86,7 +89,7 @@ def market(shops: Environment) -> Credentials:
 
 @pytest.fixture(scope="module")
 def operator(shops: Environment) -> Credentials:
-    return session(shops, "Operator")
+    return session(shops, OPERATOR)
 
 
 def look(shops: Environment, payment: str, who: Credentials, **options: Any) -> Reply:

@@ -6,7 +6,15 @@ from tests.handlers.scenario import play
 from tests.simulation.campaign import Kind, Report
 from tests.simulation.campaign import campaign as run_campaign
 
-HANDLERS = Kind("whole handlers", play, "tests.handlers.run", 2, 45)
+HANDLERS = Kind(
+    "whole handlers",
+    play,
+    "tests.handlers.run",
+    2,
+    45,
+    {"doubt": 0.02, "outdated": 0.01, "withdrawn": 0.03, "refused": 0.1, "away": 0.01},
+    4_000,
+)
 SHARE = 50
 """One payment of so many that are simulated goes through whole handlers."""
 LEAST = 500

@@ -87,6 +87,19 @@ MUTANTS = (
         (Edit(rounds.waiting, "if swept and (swept.resting or swept.parked):", "if swept:"),),
         LOSSY,
     ),
+    Mutant(
+        "parked_for_stuck",
+        "the janitor's metrics show the age of what is parked instead of that of what is stuck",
+        (
+            Edit(
+                rounds.Round.told,
+                "oldest=max(waits, default=0)",
+                "oldest=max([self.now - since for since, payment in self.overdue"
+                " if payment in self.swept and self.swept[payment].parked] or waits, default=0)",
+            ),
+        ),
+        PROCESSOR._replace(harsh=True),
+    ),
     # ------------------------------------------------------------------------------------------- registers
     Mutant(
         "bar_at_one_peer",

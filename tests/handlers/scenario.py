@@ -13,7 +13,7 @@ from payctl.payments import membership
 from tests.handlers.clients import Clients
 from tests.handlers.fleet import Fleet
 from tests.handlers.install import installed
-from tests.handlers.judge import HandlersJudge
+from tests.handlers.judge import LOG_KEY, HandlersJudge
 from tests.handlers.loop import Loop
 from tests.handlers.network import Network
 from tests.handlers.operator import Operator
@@ -74,7 +74,7 @@ class Run:
             self.weather.deploying = True
         for region in REGIONS:
             about = {"TransactionId": REGISTER, "serves": region, "table_id": self.services.tables[region]}
-            world.cells[region][REGISTER] = about
+            world.cells[region][REGISTER] = {**about, "log_key": LOG_KEY}
 
     @property
     def alive(self) -> list[str]:
@@ -163,10 +163,10 @@ class Run:
             self.clients.janitor(region)
 
     def lose(self, region: str) -> None:
-        """A Region is lost for good, unless a register has lost its memory: one loss is what all this survives."""
-        if not self.options.amnesia:
-            self.weather.dead = region
-            self.weather.all_clear()
+        """A Region is lost: for good, unless a register has lost its memory too, for nobody else could teach that."""
+        self.judge.changes += 1
+        self.weather.dead = region
+        self.weather.all_clear()
 
     def tick(self) -> None:
         """What replicates arrives now and then, and what was asked of workflow and bus is done."""
@@ -218,8 +218,13 @@ class Run:
         self.redrive(1)
 
     def finish_rejoin(self) -> None:
-        """The operator brings a register back that lost its memory."""
+        """The operator brings a register back that lost its memory, once both others answer."""
         weather = self.weather
+        if weather.lost and weather.dead:
+            self.judge.counts["regained"] += 1
+            weather.dead = ""
+            weather.all_clear()
+            self.settle()
         for _ in range(10):
             if not weather.lost:
                 break
@@ -291,10 +296,11 @@ class Run:
         )
 
     def moving_mail(self) -> bool:
-        dead = self.weather.dead
-        if dead and self.world.mail:
-            self.world.mail = [one for one in self.world.mail if dead not in (one.source, one.target)]
-        return bool(self.world.mail)
+        dead, lost = self.weather.dead, self.weather.lost
+        moving = [one for one in self.world.mail if dead not in (one.source, one.target)]
+        if not lost:  # else the dead Region comes back
+            self.world.mail = moving
+        return bool(moving)
 
     def due(self) -> list[tuple[str, str, int]]:
         """What a cell of a living Region still asks for, and when."""
@@ -325,9 +331,7 @@ class SimulatedWorld(World):
 
 def drawn(dice: Dice) -> Options:
     """The mix of a campaign."""
-    options = flows_mix(dice)
-    dead = 0.0 if options.amnesia else options.dead
-    return options._replace(dead=dead, clash=dice.pick((0.1, 0.0, 0.3)))
+    return flows_mix(dice)._replace(clash=dice.pick((0.1, 0.0, 0.3)))
 
 
 def play(

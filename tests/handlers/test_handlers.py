@@ -8,7 +8,8 @@ from concurrent.futures import ProcessPoolExecutor
 import pytest
 
 from tests.handlers.campaign import campaign
-from tests.handlers.mutants import BY_NAME, hunt
+from tests.handlers.mutants import BY_NAME, REPLACED, hunt
+from tests.handlers.scenario import play
 from tests.simulation.campaign import prepare
 
 PAYMENTS = 180
@@ -17,14 +18,19 @@ CAUGHT_BY = {
     "refusal_without_item": 0,
     "errors_are_answers": 0,
     "empty_answers": 5,
+    "hurried_operator": 0,
     "skipped_shard": 0,
+    "first_page_only": 20,
     "nobody_is_called": 0,
     "no_is_there": 0,
     "silence_unseen": 1,
     "age_unseen": 2,
+    "parked_for_stuck": 7,
+    "bar_at_one_peer": 5,
     "barred_is_asked": 0,
     "conflict_is_not_sent": 31,
     "broken_is_not_sent": 3,
+    "charge_repeated": 17,
     "get_tells_one_cell": 12,
     "get_guesses": 0,
     "whole_seconds": 0,
@@ -42,6 +48,13 @@ def test_payments_through_whole_handlers_without_a_fault(capsys: pytest.CaptureF
     assert report.counts["payments"] >= PAYMENTS
     for outcome in ("accepted", "settled", "declined"):
         assert report.counts[outcome], f"no payment was {outcome}: the adversary is too tame"
+
+
+def test_a_register_and_a_region_are_lost_at_once() -> None:
+    """Nothing wrong is told meanwhile; once the Region is back, the register is taught."""
+    judge = play(0, REPLACED._replace(dead=1.0), most=14)
+    assert judge.counts["regained"] == 1, "they were not lost at once"
+    assert not judge.violations
 
 
 def test_mutants_are_caught() -> None:
@@ -62,7 +75,7 @@ def test_a_seed_replays_identically() -> None:
     """Step by step, in another process, with other hashes, with a rejoin by `payctl`: what fails once fails always."""
     outputs = [
         subprocess.run(
-            [sys.executable, "-m", "tests.handlers.run", "--seed", "0", "--trace", "--mutant", "bar_at_one_peer"],
+            [sys.executable, "-m", "tests.handlers.run", "--seed", "2", "--trace", "--mutant", "bar_at_one_peer"],
             env={**os.environ, "PYTHONHASHSEED": hashes},
             capture_output=True,
             text=True,
@@ -72,3 +85,4 @@ def test_a_seed_replays_identically() -> None:
     ]
     assert outputs[0].count("\n") > 500
     assert outputs[0] == outputs[1]
+    assert "\nseed 2: asked" in outputs[0], "it is not caught"

@@ -161,7 +161,8 @@ class Weather:
 
         def end(outcome: Any) -> None:
             if not isinstance(outcome, float):
-                self.loop.after(30, self.replace_register, region, backup)
+                if not self.dead:  # else it is put off until the other Region is back
+                    self.loop.after(30, self.replace_register, region, backup)
                 return
             self.lost = region
             self.services.barred = (region, self.world.time)

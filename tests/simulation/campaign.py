@@ -4,7 +4,7 @@ import gc
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import ceil
@@ -19,16 +19,28 @@ from tests.simulation.scenario import play
 
 class Kind(NamedTuple):
     """What is run, and its `name` for people. `command` replays one seed; `chunk` runs are given to a process at once;
-    `per_run` payments a run, on average: what is missing at the end is made up for by more runs."""
+    `per_run` payments a run, on average: what is missing at the end is made up for by more runs. `most`: the share of
+    the payments that may be parked, by reason, twice what is seen or more; from `bounded` payments on, for a refusing
+    processor comes by runs."""
 
     name: str
     play: Callable[..., Judge]
     command: str
     chunk: int
     per_run: float
+    most: Mapping[str, float]
+    bounded: int
 
 
-FLOWS = Kind("flows", play, "tests.simulation.run", 250, 2.5)
+FLOWS = Kind(
+    "flows",
+    play,
+    "tests.simulation.run",
+    250,
+    2.5,
+    {"doubt": 0.02, "outdated": 0.02, "withdrawn": 0.025, "refused": 0.04, "away": 0.01},
+    2_000,
+)
 ENOUGH = 1000
 """Failing seeds after which nobody needs more."""
 
@@ -57,19 +69,36 @@ class Part(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What a campaign came to; `seconds` of processor time, all cores together, and `wall` on the clock."""
+    """What a campaign of a kind came to; `seconds` of processor time, all cores together, and `wall` on the clock."""
 
     runs: int
     counts: Counter[str]
     failures: list[Failure]
     seconds: float
     wall: float = 0.0
+    kind: Kind = FLOWS
+
+    @property
+    def excess(self) -> list[str]:
+        """What is parked too often: parking would hide anything, were it not bounded."""
+        payments, most = self.counts["payments"], self.kind.most
+        shares = {why: self.counts[why] / payments for why in PARKED} if payments >= self.kind.bounded else {}
+        return [
+            f"{share:.1%} parked as {why}, not {most[why]:.1%} at most"
+            for why, share in shares.items()
+            if share > most[why]
+        ]
+
+    @property
+    def failed(self) -> bool:
+        return bool(self.failures or self.excess)
 
     @property
     def verdict(self) -> str:
         """One line: how many payments, and that nothing went wrong, or what did."""
         counts = self.counts
-        faults = ", ".join(f"{counts[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if counts[fault])
+        found = [f"{counts[fault]} {fault.replace('_', ' ')}" for fault in FAULTS if counts[fault]]
+        faults = ", ".join(found + self.excess)
         parked = ", ".join(f"{counts[why]:,} {why}" for why in PARKED)
         a_core, a_second = counts["payments"] / (self.seconds or 1), counts["payments"] / (self.wall or 1)
         return (
@@ -113,7 +142,7 @@ def campaign(
 ) -> Report:
     """Runs from `seed` on, until that many payments have been through; `jobs` processes, 0: one a core."""
     counts: Counter[str] = Counter()
-    report, began = Report(0, counts, [], 0.0), time.monotonic()
+    report, began = Report(0, counts, [], 0.0, kind=kind), time.monotonic()
     with ProcessPoolExecutor(jobs or os.cpu_count(), initializer=prepare) as pool:
         while counts["payments"] < payments and len(report.failures) < ENOUGH:
             chunks = ceil((payments - counts["payments"]) / (kind.chunk * kind.per_run))

@@ -44,7 +44,7 @@ def main(
     for failure in report.failures[:20]:
         print(failure)
     print(f"{kind.name} {report.verdict}")
-    return int(bool(report.failures))
+    return int(report.failed)
 
 
 def hunt_all(jobs: int) -> int:

@@ -8,16 +8,17 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 import pytest
 
-from tests.simulation.campaign import campaign, prepare
+from tests.handlers.campaign import HANDLERS
+from tests.simulation.campaign import FLOWS, Kind, campaign, prepare
 from tests.simulation.hunts import SEEDS_TO_CATCH, hunt_by_name, in_words
+from tests.simulation.judge import Judge
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import Catch, Mutant, hunt
 from tests.simulation.parked import PARKED
+from tests.simulation.run import main
 
 PAYMENTS = 10_000
 """A sample. `make evidence` has more, and hunts with more seeds."""
-MOST_PARKED = 0.05
-"""Share of the payments that may be parked for one reason."""
 SEEDS_OF_SAFE = 400
 HUNTED = [mutant for mutant in MUTANTS if not mutant.rare]
 """For the others there are schedules."""
@@ -32,8 +33,27 @@ def test_10_000_payments_without_a_fault(capsys: pytest.CaptureFixture[str]) -> 
     assert report.counts["payments"] >= PAYMENTS
     for outcome in ("accepted", "settled", "declined", "closed", *PARKED):
         assert report.counts[outcome], f"no payment was {outcome}: the adversary is too tame"
-    for why in PARKED:
-        assert report.counts[why] < report.counts["payments"] * MOST_PARKED, f"too many are parked: {why}"
+    assert not report.excess
+
+
+def one_in_five_is_refused(*_: object) -> Judge:
+    """A run."""
+    judge = Judge()
+    judge.counts.update(payments=10, refused=2)
+    return judge
+
+
+@pytest.mark.parametrize("kind", [FLOWS, HANDLERS], ids=lambda kind: kind.name)
+def test_a_campaign_that_parks_too_many_fails(kind: Kind, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where it was long enough to know."""
+    parking = kind._replace(play=one_in_five_is_refused, per_run=10.0)
+    assert main(["--payments", str(kind.bounded), "--jobs", "1"], kind=parking) == 1
+    told = capsys.readouterr().out
+    assert f"{kind.name} FAILED: " in told
+    assert f"20.0% parked as refused, not {kind.most['refused']:.1%} at most" in told
+    assert "0 charged twice" not in told
+    assert main(["--payments", "20", "--jobs", "1"], kind=parking._replace(chunk=1)) == 0
+    assert kind.most.keys() == PARKED.keys()
 
 
 @pytest.fixture(scope="module")
