@@ -74,7 +74,6 @@ evidence: model $(VENV)-contract/.done $(VENV)-site/.done ## What takes longer t
 	@$(MAKE) --no-print-directory fuzz INPUTS=10000
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(BIN)/python -m tests.handlers.run --mutants
-	@$(BIN)/python -m tests.mutants.run --minutes 10
 	@$(BIN)/pytest -m "evidence or e2e" --numprocesses 2 --dist loadgroup --durations 12 --ignore tests/drills
 	@$(BIN)/pytest -m evidence tests/drills
 	@$(BIN)/python -m tests.payctl.acceptance.run
