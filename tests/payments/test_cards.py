@@ -185,6 +185,8 @@ def test_digits_with_words_between_are_no_number(gap: str) -> None:
         ("03f2504e04f8941d38378282246310005", False),
         ("3f2504e04f8941d383782822463100050", False),
         ("urn:uuid:3f2504e0-4f89-41d3-8378-282246310005", True),
+        ("4acbbe80-c46d-1fb6-8675-650889957903", False),
+        ("99999-41-111-1111-111-1111", True),
     ],
 )
 def test_which_groups_are_one_number(text: str, held: bool) -> None:
