@@ -157,7 +157,7 @@ MUTANTS = (
         "tidy_without_receipt",
         "a cell is at rest although the receipt was not written",
         (
-            Edit(sweep.tidy, " if written else Outcome(State.FINAL, result)", ""),
+            Edit(sweep.tidy, " if written else Outcome(State.FINAL)", ""),
             Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),
         ),
         LOSSY,

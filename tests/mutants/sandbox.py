@@ -22,6 +22,7 @@ from functools import cache
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.util import spec_from_file_location
+from pathlib import Path
 from types import CodeType, FrameType, ModuleType
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -35,6 +36,7 @@ from tests.mutants.mutations import ROOT, Mutant, Unit, modules, pieces
 SILENCE: Final = 180.0
 """Seconds on the clock without a word, after which a process is ended."""
 MEMORY: Final = 3 * 1024**3
+"""Bytes that a mutant may take on top of what is mapped already: whoever ran tests before may have mapped much."""
 OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no", "--no-header")
 ABOUT_MUTANTS: Final = frozenset({"applied", "hunt"})
 """What a test uses that breaks production itself: it says nothing about a mutant."""
@@ -102,7 +104,7 @@ class Watch:
         self.items: list[pytest.Item] = []
         self.seconds: dict[str, float] = {}
         self.tell: Callable[[dict[str, Any]], None] = lambda _: None
-        self.failed = False
+        self.failed, self.ran = False, 0
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         self.items = [item for item in items if judged(item)]
@@ -126,6 +128,7 @@ class Watch:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        self.ran += 1
         self.tell({"running": item.nodeid})
         signal.signal(signal.SIGPROF, endless)
         signal.setitimer(signal.ITIMER_PROF, 4 + 5 * self.seconds.get(item.nodeid, 10.0))
@@ -237,7 +240,8 @@ class Process:
     def _work(writing: int, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> NoReturn:
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        most = mapped() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
         if not os.environ.get("SHOW_MUTANTS"):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, 1)
@@ -277,6 +281,12 @@ class Process:
         return [json.loads(line) for line in self.text.splitlines()]
 
 
+def mapped() -> int:
+    """Bytes of address space that this process has (proc(5), statm)."""
+    statm = Path("/proc/self/statm")
+    return int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
+
+
 def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[dict[str, Any]], None]) -> None:
     """In a process of its own: make the mutant and run the tests until one fails."""
     ordered = in_order(tests)
@@ -309,6 +319,9 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
         if code in (pytest.ExitCode.INTERNAL_ERROR, pytest.ExitCode.USAGE_ERROR):
             raise RuntimeError(f"the tests were not run: {code!r}")
         if again.failed:
+            return
+        if not again.ran:
+            tell({"broken": f"no test of it can be run: {code!r}"})
             return
     tell({"survived": True})
 

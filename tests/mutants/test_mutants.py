@@ -52,7 +52,7 @@ def test_what_is_imported_again_is_seen_by_tests_of_every_folder() -> None:
         fates.extend(end for _, end in sandbox.fates(watch, [(mutant, tests)], 1))
 
     sandbox.collected([LIFECYCLE], work, cloud=False)
-    assert [end.killed.partition("::")[0] for end in fates] == [LIFECYCLE]
+    assert [end.killed.partition("::")[0] for end in fates] == [LIFECYCLE], fates
 
 
 def opening() -> tuple[Module, Unit]:
