@@ -60,7 +60,10 @@ MUTANTS = (
     Mutant(
         "first_page_only",
         "the janitor knows the first page of a shard, and its metrics show no more",
-        (Edit(janitor.go_round, "while more and", "while False and"),),
+        (
+            Edit(janitor.go_round, "while more and", "while False and"),
+            Edit(janitor.go_round, ".cells if more else []", ".cells if False else []"),
+        ),
         LOSSY,
     ),
     Mutant(
