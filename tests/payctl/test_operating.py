@@ -465,7 +465,9 @@ def test_a_part_is_compared_and_what_was_compared_can_be_kept(live: Project) -> 
         assert books.sql("SELECT count(*) FROM records").fetchall() == [(3 * whole,)]
 
 
-@pytest.mark.parametrize("exported", [False, True], ids=["scanned", "exported"])
+@pytest.mark.parametrize(
+    "exported", [pytest.param(False, id="scanned"), pytest.param(True, id="exported", marks=pytest.mark.evidence)]
+)
 def test_a_payment_that_settles_while_the_books_are_read_is_no_finding(
     live: Project, monkeypatch: pytest.MonkeyPatch, *, exported: bool
 ) -> None:
@@ -488,8 +490,6 @@ def test_a_payment_that_settles_while_the_books_are_read_is_no_finding(
     taken = reconcile.reconcile(live.environment(), exported=exported, min_age=0)
     assert set(taken.counts) == {"different"}, "all are judged, too early"
     monkeypatch.undo()
-    young = reconcile.reconcile(live.environment(), min_age=3600)
-    assert (young.findings, young.payments, young.young) == ((), 0, whole + 2)
     ran = live.payctl("reconcile", "--min-age", "3600")
     assert f"0 payments, 0 findings; {whole + 2} too young to judge" in ran.stdout
     assert reconcile.reconcile(live.environment()).young >= 2, "alarms.overdue_seconds is the age"
