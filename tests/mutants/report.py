@@ -1,5 +1,6 @@
 """What became of the mutants: printed, in docs/mutants.md, and what of it must not be."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -18,10 +19,11 @@ HEAD: Final = """# Mutants
 After this page you can say how much of the functions' code the tests really hold.
 
 Written by `make mutants`: [why and how](decisions/mutants.md). Of each module of `lambda/payments`, how many mutants
-are killed by a test.
+are killed by a test. What survived is judged again by every new test, and last: while some are not judged yet, the
+share says nothing of them.
 
-| module | mutants | killed |
-|---|---|---|
+| module | judged | killed | not judged yet |
+|---|---|---|---|
 """
 LIST: Final = """
 ## Survivors
@@ -72,7 +74,7 @@ def problems(records: Mapping[str, Record], reasons: Mapping[str, str], *, whole
     if killed < SHARE * total:
         wrong.append(f"fewer than {SHARE:.0%} are killed in lambda/payments/protocol/ and processors/")
     for one in NAMED:
-        if one.name in records:
+        if one.name in records and not records[one.name].left:
             killer = records[one.name].killed.get(0, "")
             print(f"{one.what}: {killer or 'SURVIVES'}")
             wrong += [] if killer else [f"it survives that {one.what}"]
@@ -84,6 +86,9 @@ def problems(records: Mapping[str, Record], reasons: Mapping[str, str], *, whole
 def write(records: Mapping[str, Record]) -> None:
     """The page."""
     units = of_units(records)
-    rows = [f"| {module} | {total} | {killed / total:.1%} |" for module, total, killed in shares(units)]
+    left = Counter[str]()
+    for name, record in units.items():
+        left[name.partition(":")[0]] += record.left
+    rows = [f"| {name} | {total} | {killed / total:.1%} | {left[name]} |" for name, total, killed in shares(units)]
     others = [survivor for survivor in survivors(units) if not strict(survivor)]
     PAGE.write_text(HEAD + "\n".join(rows) + "\n" + LIST + "\n".join(others) + "\n```\n")

@@ -88,8 +88,11 @@ def test_what_survives_unjustified_is_refused_and_so_is_a_reason_without_its_sur
     ]
     assert "neither killed nor justified: protocol.sweep:later  a → b" in report.problems(units, {}, whole=False)
     assert not report.problems({"store:good": record()}, {}, whole=True), "survivors elsewhere are only listed"
-    lost = {named.NAMED[0].name: record(killed={})}
-    assert report.problems(lost, {}, whole=True) == [f"it survives that {named.NAMED[0].what}"]
+    lost = record(mutants=1, killed={}, survived={0: "a → b"})
+    says = [f"it survives that {named.NAMED[0].what}"]
+    assert report.problems({named.NAMED[0].name: lost}, {}, whole=True) == says
+    unjudged = {named.NAMED[0].name: lost._replace(survived={})}
+    assert not report.problems(unjudged, {}, whole=False), "nobody has judged it yet"
 
 
 def test_results_are_kept_while_code_and_tests_are_the_same(tmp_path: Path) -> None:
