@@ -38,7 +38,6 @@ class Alarms:
         function, percent = {"FunctionName": processor.ref()}, self.limits.lambda_error_percent
         self._add(
             "LambdaErrors",
-            "payment-lambda-errors",
             f"More than {percent:g} % of the processor's invocations fail",
             ComparisonOperator=ABOVE,
             EvaluationPeriods=2,
@@ -62,7 +61,6 @@ class Alarms:
         """Any message in the dead-letter queue waits for a person."""
         self._add(
             "DeadLetters",
-            "payment-dead-letters",
             "Messages wait in the dead-letter queue: payctl redrive",
             **_metric(
                 "AWS/SQS",
@@ -114,7 +112,6 @@ class Alarms:
         ):
             self._add(
                 title,
-                f"payment-{_dashed(title)}",
                 words,
                 Condition="Linked",
                 ComparisonOperator=ABOVE,
@@ -181,7 +178,6 @@ class Alarms:
         ):
             self._add(
                 title,
-                f"payment-{_dashed(title)}",
                 words,
                 **_metric("Payments", metric, own, "Maximum", period=period),
                 ComparisonOperator=ABOVE,
@@ -195,7 +191,6 @@ class Alarms:
         ):
             self._add(
                 title,
-                f"payment-{_dashed(title)}",
                 words,
                 **_metric("Payments", metric, own, "Maximum", period=period),
                 ComparisonOperator=ABOVE,
@@ -204,7 +199,6 @@ class Alarms:
             )
         self._add(
             "Backlog",
-            "payment-backlog",
             "For 5 minutes the janitor has left over 10,000 cells undone: limits.janitor_concurrency",
             **_metric("Payments", "Backlog", own, "Sum", period=60),  # each run tells of its share
             ComparisonOperator=ABOVE,
@@ -213,7 +207,6 @@ class Alarms:
         )
         self._add(
             "JanitorSilent",
-            "payment-janitor-silent",
             f"The janitor has not run for {_time(60 * silent)}",
             **_metric("Payments", "Heartbeat", own, "Sum", period=period),
             ActionsEnabled=If("IntakeOn", True, False),  # its schedule is off with the intake
@@ -228,7 +221,6 @@ class Alarms:
         function = {"FunctionName": outcomes.ref()}
         self._add(
             "OutcomesLate",
-            "payment-outcomes-late",
             "Outcome events are told more than 5 minutes late",
             **_metric("AWS/Lambda", "IteratorAge", function, "Maximum"),
             ComparisonOperator=ABOVE,
@@ -242,7 +234,6 @@ class Alarms:
     ) -> None:
         self._add(
             title,
-            f"payment-{_dashed(title)}",
             words,
             **_metric(namespace, metric, dimensions, "Sum"),
             ComparisonOperator=ABOVE,
@@ -265,7 +256,6 @@ class Alarms:
         until its metric is published: one in three periods is enough (docs/aws.md, "Filled data points")."""
         self._add(
             title,
-            f"payment-{_dashed(title)}",
             words,
             ComparisonOperator=ABOVE,
             DatapointsToAlarm=1,
@@ -275,9 +265,9 @@ class Alarms:
             **options,
         )
 
-    def _add(self, title: str, name: str, words: str, **options: Any) -> None:
+    def _add(self, title: str, words: str, **options: Any) -> None:
         options.setdefault("TreatMissingData", "notBreaching")
-        full = name + ALARM_SUFFIX
+        full = f"payment-{_dashed(title)}{ALARM_SUFFIX}"
         self.template.add_resource(
             Alarm(
                 f"{title}Alarm",

@@ -38,13 +38,6 @@ class Share(NamedTuple):
     until: float
 
 
-class Pile(NamedTuple):
-    """What was read of a shard; `beyond`: since when the oldest of the rest is overdue, if there is any."""
-
-    cells: list[Due]
-    beyond: list[int]
-
-
 def handler(event: Any = None, _context: object = None) -> dict[str, int]:
     """One run. Raises AwsError where a part of this Region's index could not be read: no heartbeat, and so an alarm.
 
@@ -175,8 +168,9 @@ def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[Aws
     another minute, but for a page of each shard's oldest. `unread` as above."""
     half = time.monotonic() + (until - time.monotonic()) / 2
     most = MOST // max(1, sum(bool(page.more) for page in pages.values()))
+    beyond = [now]  # since when the oldest that is not read is overdue
 
-    def read_on(shard: str) -> Pile:
+    def read_on(shard: str) -> list[Due]:
         cells, more = list(pages[shard].cells), pages[shard].more
         try:
             while more and len(cells) < most and time.monotonic() < half:
@@ -184,16 +178,16 @@ def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[Aws
                 cells += page.cells
                 more = page.more
             oldest = backlog().page(shard, now, oldest_first=True).cells if more else []
+            beyond.extend(since for since, _ in oldest[-1:])
         except AwsError as error:  # in a minute again
             log("unread", error=error.code)
             unread.append(error)
-            oldest = []
-        return Pile([*cells, *oldest], [since for since, _ in oldest[-1:]])
+            return cells
+        return cells + oldest
 
     with ThreadPoolExecutor(READERS) as pool:
-        piles = list(pool.map(read_on, pages))
-    overdue = {cell for pile in piles for cell in pile.cells}
-    one = Round(backlog(), overdue, now, until, min((since for pile in piles for since in pile.beyond), default=now))
+        overdue = {cell for cells in pool.map(read_on, pages) for cell in cells}
+    one = Round(backlog(), overdue, now, until, min(beyond))
     one.play()
     tell_in_doubt(one.in_doubt())
     return one.told()

@@ -63,10 +63,10 @@ class Capacity:
 
     def _charge(self, add: Any, result: dict[str, Any], data: dict[str, Any], name: str, **how: Any) -> None:
         add(result, data, name, **how)
-        units = provisioned(name) if how.get("write") else {}
-        used = written(dynamodb._tables[name], how.get("old_item"), how.get("new_item")) if units else {}
-        for index, a_second in units.items():
-            self._of(name, index, a_second).left -= used[index]
+        if how.get("write") and (units := provisioned(name)):
+            used = written(dynamodb._tables[name], how.get("old_item"), how.get("new_item"))
+            for index, a_second in units.items():
+                self._of(name, index, a_second).left -= used[index]
 
     def _charge_refused(self, refuse: Any, data: dict[str, Any], old_item: Any, *message: str) -> Any:
         """A write whose condition does not hold uses the table's units, and none of an index."""

@@ -11,8 +11,7 @@ from payments.protocol.values import IN_DOUBT, payment_of
 from payctl.environment import Environment
 from payctl.payments.due import standings as due
 from payctl.payments.registers import Registers
-from tests.simulation.parked import LONGEST, TRIES, Parked
-from tests.simulation.rail import AT_WORK
+from tests.simulation.parked import TRIES, Parked
 from tests.simulation.world import REGIONS
 
 if TYPE_CHECKING:
@@ -125,18 +124,10 @@ class Closing(Parked):
                 return f"{why}: {done!r}"
             if done.done:
                 return ""
-            if (
-                done.why is Why.PROCESSOR_SILENT and why == "withdrawn"
-            ):  # gone for good: somebody asked on the telephone
-                unchecked = True
-                continue
-            if done.why is Why.PROCESSOR_SILENT:  # at work on this very key
-                moment = self.world.time + AT_WORK
-            elif done.why is Why.TOO_EARLY:
-                moment = self.moment(payment, run.alive)
-            else:
-                break
-            if not self.world.time < moment < self.world.time + LONGEST:
+            # Gone for good: somebody asks the processor on the telephone.
+            unchecked = unchecked or (done.why is Why.PROCESSOR_SILENT and why == "withdrawn")
+            moment = self.again(payment, run.alive, done)
+            if not moment:
                 break
             run.loop.run(run.loop.now + moment - self.world.time + 1)
         return f"{why}: {done.says}"

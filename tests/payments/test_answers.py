@@ -39,7 +39,7 @@ from payments.protocol.values import (
 )
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
-from tests.payments.test_flows import ACCOUNT, INTENT, OTHER, RAIL, called, fail, hold, silence
+from tests.payments.test_flows import ACCOUNT, INTENT, OTHER, RAIL, asked_by, fail, hold, silence
 from tests.payments.test_settlement import CONTEXT, LEDGER_VALUE, LEDGER_YES, NO, NOW, VALUE, YES, at, cell, cells
 
 OTHERS = {"hash": OTHER.hash, "intent": OTHER.text}
@@ -217,7 +217,7 @@ def test_fewer_than_two_cells_say_nothing() -> None:
     world = having(cell(), cell(), cell())
     world.lose = silence(HOME, SECOND)
     assert run(world, lambda ctx: recover(ctx, "T1", INTENT)) == Outcome(State.UNFINISHED)
-    assert [called(request) for _, request in world.asked] == ["Read"] * 3
+    assert asked_by(world) == ["Read"] * 3
 
 
 @pytest.mark.parametrize("due", [True, False])
@@ -227,7 +227,7 @@ def test_a_decision_is_settled_at_once_where_its_region_has_heard(due: bool) -> 
     if due:
         world.cells[HOME]["T1"] = {**MINE, "due_at": NOW, "due_shard": "0"}
     assert run(world, lambda ctx: recover(ctx, "T1"), SECOND).state is State.ELSEWHERE
-    assert ("PREPARE" in map(called, (request for _, request in world.asked))) is not due
+    assert ("PREPARE" in asked_by(world)) is not due
     assert "due_at" in world.cells[HOME]["T1"]
 
 
@@ -351,10 +351,10 @@ def test_a_sweep_of_what_is_shown_asks_no_more_than_it_has_to() -> None:
     world = public(due)
     record = world.do(HOME, ReadRecord("T1"))
     assert run(world, lambda ctx: sweep(ctx, "T1", record)) == Swept(State.FINAL, resting=True)
-    assert [called(request) for _, request in world.asked] == ["FindReceipt", "FINISH"]
+    assert asked_by(world) == ["FindReceipt", "FINISH"]
     world = public(cell(NO.text, due_at=NOW, due_shard="0"), result=NO)
     assert run(world, lambda ctx: sweep(ctx, "T1")) == Swept(State.FINAL, resting=True)
-    assert [called(request) for _, request in world.asked] == ["ReadRecord", "FINISH"], "there is to be no receipt"
+    assert asked_by(world) == ["ReadRecord", "FINISH"], "there is to be no receipt"
 
 
 def test_a_sweep_of_what_is_shown_otherwise_tells_of_the_conflict() -> None:
@@ -373,7 +373,7 @@ def test_what_is_shown_and_not_at_rest_is_due_again_later() -> None:
 def test_what_is_brought_to_rest_is_not_due_again() -> None:
     world = having(*[cell(YES.text, due_at=NOW, due_shard="0", accepted_at=NOW)] * 3)
     assert run(world, lambda ctx: sweep(ctx, "T1")).resting
-    assert "LATER" not in [called(request) for _, request in world.asked]
+    assert "LATER" not in asked_by(world)
 
 
 def test_a_sweep_tells_of_the_payload_that_was_decided_else_of_the_own() -> None:

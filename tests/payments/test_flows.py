@@ -53,6 +53,11 @@ def called(request: Request) -> str:
     return request.action.name if isinstance(request, Update) else type(request).__name__
 
 
+def asked_by(world: World) -> list[str]:
+    """What flows asked for, in order."""
+    return [called(request) for _, request in world.asked]
+
+
 def test_a_payment_is_settled_by_the_ledger(world: World) -> None:
     reply = post(world)
     assert (reply.code, reply.status) == (201, "SETTLED")
@@ -451,7 +456,7 @@ def test_a_receipt_that_is_there_is_not_written_again(world: World) -> None:
 
 def test_the_receipt_stands_before_the_record(world: World) -> None:
     post(world)
-    names = [called(request) for _, request in world.asked]
+    names = asked_by(world)
     assert names.index("WriteReceipt") < names.index("Publish") < names.index("FINISH")
 
 

@@ -27,7 +27,7 @@ from payments.protocol.settlement import State, show
 from payments.protocol.values import VOID_TEXT, conclude, read_result, value_of
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
-from tests.payments.test_flows import INTENT, OTHER, RAIL, called, hold, silence
+from tests.payments.test_flows import INTENT, OTHER, RAIL, asked_by, called, hold, silence
 from tests.payments.test_settlement import LEDGER_VALUE, NO, NOW, VALUE, YES, cell
 from tests.simulation.expressions import compile_update
 
@@ -235,28 +235,19 @@ def test_nothing_accepted_is_nothing_called() -> None:
     assert "attempt" not in world.cells[HOME]["T1"]
 
 
-def test_a_ruling_is_taught_too() -> None:
-    world = decided_world(ruling="{}")
-    world.lose = only(THIRD, "RULE")
+@pytest.mark.parametrize(("attribute", "text", "action"), [("ruling", "{}", "RULE"), ("handle", "pi_1", "HANDLE")])
+def test_a_ruling_and_what_the_processor_calls_the_charge_are_taught_too(
+    attribute: str, text: str, action: str
+) -> None:
+    world = decided_world(**{attribute: text})
+    world.lose = only(THIRD, action)
     assert taught(world) == SILENT
     world.lose = lambda *_: ""
     assert taught(world) == Done(True, f"decided for {HOME}")
-    assert world.cells[THIRD]["T1"]["ruling"] == "{}"
+    assert world.cells[THIRD]["T1"][attribute] == text
     world = decided_world()
     taught(world)
-    assert "RULE" not in map(called, (request for _, request in world.asked))
-
-
-def test_what_the_processor_calls_the_charge_is_taught_too() -> None:
-    world = decided_world(handle="pi_1")
-    world.lose = only(THIRD, "HANDLE")
-    assert taught(world) == SILENT
-    world.lose = lambda *_: ""
-    assert taught(world) == Done(True, f"decided for {HOME}")
-    assert world.cells[THIRD]["T1"]["handle"] == "pi_1"
-    world = decided_world()
-    taught(world)
-    assert "HANDLE" not in map(called, (request for _, request in world.asked))
+    assert action not in asked_by(world)
 
 
 def test_what_only_the_lost_cell_holds_is_nobodys() -> None:
@@ -280,7 +271,7 @@ def test_a_result_that_another_cell_contradicts_meanwhile_is_not_taught() -> Non
 
     world.lose = race
     assert taught(world) == TORN
-    assert "RULE" not in map(called, (request for _, request in world.asked)), "nothing was taught"
+    assert "RULE" not in asked_by(world), "nothing was taught"
 
 
 def test_a_result_is_taught_where_two_cells_then_show_it() -> None:

@@ -24,7 +24,7 @@ from payments.protocol.settlement import PATIENCE, State, charge_of, show
 from payments.protocol.values import Value, conclude, key
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
-from tests.payments.test_flows import INTENT, OTHER, RAIL, called, fail, hold, silence
+from tests.payments.test_flows import INTENT, OTHER, RAIL, asked_by, called, fail, hold, silence
 from tests.payments.test_settlement import LEDGER_VALUE, NO, NOW, VALUE, YES, at, cell, cells
 
 WHO = "arn:aws:iam::123456789012:user/operator"
@@ -154,7 +154,7 @@ def test_a_ruling_without_a_reason_has_none(claimed: World) -> None:
     claimed.verdicts[key(INTENT)] = Verdict(True, "ch_9")
     assert ruled(claimed, SETTLE).done
     assert json.loads(claimed.cells[HOME]["T1"]["ruling"])["reason"] == ""
-    assert [called(request) for _, request in claimed.asked].count("RESULT") == 3, "once in each Region"
+    assert asked_by(claimed).count("RESULT") == 3, "once in each Region"
 
 
 def test_a_ruling_needs_two_regions_that_keep_it(claimed: World) -> None:

@@ -30,7 +30,7 @@ from payments.protocol.settlement import (
 from payments.protocol.values import VOID_TEXT, conclude
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
-from tests.payments.test_flows import INTENT, OTHER, RAIL, called, fail, look, post, swept
+from tests.payments.test_flows import INTENT, OTHER, RAIL, asked_by, called, fail, look, post, swept
 
 CONTEXT = World().context(HOME, RAIL)
 KEEPS = World().context(SECOND, RAIL, deduplicates=True)
@@ -175,7 +175,7 @@ def test_what_an_answer_to_a_charge_comes_to(verdict: Any, deduplicates: bool, s
     done = outcome(world, HOME, deduplicates=deduplicates)
     assert (done.state, done.value) == (state, VALUE)
     assert (done.result == YES) is (state is State.FINAL)
-    assert ("RELEASE" in map(called, (request for _, request in world.asked))) is (verdict is NOT_SENT)
+    assert ("RELEASE" in asked_by(world)) is (verdict is NOT_SENT)
     assert world.cells[HOME]["T1"].get("refused") == ("403" if state is State.REFUSED else None)
 
 
@@ -183,7 +183,7 @@ def test_only_the_decided_region_has_a_claim_to_release() -> None:
     world = World()
     world.lose = fail("Charge", NOT_SENT)
     assert outcome(world, SECOND, deduplicates=True).state is State.UNFINISHED
-    assert [called(request) for _, request in world.asked] == ["Charge"]
+    assert asked_by(world) == ["Charge"]
     assert outcome(world, SECOND).state is State.ELSEWHERE
 
 
@@ -223,11 +223,7 @@ def test_what_the_processor_cannot_say_stays_in_doubt_with_its_value() -> None:
     assert world.run(context, settle(context, OTHER, VALUE)) == Outcome(State.UNFINISHED, value=VALUE)
     other = world.context(HOME, "https://other.example")
     assert world.run(other, settle(other, INTENT, VALUE)) == Outcome(State.IN_DOUBT, value=VALUE)
-    assert [called(request) for _, request in world.asked] == ["Lookup"]
-
-
-def asked_by(world: World) -> list[str]:
-    return [called(request) for _, request in world.asked]
+    assert asked_by(world) == ["Lookup"]
 
 
 def test_a_charge_is_claimed_once_and_made_once() -> None:

@@ -87,16 +87,18 @@ class Parked:
                 return ""
             # A processor that the settings no longer name: somebody asks it on the telephone.
             unchecked = unchecked or (done.why is rejoining.Why.PROCESSOR_SILENT and why == "withdrawn")
-            if done.why is rejoining.Why.PROCESSOR_SILENT:  # at work on this very key
-                moment = self.world.time + AT_WORK
-            elif done.why is rejoining.Why.TOO_EARLY:
-                moment = self.moment(payment, alive)
-            else:
-                break
-            if not self.world.time < moment < self.world.time + LONGEST:
+            moment = self.again(payment, alive, done)
+            if not moment:
                 break
             self.world.time = moment
         return f"{why}: {done.says}"
+
+    def again(self, payment: str, alive: list[str], done: rejoining.Done) -> float:
+        """When to repeat a command that was refused so; 0: it would not help."""
+        if done.why is rejoining.Why.PROCESSOR_SILENT:  # at work on this very key
+            return self.world.time + AT_WORK
+        moment = self.moment(payment, alive) if done.why is rejoining.Why.TOO_EARLY else 0.0
+        return moment if self.world.time < moment < self.world.time + LONGEST else 0.0
 
     def moment(self, payment: str, alive: list[str]) -> float:
         """From when on a payment can be closed as not charged, by docs/decisions/not-charged.md; infinity: not before

@@ -127,7 +127,7 @@ class Store:
 
     def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self.rows(filled(SUSPECTS, receipts="receipts"))
+        return self.rows(filled(SUSPECTS))
 
     def drop_deleted(self) -> None:
         """Forget the receipts whose latest version is a mark of deletion, and the marks."""

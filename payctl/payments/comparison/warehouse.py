@@ -77,7 +77,7 @@ class Warehouse:
 
     def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self._athena.rows(filled(SUSPECTS, receipts="receipts"))
+        return self._athena.rows(filled(SUSPECTS))
 
     def put_contents(self, digests: Iterable[list[tuple[str, str, str]]]) -> None:
         """Make the table of payment, Region and digest."""
