@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from localcloud import client, server
+from localcloud import client, cores, server
 
 DEFAULT_PORT = 4566
 RUN = Path(".run")
@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # What it writes: `log`, `server.json`, `tmp/`.
     folder = RUN / f"localcloud-{options.port}"
+    os.environ.setdefault(cores.OWN, "1")
     try:
         if options.none:
             require_none()

@@ -19,6 +19,7 @@ from localcloud.gaps import (
     eventbridge,
     exports,
     iam,
+    kept,
     kms,
     lambda_,
     logs,
@@ -52,7 +53,7 @@ def application(token: str) -> Application:
     cloudformation.install(network)
     stacksets.install(cloud)
     for gap in (
-        *(apigateway, athena, capacity, cloudwatch, dynamodb, eventbridge, exports, kms),
+        *(kept, apigateway, athena, capacity, cloudwatch, dynamodb, eventbridge, exports, kms),
         *(lambda_, logs, paging, route53, s3, sns, stepfunctions, streams),
     ):
         gap.install(cloud)

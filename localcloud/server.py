@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from localcloud import emulator
+from localcloud import cores, emulator
 from localcloud.client import LocalCloudError, new_token, presence
 
 # Idle connections of the SDKs are kept this long, in seconds; longer than their own pools keep them.
@@ -41,11 +41,12 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     emulator.configure(port, folder.resolve())
+    others = cores.take(port)
     tempfile.tempdir = None  # read TMPDIR again
     try:
         with presence(folder, port):
             try:
-                asyncio.run(_serve(listener, token, stop_with_stdin=stop_with_stdin))
+                asyncio.run(_serve(listener, token, others, stop_with_stdin=stop_with_stdin))
             finally:
                 token_file.unlink(missing_ok=True)
                 _end_functions()
@@ -59,19 +60,23 @@ def serve(port: int, folder: Path, *, stop_with_stdin: bool = False) -> None:
         os._exit(0 if sys.exc_info()[0] in (None, KeyboardInterrupt) else 1)
 
 
-async def _serve(listener: socket.socket, token: str, *, stop_with_stdin: bool) -> None:
+async def _serve(listener: socket.socket, token: str, functions: frozenset[int], *, stop_with_stdin: bool) -> None:
+    """`functions`: the cores that they are kept to, if any."""
+    from ministack.core import lambda_runtime  # noqa: PLC0415
     from uvicorn import Config, Server  # noqa: PLC0415 - after the environment is set
 
     from localcloud.application import application  # noqa: PLC0415
+    from localcloud.connections import Connection  # noqa: PLC0415
 
     served = application(token)
+    lambda_runtime._PYTHON_WORKER_SCRIPT = cores.keep_to(functions) + lambda_runtime._PYTHON_WORKER_SCRIPT
     # What is stored refers to nothing that refers back, and there is more of it with each payment: to search all that
     # for garbage after every few requests took more time than some of the requests.
     gc.freeze()
     gc.set_threshold(*SELDOM)
     config = Config(
         served,
-        http="httptools",
+        http=Connection,
         ws="none",
         lifespan="on",  # the emulator begins and ends its schedules by it
         log_level="warning",

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import localcloud
 from builder import settings
 from localcloud.client import LocalCloud
+from localcloud.cores import OWN
 from payctl import pages, signed_http
 from payctl.cloud import Cloud
 from payctl.drills import charts, report
@@ -212,7 +213,7 @@ def main() -> int:
     parser.add_argument("--rate", default=20.0, type=float, help="payments a second (20)")
     options = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
-    with localcloud.running() as cloud, tempfile.TemporaryDirectory(prefix="soak-") as folder:
+    with localcloud.running(environment={OWN: "1"}) as cloud, tempfile.TemporaryDirectory(prefix="soak-") as folder:
         soak = Soak(deploy(cloud, Path(folder)), options.minutes, options.rate)
         told = soak.run()
         idle = soak.idle()

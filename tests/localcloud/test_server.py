@@ -21,7 +21,7 @@ import pytest
 
 import localcloud
 from localcloud import client as local_client
-from localcloud import emulator
+from localcloud import cores, emulator
 from tests.localcloud.conftest import REGIONS, eventually, zipped
 
 API = "/_localcloud/api/us-east-1/11111111/prod/payments"
@@ -83,6 +83,7 @@ def test_background_and_stop(tmp_path: Path, free_port: int) -> None:
     first, second = started.stdout.splitlines()
     assert first.startswith(f"local cloud on http://127.0.0.1:{free_port} (pid ")
     assert f"--endpoint http://127.0.0.1:{free_port}" in second
+    assert len(os.sched_getaffinity(int(re.findall(r"pid (\d+)", first)[0]))) == 1
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     try:
@@ -193,6 +194,16 @@ def test_a_port_of_another_program_is_a_clear_error(tmp_path: Path) -> None:
     assert answer.stderr.splitlines() == [expected]
 
 
+def test_an_answer_is_one_packet(cloud: localcloud.LocalCloud) -> None:
+    """A head that comes alone wakes its reader for nothing."""
+    request = f"GET /_localcloud/health HTTP/1.1\r\nHost: 127.0.0.1:{cloud.port}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", cloud.port)) as connection:
+        for _ in range(50):
+            connection.sendall(request)
+            head, _, body = connection.recv(65536).partition(b"\r\n\r\n")
+            assert (head[:15], json.loads(body)) == (b"HTTP/1.1 200 OK", {"status": "ok"})
+
+
 def test_state_lives_in_the_process() -> None:
     """What one server holds, the next does not know."""
     for _ in range(2):
@@ -204,15 +215,19 @@ def test_state_lives_in_the_process() -> None:
             s3.create_bucket(Bucket="state-lives-in-the-process")
 
 
-@pytest.mark.parametrize(("number", "event"), [(signal.SIGTERM, {"sleep": 60}), (signal.SIGKILL, {})])
-def test_function_processes_end_with_the_server(number: signal.Signals, event: dict[str, int]) -> None:
-    """Those at work when it is stopped, and idle ones even when it is killed."""
-    with localcloud.running() as cloud:
+@pytest.mark.parametrize(("number", "event", "own"), [(signal.SIGTERM, {"sleep": 60}, ""), (signal.SIGKILL, {}, "1")])
+def test_function_processes_end_with_the_server(number: signal.Signals, event: dict[str, int], own: str) -> None:
+    """Those at work when it is stopped, and idle ones even when it is killed. They leave it a core of its own where
+    that is wanted, and there is another."""
+    with localcloud.running(environment={cores.OWN: own}) as cloud:
         make_function(cloud)
         service(cloud, "lambda").invoke(FunctionName="f", Payload="{}")
         service(cloud, "lambda").invoke(FunctionName="f", InvocationType="Event", Payload=json.dumps(event))
         workers = children(cloud.pid)
         assert workers
+        here, servers = (os.sched_getaffinity(pid) for pid in (0, cloud.pid))
+        shared = [worker for worker in workers if os.sched_getaffinity(worker) & servers]
+        assert bool(shared) is (not own or len(here) == 1)
         os.kill(cloud.pid, number)
         for worker in workers:
             eventually(partial(gone, worker))
