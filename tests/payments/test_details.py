@@ -15,6 +15,7 @@ from tests.payments.memory import PUBLISHED, World
 from tests.payments.test_flows import ACCOUNT, RAIL
 from tests.payments.test_settlement import YES
 from tests.payments.test_transactions import PANS
+from tests.simulation.expressions import compile_update
 
 PLAIN: dict[str, Any] = {"id": "T1", "amount": "99.99", "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 NOTES: dict[str, Any] = {
@@ -66,6 +67,8 @@ def test_all_that_is_given_is_part_of_the_hash() -> None:
         ("reference", PANS[0], "must not hold card data"),
         ("metadata", {}, "must have 1 to 5 members"),
         ("metadata", [], "must have 1 to 5 members"),
+        ("metadata", ["a"], "must have 1 to 5 members"),
+        ("metadata", "a", "must have 1 to 5 members"),
         ("metadata", dict.fromkeys("abcdef", "x"), "must have 1 to 5 members"),
         ("metadata", {"a": 1}, "must name 1 to 32 of A-Z, a-z, 0-9, _ - each with 1 to 100 printable characters"),
         ("metadata", {"a": ""}, "must name 1 to 32 of A-Z, a-z, 0-9, _ - each with 1 to 100 printable characters"),
@@ -122,6 +125,14 @@ def test_a_record_says_what_it_keeps_and_the_results_hash(notes: dict[str, Any])
     assert publish(shown, result).values == publish(intent, result).values
     assert ("Details" in record) == bool(notes)
     assert record["Amount"] == Decimal("99.99")
+
+
+def test_a_record_that_is_there_stays() -> None:
+    for notes in (NOTES, {}):
+        write = publish(intent_of(read(**notes)), YES)
+        apply = compile_update(write.action.update, write.action.condition)
+        assert apply({}, write.values)
+        assert apply({"TransactionId": "T1", "Content": "another"}, write.values) is None
 
 
 def test_the_processor_is_told_in_full() -> None:

@@ -15,7 +15,16 @@ from payments.protocol.idempotency import DUE_AFTER, propose
 from payments.protocol.ports import CANCELLED, NOT_SENT, Refusal, Request, Update, Verdict
 from payments.protocol.settlement import PATIENCE, State, settle
 from payments.protocol.sweep import sweep
-from payments.protocol.values import VOID_TEXT, Intent, Payment, conclude, intent_of, key
+from payments.protocol.values import (
+    VOID_TEXT,
+    Intent,
+    Payment,
+    Result,
+    conclude,
+    intent_of,
+    key,
+    read_result,
+)
 
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD, World
 
@@ -217,6 +226,7 @@ def test_a_void_of_an_earlier_version_counts_where_two_cells_show_it(world: Worl
         hold(world, OTHER, region)
         world.cells[region]["T1"]["result"] = VOID_TEXT
     assert look(world).status == "VOID"
+    assert read_result(VOID_TEXT) == Result(VOID_TEXT, "VOID", "", "", 0, "", "", "")
     assert swept(world, HOME) is State.FINAL
     assert "due_at" not in world.cells[HOME]["T1"]
     assert post(world).code == 422
@@ -242,7 +252,7 @@ def test_no_value_is_settled_with_another_payload(world: World, rail: str) -> No
     value = propose(context, HOME, INTENT.hash)
     assert world.run(context, settle(context, OTHER, value)).state is State.UNFINISHED
     assert not world.asked
-    with pytest.raises(ValueError, match="another payload"):
+    with pytest.raises(ValueError, match=r"^the decided value is that of another payload$"):
         conclude(OTHER, value, "SETTLED")
 
 

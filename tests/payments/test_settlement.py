@@ -264,7 +264,7 @@ def test_the_name_of_a_charge_is_kept_before_money_moves() -> None:
     context = world.context(HOME, RAIL, announces=True)
     assert world.run(context, settle(context, INTENT, VALUE)).state is State.IN_DOUBT
     (looked,) = [request for _, request in world.asked if isinstance(request, Lookup)]
-    assert looked.charge == charge_of(INTENT, VALUE, "pi_7")
+    assert looked.charge == charge_of(INTENT, VALUE)._replace(handle="pi_7")
 
 
 @pytest.mark.parametrize(

@@ -374,6 +374,7 @@ OTHER_TIMES = "must be in 1970 to 2199"
         ({"amount": "0"}, NO_AMOUNT),
         ({"amount": 10**12}, NO_AMOUNT),
         ({"amount": 0.001}, "must have at most 2 decimals in its currency"),
+        ({"amount": 1e-28}, "must have at most 2 decimals in its currency"),
         ({"amount": "4111111111111111"}, CARD),
         ({"amount": {"pan": 1}}, CARD),
         ({"timestamp": "now"}, NO_MOMENT),

@@ -51,14 +51,9 @@ class Payment(NamedTuple):
         return self.id.rpartition(":")[2]
 
     @property
-    def shown_source(self) -> str:
-        """The end of the source: what is shown and kept of it once it has served; "" without one."""
-        return f"****{self.source[-4:]}" if self.source else ""
-
-    @property
     def details(self) -> dict[str, Any]:
-        """What was given beside the necessary, as it is shown."""
-        return _given(self._replace(source=self.shown_source) if self.source else self)
+        """What was given beside the necessary, as it is shown: the end of the source is kept once it has served."""
+        return _given(self._replace(source=f"****{self.source[-4:]}" if self.source else ""))
 
     @property
     def decimal(self) -> Decimal:
