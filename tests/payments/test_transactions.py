@@ -496,3 +496,4 @@ def test_arithmetic_is_exact_with_as_many_digits_as_its_context_has() -> None:
     assert getcontext().prec == 28
     assert _exact(Decimal(f"1.{'0' * 27}"))
     assert not _exact(Decimal(f"1.{'0' * 28}"))
+    assert not _exact(Decimal("NaN"))
