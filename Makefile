@@ -68,12 +68,13 @@ accept: setup ## Run `payctl accept` on a local cloud, then show that each of it
 	@$(BIN)/payctl accept --local --yes
 	@$(BIN)/python -m tests.payctl.acceptance.run
 
-evidence: model $(VENV)-contract/.done $(VENV)-site/.done ## What takes longer than a test run: model, search, campaigns, fuzzing, drills, acceptance
+evidence: model $(VENV)-contract/.done $(VENV)-site/.done ## What takes longer than a test run: model, search, campaigns, mutants, fuzzing, drills, acceptance
 	@$(MAKE) --no-print-directory search
 	@$(MAKE) --no-print-directory simulate PAYMENTS=50000
 	@$(MAKE) --no-print-directory fuzz INPUTS=10000
 	@$(BIN)/python -m tests.simulation.run --mutants
 	@$(BIN)/python -m tests.handlers.run --mutants
+	@$(BIN)/python -m tests.mutants.run --minutes 4
 	@$(BIN)/pytest -m "evidence or e2e" --numprocesses 2 --dist loadgroup --durations 12 --ignore tests/drills
 	@$(BIN)/pytest -m evidence tests/drills
 	@$(BIN)/python -m tests.payctl.acceptance.run
