@@ -237,6 +237,15 @@ def nothing() -> Any:
     yield from ()
 
 
+def test_a_register_that_is_missing_is_looked_at_before_anything_else() -> None:
+    known = members.Members(REGIONS)
+    known.learn({region: {"serves": region} for region in REGIONS})
+    assert not known.doubtful
+    known.missing(SECOND)
+    assert known.doubtful
+    assert [known.asks(region) for region in REGIONS] == [True, False, True]
+
+
 def test_a_janitor_leaves_a_peer_alone_that_did_not_answer_the_last_look() -> None:
     """Each call would wait for a second, with a thread, for every payment. Its own register it asks all the same."""
     driver = Driver(SETTINGS, Aws(Credentials("k", "s"), "http://127.0.0.1:9"), lambda *_, **__: None)

@@ -14,9 +14,8 @@ from tests.payments.test_answers import having, run
 from tests.payments.test_flows import ACCOUNT
 from tests.payments.test_settlement import YES, cell
 
-MERCHANTS = parse(
-    "shop=111122223333/shop,444455556666;market=444455556666/market,777788889999;later=;=000011112222/Ops"
-)
+VARIABLE = "shop=111122223333/shop,444455556666;market=444455556666/market,777788889999;later=;=000011112222/Ops"
+MERCHANTS = parse(VARIABLE)
 OWN = "000000000000"
 POSTED = {"id": "T1", "amount": "99.99", "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
 
@@ -32,7 +31,7 @@ def session(account: str, role: str, **headers: str) -> dict[str, Any]:
 
 def test_the_functions_variable_is_read() -> None:
     assert parse("") == {}
-    assert MERCHANTS == {
+    assert parse(VARIABLE) == {
         "111122223333/shop": "shop",
         "444455556666": "shop",
         "444455556666/market": "market",
