@@ -42,9 +42,9 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
             log("unreadable", error=type(error).__name__)
             if event.get("again") or not bury(record["dynamodb"]):
                 failed.append(number)
-    failed += tell(wanted)
-    log("told", count=len(wanted) - len(failed))
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed]}
+    untold = tell(wanted)
+    log("told", count=len(wanted) - len(untold))
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed + untold]}
 
 
 def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:

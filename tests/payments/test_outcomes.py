@@ -143,7 +143,7 @@ def test_what_is_no_end_is_not_told(bus: Bus) -> None:
     """A record removed, one replaced by an equal one, and a VOID of an earlier version."""
     same = image(intent("T1"))
     assert failures(change(1, None, same), change(2, same, same), change(3, image(intent("T2"), VOID))) == []
-    assert bus.told == []
+    assert (bus.told, bus.letters) == ([], [])
 
 
 def test_what_the_bus_refuses_is_reported_and_the_others_are_told(bus: Bus) -> None:
@@ -151,6 +151,27 @@ def test_what_the_bus_refuses_is_reported_and_the_others_are_told(bus: Bus) -> N
     assert failures(*(change(number, image(intent(f"T{number}"))) for number in range(25))) == ["3", "12"]
     assert len(bus.told) == 23
     assert bus.sizes == [10, 10, 5]
+
+
+def test_it_logs_how_many_it_told_of_and_what_kept_it_from_the_others(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def logged() -> list[tuple[Any, ...]]:
+        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [tuple(value for name, value in line.items() if name != "time") for line in lines]
+
+    bus.refused = {"T2"}
+    broken = change(3, image(intent("T3")) | {"Content": {"S": "{"}})
+    assert failures(change(1, image(intent("T1"))), change(2, image(intent("T2"))), broken) == ["2"]
+    assert logged() == [("unreadable", "JSONDecodeError"), ("untold", "InternalFailure"), ("told", 1)]
+    bus.down = True
+    assert failures(change(1, image(intent("T1"))), broken) == ["3", "1"]
+    assert logged() == [
+        ("unreadable", "JSONDecodeError"),
+        ("unburied", "NoAnswer"),
+        ("untold", "NoAnswer"),
+        ("told", -1),
+    ]
 
 
 def test_what_cannot_be_put_is_reported(bus: Bus) -> None:

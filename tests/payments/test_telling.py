@@ -11,7 +11,7 @@ from payments import function, health, janitor, merchants, runtime
 from payments.aws import Aws, AwsError
 from payments.protocol.ports import LEDGER
 from payments.rounds import Told
-from payments.settings import Settings
+from payments.settings import Settings, read
 from payments.task import NotSettled
 
 from tests.payments.memory import HOME, REGIONS, SECOND, World
@@ -101,6 +101,18 @@ def test_a_settled_payment_is_logged_and_counted_once_with_its_amount(process: P
         "status": "SETTLED",
         "state": "final",
         "seconds": 0.1235,
+    }
+    moment = metric["_aws"]["Timestamp"]
+    assert abs(moment - 1000 * time.time()) < 60_000
+    assert metric["_aws"] == {
+        "Timestamp": moment,
+        "CloudWatchMetrics": [
+            {"Namespace": "Payments", "Dimensions": [dimensions], "Metrics": [{"Name": name, "Unit": "Count"}]}
+            for dimensions, name in (
+                (["Environment", "Region", "Outcome"], "Payments"),
+                (["Environment", "Region"], "Amount"),
+            )
+        ],
     }
     where = {"Environment": "test", "Region": HOME}
     assert counted(metric) == (
@@ -206,6 +218,48 @@ def test_a_failure_is_logged_by_where_it_was_raised(process: Process, monkeypatc
     function.log_failure(ValueError())
     (line,) = process.lines()
     assert answered(line) == {"what": "failed", "error": "ValueError", "line": ""}
+
+
+# --- settings
+
+
+def test_settings_are_what_the_template_says_or_the_usual() -> None:
+    needed = {
+        "ENVIRONMENT": "test",
+        "AWS_REGION": HOME,
+        "REGIONS": ",".join(REGIONS),
+        "ACCOUNT": OWN,
+        "BUCKET": "receipts",
+        "BUS": "default",
+        "STATE_MACHINE": "arn:machine",
+    }
+    assert read(needed) == HERE._replace(janitors=1, shards=16, kind="http", dead_letters="")
+    given = {
+        "RAIL": RAIL,
+        "PROCESSOR_SECRET": "arn:secret",
+        "PROCESSOR_DEDUPLICATES": "true",
+        "PROCESSOR_KEY_HOURS": "48",
+        "PROCESSOR_KIND": "stripe",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+        "TEST_FAULTS": "true",
+        "MERCHANTS": f"shop={SHOP}",
+        "JANITORS": "4",
+        "INDEX_SHARDS": "32",
+        "DEAD_LETTERS": "https://queue",
+    }
+    assert read(needed | given) == HERE._replace(
+        rail=RAIL,
+        secret="arn:secret",
+        deduplicates=True,
+        key_lifetime=172_800,
+        kind="stripe",
+        endpoint="http://127.0.0.1:1",
+        test_faults=True,
+        merchants={SHOP: "shop"},
+        janitors=4,
+        shards=32,
+        dead_letters="https://queue",
+    )
 
 
 # --- health
