@@ -170,7 +170,7 @@ def test_it_logs_how_many_it_told_of_and_what_kept_it_from_the_others(
         ("unreadable", "JSONDecodeError"),
         ("unburied", "NoAnswer"),
         ("untold", "NoAnswer"),
-        ("told", -1),
+        ("told", 0),
     ]
 
 
