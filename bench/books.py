@@ -45,7 +45,7 @@ def measured(payments: int) -> str:
     paths = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "lambda"), str(ROOT)])}
     with TemporaryDirectory() as folder, served("bench.books", "--serve", str(payments), environ=paths) as address:
         child = [sys.executable, "-m", "bench.books", "--run", address]
-        ran = subprocess.run(child, check=True, capture_output=True, text=True, env=paths, cwd=folder)  # noqa: S603
+        ran = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True, env=paths, cwd=folder)  # noqa: S603
     seconds, busy, mebibytes, disk, counted, counts = json.loads(ran.stdout)
     right = counted == payments and counts == {"missing receipt": wrong(payments), "missing record": wrong(payments)}
     kept = "kept" if mebibytes < MEBIBYTES and right else "NOT kept"
