@@ -317,3 +317,18 @@ def test_store_is_gone_unless_it_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         with store.opened("test", keep=keep) as books:
             books.run("INSERT INTO run VALUES (1, 2, 3, 4)")
         assert list((tmp_path / ".run").iterdir()) == ([tmp_path / ".run" / "test.duckdb"] if keep else [])
+
+
+def test_listings_are_divided_without_holding_every_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ids of a million payments take more memory than is given here, as those of ten million take more than there
+    is."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(store, "MEMORY", "40MB")
+    with store.opened("test", keep=False) as books:
+        books.run("INSERT INTO regions SELECT 'us-east-1', true, true, true")
+        row = "printf('%010d', n), 'us-east-1', '', '', 1, '', '', '', 0"
+        books.run(f"INSERT INTO records SELECT {row} FROM range(1000000) t(n)")
+        bounds = [int(payment) for payment in books.bounds()]
+    assert len(bounds) == 15
+    for number, bound in enumerate(bounds, 1):
+        assert abs(bound - number * 62_500) < 40_000
