@@ -92,6 +92,7 @@ def test_the_intent_of_a_declined_card_is_within_the_error() -> None:
 
 def test_a_refusal_that_may_change_is_unknown() -> None:
     assert meaning(reply(400, {})) is Meaning.REFUSED
+    assert meaning(reply(418, {})) is Meaning.UNKNOWN
     assert meaning(reply(400, {}, stripe_should_retry="false")) is Meaning.REFUSED
     assert meaning(reply(400, {}, stripe_should_retry="true")) is Meaning.UNKNOWN
     assert meaning(reply(429, {}, stripe_should_retry="true")) is Meaning.NOT_DONE

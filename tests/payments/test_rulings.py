@@ -359,6 +359,16 @@ def test_while_a_key_is_used_nothing_is_closed_as_not_charged(early: int) -> Non
     assert word(call_off(at(end - early, KEEPS), INTENT, VALUE, CLAIMED), LOST) == (TOO_EARLY if early else CANCELLED)
 
 
+def test_a_key_is_used_from_anywhere_so_no_cell_says_how_long() -> None:
+    end = VALUE.at + KEEPS.key_lifetime // 2 + QUIET_SECONDS
+    assert quiet_from(KEEPS, VALUE, FREE) == end
+    assert quiet_from(KEEPS, VALUE, cells(cell(attempt="t", attempted_at=end), cell())) == end
+    gone = World().context(SECOND, deduplicates=True)
+    assert quiet_from(gone, VALUE, FREE) == float("inf"), (
+        "the one that the settings name keeps keys, the one of this payment may have kept none"
+    )
+
+
 def test_of_a_processor_that_is_gone_both_ends_are_waited_for() -> None:
     """The settings no longer say whether it kept keys. If it did, any Region may have called it, and no cell tells."""
     gone = World().context(SECOND)
