@@ -106,3 +106,23 @@ def missing(name: str, code: str, results: Results, tests: Mapping[str, str]) ->
     same = {name for name, value in tests.items() if results.tests.get(name) == value}
     killed = {number: test for number, test in record.killed.items() if test in same}
     return record._replace(killed=killed, survived=record.survived if same == tests.keys() else {})
+
+
+def so_far(records: Mapping[str, Record], tests: Mapping[str, str], kept: Results) -> Results:
+    """What to keep of a run, which may have been broken off: then survivors of before whom no new test has judged yet
+    stay survivors, and every new test is as good as unknown, so that the next run asks it."""
+    if not any(record.left for record in records.values()):
+        return Results(dict(tests), dict(records))
+    waiting = {name: _with_earlier(record, kept.units.get(name)) for name, record in records.items()}
+    return Results({name: value for name, value in tests.items() if kept.tests.get(name) == value}, waiting)
+
+
+def _with_earlier(record: Record, earlier: Record | None) -> Record:
+    if earlier is None or earlier.code != record.code:
+        return record
+    survived = {
+        number: what
+        for number, what in earlier.survived.items()
+        if number not in record.killed and number not in record.broken
+    }
+    return record._replace(survived={**survived, **record.survived})

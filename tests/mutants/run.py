@@ -103,11 +103,11 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool, until: f
                 if done % 50 == 0:
                     print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
                     if write:  # what is judged is not judged again when this run is broken off
-                        results.save(Results(dict(tests), records))
+                        results.save(results.so_far(records, tests, kept))
 
         collected(judges.FILES, work)
     if write:
-        results.save(Results(dict(tests), records))
+        results.save(results.so_far(records, tests, kept))
     return records
 
 

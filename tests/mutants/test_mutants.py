@@ -107,6 +107,19 @@ def test_results_are_kept_while_code_and_tests_are_the_same(tmp_path: Path) -> N
     )
 
 
+def test_a_run_that_is_broken_off_forgets_no_survivor() -> None:
+    """What it has not come to is asked of the new tests by the next one, not of all."""
+    kept = Results({"t1": "1", LATE: "2"}, {"unit": record(mutants=4)})
+    now = {**kept.tests, "new": "3"}
+    standing = results.missing("unit", "code", kept, now)
+    assert standing == record(mutants=4, survived={})
+    assert results.so_far({"unit": standing}, now, kept) == kept
+    through = {"unit": record(mutants=4, killed={0: LATE, 1: LATE, 2: "new", 3: "new"}, survived={})}
+    assert results.so_far(through, now, kept) == Results(now, through)
+    changed = {"unit": record(code="another", mutants=4, killed={}, survived={})}
+    assert results.so_far(changed, now, kept) == Results(kept.tests, changed)
+
+
 def test_tests_that_break_production_themselves_do_not_judge(request: pytest.FixtureRequest) -> None:
     assert sandbox.judged(request.node)
     breaking = request.node.from_parent(
