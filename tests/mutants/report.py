@@ -28,9 +28,9 @@ share says nothing of them.
 LIST: Final = """
 ## Survivors
 
-Those of `protocol/` and `processors/` are in `tests/mutants/justified.toml`, each with its reason. The others are below:
-no mutant is asked of the tests against a Stripe server, of the campaign of whole handlers, or of those end to end, so
-what these see may stand here.
+Those of `protocol/` and `processors/` are in `tests/mutants/justified.toml`, each with its reason. The others are
+below. The tests against a Stripe server, those end to end, and the campaign of whole handlers judge no mutant: what
+they see may stand here.
 
 ```text
 """
