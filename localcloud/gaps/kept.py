@@ -26,16 +26,11 @@ def install(_: Cloud) -> None:
     """Expressions come from functions, whose own are few: their values are not in them."""
     read = lru_cache(EXPRESSIONS)(dynamodb._tokenize)
     patching.wrap(dynamodb, "_tokenize", lambda _, text: list(read(text)))
-    patching.wrap(dynamodb, "_condition_syntax_error", kept_grammar(dynamodb._condition_syntax_error))
+    judge = lru_cache(EXPRESSIONS)(dynamodb._condition_syntax_error)  # what is wrong raises, and is judged anew
+    patching.wrap(dynamodb, "_condition_syntax_error", lambda _, text, slot: judge(text, slot))
     patching.wrap(iam_evaluator, "request_caller_arn", _caller)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="reentrant")
     patching.wrap(concurrency, "run_reentrant", lambda _, work, *arguments, **__: _run(pool, work, *arguments))
-
-
-def kept_grammar(judge: Callable[[str, str], str | None]) -> Callable[..., str | None]:
-    """An expression that is wrong raises, and is judged anew."""
-    kept = lru_cache(EXPRESSIONS)(judge)
-    return lambda _, text, slot: kept(text, slot)
 
 
 def _caller(_: Any, headers: dict[str, str], query: dict[str, Any] | None = None) -> str:

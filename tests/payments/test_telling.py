@@ -9,32 +9,17 @@ from typing import Any, cast
 import pytest
 from payments import function, health, janitor, merchants, runtime
 from payments.aws import Aws, AwsError
-from payments.protocol.ports import LEDGER
 from payments.rounds import Told
-from payments.settings import Settings, read
+from payments.settings import read
 from payments.task import NotSettled
 
 from tests.payments.memory import HOME, REGIONS, SECOND, World
 from tests.payments.test_flows import RAIL
+from tests.payments.test_requests import SETTINGS
 
 OWN, SHOP = "123456789012", "444455556666"
 POSTED = {"id": "T1", "amount": "99.99", "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
-HERE = Settings(
-    environment="test",
-    region=HOME,
-    regions=REGIONS,
-    account=OWN,
-    rail=LEDGER,
-    secret="",
-    deduplicates=False,
-    key_lifetime=86400,
-    bucket="receipts",
-    bus="default",
-    state_machine="arn:machine",
-    endpoint="",
-    test_faults=False,
-    janitors=3,
-)
+HERE = SETTINGS._replace(secret="", bucket="receipts", bus="default", janitors=3)
 WITH_SHOP = HERE._replace(merchants=merchants.parse(f"shop={SHOP};={OWN}"))
 
 

@@ -125,10 +125,10 @@ class Store:
         """Payments between which listings are divided."""
         (count,) = self.run("SELECT count(*) // (SELECT count(*) FROM regions) FROM records")[0]
         pieces = min(RANGES, count // RANGE + 1)
-        some = f"SELECT payment FROM records USING SAMPLE {SAMPLE} ROWS"  # noqa: S608 - a constant
         if pieces == 1:
             return []
         shares = [n / pieces for n in range(1, pieces)]
+        some = f"SELECT payment FROM records USING SAMPLE {SAMPLE} ROWS"  # noqa: S608 - a constant
         ((bounds,),) = self.run(f"SELECT quantile_disc(payment, {shares}) FROM ({some})")  # noqa: S608 - numbers
         return list(bounds)
 
