@@ -39,8 +39,20 @@ SIMULATED: Final = (
     "sweep",
     "values",
 )
-"""The modules of protocol/ of which every campaign and search runs more or less all."""
-SECONDS: Final = {"test_a_campaign": 3.0, "test_a_search": 4.0, "test_a_longer_search": 40.0}
+"""The modules of protocol/ of which every campaign and search of flows runs more or less all."""
+HANDLED: Final = (
+    "backlog",
+    "function",
+    "janitor",
+    "members",
+    "rounds",
+    "store",
+    "task",
+    "workers",
+)
+"""Those of which a campaign of whole handlers does, and that no campaign of flows runs."""
+WHOLE: Final = "test_whole_handlers"
+SECONDS: Final = {"test_a_campaign": 3.0, WHOLE: 3.0, "test_a_search": 4.0, "test_a_longer_search": 40.0}
 """About how long those take."""
 CLOUDS: Final = frozenset({"cloud", "site", "table", "here", "fresh"})
 """Fixtures that need the local cloud."""
@@ -58,8 +70,11 @@ class Profile(NamedTuple):
         those of the files that name its module. What needs the local cloud judges where nothing else does."""
         units = reading(str(unit))
         tests = [self.tests[id] for id, names in self.runs.items() if names & units]
+        campaigns = [test for test in self.tests.values() if test.file == CAMPAIGNS]
         if unit.module.rpartition(".")[2] in SIMULATED:
-            tests += [test for test in self.tests.values() if test.file == CAMPAIGNS]
+            tests += [test for test in campaigns if WHOLE not in test.id]
+        if unit.module.rpartition(".")[2] in HANDLED:
+            tests += [test for test in campaigns if WHOLE in test.id]
         if not (tests and is_code(str(unit))):
             files = naming(unit.module.rpartition(".")[2])
             tests += [test for test in self.tests.values() if test.file in files and test not in tests]

@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from itertools import takewhile
+from itertools import chain, takewhile
 from math import inf
 from typing import Final, NamedTuple
 
@@ -28,6 +28,8 @@ from tests.mutants.sandbox import Check, Fate, Watch, collected, fates
 
 LONGER: Final = "test_a_longer_search"
 """Too long for every mutant."""
+CONTROL: Final = ("payments.processors.stripe", "VERSION")
+"""A constant that is left as it is, in place and then by importing everything anew: no test may fail."""
 
 
 class Case(NamedTuple):
@@ -98,17 +100,29 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool, until: f
             by_mutant = {one.mutant: one for one in cases}
             in_time = takewhile(lambda _: time.monotonic() < until, cases)
             queue = ((one.mutant, asked(one, profile, records[one.record])) for one in in_time)
-            for done, (mutant, end) in enumerate(fates(watch, queue, jobs), 1):
+            unchanged = control(), [test for test in profile.tests.values() if LONGER not in test.id]
+            for done, (mutant, end) in enumerate(fates(watch, chain([unchanged], queue), jobs)):
+                if mutant == unchanged[0]:
+                    if end.killed or end.broken:
+                        raise RuntimeError(f"where nothing is broken, {end.killed or 'an import'} fails: {end.error}")
+                    continue
                 note(records, by_mutant[mutant], end)
                 if done % 50 == 0:
                     print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
                     if write:  # what is judged is not judged again when this run is broken off
                         results.save(results.so_far(records, tests, kept))
 
-        collected(judges.FILES, work)
+        collected(judges.FILES, work, processes=jobs)
     if write:
         results.save(results.so_far(records, tests, kept))
     return records
+
+
+def control() -> Mutant:
+    """Production as it is."""
+    module = Module(CONTROL[0], modules()[CONTROL[0]])
+    unit = next(unit for unit in module.units if unit.name == CONTROL[1])
+    return Mutant(unit, "nothing is changed", module.text)
 
 
 def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str, str]) -> Iterator[Case]:

@@ -14,9 +14,10 @@ import resource
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from enum import Enum, auto
 from functools import cache
 from importlib.abc import MetaPathFinder
@@ -30,13 +31,15 @@ import boto3  # noqa: F401  # for the processes that are forked off
 import hypothesis
 import pytest
 
-import localcloud
+from tests.mutants.clouds import clouds
 from tests.mutants.mutations import ROOT, Mutant, Unit, modules, pieces
 
 SILENCE: Final = 180.0
 """Seconds on the clock without a word, after which a process is ended."""
 MEMORY: Final = 3 * 1024**3
 """Bytes that a mutant may take on top of what is mapped already: whoever ran tests before may have mapped much."""
+STACK: Final = 1024**2
+"""Bytes of a thread's stack: tests leave hundreds of threads behind, of which each would take eight times as much."""
 OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no", "--no-header")
 ABOUT_MUTANTS: Final = frozenset({"applied", "hunt"})
 """What a test uses that breaks production itself: it says nothing about a mutant."""
@@ -159,9 +162,9 @@ def judged(item: pytest.Item) -> bool:
     )
 
 
-def collected(files: Iterable[str], work: Callable[[Watch], None], *, cloud: bool = True) -> None:
-    """Have pytest collect the tests of these files, and do the work with them. One local `cloud` serves all processes.
-    Raises what the work raises."""
+def collected(files: Iterable[str], work: Callable[[Watch], None], *, processes: int = 0) -> None:
+    """Have pytest collect the tests of these files, and do the work with them, with a local cloud for each of so many
+    processes. Raises what the work raises."""
     errors: list[BaseException] = []
 
     def guarded(watch: Watch) -> None:
@@ -173,39 +176,62 @@ def collected(files: Iterable[str], work: Callable[[Watch], None], *, cloud: boo
     # On a busy machine a test is slow, not wrong; one that does not end is ended.
     hypothesis.settings.register_profile("mutants", deadline=None)
     hypothesis.settings.load_profile("mutants")
-    running = localcloud.running
-    with running() if cloud else nullcontext() as shared:
-        localcloud.running = lambda *_, **__: nullcontext(shared)  # type: ignore[assignment]
-        try:
-            code = pytest.main([*OPTIONS, *files], plugins=[Watch(guarded)])
-        finally:
-            localcloud.running = running
+    with clouds(processes):
+        code = pytest.main([*OPTIONS, *files], plugins=[Watch(guarded)])
     if errors:
         raise errors[0]
     if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         raise RuntimeError(f"the tests cannot be collected: {code!r}")
 
 
+class Trial(NamedTuple):
+    """A mutant before its tests; `doubted` failed among others, and is asked alone."""
+
+    mutant: Mutant
+    tests: Sequence[Check]
+    doubted: str = ""
+
+    def process(self, watch: Watch) -> "Process":
+        tests = [Check(self.doubted)] if self.doubted else self.tests
+        return Process(lambda tell: judge(watch, self.mutant, tests, tell))
+
+    def again(self, end: Fate, ran: int) -> "Trial | None":
+        """What is asked next. A test that fails after others may do so because of them: it has to fail alone."""
+        if end.killed:
+            return self._replace(doubted=end.killed) if ran > 1 and not self.doubted else None
+        return Trial(self.mutant, [one for one in self.tests if one.id != self.doubted]) if self.doubted else None
+
+
 def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: int) -> Iterator[tuple[Mutant, Fate]]:
     """What becomes of each mutant before its tests, as it becomes known; `jobs` at a time. The tests of a mutant are
     asked for when its turn comes."""
-    queue, running = iter(cases), dict[int, tuple[Mutant, Process]]()
+    queue, again, running = iter(cases), list[Trial](), dict[int, tuple[Trial, Process]]()
     try:
         while True:
-            while len(running) < jobs and (case := next(queue, None)):
-                process = Process(lambda tell, case=case: judge(watch, case[0], case[1], tell))  # type: ignore[misc]
-                running[process.pipe] = case[0], process
+            while len(running) < jobs and (trial := again.pop() if again else next_trial(queue)):
+                process = trial.process(watch)
+                running[process.pipe] = trial, process
             if not running:
                 return
             ready, _, _ = select.select(list(running), [], [], 1.0)
             for pipe in list(running):
-                mutant, process = running[pipe]
+                trial, process = running[pipe]
                 if process.over(heard=pipe in ready):
                     del running[pipe]
-                    yield mutant, fate(process.words)
+                    end = fate(process.words)
+                    more = trial.again(end, sum("running" in word for word in process.words))
+                    if more:
+                        again.append(more)
+                    else:
+                        yield trial.mutant, end
     finally:  # also where this process is told to end
         for _, process in running.values():
             process.end()
+
+
+def next_trial(queue: Iterator[tuple[Mutant, Sequence[Check]]]) -> Trial | None:
+    case = next(queue, None)
+    return Trial(*case) if case else None
 
 
 def fate(words: list[dict[str, Any]]) -> Fate:
@@ -240,6 +266,7 @@ class Process:
     def _work(writing: int, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> NoReturn:
         os.setpgid(0, 0)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        threading.stack_size(STACK)
         most = mapped() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         if not os.environ.get("SHOW_MUTANTS"):
@@ -408,8 +435,8 @@ def swap_code(unit: Unit, code: CodeType) -> None:
 
 
 def forget() -> None:
-    """What was imported of production and of tests, but for what judges them. Whatever its name: pytest calls
-    tests/simulation/test_faults.py `simulation.test_faults`."""
+    """What was imported of production, of what imports it, and of tests, but for what judges them. Whatever its name:
+    pytest calls tests/simulation/test_faults.py `simulation.test_faults`."""
     gone = [name for name, module in list(sys.modules.items()) if ours(module)]
     for name in gone:
         if not name.startswith("tests.mutants") or name.endswith("campaigns"):
@@ -417,6 +444,6 @@ def forget() -> None:
 
 
 def ours(module: ModuleType) -> bool:
-    """Whether a module is production or a test."""
+    """Whether a module is production, an operator's, or a test."""
     paths = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(path and path.startswith((f"{ROOT}/lambda/", f"{ROOT}/tests")) for path in paths)
+    return any(path and path.startswith((f"{ROOT}/lambda/", f"{ROOT}/payctl", f"{ROOT}/tests")) for path in paths)

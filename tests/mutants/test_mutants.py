@@ -1,13 +1,16 @@
 """The runner itself: what it makes, what it says of each mutant, and what it refuses."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from tests.mutants import named, report, results, sandbox
+from tests.mutants.clouds import free
 from tests.mutants.mutations import Module, Mutant, Unit, modules
 from tests.mutants.results import Record, Results
-from tests.mutants.sandbox import Check, Fate, Watch
+from tests.mutants.sandbox import Check, Fate, Trial, Watch
 from tests.search.mutants import MUTANTS, hunt
 
 FLOWS = "tests/payments/test_flows.py"
@@ -35,7 +38,7 @@ def test_what_a_test_sees_is_killed_and_what_none_sees_survives() -> None:
     def work(watch: Watch) -> None:
         fates.update(sandbox.fates(watch, ((mutant, [Check(LATE)]) for mutant in cases), 2))
 
-    sandbox.collected([FLOWS], work, cloud=False)
+    sandbox.collected([FLOWS], work)
     said = {one: "broken" if fate.broken else "killed" if fate.killed else "survived" for one, fate in fates.items()}
     assert said == cases
     assert {fate.killed for fate in fates.values()} == {LATE, ""}
@@ -51,7 +54,7 @@ def test_what_is_imported_again_is_seen_by_tests_of_every_folder() -> None:
         tests = [Check(item.nodeid) for item in watch.items if item.name.startswith("test_the_expressions_do")]
         fates.extend(end for _, end in sandbox.fates(watch, [(mutant, tests)], 1))
 
-    sandbox.collected([LIFECYCLE], work, cloud=False)
+    sandbox.collected([LIFECYCLE], work)
     assert [end.killed.partition("::")[0] for end in fates] == [LIFECYCLE], fates
 
 
@@ -126,3 +129,26 @@ def test_tests_that_break_production_themselves_do_not_judge(request: pytest.Fix
         request.node.parent, name="breaking", callobj=lambda: hunt(MUTANTS["alone"], 1.0)
     )
     assert not sandbox.judged(breaking)
+
+
+def test_what_fails_after_others_only_kills_nothing() -> None:
+    """Of 285 tests in one process, some once failed for want of threads, and killed what they do not run."""
+    tests = [Check("a"), Check("b"), Check("c")]
+    trial = Trial(planted("age // 2", "age // 3"), tests)
+    assert trial.again(Fate("a", "AssertionError"), 1) is None, "it was alone"
+    alone = trial.again(Fate("b", "RuntimeError"), 2)
+    assert alone
+    assert alone.doubted == "b"
+    assert alone.again(Fate("b", "AssertionError"), 1) is None
+    assert alone.again(Fate(), 1) == trial._replace(tests=[Check("a"), Check("c")])
+    assert trial.again(Fate(), 3) is None
+
+
+def test_no_two_processes_have_one_local_cloud(tmp_path: Path) -> None:
+    asked: list[tuple[int, str, str]] = []
+    fakes: list[Any] = [
+        SimpleNamespace(port=port, admin=lambda method, path, port=port: asked.append((port, method, path)))
+        for port in (1, 2)
+    ]
+    assert [free(fakes, tmp_path).port for _ in fakes] == [1, 2]
+    assert asked == [(port, "DELETE", "/processor/admin") for port in (1, 2)], "as whoever was ended left it"

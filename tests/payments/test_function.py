@@ -435,11 +435,11 @@ def test_a_function_that_dies_is_finished_by_others_without_a_second_charge(
         capture_output=True,
         check=False,
     )
-    assert died.returncode == 1, died.stderr
+    assert died.returncode == 1, (died.stdout, died.stderr)
     for region in (SECOND, HOME):
         site.use(monkeypatch, region, rail=address, secret=secret, deduplicates=deduplicates)
         outcome = task({"transaction": given})
-    assert outcome["status"] == "SETTLED"
+    assert outcome["status"] == "SETTLED", outcome
     if rail == "processor":
         by_reference = site.cloud.admin("GET", "/processor/admin")["by_reference"]
         assert by_reference[given["id"]] == 1

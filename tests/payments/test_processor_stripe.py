@@ -3,14 +3,26 @@
 import json
 from importlib import import_module
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from payments.http import HttpRequest, Reply
 from payments.processors import KINDS, adapter
 from payments.processors.common import Meaning, Secret, meaning
-from payments.processors.stripe import Processor, amount_of, faults, intent_in, word_of
+from payments.processors.stripe import INTENTS, REPEAT_SECONDS, Processor, amount_of, faults, intent_in, word_of
 from payments.protocol.currencies import MINOR_UNITS
-from payments.protocol.ports import CANCELLED, LOST, NOT_SENT, Announce, Cancel, Charge, Lookup, Refusal, Verdict
+from payments.protocol.ports import (
+    CANCELLED,
+    LOST,
+    NOT_SENT,
+    Announce,
+    Cancel,
+    Charge,
+    Handle,
+    Lookup,
+    Refusal,
+    Verdict,
+)
 from payments.protocol.values import Payment
 
 from builder.settings import PROCESSOR_KINDS, STRIPE_KEY_HOURS
@@ -55,6 +67,9 @@ def test_every_currency_is_sent_as_the_same_money_or_not_at_all() -> None:
 def test_without_a_source_nothing_is_charged() -> None:
     assert faults(PAYMENT) == []
     assert [field for field, _ in faults(PAYMENT._replace(source=""))] == ["source"]
+    assert faults(PAYMENT._replace(currency="UGX")) == [("currency", "is not one that this processor takes")]
+    too_exact = [("amount", "is more exact than this processor takes in its currency")]
+    assert faults(PAYMENT._replace(amount=50050, currency="MGA")) == too_exact
     assert [field for field, _ in faults(PAYMENT._replace(source="", currency="UGX"))] == ["source", "currency"]
 
 
@@ -74,6 +89,7 @@ def test_without_a_source_nothing_is_charged() -> None:
         ({"id": "pi_1", "status": "requires_capture", "latest_charge": "ch_1"}, LOST),
         ({"id": "pi_1", "status": "whatever comes"}, LOST),
         ({}, LOST),
+        ({"status": "succeeded"}, Verdict(True, "")),
     ],
 )
 def test_what_a_payment_intent_says(intent: dict[str, Any], word: Any) -> None:
@@ -163,6 +179,9 @@ def test_a_cancellation_without_an_answer_is_read_from_the_intent() -> None:
     made, desk = client(TimeoutError(), reply(200, {"id": "pi_1", "status": "canceled"}))
     assert made.cancel(Cancel("", KEY, ORDER)) is None
     assert "idempotency-key" not in desk.sent[0].headers, "a kept answer could be outdated"
+    made, desk = client(reply(200, {"id": "pi_1", "status": "canceled"}))
+    assert made.cancel(Cancel("", KEY, ORDER)) is None
+    assert len(desk.sent) == 1, "its own answer is enough"
     made, _ = client(TimeoutError(), reply(200, {"id": "pi_1", "status": "requires_confirmation"}))
     assert made.cancel(Cancel("", KEY, ORDER)) is LOST
     made, _ = client(reply(400, {}), reply(200, PAID))
@@ -176,6 +195,8 @@ def test_a_cancellation_without_an_answer_is_read_from_the_intent() -> None:
         [reply(200, {"data": [PAID], "has_more": True}), reply(503, {})],
         [reply(200, {"data": "none"})],
         [reply(200, {"data": [1]})],
+        [reply(200, {"data": {}})],
+        [reply(200, {})],
         [TimeoutError()],
     ],
 )
@@ -184,16 +205,142 @@ def test_a_list_that_cannot_be_read_to_its_end_proves_nothing(pages: list[Any]) 
     assert made.lookup(Lookup("", KEY, ORDER._replace(handle="", at=1))) is LOST
 
 
+class Clock:
+    """In the place of the module `time`."""
+
+    def __init__(self, now: float = 0.0, *moments: float) -> None:
+        self.now, self.moments = now, list(moments)
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.moments.pop(0) if self.moments else 0.0
+
+
+OLD = ORDER._replace(handle="", at=1_000_000)
+"""What has no name, decided so long ago that its key may be forgotten."""
+MINE = {"metadata": {"payment_key": KEY}}
+OPEN = {"id": "pi_2", "status": "requires_confirmation", **MINE}
+
+
+def test_an_answer_that_is_no_200_says_nothing_of_an_intent() -> None:
+    made, desk = client(reply(500, PAID))
+    assert made.lookup(Lookup("", KEY, ORDER)) is LOST
+    (sent,) = desk.sent
+    assert (sent.method, sent.path, sent.body) == ("GET", "/v1/payment_intents/pi_1", b"")
+    assert sent.headers["stripe-version"]
+
+
+def test_while_its_key_lives_a_charge_is_found_by_creating_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The moment after, its creation could make a second one."""
+    clock = Clock(OLD.at + REPEAT_SECONDS - 1)
+    monkeypatch.setattr("payments.processors.stripe.time", clock)
+    made, desk = client(reply(200, {"id": "pi_7"}), reply(200, PAID))
+    assert made.lookup(Lookup("", KEY, OLD)) == Verdict(True, "pi_1")
+    assert [(sent.method, sent.path) for sent in desk.sent] == [("POST", INTENTS), ("GET", f"{INTENTS}/pi_7")]
+    assert desk.sent[0].headers["idempotency-key"] == KEY
+    clock.now += 1
+    made, desk = client(reply(200, {"data": []}))
+    assert made.lookup(Lookup("", KEY, OLD)) is None
+    assert [sent.method for sent in desk.sent] == ["GET"]
+
+
+def test_where_its_creation_is_not_answered_it_is_looked_for_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at))
+    made, desk = client(TimeoutError(), reply(200, {"data": [PAID | MINE]}), reply(200, PAID))
+    assert made.lookup(Lookup("", KEY, OLD)) == Verdict(True, "pi_1")
+    assert [sent.method for sent in desk.sent] == ["POST", "GET", "GET"]
+
+
+def test_a_list_is_of_the_day_of_the_decision_and_read_page_after_page() -> None:
+    pages = [reply(200, {"data": [OPEN | {"metadata": {}}], "has_more": True}), reply(200, {"data": []})]
+    made, desk = client(*pages)
+    assert made.lookup(Lookup("", KEY, OLD)) is None
+    assert all(sent.path.startswith(f"{INTENTS}?") for sent in desk.sent)
+    first, second = (dict(parse_qsl(urlsplit(sent.path).query)) for sent in desk.sent)
+    day = {"created[gte]": str(OLD.at - 3600), "created[lte]": str(OLD.at + 24 * 3600)}
+    assert first == {"limit": "100", **day}
+    assert second == {**first, "starting_after": "pi_2"}
+
+
+def test_an_empty_page_is_the_last_whatever_it_says() -> None:
+    made, _ = client(reply(200, {"data": [], "has_more": True}))
+    assert made.lookup(Lookup("", KEY, OLD)) is None
+
+
+@pytest.mark.parametrize(("second", "read"), [(9.9, True), (10.0, False)])
+def test_a_list_is_read_for_its_time_only(monkeypatch: pytest.MonkeyPatch, second: float, *, read: bool) -> None:
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at + REPEAT_SECONDS, 0.0, 0.0, second))
+    made, desk = client(reply(200, {"data": [OPEN], "has_more": True}), reply(200, {"data": []}), reply(200, OPEN))
+    assert made.lookup(Lookup("", KEY, OLD)) is (None if read else LOST)
+    assert len(desk.sent) == (3 if read else 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        PAID,
+        PAID | {"metadata": None},
+        PAID | {"metadata": [KEY]},
+        PAID | {"metadata": {"payment_key": "another"}},
+        {"id": "pi_../x", "status": "succeeded", **MINE},
+    ],
+)
+def test_what_is_not_ours_in_a_list_is_passed_over(other: dict[str, Any]) -> None:
+    made, desk = client(reply(200, {"data": [other]}))
+    assert made.lookup(Lookup("", KEY, OLD)) is None
+    assert len(desk.sent) == 1
+
+
 def test_of_several_the_one_that_was_paid_is_found() -> None:
-    mine = {"metadata": {"payment_key": KEY}}
-    open_ = {"id": "pi_2", "status": "requires_confirmation", **mine}
-    order = ORDER._replace(handle="", at=1)
-    made, _ = client(reply(200, {"data": [open_, PAID | mine, {"id": "pi_3"}]}), reply(200, PAID))
-    assert made.lookup(Lookup("", KEY, order)) == Verdict(True, "pi_1")
-    made, _ = client(reply(200, {"data": [open_, open_ | {"id": "pi_4"}]}))
-    assert made.lookup(Lookup("", KEY, order)) is LOST
+    for listed, found in (([OPEN, PAID | MINE], "pi_1"), ([OPEN], "pi_2")):
+        made, desk = client(reply(200, {"data": listed}), reply(200, PAID))
+        assert made.lookup(Lookup("", KEY, OLD)) == Verdict(True, "pi_1")
+        assert desk.sent[1].path == f"{INTENTS}/{found}"
+    declined = {"id": "pi_4", "status": "canceled", "latest_charge": "ch_1", **MINE}
+    for twin in (OPEN | {"id": "pi_4"}, declined):
+        made, _ = client(reply(200, {"data": [OPEN, twin]}))
+        assert made.lookup(Lookup("", KEY, OLD)) is LOST
     made, _ = client(reply(200, {"data": []}))
-    assert made.lookup(Lookup("", KEY, order)) is None
+    assert made.lookup(Lookup("", KEY, OLD)) is None
+
+
+def test_what_a_creation_sends() -> None:
+    made, desk = client(reply(200, {"id": "pi_1"}))
+    order = ORDER._replace(handle="", metadata=(("order", "7"), ("note", "")))
+    assert made.announce(Announce("", order), 1.0) == Handle("pi_1")
+    (sent,) = desk.sent
+    assert (sent.method, sent.path) == ("POST", INTENTS)
+    assert sent.headers["idempotency-key"] == KEY
+    assert sent.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert parse_qsl(sent.body.decode(), keep_blank_values=True) == [
+        ("amount", "9999"),
+        ("currency", "usd"),
+        ("payment_method", "pm_card_visa"),
+        ("payment_method_types[]", "card"),
+        ("metadata[order]", "7"),
+        ("metadata[payment_id]", "T1"),
+        ("metadata[payment_key]", KEY),
+    ]
+    made, desk = client(reply(200, {"id": "pi_1"}))
+    made.announce(Announce("", order._replace(reference="INV-7")), 1.0)
+    assert ("metadata[reference]", "INV-7") in parse_qsl(desk.sent[0].body.decode())
+
+
+def test_a_creation_without_an_answer_is_unknown() -> None:
+    made, _ = client(TimeoutError())
+    assert made.announce(Announce("", ORDER), 1.0) is LOST
+    made, _ = client(reply(500, {"id": "pi_1"}))
+    assert made.announce(Announce("", ORDER), 1.0) is LOST
+
+
+def test_a_confirmation_without_an_answer_is_unknown_and_one_without_a_name_is_not_sent() -> None:
+    made, desk = client(TimeoutError())
+    assert made.charge(ORDER, 5.0) is LOST
+    assert len(desk.sent) == 1
+    assert made.charge(ORDER._replace(handle=""), 5.0) is NOT_SENT
+    assert len(desk.sent) == 1
 
 
 def test_an_amount_that_cannot_be_said_exactly_is_never_sent() -> None:

@@ -51,13 +51,12 @@ LIST_SECONDS: Final = 10.0
 """How long a list is read, page after page."""
 
 ZERO_DECIMALS: Final = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
+"""UGX is not among them: Stripe lists it here and asks for two decimals elsewhere, and a guess could charge a hundred
+times as much."""
 THREE_DECIMALS: Final = "BHD JOD KWD OMR TND"
 """In these the last digit must be 0."""
 WHOLE_UNITS: Final = "ISK"
-"""Sent with two decimals, which must be 0."""
-UNCLEAR: Final = "UGX"
-"""Stripe lists it among those without decimals and asks for two elsewhere: a guess could charge a hundred times as
-much."""
+"""Without decimals by ISO 4217, sent with two, which are 0."""
 
 
 class Processor(Client):
@@ -152,12 +151,13 @@ class Processor(Client):
         fields = {"limit": "100", "created[gte]": str(since), "created[lte]": str(until)}
         while True:
             reply = self._get(f"{INTENTS}?{urlencode(fields)}") if time.monotonic() < end else None
-            page = members(reply).get("data") if reply else None
-            if reply is None or not isinstance(page, list) or not all(isinstance(intent, dict) for intent in page):
+            told = members(reply) if reply else {}
+            page = told.get("data")
+            if not isinstance(page, list) or not all(isinstance(intent, dict) for intent in page):
                 yield None
                 return
             yield from page
-            if not page or members(reply).get("has_more") is not True:
+            if not page or told.get("has_more") is not True:
                 return
             fields["starting_after"] = str(page[-1].get("id"))
 
@@ -214,8 +214,7 @@ def amount_of(units: int, currency: str) -> int | None:
     if decimals is None:
         return None
     amount, rest = divmod(units * 10**decimals, 10 ** UNITS[currency])
-    step = 10 if currency in THREE_DECIMALS else 100 if currency in WHOLE_UNITS else 1
-    return None if rest or amount % step else amount
+    return None if rest or (currency in THREE_DECIMALS and amount % 10) else amount
 
 
 def decimals_of(currency: str) -> int | None:
@@ -224,5 +223,4 @@ def decimals_of(currency: str) -> int | None:
         return 0
     if currency in THREE_DECIMALS:
         return 3
-    known = currency in WHOLE_UNITS or UNITS.get(currency) == 2
-    return 2 if known and currency not in UNCLEAR else None
+    return 2 if currency in WHOLE_UNITS or UNITS.get(currency) == 2 else None
