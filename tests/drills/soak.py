@@ -210,7 +210,7 @@ def main() -> int:
     """Exit code 1 when something is not as it should be."""
     parser = argparse.ArgumentParser(prog="python -m tests.drills.soak", description=__doc__)
     parser.add_argument("--minutes", default=10.0, type=float)
-    parser.add_argument("--rate", default=20.0, type=float, help="payments a second (20)")
+    parser.add_argument("--rate", default=25.0, type=float, help="payments a second (25)")
     options = parser.parse_args()
     os.environ |= {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
     with localcloud.running(environment={OWN: "1"}) as cloud, tempfile.TemporaryDirectory(prefix="soak-") as folder:
