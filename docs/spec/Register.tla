@@ -216,7 +216,7 @@ Teach(c) ==         \* of what has ended: the public record decides, else the on
      /\ shown # {}
      /\ \E res \in IF public # None THEN {public} ELSE shown :
           /\ public # None \/ Cardinality(shown) = 1 \/ Mutant = "teach either result"
-          /\ cell' = [cell EXCEPT ![c].result = res]
+          /\ cell' = [cell EXCEPT ![c].result = res, ![c].hash = IF @ = None THEN res.v.h ELSE @]
   /\ teaching' = TRUE
   /\ UNCHANGED <<ballots, serves, lost, stale, money>>
 

@@ -23,8 +23,15 @@ PAGE: Final = ROOT / "docs" / "protocol.md"
 BEGIN: Final = "<!-- Written by `make model WRITE=--write` from TLC's output. -->\n"
 END: Final = "<!-- Written by hand again. -->\n"
 NO_MUTANT: Final = 'Mutant = ""'
-TRACES: Final = [("ledger", False, 2), ("ledger", True, 2), ("processor", False, 2), ("processor", True, 2)]
-"""Rail, contested or not, and how many of those are followed."""
+TRACES: Final = [
+    (rail, contested, taught)
+    for rail in ("ledger", "processor")
+    for contested in (False, True)
+    for taught in ("", "ballot", "result")
+]
+"""Rail, contested or not, and by what a cell is taught that lost its memory."""
+EACH: Final = 2
+"""How many of those are followed."""
 
 
 class Kill(NamedTuple):
@@ -74,8 +81,8 @@ def replayed(pool: Executor) -> Iterator[tuple[traces.Trace, bool]]:
     """Some traces of the simulator, and whether the model allows them."""
     chosen = [
         trace
-        for rail, contested, count in TRACES
-        for trace in islice(traces.interesting(rail, contested=contested), count)
+        for rail, contested, taught in TRACES
+        for trace in islice(traces.interesting(rail, contested=contested, taught=taught), EACH)
     ]
     return zip(chosen, pool.map(follow, chosen), strict=True)
 

@@ -14,14 +14,20 @@ from tests.spec.traces import Change, Trace
 needs_tlc = pytest.mark.skipif(bool(tlc.missing()), reason=tlc.missing())
 
 
-def sample(rail: str) -> Trace:
-    return next(islice(traces.interesting(rail, contested=rail == "ledger"), 1))
+def sample(rail: str, taught: str = "") -> Trace:
+    return next(islice(traces.interesting(rail, contested=rail == "ledger", taught=taught), 1))
 
 
 @needs_tlc
-@pytest.mark.parametrize("rail", ["ledger", "processor"])
-def test_the_model_allows_what_the_simulator_does(rail: str) -> None:
-    assert follow(sample(rail))
+@pytest.mark.parametrize(("rail", "taught"), [("ledger", ""), ("processor", "ballot"), ("ledger", "result")])
+def test_the_model_allows_what_the_simulator_does(rail: str, taught: str) -> None:
+    """Also where a register loses its memory and rejoins."""
+    assert follow(sample(rail, taught))
+
+
+@needs_tlc
+def test_the_model_refuses_a_memory_that_is_lost_where_none_is() -> None:
+    assert not follow(sample("processor", "ballot")._replace(lost=False))
 
 
 @needs_tlc

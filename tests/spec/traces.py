@@ -1,4 +1,5 @@
-"""Runs of the simulator, as TLC can follow them: every change of one payment's cells, in its order.
+"""Runs of the simulator, as TLC can follow them: every change of one payment's cells, in its order, also where a
+register loses its memory and rejoins.
 
 The only place that knows both names: those of `idempotency.py`'s attributes and those of docs/spec/Register.tla.
 """
@@ -13,17 +14,17 @@ from payments.protocol.values import DECLINED, NOT_CHARGED, SETTLED, read_result
 from tests.simulation.dice import Dice
 from tests.simulation.options import Options
 from tests.simulation.scenario import Run
-from tests.simulation.world import REGIONS
+from tests.simulation.world import REGIONS, Insert
 
 CELL: Final = dict(zip(REGIONS, "ABC", strict=True))
 OUT: Final = {SETTLED: "settled", DECLINED: "declined", NOT_CHARGED: "cancelled"}
-POST, TAKEOVER = "OPEN", "PREPARE"
-KINDS: Final = (POST, TAKEOVER)
+POST, TAKEOVER, REJOIN = "OPEN", "PREPARE", "rejoin"
+KINDS: Final = (POST, TAKEOVER, REJOIN)
 Item = Mapping[str, Any]
 
 
 class Worker(NamedTuple):
-    """Who asked for a ballot: by which action, with which payload."""
+    """Who asked for a ballot: by which action, with which payload. A rejoin is known by its asking a barred cell."""
 
     kind: str
     ballot: int
@@ -38,40 +39,70 @@ class Change(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """One payment of a run: `changes` of its cells, and the workers who made them."""
+    """One payment of a run: `changes` of its cells, and the workers who made them. `lost`: one cell was emptied."""
 
     name: str
     rail: str
     workers: tuple[Worker, ...]
     changes: tuple[Change, ...]
+    lost: bool = False
 
     @property
     def contested(self) -> bool:
         return len({worker.payload for worker in self.workers}) > 1
+
+    @property
+    def taught(self) -> str:
+        """By what its lost cell was taught; "" where none was lost."""
+        by = "ballot" if any(worker.kind == REJOIN for worker in self.workers) else "result"
+        return by if self.lost else ""
 
 
 class Recorder:
     """Stands between the network and the world, and keeps what changes in the cells."""
 
     def __init__(self, run: Run):
-        self.world, self.perform = run.world, run.world.perform
+        self.world, self.perform, self.forget = run.world, run.world.perform, run.operators.forget
+        self.barred = run.network.barred
         self.workers: dict[str, dict[Worker, None]] = {}
         self.changes: dict[str, list[Change]] = {}
+        self.rejoins: set[int] = set()
+        self.lost: set[str] = set()
+        self.restored: set[str] = set()
+        """Those of which an older cell came back, which the model does not know."""
         run.world.perform = self.watch  # type: ignore[method-assign]
+        run.operators.forget = self.watch_forget  # type: ignore[method-assign]
 
-    def watch(self, region: str, request: Request) -> Any:
-        if not isinstance(request, Update) or request.id.startswith(":"):
-            return self.perform(region, request)
+    def watch(self, region: str, request: Request | Insert) -> Any:
+        if not isinstance(request, Update | Insert) or request.id.startswith(":"):
+            return self.perform(region, request)  # type: ignore[arg-type]
         table = self.world.cells[request.region]
         before = dict(table.get(request.id, {}))
-        answer = self.perform(region, request)
+        answer = self.perform(region, request)  # type: ignore[arg-type]
         after = dict(table.get(request.id, {}))
         if seen(before, self.world.rails[region]) != seen(after, self.world.rails[region]):
             self.changes.setdefault(request.id, []).append(Change(request.region, after))
-            if request.action.name in KINDS:
+            if isinstance(request, Update) and request.action.name in KINDS:
                 ballot, payload = int(request.values["ballot"]), str(request.values["hash"])
                 self.workers.setdefault(request.id, {})[Worker(request.action.name, ballot, payload)] = None
+                if request.region in self.barred:
+                    self.rejoins.add(ballot)
         return answer
+
+    def watch_forget(self, region: str, *, dark: bool) -> None:
+        held = dict(self.world.cells[region])
+        self.forget(region, dark=dark)
+        for payment in held:
+            after = self.world.cells[region].get(payment, {})
+            self.changes.setdefault(payment, []).append(Change(region, after))
+            (self.restored if after else self.lost).add(payment)
+
+    def trace(self, name: str, payment: str, rail: str) -> Trace:
+        workers = [
+            worker._replace(kind=REJOIN) if worker.ballot in self.rejoins else worker
+            for worker in self.workers.get(payment, {})
+        ]
+        return Trace(name, rail, tuple(workers), tuple(self.changes[payment]), payment in self.lost)
 
 
 def seen(cell: Item, rail: str) -> str:
@@ -116,7 +147,7 @@ TheLog == <<
 
 def configuration(trace: Trace) -> str:
     """What TLC is to do with it: the trace is allowed when NotAllowed fails."""
-    posts = sum(worker.kind == POST for worker in trace.workers)
+    posts, takeovers, rejoins = (sum(worker.kind == kind for worker in trace.workers) for kind in KINDS)
     return f"""CONSTANTS
   A = A
   B = B
@@ -125,11 +156,11 @@ def configuration(trace: Trace) -> str:
   Cells = {{A, B, C}}
   Hashes <- TheHashes
   Posts = {posts}
-  Takeovers = {len(trace.workers) - posts}
-  Rejoins = 0
+  Takeovers = {takeovers}
+  Rejoins = {rejoins}
   Start = "empty"
   Rail = "{trace.rail if trace.rail == LEDGER else "once"}"
-  Loss = "none"
+  Loss = "{"memory" if trace.lost else "none"}"
   Gone = FALSE
   Mutant = ""
   Payloads <- ThePayloads
@@ -140,21 +171,22 @@ INVARIANT NotAllowed
 """
 
 
-def played(seed: int, rail: str, clash: float) -> Iterator[Trace]:
+def played(seed: int, rail: str, clash: float, *, lost: bool) -> Iterator[Trace]:
     """What became of the payments of one run, storm and healing."""
-    run = Run(Dice(Random(seed).random), Options(rail=rail, clash=clash))
+    run = Run(Dice(Random(seed).random), Options(rail=rail, clash=clash, amnesia="rejoined" if lost else ""))
     recorder = Recorder(run)
     run.play()
-    for payment, changes in recorder.changes.items():
-        workers = tuple(recorder.workers.get(payment, {}))
-        yield Trace(f"seed {seed}, {payment}, {rail}", rail, workers, tuple(changes))
+    for payment in recorder.changes.keys() - recorder.restored:
+        yield recorder.trace(f"seed {seed}, {payment}, {rail}{', a cell lost' if lost else ''}", payment, rail)
 
 
-def interesting(rail: str, *, contested: bool, longest: int = 24) -> Iterator[Trace]:
-    """Traces of runs in which more than one worker had a part, short enough to follow quickly."""
+def interesting(rail: str, *, contested: bool, taught: str = "", longest: int = 24) -> Iterator[Trace]:
+    """Traces of runs in which more than one worker had a part, short enough to follow quickly. `taught`: a cell loses
+    its memory and is taught by a "ballot" or by a "result" that another shows."""
     for seed in range(10**6):
-        for trace in played(seed, rail, 0.9 if contested else 0.0):
+        for trace in sorted(played(seed, rail, 0.9 if contested else 0.0, lost=bool(taught))):
             ballots = [worker.ballot for worker in trace.workers]
             alone = len(set(ballots)) == len(ballots)
-            if alone and len(ballots) > 1 and len(trace.changes) <= longest and trace.contested == contested:
+            fits = trace.contested == contested and trace.taught == taught
+            if alone and len(ballots) > 1 and len(trace.changes) <= longest and fits:
                 yield trace
