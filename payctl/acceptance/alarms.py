@@ -216,7 +216,7 @@ def _bind(statement: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any
 @check(
     "write-units",
     source='Counted from the requests of a payment (docs/protocol.md, "What it costs").',
-    not_local="the local cloud does not meter capacity",
+    not_local="the local cloud publishes no metrics of capacity",
     minutes=10,
 )
 def write_units(site: Site) -> None:

@@ -106,13 +106,30 @@ NOTES: Final = (
         by_hand="CloudTrail's KMS events by dynamodb.amazonaws.com, with the roles as callers",
     ),
     Note(
+        id="validated-before-made",
+        group=Group.DEPLOY,
+        claim="Where a name is taken, the stack of an instance fails before anything of it is made, or is rolled back: "
+        "`payctl deploy` shows the reason either way. `failed-creation` assumes the second: only that makes its key.",
+        why="that a stack is validated first is said of CreateStack, not of StackSets",
+        by_hand="`payctl accept --only failed-creation`, then whether the events that it shows tell of a key",
+    ),
+    Note(
+        id="running-code",
+        group=Group.PAY,
+        claim="An update of a function's code or settings does not end what runs: it answers by the earlier code.",
+        why="no page says so; what does not hold costs a client an answer, and the payment is finished by a janitor",
+        by_hand="`payctl pay --rate 20 --for 60s` while `payctl deploy` brings a new release: no answer is missing",
+    ),
+    Note(
         id="stream-of-a-replica",
         group=Group.PAY,
         claim="Lambda reads the stream of a replica under a customer key with the key rights that the outcome "
         "function's role has through DynamoDB, shows there what other Regions wrote, and takes ListStreams without a "
         "resource. A replica that is made anew may show all its records in its new stream: subscribers deduplicate.",
         why="the guides name the actions on a stream, not those on its key, nor what filling a replica shows",
-        by_hand="deploy, pay in one Region, and look at the buses of all three; then at "
+        by_hand="deploy, pay in one Region, and look at `EventCount` of "
+        "`aws events describe-archive --archive-name payment-outcomes-REGION-ENV` in all three, which lags by minutes; "
+        "then at "
         "`aws lambda list-event-source-mappings` in each: LastProcessingResult must be OK",
     ),
     Note(
@@ -184,12 +201,13 @@ NOTES: Final = (
         by_hand="docs/runbooks/rotate.md in a test environment",
     ),
     Note(
-        id="health-checkers",
+        id="hand-over-under-keys",
         group=Group.FAILOVER,
-        claim="What GetHealthCheckStatus tells of each checker begins with Success or Failure, and turns within a "
-        "minute after `payctl region out` and `in`.",
-        why="only an environment with a domain has health checks, and the domain's check takes none out",
-        by_hand="`payctl region out REGION --reason test` with a domain, and read what it says of DNS; then `in`",
+        claim="A payment event passes from one Region's bus to another's, each under its Region's key, and starts the "
+        "workflow there.",
+        why="no check makes a payment that its Region cannot settle: on AWS nothing is broken on purpose",
+        by_hand="`aws events put-events` one `Payment Transaction` whose detail has another Region as `next`, then "
+        "look for the execution of that id's workflow there",
     ),
     Note(
         id="drill-with-600-receipts",
@@ -221,7 +239,8 @@ NOTES: Final = (
         claim="The ARN in a ruling is the caller's own (sts get-caller-identity): for an assumed role that "
         "of the session, with its name.",
         why="whether the session's name is the person's depends on who signs in, and how",
-        by_hand="`payctl resolve` as a user of IAM Identity Center, then look at `by` in the record's Content",
+        by_hand="`payctl resolve` as a user of IAM Identity Center, then look at `by` in the ruling that "
+        "`payctl payments show ID` prints",
     ),
     Note(
         id="rejoin-speed",
@@ -292,7 +311,8 @@ NOTES: Final = (
     Note(
         id="long-sessions",
         group=Group.OPERATE,
-        claim="`role-duration-seconds: 10800` needs a role whose maximum session is three hours or more.",
+        claim="`role-duration-seconds` of deploy (10800) and accept (18000) need a role whose maximum session is as "
+        "long: three and five hours.",
         why="it is the role that the workflow is given",
         by_hand="the credentials step of the jobs deploy and accept",
     ),

@@ -17,7 +17,9 @@ After this page you can say what is still to be shown in your own account, and h
 Everything else is tested on the local cloud. Each entry says what is assumed, and why. What has an id is checked by a
 program: `payctl accept` deploys a throwaway environment in your account, checks all of it, removes the environment and
 writes a report; `payctl accept --only ID` checks one entry. Most of them are checked on the local cloud as well, with
-`payctl accept --local`, and each of those is shown to fail there where its claim is false.
+`payctl accept --local`, and each of those is shown to fail there where its claim is false. Of some, `payctl accept`
+says that they cannot be checked as it was called: what is about a domain needs `--domain`, `two-accounts` needs
+`accounts.target`, and `inoperable-removed` needs `failed-deletion` in the same run.
 
 This page is generated: the entries stand in `payctl/acceptance/`, and `make docs` writes them here.
 """

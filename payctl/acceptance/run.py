@@ -25,7 +25,7 @@ from payctl.version import version
 from stacksets.errors import InterruptedRunError, ToolError
 
 FOLDER: Final = Path(".run")
-# USD: an hour of 3 keys, 51 alarms and a dashboard at a month's price; and a thousand payments (docs/protocol.md, "What
+# USD: an hour of 3 keys, 75 alarms and a dashboard at a month's price; and a thousand payments (docs/protocol.md, "What
 # it costs"), logs and metrics included. Rounded up.
 USD_AN_HOUR: Final = 0.02
 USD_AT_ONCE: Final = 0.50
@@ -142,7 +142,7 @@ def plan(site: Site, checks: Sequence[Check], memory: Memory) -> tuple[str, ...]
     return (
         *([f"go on with the run of {memory.began}, {len(memory.findings)} checks done"] if memory.findings else []),
         f"make environment {memory.environment} in account {environment.cloud.account}, {', '.join(site.regions)}: "
-        f"{names.stack_set} and {names.global_stack}, about {len(site.regions) * 60} resources",
+        f"{names.stack_set} and {names.global_stack}, about {len(site.regions) * 95} resources",
         f"run {len(able)} checks; {len(left) - len(able)} cannot be checked here",
         "remove the environment, and write a report",
         f"it takes about {minutes:.0f} minutes and costs {cost}",
