@@ -1,7 +1,7 @@
 """What judges mutants beside the tests: short campaigns under faults, of the flows and of whole handlers, and searches
 of small scope.
 
-No part of `make test`, which has larger ones: this file is named by `sandbox.py` alone.
+No part of `make test`, which has larger ones: this file is named by `judges.py` alone.
 """
 
 import pytest

@@ -18,7 +18,8 @@ import pytest
 
 from tests.mutants.mutations import ROOT, Module, Unit, digest, modules, pieces
 from tests.mutants.named import CAMPAIGNS
-from tests.mutants.sandbox import Check, Process, Watch
+from tests.mutants.processes import Process
+from tests.mutants.sandbox import Check, Watch
 
 FILES: Final = (
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests/payments").glob("test_*.py"))),

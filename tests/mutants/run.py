@@ -52,6 +52,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=inf, help="judge for so long at most")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
+    sys.dont_write_bytecode = False  # else each process that imports everything anew compiles it, too
     began = time.monotonic()
     kept = Results({}, {}) if arguments.all else results.load()
     units = [unit for name, path in modules().items() for unit in Module(name, path).units]

@@ -1,30 +1,13 @@
 """A process for each mutant, forked off once pytest has collected the tests; it runs them until one fails.
 
-A function that a mutant changes gets another code in place, a constant another value wherever it has its name. What was
-made of a constant, and what else a module says, is only true where it is imported: where nothing was seen before, the
-process forgets production and tests, and imports them again. A mutant is killed by a test that fails,
-or that does not end in many times its time; never by what goes wrong before a test runs.
+A mutant is killed by a test that fails, alone as well as after others, or that does not end in many times its time;
+never by what goes wrong before a test runs.
 """
 
-import ast
-import inspect
-import json
-import os
-import resource
 import select
 import signal
-import sys
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from enum import Enum, auto
-from functools import cache
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, SourceFileLoader
-from importlib.util import spec_from_file_location
-from pathlib import Path
-from types import CodeType, FrameType, ModuleType
+from types import FrameType
 from typing import Any, Final, NamedTuple, NoReturn
 
 import boto3  # noqa: F401  # for the processes that are forked off
@@ -32,14 +15,10 @@ import hypothesis
 import pytest
 
 from tests.mutants.clouds import clouds
-from tests.mutants.mutations import ROOT, Mutant, Unit, modules, pieces
+from tests.mutants.mutations import ROOT, Mutant
+from tests.mutants.processes import Process
+from tests.mutants.swapping import Swapped, import_anew, swap
 
-SILENCE: Final = 180.0
-"""Seconds on the clock without a word, after which a process is ended."""
-MEMORY: Final = 3 * 1024**3
-"""Bytes that a mutant may take on top of what is mapped already: whoever ran tests before may have mapped much."""
-STACK: Final = 1024**2
-"""Bytes of a thread's stack: tests leave hundreds of threads behind, of which each would take eight times as much."""
 OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "timeout=0", "--tb=no", "--no-header")
 ABOUT_MUTANTS: Final = frozenset({"applied", "hunt"})
 """What a test uses that breaks production itself: it says nothing about a mutant."""
@@ -74,28 +53,6 @@ class Fate(NamedTuple):
 
 class EndlessError(BaseException):
     """A test takes many times its time."""
-
-
-class Mutated(SourceFileLoader):
-    """Loads a module with another text."""
-
-    def __init__(self, name: str, path: str, source: str) -> None:
-        super().__init__(name, path)
-        self.source = source
-
-    def get_code(self, fullname: str) -> CodeType:  # noqa: ARG002
-        return compile(self.source, self.path, "exec")
-
-
-class Finder(MetaPathFinder):
-    """Finds one module where it is loaded otherwise."""
-
-    def __init__(self, loader: Mutated) -> None:
-        self.loader = loader
-
-    def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:  # noqa: ARG002
-        mine = fullname == self.loader.name
-        return spec_from_file_location(fullname, self.loader.path, loader=self.loader) if mine else None
 
 
 class Watch:
@@ -250,70 +207,6 @@ def fate(words: list[dict[str, Any]]) -> Fate:
     return Fate()
 
 
-class Process:
-    """A forked process that tells its parent what it does, one JSON object a line."""
-
-    def __init__(self, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> None:
-        self.pipe, writing = os.pipe()
-        sys.stdout.flush()
-        self.id = os.fork()
-        if not self.id:
-            self._work(writing, work)
-        os.close(writing)
-        self.text, self.heard_at = b"", time.monotonic()
-
-    @staticmethod
-    def _work(writing: int, work: Callable[[Callable[[dict[str, Any]], None]], None]) -> NoReturn:
-        os.setpgid(0, 0)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        threading.stack_size(STACK)
-        most = mapped() + MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-        if not os.environ.get("SHOW_MUTANTS"):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, 1)
-            os.dup2(nowhere, 2)
-            sys.stdout = sys.stderr = os.fdopen(nowhere, "w")  # pytest's own is another file
-
-        def tell(word: dict[str, Any]) -> None:
-            os.write(writing, json.dumps(word).encode() + b"\n")
-
-        try:
-            work(tell)
-        except BaseException as error:  # noqa: BLE001  # the parent must not go on twice
-            tell({"raised": repr(error)})
-        os._exit(0)
-
-    def over(self, *, heard: bool) -> bool:
-        """Whether it has ended; what it says is kept."""
-        if heard:
-            text = os.read(self.pipe, 65536)
-            self.text, self.heard_at = self.text + text, time.monotonic()
-            if text:
-                return False
-        elif time.monotonic() < self.heard_at + SILENCE:
-            return False
-        self.end()
-        return True
-
-    def end(self) -> None:
-        """With all that it started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.id, signal.SIGKILL)
-        os.waitpid(self.id, 0)
-        os.close(self.pipe)
-
-    @property
-    def words(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-
-def mapped() -> int:
-    """Bytes of address space that this process has (proc(5), statm)."""
-    statm = Path("/proc/self/statm")
-    return int(statm.read_text().split()[0]) * resource.getpagesize() if statm.exists() else 0
-
-
 def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[dict[str, Any]], None]) -> None:
     """In a process of its own: make the mutant and run the tests until one fails."""
     ordered = in_order(tests)
@@ -328,12 +221,8 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
         if watch.failed or swapped is Swapped.ALL:
             tell({"survived": not watch.failed})
             return
-    path = str(modules()[mutant.unit.module])
-    sys.meta_path.insert(0, Finder(Mutated(mutant.unit.module, path, mutant.source)))
-    forget()
     try:
-        for name in modules():
-            __import__(name)
+        import_anew(mutant)
     except BaseException as error:  # noqa: BLE001  # whatever a mutant raises
         tell({"broken": repr(error)})
         return
@@ -356,94 +245,3 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
 def in_order(tests: Sequence[Check]) -> list[Check]:
     """First the tests of units, then the simulation, then what needs the local cloud."""
     return sorted(tests, key=lambda test: 2 if test.cloud else 0 if test.file.startswith("tests/payments") else 1)
-
-
-def other_code(mutant: Mutant) -> CodeType | None:
-    """The code of the function that a mutant changes. None: it changes something else."""
-    original = modules()[mutant.unit.module].read_text()
-    codes = [code_of(compile(text, "<mutant>", "exec"), mutant.unit.name) for text in (original, mutant.source)]
-    return codes[1] if codes[0] and codes[0] != codes[1] else None
-
-
-def code_of(code: CodeType, name: str) -> CodeType | None:
-    """The code of a function or method in that of its module."""
-    for inner in code.co_consts:
-        if isinstance(inner, CodeType):
-            if inner.co_qualname == name:
-                return inner if inner.co_flags & inspect.CO_OPTIMIZED else None
-            if name.startswith(f"{inner.co_qualname}."):
-                return code_of(inner, name)
-    return None
-
-
-class Swapped(Enum):
-    """What a mutant changed in place: all that it changes, or a constant, of which other things may have been made."""
-
-    ALL = auto()
-    VALUE = auto()
-
-
-def swap(mutant: Mutant) -> Swapped | None:
-    """Have production be the mutant, without importing it again, as far as that can be done. Raises what it raises."""
-    code = other_code(mutant)
-    if code:
-        swap_code(mutant.unit, code)
-        return Swapped.ALL
-    statements = ast.parse(mutant.source).body
-    statement = next((one for one in statements if [name for name, _ in pieces(one)] == [mutant.unit.name]), None)
-    if not isinstance(statement, ast.Assign | ast.AnnAssign) or not mutant.unit.name.isidentifier():
-        return None
-    if mutant.unit.name in read_at_import():
-        return None
-    module = sys.modules[mutant.unit.module]
-    made = dict(vars(module))
-    exec(compile(ast.Module([statement], []), "<mutant>", "exec"), made)  # noqa: S102  # production's own text
-    name, old = mutant.unit.name, vars(module).get(mutant.unit.name)
-    for holder in list(sys.modules.values()):
-        if ours(holder) and vars(holder).get(name, module) is old:
-            setattr(holder, name, made[name])
-    return Swapped.VALUE
-
-
-@cache
-def read_at_import() -> frozenset[str]:
-    """The names that production reads while it is imported: of these other things are made."""
-    names = set()
-    waiting: list[ast.AST] = [ast.parse(path.read_text()) for path in modules().values()]
-    for node in waiting:  # which grows meanwhile
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
-            names.add(node.id)
-        if isinstance(node, ast.Attribute):
-            names.add(node.attr)
-        waiting += [node.args] if isinstance(node, ast.FunctionDef | ast.Lambda) else ast.iter_child_nodes(node)
-        waiting += node.decorator_list if isinstance(node, ast.FunctionDef) else []
-    return frozenset(names)
-
-
-def swap_code(unit: Unit, code: CodeType) -> None:
-    """Give a function of production another code; what was kept of its answers is forgotten."""
-    owner: Any = sys.modules[unit.module]
-    *holders, name = unit.name.split(".")
-    for holder in holders:
-        owner = getattr(owner, holder)
-    function = vars(owner)[name]
-    function = getattr(function, "fget", None) or getattr(function, "__func__", None) or function
-    inspect.unwrap(function).__code__ = code
-    for module in modules():
-        for value in list(vars(sys.modules[module]).values()) if module in sys.modules else ():
-            getattr(value, "cache_clear", lambda: None)()
-
-
-def forget() -> None:
-    """What was imported of production, of what imports it, and of tests, but for what judges them. Whatever its name:
-    pytest calls tests/simulation/test_faults.py `simulation.test_faults`."""
-    gone = [name for name, module in list(sys.modules.items()) if ours(module)]
-    for name in gone:
-        if not name.startswith("tests.mutants") or name.endswith("campaigns"):
-            del sys.modules[name]
-
-
-def ours(module: ModuleType) -> bool:
-    """Whether a module is production, an operator's, or a test."""
-    paths = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(path and path.startswith((f"{ROOT}/lambda/", f"{ROOT}/payctl", f"{ROOT}/tests")) for path in paths)
