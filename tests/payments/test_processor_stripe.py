@@ -9,7 +9,7 @@ import pytest
 from payments.http import HttpRequest, Reply
 from payments.processors import KINDS, adapter
 from payments.processors.common import Meaning, Secret, meaning
-from payments.processors.stripe import INTENTS, REPEAT_SECONDS, Processor, amount_of, faults, intent_in, word_of
+from payments.processors.stripe import INTENTS, Processor, amount_of, faults, intent_in, word_of
 from payments.protocol.currencies import MINOR_UNITS
 from payments.protocol.ports import (
     CANCELLED,
@@ -45,6 +45,10 @@ ERROR = {"code": "card_declined"}
         (5120, "KWD", 5120),
         (5124, "KWD", None),
         (1045, "HUF", 1045),
+        (7, "BIF", 7),
+        (7, "XPF", 7),
+        (5120, "BHD", 5120),
+        (5124, "TND", None),
         (500, "UGX", None),
         (5000, "IQD", None),
         (500, "UYI", None),
@@ -143,7 +147,7 @@ def test_what_a_confirmation_sends() -> None:
     assert (sent.method, sent.path, sent.body) == ("POST", "/v1/payment_intents/pi_1/confirm", b"")
     assert sent.headers["idempotency-key"] == f"{KEY}-confirm"
     assert sent.headers["authorization"] == "Bearer sk_test_1"
-    assert sent.headers["stripe-version"]
+    assert sent.headers["stripe-version"] == "2024-06-20"
 
 
 @pytest.mark.parametrize(
@@ -218,6 +222,8 @@ class Clock:
         return self.moments.pop(0) if self.moments else 0.0
 
 
+REPEATED = 23 * 3600
+"""For so many seconds a creation may be repeated: Stripe keeps a key for a day, and clocks differ."""
 OLD = ORDER._replace(handle="", at=1_000_000)
 """What has no name, decided so long ago that its key may be forgotten."""
 MINE = {"metadata": {"payment_key": KEY}}
@@ -234,7 +240,7 @@ def test_an_answer_that_is_no_200_says_nothing_of_an_intent() -> None:
 
 def test_while_its_key_lives_a_charge_is_found_by_creating_it_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The moment after, its creation could make a second one."""
-    clock = Clock(OLD.at + REPEAT_SECONDS - 1)
+    clock = Clock(OLD.at + REPEATED - 1)
     monkeypatch.setattr("payments.processors.stripe.time", clock)
     made, desk = client(reply(200, {"id": "pi_7"}), reply(200, PAID))
     assert made.lookup(Lookup("", KEY, OLD)) == Verdict(True, "pi_1")
@@ -271,7 +277,7 @@ def test_an_empty_page_is_the_last_whatever_it_says() -> None:
 
 @pytest.mark.parametrize(("second", "read"), [(9.9, True), (10.0, False)])
 def test_a_list_is_read_for_its_time_only(monkeypatch: pytest.MonkeyPatch, second: float, *, read: bool) -> None:
-    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at + REPEAT_SECONDS, 0.0, 0.0, second))
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at + REPEATED, 0.0, 0.0, second))
     made, desk = client(reply(200, {"data": [OPEN], "has_more": True}), reply(200, {"data": []}), reply(200, OPEN))
     assert made.lookup(Lookup("", KEY, OLD)) is (None if read else LOST)
     assert len(desk.sent) == (3 if read else 1)
@@ -366,4 +372,5 @@ def test_each_kind_that_the_settings_allow_has_its_module() -> None:
         assert vars(adapter(kind)) is vars(import_module(f"payments.processors.{kind}"))
         for name in ("ANNOUNCES", "KEY_HOURS", "Processor", "faults"):
             assert hasattr(adapter(kind), name)
+    assert [kind for kind in KINDS if adapter(kind).ANNOUNCES] == ["stripe"]
     assert adapter("stripe").KEY_HOURS == STRIPE_KEY_HOURS
