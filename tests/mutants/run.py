@@ -113,8 +113,12 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool, until: f
                     if write:  # what is judged is not judged again when this run is broken off
                         results.save(results.so_far(records, tests, kept))
 
-        collected(judges.FILES, work, processes=jobs)
-    if write:
+        try:
+            collected(judges.FILES, work, processes=jobs)
+        finally:  # also where it is ended from outside
+            if write:
+                results.save(results.so_far(records, tests, kept))
+    elif write:
         results.save(results.so_far(records, tests, kept))
     return records
 
@@ -139,12 +143,12 @@ def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str
 
 
 def asked(one: Case, profile: Profile, record: Record) -> list[Check]:
-    """The tests that judge a mutant: first those that killed others of its unit, then the quickest."""
+    """The tests that judge a mutant: first those that killed others of its unit, then each kind's quickest."""
     kills = Counter(record.killed.values())
     kills[one.suspect] += 1000
     tests = [test for test in profile.judges(one.mutant.unit) if one.new is None or test.name in one.new]
     tests = [test for test in tests if (test.file == one.by if one.by else LONGER not in test.id)]
-    return sorted(tests, key=lambda test: -kills[test.name])
+    return sorted(tests, key=lambda test: (-kills[test.name], test.place))
 
 
 def note(records: dict[str, Record], one: Case, end: Fate) -> None:

@@ -41,6 +41,11 @@ class Check(NamedTuple):
     def name(self) -> str:
         return self.id.partition("[")[0]
 
+    @property
+    def place(self) -> int:
+        """First the tests of units, then the simulation, then what needs the local cloud."""
+        return 2 if self.cloud else 0 if self.file.startswith("tests/payments") else 1
+
 
 class Fate(NamedTuple):
     """What became of a mutant: the test that `killed` it, or "", and with what. `broken`: the module could not even be
@@ -209,7 +214,6 @@ def fate(words: list[dict[str, Any]]) -> Fate:
 
 def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[dict[str, Any]], None]) -> None:
     """In a process of its own: make the mutant and run the tests until one fails."""
-    ordered = in_order(tests)
     watch.tell = tell
     try:
         swapped = swap(mutant)
@@ -217,7 +221,7 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
         tell({"broken": repr(error)})
         return
     if swapped:
-        watch.run(ordered)
+        watch.run(tests)
         if watch.failed or swapped is Swapped.ALL:
             tell({"survived": not watch.failed})
             return
@@ -227,8 +231,8 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
         tell({"broken": repr(error)})
         return
     name = mutant.unit.name.partition(".")[0]
-    likely = {test.file for test in ordered if name in (ROOT / test.file).read_text()}
-    for group in filter(None, ([one for one in ordered if (one.file in likely) is mine] for mine in (True, False))):
+    likely = {test.file for test in tests if name in (ROOT / test.file).read_text()} | {test.file for test in tests[:1]}
+    for group in filter(None, ([one for one in tests if (one.file in likely) is mine] for mine in (True, False))):
         again = Watch(lambda watch, group=group: watch.run(group))  # type: ignore[misc]
         again.tell = tell
         code = pytest.main([*OPTIONS, *dict.fromkeys(test.file for test in group)], plugins=[again])
@@ -240,8 +244,3 @@ def judge(watch: Watch, mutant: Mutant, tests: Sequence[Check], tell: Callable[[
             tell({"broken": f"no test of it can be run: {code!r}"})
             return
     tell({"survived": True})
-
-
-def in_order(tests: Sequence[Check]) -> list[Check]:
-    """First the tests of units, then the simulation, then what needs the local cloud."""
-    return sorted(tests, key=lambda test: 2 if test.cloud else 0 if test.file.startswith("tests/payments") else 1)
