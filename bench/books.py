@@ -148,9 +148,9 @@ def name(number: int) -> str:
 
 
 def result(number: int) -> str:
-    """How it ended, as a string within JSON."""
+    """How it ended, as a string within JSON: long ago, or it would be too young to be judged."""
     return (
-        f'{{\\"account\\":\\"arn:aws:iam::111122223333:role/caller\\",\\"at\\":{1_790_000_000 + number},'
+        f'{{\\"account\\":\\"arn:aws:iam::111122223333:role/caller\\",\\"at\\":{1_790_000_000 - number},'
         f'\\"hash\\":\\"{number:064x}\\",\\"rail\\":\\"https://processor.example\\",\\"reference\\":\\"ch_{number}\\",'
         f'\\"region\\":\\"us-east-1\\",\\"status\\":\\"SETTLED\\"}}'
     )
