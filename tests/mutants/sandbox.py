@@ -82,7 +82,8 @@ class Watch:
         """These tests, until one fails. An id that is unknown is one with other parameters, in a mutant's table: it is
         asked last of its name."""
         ids = {test.id: rank for rank, test in enumerate(tests)}
-        names = {test.name: rank for rank, test in enumerate(tests)}
+        there = {item.nodeid for item in self.items}
+        names = {test.name: rank for rank, test in enumerate(tests) if test.id not in there}
         self.seconds = {test.id: test.seconds for test in tests}
         ranks = {item: ids.get(item.nodeid, names.get(item.nodeid.partition("[")[0], -1)) for item in self.items}
         items = sorted((item for item in self.items if ranks[item] >= 0), key=lambda item: ranks[item])
