@@ -120,5 +120,6 @@ def hunt(mutant: Mutant, seeds: int) -> Catch:
         executed = executions.any
     if not violations:
         return Catch(-1, None, executed, innocent=True)
-    plain = mutant.options._replace(amnesia="", forgets=False, stale=False, unswept="")
+    allowed = mutant.options.amnesia.replace("served", "")
+    plain = mutant.options._replace(amnesia=allowed, forgets=False, stale=False, unswept="")
     return Catch(seed, violations[0], executed, innocent=not play(seed, plain).violations)

@@ -113,7 +113,7 @@ CHARGING = (
         "receipt_not_awaited",
         "due is cleared although the receipt was not written",
         (Edit(settlement.show, "if content == result.text and complete:", "if content == result.text:"),),
-        WORST,
+        WORST._replace(harsh=False, amnesia="rejoined"),
     ),
     Mutant(
         "receipt_not_looked_for",
