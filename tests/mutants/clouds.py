@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,13 +20,7 @@ def clouds(count: int) -> Iterator[None]:
     running = localcloud.running
     with TemporaryDirectory() as folder, ExitStack() as started:
         made = [started.enter_context(running()) for _ in range(count)]
-        mine: dict[int, LocalCloud] = {}
-
-        def taken() -> LocalCloud:
-            if os.getpid() not in mine:
-                mine[os.getpid()] = free(made, Path(folder))
-            return mine[os.getpid()]
-
+        taken = cache(lambda: free(made, Path(folder)))  # never called before the fork: each process has its own
         localcloud.running = lambda *_, **__: nullcontext(taken())  # type: ignore[assignment]
         try:
             yield

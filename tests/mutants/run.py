@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, takewhile
 from math import inf
 from typing import Final, NamedTuple
@@ -102,11 +102,8 @@ def judged(units: list[Unit], kept: Results, jobs: int, *, write: bool, until: f
             in_time = takewhile(lambda _: time.monotonic() < until, cases)
             queue = ((one.mutant, asked(one, profile, records[one.record])) for one in in_time)
             unchanged = control(), [test for test in profile.tests.values() if not test.cloud and LONGER not in test.id]
-            for done, (mutant, end) in enumerate(fates(watch, chain([unchanged], queue), jobs)):
-                if mutant == unchanged[0]:
-                    if end.killed or end.broken:
-                        raise RuntimeError(f"where nothing is broken, {end.killed or 'an import'} fails: {end.error}")
-                    continue
+            ends = controlled(unchanged[0], fates(watch, chain([unchanged], queue), jobs))
+            for done, (mutant, end) in enumerate(ends, 1):
                 note(records, by_mutant[mutant], end)
                 if done % 50 == 0:
                     print(f"{done} of {len(cases)}, {time.monotonic() - began:.0f} s", flush=True)
@@ -128,6 +125,15 @@ def control() -> Mutant:
     module = Module(CONTROL[0], modules()[CONTROL[0]])
     unit = next(unit for unit in module.units if unit.name == CONTROL[1])
     return Mutant(unit, "nothing is changed", module.text)
+
+
+def controlled(unchanged: Mutant, ends: Iterable[tuple[Mutant, Fate]]) -> Iterator[tuple[Mutant, Fate]]:
+    """What becomes of the others. Raises RuntimeError where what changes nothing does not survive."""
+    for mutant, end in ends:
+        if mutant != unchanged:
+            yield mutant, end
+        elif end.killed or end.broken:
+            raise RuntimeError(f"where nothing is broken, {end.killed or 'an import'} fails: {end.error}")
 
 
 def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str, str]) -> Iterator[Case]:

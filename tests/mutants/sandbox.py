@@ -7,6 +7,7 @@ never by what goes wrong before a test runs.
 import select
 import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import starmap
 from types import FrameType
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -168,10 +169,10 @@ class Trial(NamedTuple):
 def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: int) -> Iterator[tuple[Mutant, Fate]]:
     """What becomes of each mutant before its tests, as it becomes known; `jobs` at a time. The tests of a mutant are
     asked for when its turn comes."""
-    queue, again, running = iter(cases), list[Trial](), dict[int, tuple[Trial, Process]]()
+    queue, again, running = starmap(Trial, cases), list[Trial](), dict[int, tuple[Trial, Process]]()
     try:
         while True:
-            while len(running) < jobs and (trial := again.pop() if again else next_trial(queue)):
+            while len(running) < jobs and (trial := again.pop() if again else next(queue, None)):
                 process = trial.process(watch)
                 running[process.pipe] = trial, process
             if not running:
@@ -190,11 +191,6 @@ def fates(watch: Watch, cases: Iterable[tuple[Mutant, Sequence[Check]]], jobs: i
     finally:  # also where this process is told to end
         for _, process in running.values():
             process.end()
-
-
-def next_trial(queue: Iterator[tuple[Mutant, Sequence[Check]]]) -> Trial | None:
-    case = next(queue, None)
-    return Trial(*case) if case else None
 
 
 def fate(words: list[dict[str, Any]]) -> Fate:

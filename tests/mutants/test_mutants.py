@@ -10,6 +10,7 @@ from tests.mutants import named, report, results, sandbox
 from tests.mutants.clouds import free
 from tests.mutants.mutations import Module, Mutant, Unit, modules
 from tests.mutants.results import Record, Results
+from tests.mutants.run import control, controlled
 from tests.mutants.sandbox import Check, Fate, Trial, Watch
 from tests.search.mutants import MUTANTS, hunt
 
@@ -152,3 +153,12 @@ def test_no_two_processes_have_one_local_cloud(tmp_path: Path) -> None:
     ]
     assert [free(fakes, tmp_path).port for _ in fakes] == [1, 2]
     assert asked == [(port, "DELETE", "/processor/admin") for port in (1, 2)], "as whoever was ended left it"
+
+
+def test_where_what_changes_nothing_dies_the_run_breaks_off() -> None:
+    unchanged, mutant = control(), planted("age // 2", "age // 3")
+    assert unchanged.source == modules()[unchanged.unit.module].read_text()
+    ends = [(unchanged, Fate()), (mutant, Fate("a", "AssertionError"))]
+    assert list(controlled(unchanged, ends)) == ends[1:]
+    with pytest.raises(RuntimeError, match="where nothing is broken, a fails: RuntimeError"):
+        list(controlled(unchanged, [(unchanged, Fate("a", "RuntimeError"))]))
