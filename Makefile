@@ -5,6 +5,8 @@ VENV   := .venv
 LOCK   := requirements/dev.txt
 BIN    := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Tests start hundreds of processes: without bytecode each compiles everything again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo tour test drill anew soak simulate model search fuzz mutants evidence accept profile templates docs site release pictures check lint format audit sbom vulnerabilities up down deploy destroy bench lock clean

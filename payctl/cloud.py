@@ -5,7 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
@@ -20,6 +20,7 @@ from botocore.credentials import (
     DeferredRefreshableCredentials,
 )
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
 from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
@@ -65,7 +66,7 @@ class Cloud:
         cls, settings: Settings, *, local: bool = False, endpoint: str = "", environ: Mapping[str, str] = os.environ
     ) -> "Cloud":
         """The cloud that the options or the settings name, in this order; else AWS. Raises ToolError."""
-        base = Session()
+        base = _session()
         endpoint = endpoints.chosen(settings, base, environ, local=local, endpoint=endpoint)
         if local and not environ.get("AWS_ACCESS_KEY_ID"):
             # Never a profile's keys: the local cloud is no place for them.
@@ -254,13 +255,26 @@ class Cloud:
             }
             return operator.create_client(service, **{**arguments, **where})
 
-        operator = Session()
+        operator = _session()
         fetcher = AssumeRoleCredentialFetcher(
             create_client, self._session.get_credentials(), role, extra_args={"RoleSessionName": "payctl"}
         )
-        session = Session()
+        session = _session()
         session.register_component("credential_provider", CredentialResolver([_Assumed(fetcher)]))
         return boto3.Session(botocore_session=session)
+
+
+def _session() -> Session:
+    """A session that reads botocore's descriptions of AWS (endpoints.json alone has 1.2 MB) once a process."""
+    session = Session()
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
+    return session
+
+
+@cache
+def _loader(path: str | None) -> Loader:
+    loader: Loader = create_loader(path)
+    return loader
 
 
 class _Assumed(CredentialProvider):

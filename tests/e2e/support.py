@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -61,6 +62,13 @@ class Reply:
     body: Any
 
 
+@cache
+def client_of(endpoint: str, service: str, region: str, **credentials: str) -> Any:
+    """One for all tests."""
+    config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
+    return boto3.client(service, region_name=region, endpoint_url=endpoint, config=config, **credentials)  # type: ignore[call-overload]
+
+
 MADE: list["Environment"] = []
 """Every environment that tests use, so that what was told in each is checked."""
 
@@ -97,13 +105,7 @@ class Environment:
 
     def client(self, service: str, region: str = REGIONS[0], **credentials: str) -> Any:
         """A boto3 client that never retries, as root unless given credentials."""
-        return boto3.client(  # type: ignore[call-overload]
-            service,
-            region_name=region,
-            endpoint_url=self.cloud.endpoint,
-            config=Config(retries={"total_max_attempts": 1}, read_timeout=60),
-            **(credentials or localcloud.ROOT),
-        )
+        return client_of(self.cloud.endpoint, service, region, **(credentials or localcloud.ROOT))
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.payctl("outputs").stdout)

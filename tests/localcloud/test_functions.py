@@ -23,8 +23,32 @@ def code(version: str) -> bytes:
     return zipped(f"VERSION = {version!r}\n{CODE}")
 
 
+WITHOUT_BOTOCORE = """
+import sys
+
+def handler(event, context):
+    return sorted(name for name in sys.modules if name.startswith("botocore"))
+"""
+WITH_BOTOCORE = """
+import boto3
+from contextlib import suppress
+
+def handler(event, context):
+    headers = []
+    client = boto3.client("sts", region_name="us-east-1")
+    client.meta.events.register("before-send", lambda request, **_: headers.extend(request.headers))
+    with suppress(client.exceptions.ClientError):  # it has no right to anything
+        client.get_caller_identity()
+    return [name for name in headers if name.startswith("X-Ministack")]
+"""
+
+
 @pytest.fixture
 def function(client: Clients, name: str) -> str:
+    return create(client, name, code("one"))
+
+
+def create(client: Clients, name: str, code: bytes) -> str:
     trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
     role = client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps({"Statement": [trust]}))
     client("lambda").create_function(
@@ -32,7 +56,7 @@ def function(client: Clients, name: str) -> str:
         Runtime="python3.12",
         Handler="index.handler",
         Role=role["Role"]["Arn"],
-        Code={"ZipFile": code("one")},
+        Code={"ZipFile": code},
     )
     return name
 
@@ -60,3 +84,11 @@ def test_an_update_leaves_invocations_under_way_alone(client: Clients, function:
     assert after["process"] != before["process"]
     assert after["version"] == ("two" if change == "code" else "one")
     assert invoke(client, function) == after, "the old process serves nobody any more"
+
+
+def test_botocore_is_imported_only_by_functions_that_use_it_and_then_tells_how_deep_calls_are_nested(
+    client: Clients, name: str
+) -> None:
+    """The emulator has every function's process import it, which is half of a cold start."""
+    assert invoke(client, create(client, f"{name}-without", zipped(WITHOUT_BOTOCORE))) == []
+    assert invoke(client, create(client, f"{name}-with", zipped(WITH_BOTOCORE))) == ["X-Ministack-Invoke-Depth"]

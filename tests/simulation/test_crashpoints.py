@@ -6,6 +6,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 
 import pytest
 
+from tests.simulation.campaign import prepare
 from tests.simulation.crashpoints import RAILS, Explored, cases, explore, takeovers
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.mutation import applied
@@ -21,7 +22,7 @@ def explored(way: str, rail: str, region: str) -> Explored:
 
 @pytest.fixture(scope="module")
 def results() -> Iterator[dict[tuple[str, str, str], Future[Explored]]]:
-    with ProcessPoolExecutor() as pool:
+    with ProcessPoolExecutor(initializer=prepare) as pool:
         yield {combination: pool.submit(explored, *combination) for combination in COMBINATIONS}
 
 
