@@ -128,8 +128,9 @@ vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of e
 	@code=0; for file in requirements/*.txt; do echo "$$file:"; \
 		$(VENV)-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || code=1; done; exit $$code
 
-bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js)
-	$(BIN)/python -m bench $(if $(PEERS),--peers)
+BOOKS ?= 1000000
+bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js); books of BOOKS=1000000
+	@BOOKS="$(BOOKS)" $(BIN)/python -m bench $(if $(PEERS),--peers)
 
 $(VENV)-cdk/.done: bench/cdk/requirements.txt
 	$(PYTHON) -m venv $(VENV)-cdk

@@ -1,6 +1,7 @@
 """`payctl reconcile` over generated payments: seconds, and the peak of its memory, which is to stay below 1 GB.
 
-    python -m bench.books [PAYMENTS]    a million of them unless another number is given; `make bench` takes 100,000
+    python -m bench.books [PAYMENTS]    a million of them unless another number is given
+    make bench BOOKS="1000000 10000000"    one after the other; ten million take an hour
 
 Three Regions answer from another process, after the latencies that AWS has between Regions; one payment of 100,000 is
 wrong, and everything else is as it should be.
@@ -36,7 +37,9 @@ ROOT: Final = Path(__file__).parents[1]
 
 def comparisons(*, peers: bool) -> list[Comparison]:  # noqa: ARG001 - every module of the bench is asked so
     """Prints what it measures: it is no comparison of commands."""
-    print(f"{measured(100_000)}\n", flush=True)
+    for payments in os.environ.get("BOOKS", str(PAYMENTS)).split():
+        print(measured(int(payments)), flush=True)
+    print()
     return []
 
 

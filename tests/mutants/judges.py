@@ -77,8 +77,9 @@ class Profile(NamedTuple):
         if unit.module.rpartition(".")[2] in HANDLED:
             tests += [test for test in campaigns if WHOLE in test.id]
         if not (tests and is_code(str(unit))):
-            files = naming(unit.module.rpartition(".")[2])
+            files = naming(unit.module)
             tests += [test for test in self.tests.values() if test.file in files and test not in tests]
+        tests = tests or list(self.tests.values())
         small = [test for test in tests if not test.cloud]
         return sorted(small if small and ".protocol." in unit.module else tests, key=lambda test: test.seconds)
 
@@ -100,12 +101,8 @@ def in_common(path: Path) -> tuple[str, tuple[Path, ...]]:
         return "", ()
     tree = ast.parse(path.read_text())
     tree.body = [part for part in tree.body if not is_test(part)]
-    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
-    names = {
-        str(name) for node in imports for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))
-    }
     return ast.unparse(tree), tuple(
-        ROOT / f"{name.replace('.', '/')}.py" for name in names if name.startswith("tests.")
+        ROOT / f"{name.replace('.', '/')}.py" for name in imports(tree) if name.startswith("tests.")
     )
 
 
@@ -127,9 +124,14 @@ def hashes() -> dict[str, str]:
 
 @cache
 def naming(module: str) -> frozenset[str]:
-    """The files of tests that name a module of production; those that import what does, where none does."""
-    texts = {file: (ROOT / file).read_text() for file in FILES}
-    return frozenset(file for file, text in texts.items() if re.search(rf"\b{module}\b", text)) or frozenset(FILES)
+    """The files of tests that import a module of production, or something of it."""
+    return frozenset(file for file in FILES if module in imports(ast.parse((ROOT / file).read_text())))
+
+
+def imports(tree: ast.AST) -> set[str]:
+    """The modules that a file imports something from, and what, as module.name."""
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module]
+    return {str(name) for node in found for name in (node.module, *(f"{node.module}.{one.name}" for one in node.names))}
 
 
 @cache

@@ -56,7 +56,7 @@ def code_of(code: CodeType, name: str) -> CodeType | None:
 
 
 class Swapped(Enum):
-    """What a mutant changed in place: all that it changes, or a constant, of which other things may have been made."""
+    """What a mutant changed in place: all that it changes, or a constant of which others have made something."""
 
     ALL = auto()
     VALUE = auto()
@@ -72,7 +72,7 @@ def swap(mutant: Mutant) -> Swapped | None:
     statement = next((one for one in statements if [name for name, _ in pieces(one)] == [mutant.unit.name]), None)
     if not isinstance(statement, ast.Assign | ast.AnnAssign) or not mutant.unit.name.isidentifier():
         return None
-    if mutant.unit.name in read_at_import():
+    if read_at_import(mutant.unit.name, "lambda"):
         return None
     module = sys.modules[mutant.unit.module]
     made = dict(vars(module))
@@ -81,14 +81,20 @@ def swap(mutant: Mutant) -> Swapped | None:
     for holder in list(sys.modules.values()):
         if ours(holder) and vars(holder).get(name, module) is old:
             setattr(holder, name, made[name])
-    return Swapped.VALUE
+    return Swapped.VALUE if read_at_import(name, "tests", "payctl") else Swapped.ALL
+
+
+def read_at_import(name: str, *folders: str) -> bool:
+    """Whether a module in these folders reads a name while it is imported: then something else is made of it."""
+    texts = (path.read_text() for folder in folders for path in (ROOT / folder).rglob("*.py"))
+    return any(name in names_read(text) for text in texts if name in text)
 
 
 @cache
-def read_at_import() -> frozenset[str]:
-    """The names that production reads while it is imported: of these other things are made."""
+def names_read(text: str) -> frozenset[str]:
+    """What a module reads while it is imported."""
     names = set()
-    waiting: list[ast.AST] = [ast.parse(path.read_text()) for path in modules().values()]
+    waiting: list[ast.AST] = [ast.parse(text)]
     for node in waiting:  # which grows meanwhile
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
             names.add(node.id)
@@ -127,8 +133,8 @@ def forget() -> None:
     pytest calls tests/simulation/test_faults.py `simulation.test_faults`."""
     gone = [name for name, module in list(sys.modules.items()) if ours(module)]
     for name in gone:
-        if not name.startswith("tests.mutants") or name.endswith("campaigns"):
-            del sys.modules[name]
+        if not name.startswith(("tests.mutants", "__main__")) or name.endswith("campaigns"):
+            del sys.modules[name]  # payctl looks at __main__, which is run.py
 
 
 def ours(module: ModuleType) -> bool:

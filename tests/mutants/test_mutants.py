@@ -1,5 +1,6 @@
 """The runner itself: what it makes, what it says of each mutant, and what it refuses."""
 
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,10 +9,11 @@ import pytest
 
 from tests.mutants import named, report, results, sandbox
 from tests.mutants.clouds import free
-from tests.mutants.mutations import Module, Mutant, Unit, modules
+from tests.mutants.mutations import ROOT, Module, Mutant, Unit, modules
 from tests.mutants.results import Record, Results
 from tests.mutants.run import control, controlled
 from tests.mutants.sandbox import Check, Fate, Trial, Watch
+from tests.mutants.swapping import Swapped, forget, swap
 from tests.search.mutants import MUTANTS, hunt
 
 FLOWS = "tests/payments/test_flows.py"
@@ -158,7 +160,18 @@ def test_no_two_processes_have_one_local_cloud(tmp_path: Path) -> None:
 def test_where_what_changes_nothing_dies_the_run_breaks_off() -> None:
     unchanged, mutant = control(), planted("age // 2", "age // 3")
     assert unchanged.source == modules()[unchanged.unit.module].read_text()
+    assert swap(unchanged) is Swapped.VALUE, "it is imported anew, too"
     ends = [(unchanged, Fate()), (mutant, Fate("a", "AssertionError"))]
     assert list(controlled(unchanged, ends)) == ends[1:]
     with pytest.raises(RuntimeError, match="where nothing is broken, a fails: RuntimeError"):
         list(controlled(unchanged, [(unchanged, Fate("a", "RuntimeError"))]))
+
+
+def test_what_runs_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`payctl` looks at __main__, which is run.py of `python -m tests.mutants.run`."""
+    main, gone = (SimpleNamespace(__file__=f"{ROOT}/tests/{name}.py") for name in ("mutants/run", "gone"))
+    there = {"__main__": main, "tests.gone": gone}
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "modules", there)
+        forget()
+    assert there == {"__main__": main}

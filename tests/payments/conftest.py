@@ -4,6 +4,7 @@ it."""
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import boto3
@@ -27,6 +28,12 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
 
 
 LOG_KEY = "5a" * 32
+
+
+@cache
+def client_of(endpoint: str, service: str, region: str) -> Any:
+    """One for all tests."""
+    return boto3.client(service, region_name=region, endpoint_url=endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
 
 
 class Site:
@@ -73,7 +80,7 @@ class Site:
         self.client("dynamodb", region).put_item(TableName=self.settings(region).register(region), Item=item)
 
     def client(self, service: str, region: str) -> Any:
-        return boto3.client(service, region_name=region, endpoint_url=self.cloud.endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
+        return client_of(self.cloud.endpoint, service, region)
 
     def bucket(self, region: str) -> str:
         return f"payment-receipts-{region}-{self.environment}"
