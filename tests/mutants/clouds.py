@@ -10,6 +10,8 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import boto3
+
 import localcloud
 from localcloud.client import LocalCloud
 
@@ -20,6 +22,8 @@ def clouds(count: int) -> Iterator[None]:
     running = localcloud.running
     with TemporaryDirectory() as folder, ExitStack() as started:
         made = [started.enter_context(running()) for _ in range(count)]
+        for service in ("dynamodb", "s3"):  # whose descriptions no process has to read then
+            boto3.client(service, region_name="us-east-1", **localcloud.ROOT)  # type: ignore[call-overload]
         taken = cache(lambda: free(made, Path(folder)))  # never called before the fork: each process has its own
         localcloud.running = lambda *_, **__: nullcontext(taken())  # type: ignore[assignment]
         try:

@@ -28,7 +28,8 @@ LIST: Final = """
 ## Survivors
 
 Those of `protocol/` and `processors/` are in `tests/mutants/justified.toml`, each with its reason. The others are
-below. The tests against a Stripe server and those end to end judge no mutant: what they see may stand here.
+below. The tests against a Stripe server and those end to end judge no mutant, and of those that need the local cloud
+only some: what they see may stand here.
 
 ```text
 """

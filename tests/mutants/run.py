@@ -16,7 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, takewhile
+from itertools import accumulate, chain, takewhile
 from math import inf
 from typing import Final, NamedTuple
 
@@ -28,6 +28,8 @@ from tests.mutants.sandbox import Check, Fate, Watch, collected, fates
 
 LONGER: Final = "test_a_longer_search"
 """Too long for every mutant."""
+SECONDS_THERE: Final = 6.0
+"""Of processor time: what runs almost everything sees hardly any one thing."""
 CONTROL: Final = ("payments.protocol.sweep", "PATIENCE")
 """A constant that is left as it is, in place and then by importing everything anew: no test may fail."""
 
@@ -149,12 +151,16 @@ def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str
 
 
 def asked(one: Case, profile: Profile, record: Record) -> list[Check]:
-    """The tests that judge a mutant: first those that killed others of its unit, then each kind's quickest."""
+    """The tests that judge a mutant: first those that killed others of its unit, then each kind's quickest. Where not
+    each survivor counts, the local cloud's are asked as far as they take SECONDS_THERE."""
     kills = Counter(record.killed.values())
     kills[one.suspect] += 1000
     tests = [test for test in profile.judges(one.mutant.unit) if one.new is None or test.name in one.new]
     tests = [test for test in tests if (test.file == one.by if one.by else LONGER not in test.id)]
-    return sorted(tests, key=lambda test: (-kills[test.name], test.place))
+    tests = sorted(tests, key=lambda test: (-kills[test.name], test.place))
+    most = inf if report.strict(one.record) or one.record in {each.name for each in named.NAMED} else SECONDS_THERE
+    taken = accumulate(test.seconds * test.cloud for test in tests)
+    return [test for test, seconds in zip(tests, taken, strict=True) if not test.cloud or seconds <= most]
 
 
 def note(records: dict[str, Record], one: Case, end: Fate) -> None:

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.mutants import named, report, results, sandbox
+from tests.mutants import judges, named, report, results, sandbox
 from tests.mutants.clouds import free
 from tests.mutants.mutations import ROOT, Module, Mutant, Unit, modules
 from tests.mutants.results import Record, Results
-from tests.mutants.run import control, controlled
+from tests.mutants.run import Case, asked, control, controlled
 from tests.mutants.sandbox import Check, Fate, Trial, Watch
 from tests.mutants.swapping import Swapped, forget, swap
 from tests.search.mutants import MUTANTS, hunt
@@ -132,6 +132,19 @@ def test_tests_that_break_production_themselves_do_not_judge(request: pytest.Fix
         request.node.parent, name="breaking", callobj=lambda: hunt(MUTANTS["alone"], 1.0)
     )
     assert not sandbox.judged(breaking)
+
+
+def test_tests_of_the_local_cloud_are_asked_for_a_while_only_but_where_each_survivor_counts() -> None:
+    """First those that killed others of the unit."""
+    checks = [Check(f"tests/x.py::{name}", 2.5, cloud=name != "memory") for name in ("a", "b", "c", "memory")]
+    profile = judges.Profile({one.id: one for one in checks}, {one.id: frozenset({"store:good"}) for one in checks})
+    mutant = planted("age // 2", "age // 3")
+    elsewhere = mutant._replace(unit=Unit("payments.store", "good", "code"))
+    kills = record(killed={0: "tests/x.py::c"})
+    asked_there = [one.name[-1] for one in asked(Case(elsewhere, "store:good"), profile, kills)]
+    assert asked_there == ["c", "y", "a"], "two of them take five seconds, three take more than six"
+    named_so = [one.name[-1] for one in asked(Case(elsewhere, named.NAMED[0].name), profile, kills)]
+    assert named_so == ["c", "y", "a", "b"]
 
 
 def test_what_fails_after_others_only_kills_nothing() -> None:
