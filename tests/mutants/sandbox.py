@@ -17,6 +17,7 @@ import pytest
 
 from tests.mutants.clouds import clouds
 from tests.mutants.mutations import ROOT, Mutant
+from tests.mutants.named import CAMPAIGNS
 from tests.mutants.processes import Process
 from tests.mutants.swapping import Swapped, import_anew, swap
 
@@ -44,8 +45,8 @@ class Check(NamedTuple):
 
     @property
     def place(self) -> int:
-        """First the tests of units, then the simulation, then what needs the local cloud."""
-        return 2 if self.cloud else 0 if self.file.startswith("tests/payments") else 1
+        """First the tests of units, then the simulation, then what needs the local cloud, then campaigns."""
+        return 3 if self.file == CAMPAIGNS else 2 if self.cloud else 0 if self.file.startswith("tests/payments") else 1
 
 
 class Fate(NamedTuple):
