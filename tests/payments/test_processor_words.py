@@ -9,7 +9,7 @@ import pytest
 from payments.aws import AwsError
 from payments.http import HttpRequest, NotSentError, Reply
 from payments.processors.common import ANSWERS, CONNECT_SECONDS, LOOKUP_SECONDS, SECRET_SECONDS, Meaning, Secret
-from payments.processors.http import Processor
+from payments.processors.http import KEY_HOURS, Processor
 from payments.protocol.ports import (
     CANCELLED,
     LOST,
@@ -249,3 +249,8 @@ def test_waiting_is_bounded_within_a_call() -> None:
     """Of the eight seconds of a POST, a connection and a look-up take five at most."""
     assert CONNECT_SECONDS + LOOKUP_SECONDS == 5.0
     assert CONNECT_SECONDS == 2.0
+
+
+def test_for_how_long_it_keeps_a_key_its_operator_alone_can_say() -> None:
+    """`payctl processor-check` holds the settings against any other figure."""
+    assert KEY_HOURS == 0
