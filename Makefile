@@ -129,7 +129,7 @@ vulnerabilities: $(VENV)-supply/.done ## Ask PyPI for known vulnerabilities of e
 		$(VENV)-supply/bin/pip-audit --strict --disable-pip --require-hashes --requirement $$file || code=1; done; exit $$code
 
 BOOKS ?= 1000000
-bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js); books of BOOKS=1000000
+bench: setup $(if $(PEERS),$(VENV)-cdk/.done) ## Measure side by side; PEERS=1 also beside the AWS CDK (needs Node.js); reconcile BOOKS=1000000 payments
 	@BOOKS="$(BOOKS)" $(BIN)/python -m bench $(if $(PEERS),--peers)
 
 $(VENV)-cdk/.done: bench/cdk/requirements.txt

@@ -12,11 +12,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
@@ -28,6 +26,7 @@ from localcloud.client import ACCOUNT, LocalCloud
 from payctl.drills.client_log import Answer
 from payctl.drills.history import payload_of, shown
 from tests import shapes
+from tests.clients import client_of
 from tests.contract import answers as contract
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
@@ -36,6 +35,7 @@ MOMENT = "2024-01-15T10:30:00Z"
 # A janitor takes a payment over 30 s after its opener, 60 and 90 s in the other Regions, and runs every minute.
 TAKEOVER_SECONDS = 200
 OWNER = Credentials("test", "test")
+ONCE = Config(retries={"total_max_attempts": 1}, read_timeout=60)
 Value = TypeVar("Value")
 
 
@@ -60,13 +60,6 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     body: Any
-
-
-@cache
-def client_of(endpoint: str, service: str, region: str, **credentials: str) -> Any:
-    """One for all tests."""
-    config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-    return boto3.client(service, region_name=region, endpoint_url=endpoint, config=config, **credentials)  # type: ignore[call-overload]
 
 
 MADE: list["Environment"] = []
@@ -105,7 +98,7 @@ class Environment:
 
     def client(self, service: str, region: str = REGIONS[0], **credentials: str) -> Any:
         """A boto3 client that never retries, as root unless given credentials."""
-        return client_of(self.cloud.endpoint, service, region, **(credentials or localcloud.ROOT))
+        return client_of(self.cloud.endpoint, service, region, ONCE, **credentials)
 
     def outputs(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.payctl("outputs").stdout)

@@ -8,14 +8,15 @@ import zipfile
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import boto3
 import pytest
 from botocore.config import Config
 
 import localcloud
+from tests.clients import client_of
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 ACCOUNT = "000000000000"
+ONCE = Config(retries={"total_max_attempts": 1})
 Clients = Callable[..., Any]
 Value = TypeVar("Value")
 
@@ -29,19 +30,9 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
 @pytest.fixture(scope="session")
 def client(cloud: localcloud.LocalCloud) -> Clients:
     """A boto3 client of a service and Region, as root unless given credentials."""
-    clients: dict[Any, Any] = {}
 
     def make(service: str, region: str = REGIONS[0], **credentials: str) -> Any:
-        key = (service, region, *credentials.items())
-        if key not in clients:
-            clients[key] = boto3.client(  # type: ignore[call-overload]
-                service,
-                region_name=region,
-                endpoint_url=cloud.endpoint,
-                config=Config(retries={"total_max_attempts": 1}),
-                **(credentials or localcloud.ROOT),
-            )
-        return clients[key]
+        return client_of(cloud.endpoint, service, region, ONCE, **credentials)
 
     schedule(make)
     return make

@@ -68,7 +68,8 @@ class Profile(NamedTuple):
 
     def judges(self, unit: Unit) -> list[Check]:
         """The tests that run a unit, the quickest first; of a constant or class, those that run what reads it, and
-        those of the files that name its module. What needs the local cloud judges where nothing else does."""
+        those of the files that import its module; where there are none, all. What needs the local cloud judges where
+        nothing else does."""
         units = reading(str(unit))
         tests = [self.tests[id] for id, names in self.runs.items() if names & units]
         campaigns = [test for test in self.tests.values() if test.file == CAMPAIGNS]
@@ -125,7 +126,12 @@ def hashes() -> dict[str, str]:
 @cache
 def naming(module: str) -> frozenset[str]:
     """The files of tests that import a module of production, or something of it."""
-    return frozenset(file for file in FILES if module in imports(ast.parse((ROOT / file).read_text())))
+    return frozenset(file for file in FILES if module in imported(file))
+
+
+@cache
+def imported(file: str) -> set[str]:
+    return imports(ast.parse((ROOT / file).read_text()))
 
 
 def imports(tree: ast.AST) -> set[str]:

@@ -4,10 +4,8 @@ it."""
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from functools import cache
 from typing import Any
 
-import boto3
 import pytest
 from payments import runtime
 from payments.aws import Aws, Credentials
@@ -17,6 +15,7 @@ from payments.settings import Settings
 from payments.store import Driver
 
 import localcloud
+from tests.clients import client_of
 from tests.payments.memory import REGIONS
 from tests.payments.server import Server, serving
 
@@ -28,12 +27,6 @@ def cloud() -> Iterator[localcloud.LocalCloud]:
 
 
 LOG_KEY = "5a" * 32
-
-
-@cache
-def client_of(endpoint: str, service: str, region: str) -> Any:
-    """One for all tests."""
-    return boto3.client(service, region_name=region, endpoint_url=endpoint, **localcloud.ROOT)  # type: ignore[call-overload]
 
 
 class Site:
