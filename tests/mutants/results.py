@@ -3,12 +3,14 @@ that judge it are the same.
 
 A unit's line holds the hash of its code, how many mutants it has, by which test they were killed (their numbers, in the
 order in which they are made), and those that survived. Above the units stand the hashes of all tests that judge: a kill
-stands while its test is the same; a survivor is judged again by what is new.
+stands while its test is the same; a survivor is judged again by what is new. Of a run that was broken off, `later` are
+the tests that some survivors have been asked and others not.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 FILE: Final = Path(__file__).parent / "results.json"
@@ -16,13 +18,14 @@ FILE: Final = Path(__file__).parent / "results.json"
 
 class Record(NamedTuple):
     """The fates of a unit's mutants, by their numbers: `killed` by the name of a test, `survived` with what they are,
-    `broken` on import."""
+    `broken` on import; `later`: those of the survivors that were asked Results.later, too."""
 
     code: str
     mutants: int
     killed: dict[int, str]
     survived: dict[int, str]
     broken: frozenset[int]
+    later: frozenset[int] = frozenset()
 
     @property
     def judged(self) -> int:
@@ -35,28 +38,36 @@ class Record(NamedTuple):
 
 
 class Results(NamedTuple):
-    """`tests`: the hash of each by its name."""
+    """The hash of each test by its name: `tests` that every survivor was asked, `later` those that some were."""
 
     tests: dict[str, str]
     units: dict[str, Record]
+    later: Mapping[str, str] = MappingProxyType({})
+
+    def unknown(self, record: Record, number: int, tests: Mapping[str, str]) -> frozenset[str]:
+        """The tests that a survivor has not been asked."""
+        known = {**self.tests, **(self.later if number in record.later else {})}
+        return frozenset(name for name, value in tests.items() if known.get(name) != value)
 
 
 def load(path: Path = FILE) -> Results:
     if not path.exists():
         return Results({}, {})
     fields = json.loads(path.read_text())
-    return Results(fields["tests"], {name: read(row) for name, row in fields["units"].items()})
+    return Results(fields["tests"], {name: read(row) for name, row in fields["units"].items()}, fields.get("later", {}))
 
 
 def save(results: Results, path: Path = FILE) -> None:
     """One line a test and a unit, so that a difference can be read."""
-    tests = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in sorted(results.tests.items())]
-    units = [
-        f"{json.dumps(name)}: {json.dumps(row(record), ensure_ascii=False)}"
-        for name, record in sorted(results.units.items())
-    ]
-    texts = [",\n".join(f"    {line}" for line in lines) for lines in (tests, units)]
-    path.write_text(f'{{\n  "tests": {{\n{texts[0]}\n  }},\n  "units": {{\n{texts[1]}\n  }}\n}}\n')
+    parts: dict[str, Mapping[str, Any]] = {"tests": results.tests}
+    if results.later:
+        parts["later"] = results.later
+    parts["units"] = {name: row(record) for name, record in results.units.items()}
+    texts = []
+    for part, rows in parts.items():
+        lines = [f"    {json.dumps(name)}: {json.dumps(rows[name], ensure_ascii=False)}" for name in sorted(rows)]
+        texts.append(f'  "{part}": {{\n' + ",\n".join(lines) + "\n  }")
+    path.write_text("{\n" + ",\n".join(texts) + "\n}\n")
 
 
 def row(record: Record) -> dict[str, Any]:
@@ -69,6 +80,8 @@ def row(record: Record) -> dict[str, Any]:
         fields["survived"] = {str(number): what for number, what in sorted(record.survived.items())}
     if record.broken:
         fields["broken"] = spans(record.broken)
+    if record.later:
+        fields["later"] = spans(record.later)
     return fields
 
 
@@ -79,6 +92,7 @@ def read(fields: Mapping[str, Any]) -> Record:
         {number: test for test, text in fields["killed"].items() for number in numbers(text)},
         {int(number): what for number, what in fields.get("survived", {}).items()},
         frozenset(numbers(fields.get("broken", ""))),
+        frozenset(numbers(fields.get("later", ""))),
     )
 
 
@@ -103,21 +117,25 @@ def missing(name: str, code: str, results: Results, tests: Mapping[str, str]) ->
     record = results.units.get(name)
     if record is None or record.code != code:
         return None
-    same = {name for name, value in tests.items() if results.tests.get(name) == value}
+    judging = {**results.tests, **results.later}
+    same = {name for name, value in tests.items() if judging.get(name) == value}
     killed = {number: test for number, test in record.killed.items() if test in same}
-    return record._replace(killed=killed, survived=record.survived if same == tests.keys() else {})
+    survived = {n: what for n, what in record.survived.items() if not results.unknown(record, n, tests)}
+    return record._replace(killed=killed, survived=survived)
 
 
 def so_far(records: Mapping[str, Record], tests: Mapping[str, str], kept: Results) -> Results:
     """What to keep of a run, which may have been broken off: then survivors of before whom no new test has judged yet
-    stay survivors, and every new test is as good as unknown, so that the next run asks it."""
+    stay survivors, and the next run asks only them."""
     if not any(record.left for record in records.values()):
-        return Results(dict(tests), dict(records))
+        return Results(dict(tests), {name: record._replace(later=frozenset()) for name, record in records.items()})
+    known = {name: value for name, value in tests.items() if kept.tests.get(name) == value}
     waiting = {name: _with_earlier(record, kept.units.get(name)) for name, record in records.items()}
-    return Results({name: value for name, value in tests.items() if kept.tests.get(name) == value}, waiting)
+    return Results(known, waiting, {name: value for name, value in tests.items() if name not in known})
 
 
 def _with_earlier(record: Record, earlier: Record | None) -> Record:
+    record = record._replace(later=frozenset(record.survived))
     if earlier is None or earlier.code != record.code:
         return record
     survived = {

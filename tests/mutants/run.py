@@ -144,10 +144,8 @@ def open_case(one: Case, standing: Record | None, kept: Results, tests: dict[str
         yield one
     elif not (one.number in standing.killed or one.number in standing.survived or one.number in standing.broken):
         record = kept.units[one.record]
-        new = frozenset(name for name, value in tests.items() if kept.tests.get(name) != value)
-        yield one._replace(
-            suspect=record.killed.get(one.number, ""), new=new if one.number in record.survived else None
-        )
+        new = kept.unknown(record, one.number, tests) if one.number in record.survived else None
+        yield one._replace(suspect=record.killed.get(one.number, ""), new=new)
 
 
 def asked(one: Case, profile: Profile, record: Record) -> list[Check]:

@@ -103,8 +103,9 @@ def test_what_survives_unjustified_is_refused_and_so_is_a_reason_without_its_sur
 
 def test_results_are_kept_while_code_and_tests_are_the_same(tmp_path: Path) -> None:
     kept = Results({"t1": "1", LATE: "2"}, {"unit": record(), "other": record(broken=frozenset({0, 1, 2, 5}))})
-    results.save(kept, tmp_path / "results.json")
-    assert results.load(tmp_path / "results.json") == kept
+    for each in (kept, kept._replace(later={"new": "3"}, units={"unit": record(later=frozenset({2}))})):
+        results.save(each, tmp_path / "results.json")
+        assert results.load(tmp_path / "results.json") == each
     assert results.missing("unit", "code", kept, kept.tests) == record()
     assert results.missing("unit", "another", kept, kept.tests) is None
     assert results.missing("unit", "code", kept, {**kept.tests, LATE: "3"}) == record(killed={}, survived={})
@@ -114,16 +115,29 @@ def test_results_are_kept_while_code_and_tests_are_the_same(tmp_path: Path) -> N
 
 
 def test_a_run_that_is_broken_off_forgets_no_survivor() -> None:
-    """What it has not come to is asked of the new tests by the next one, not of all."""
-    kept = Results({"t1": "1", LATE: "2"}, {"unit": record(mutants=4)})
+    """What it has not come to is asked of the new tests by the next one, and nothing again."""
+    two = record(mutants=5, survived={2: "a → b", 3: "c → d"})
+    kept = Results({"t1": "1", LATE: "2"}, {"unit": two})
     now = {**kept.tests, "new": "3"}
     standing = results.missing("unit", "code", kept, now)
-    assert standing == record(mutants=4, survived={})
-    assert results.so_far({"unit": standing}, now, kept) == kept
-    through = {"unit": record(mutants=4, killed={0: LATE, 1: LATE, 2: "new", 3: "new"}, survived={})}
-    assert results.so_far(through, now, kept) == Results(now, through)
+    assert standing == two._replace(survived={})
+    assert results.so_far({"unit": standing}, now, kept) == kept._replace(later={"new": "3"})
+    asked_one = standing._replace(survived={2: "a → b"}, killed={**two.killed, 4: "new"})
+    broken_off = results.so_far({"unit": asked_one}, now, kept)
+    assert broken_off == Results(
+        kept.tests,
+        {"unit": two._replace(killed=asked_one.killed, later=frozenset({2}))},
+        {"new": "3"},
+    )
+    assert results.missing("unit", "code", broken_off, now) == broken_off.units["unit"]._replace(survived={2: "a → b"})
+    left = [broken_off.unknown(broken_off.units["unit"], number, {**now, "newer": "4"}) for number in (2, 3)]
+    assert left == [{"newer"}, {"new", "newer"}]
+    through = asked_one._replace(survived=two.survived, later=frozenset({2}))
+    assert results.so_far({"unit": through}, now, broken_off) == Results(
+        now, {"unit": through._replace(later=frozenset())}
+    )
     changed = {"unit": record(code="another", mutants=4, killed={}, survived={})}
-    assert results.so_far(changed, now, kept) == Results(kept.tests, changed)
+    assert results.so_far(changed, now, kept) == Results(kept.tests, changed, {"new": "3"})
 
 
 def test_tests_that_break_production_themselves_do_not_judge(request: pytest.FixtureRequest) -> None:
