@@ -12,7 +12,8 @@ from builder.names import FIXED_TAGS
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
 REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
-PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/[\w+=,.@/-]+)", re.ASCII)
+# The name of a role may have a comma; in the function's variable that is where the next caller begins.
+PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/([\w+=,.@-]+/)*[\w+=.@-]+)", re.ASCII)
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
 PROCESSOR_KINDS = ("http", "stripe")
@@ -287,7 +288,9 @@ def _merchants(value: Any, operators: tuple[str, ...]) -> dict[str, tuple[str, .
     owners: dict[str, str] = {}
     for setting, arn in ((setting, arn) for setting, arns in callers.items() for arn in arns):
         if not isinstance(arn, str) or not PRINCIPAL.fullmatch(arn):
-            raise SettingsError(f"{setting}: {arn!r} is not the ARN of a role, or of an account (...:root)")
+            raise SettingsError(
+                f"{setting}: {arn!r} is not the ARN of a role without a comma in its name, or of an account (...:root)"
+            )
         # Of a role that signs, the API learns account and name only.
         if owners.setdefault(f"{arn.split(':')[4]}/{arn.rpartition('/')[2]}", setting) != setting:
             raise SettingsError(f"{setting}: {arn} may not belong to another caller too")

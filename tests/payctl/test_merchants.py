@@ -5,11 +5,13 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from payments.merchants import parse
 from payments.protocol.values import kept_as
 
 from builder import merchants as built
-from builder.settings import Accounts, Settings
+from builder.settings import MERCHANT, PRINCIPAL, Accounts, Settings
 from payctl.environment import Survey
 from payctl.payments import merchants
 from payctl.payments.merchants import is_of, require
@@ -81,6 +83,23 @@ def test_more_than_fit_are_refused() -> None:
 def test_what_the_function_is_told_is_what_it_reads() -> None:
     text = built.variable(settings(NAMES, "arn:aws:iam::999900001111:role/aws-reserved/sso/Ops"))
     assert parse(text) == {"111122223333/shop": "shop", "444455556666": "market", "999900001111/Ops": ""}
+
+
+@given(
+    st.dictionaries(
+        st.from_regex(MERCHANT, fullmatch=True),
+        st.lists(st.from_regex(PRINCIPAL, fullmatch=True), max_size=3),
+        max_size=3,
+    )
+)
+def test_whatever_callers_the_settings_allow_the_function_reads(names: dict[str, list[str]]) -> None:
+    callers = [(name, arn) for name, arns in names.items() for arn in arns]
+    short = {
+        arn: arn.split(":")[4] + ("" if arn.endswith(":root") else f"/{arn.rpartition('/')[2]}") for _, arn in callers
+    }
+    assume(len(set(short.values())) == len(callers))
+    text = built.variable(settings({name: tuple(arns) for name, arns in names.items()}))
+    assert parse(text) == {short[arn]: name for name, arn in callers}
 
 
 def test_commands_know_the_settings_merchants() -> None:

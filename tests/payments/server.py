@@ -11,12 +11,13 @@ from typing import Any
 
 class Server:
     """Answers with `status` and `body`, while `answering`; counts connections and requests. `close`: it closes a
-    connection after an answer; `drop`: in the place of a connection's second answer; `half`: it stops in the middle of
-    each answer; `cut`: it closes within the headers of each. `delay` in seconds."""
+    connection after an answer, and `telling`: says so before; `drop`: in the place of a connection's second answer,
+    `short`: within its body; `half`: it stops in the middle of each answer; `cut`: it closes within the headers of
+    each. `delay` in seconds."""
 
     def __init__(self) -> None:
         self.status, self.body = 200, b"{}"
-        self.close = self.drop = self.half = self.cut = False
+        self.close = self.telling = self.drop = self.short = self.half = self.cut = False
         self.delay = 0.0
         self.connections = self.requests = 0
         self.answering = Event()
@@ -64,11 +65,14 @@ def serving(server: Server) -> Iterator[str]:
             server.answering.wait()
             time.sleep(server.delay)
             self.send_response(server.status)
-            self.send_header("Content-Length", str(len(server.body)))
+            short = server.short and self.before > 1
+            self.send_header("Content-Length", str(len(server.body) + short))
+            if server.telling:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(server.body)
             # Closed without telling, as a service does with a connection that was idle for long.
-            self.close_connection = server.close
+            self.close_connection = server.close or short
 
         do_GET = do_PUT = do_HEAD = do_POST
 

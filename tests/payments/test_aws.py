@@ -1,20 +1,20 @@
 """The signed calls: compared with botocore's signature, and made to a server that answers badly."""
 
 import datetime
-import json
-import time
+from functools import cache
+from typing import Any
 from unittest import mock
 
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
+from botocore.session import Session
 from hypothesis import given
 from hypothesis import strategies as st
-from payments.aws import Aws, AwsError, Credentials, run, sign
-from payments.http import IDLE_SECONDS, LEFT_SECONDS, Host, HttpRequest, NotSentError
+from payments.aws import TARGETS, Aws, AwsError, Credentials, Sending, finish, run, sign
+from payments.http import Host, HttpRequest, Reply
 
-from tests.localcloud.conftest import eventually
 from tests.payments.server import Server, serving
 
 MOMENT = 1_760_000_000
@@ -57,6 +57,110 @@ def test_signs_as_botocore_does(  # noqa: PLR0917 - drawn by name
     assert ours["authorization"] == botocore_signature(credentials, service, region, host, request)
 
 
+NAMES = {"states": "stepfunctions"}
+"""As botocore calls a service, where that is not the name it signs with."""
+
+
+@cache
+def botocore() -> Session:
+    session = Session()
+    session.set_credentials("AKIDEXAMPLE", "secret")
+    return session
+
+
+def botocore_client(service: str, region: str) -> Any:
+    return botocore().create_client(NAMES.get(service, service), region_name=region)
+
+
+@pytest.mark.parametrize("service", TARGETS)
+def test_speaks_json_as_botocore_does(service: str) -> None:
+    about = botocore().get_service_model(NAMES.get(service, service)).metadata
+    target, media_type = about["targetPrefix"], f"application/x-amz-json-{about['jsonVersion']}"
+    assert TARGETS[service] == (target, media_type)
+    sending = next(Aws(Credentials("k", "s")).calling(service, "eu-west-1", "Do", {}))
+    assert sending.request.headers["x-amz-target"] == f"{target}.Do"
+    assert sending.request.headers["content-type"] == media_type
+    assert f"/{about.get('signingName', about['endpointPrefix'])}/" in sending.request.headers["authorization"]
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])
+@pytest.mark.parametrize("service", [*TARGETS, "lambda"])
+def test_finds_services_where_botocore_does(service: str, region: str) -> None:
+    assert Aws(Credentials("k", "s"))._url(service, region, "") == botocore_client(service, region).meta.endpoint_url
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])
+def test_finds_objects_where_botocore_does(region: str) -> None:
+    """By the bucket's own name, which the certificate of AWS is for; of an endpoint, in its path."""
+    fields = {"Bucket": "receipts", "Key": "T1.json"}
+    s3 = botocore_client("s3", region)
+    url = s3.generate_presigned_url("put_object", Params=fields).partition("?")[0]
+    expected = url.replace(
+        "s3.amazonaws.com", f"s3.{region}.amazonaws.com"
+    )  # it signs for the old name, of all Regions
+    for method in ("putting", "finding"):
+        for endpoint, where in (("", expected), ("http://127.0.0.1:9", "http://127.0.0.1:9/receipts/T1.json")):
+            aws = Aws(Credentials("k", "s"), endpoint)
+            more = ("{}",) if method == "putting" else ()
+            sending: Sending = next(getattr(aws, method)(region, "receipts", "T1.json", *more))
+            scheme = "https" if sending.host.tls else "http"
+            assert f"{scheme}://{sending.host.name}{sending.request.path}" == where
+            assert f"/{region}/s3/aws4_request" in sending.request.headers["authorization"]
+
+
+def test_bodies_are_said_to_be_json() -> None:
+    aws = Aws(Credentials("k", "s"))
+    put = next(aws.putting("eu-west-1", "receipts", "T1.json", "{}"))
+    invoked = next(aws.invoking("eu-west-1", "janitor", {}))
+    assert put.request.headers["content-type"] == invoked.request.headers["content-type"] == "application/json"
+    assert "/eu-west-1/lambda/aws4_request" in invoked.request.headers["authorization"]
+
+
+def test_keys_are_those_that_lambda_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the token of a role, without which AWS knows no such key; a user of an endpoint may have none."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "k")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    assert Credentials.of_function() == Credentials("k", "s") == ("k", "s", "")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "t")
+    assert Credentials.of_function() == ("k", "s", "t")
+
+
+def test_who_does_not_answer_has_its_own_code() -> None:
+    server = Server()
+    with serving(server) as url:
+        aws = client(url)
+    with pytest.raises(AwsError) as raised:
+        aws.call("dynamodb", "us-east-1", "GetItem", {})
+    assert (raised.value.code, raised.value.fields) == ("NoAnswer", {})
+
+
+@pytest.mark.parametrize("how", ["drop", "short"])
+def test_what_was_sent_and_not_answered_is_sent_again(how: str) -> None:
+    server = Server()
+    setattr(server, how, True)
+    with serving(server) as url:
+        aws = client(url)
+        aws.call("dynamodb", "us-east-1", "GetItem", {})
+        exchange = aws.calling("dynamodb", "us-east-1", "GetItem", {})
+        sending = next(exchange)
+        flight = sending.host.begin(sending.request)
+        assert flight
+        assert finish(exchange, sending.reply(flight)) == {}
+    assert (server.connections, server.requests) == (2, 3)
+
+
+def test_an_exchange_that_sends_twice_is_refused() -> None:
+    def twice() -> Any:
+        yield Sending(Host("http://127.0.0.1:9"), HttpRequest("GET", "/", {}))
+        yield Sending(Host("http://127.0.0.1:9"), HttpRequest("GET", "/", {}))
+
+    exchange = twice()
+    next(exchange)
+    with pytest.raises(RuntimeError, match="an exchange sends one request"):
+        finish(exchange, Reply(200, {}, b""))
+
+
 def client(url: str) -> Aws:
     return Aws(Credentials("key", "secret", "token"), url)
 
@@ -79,43 +183,6 @@ def test_a_kept_connection_that_was_closed_is_replaced() -> None:
         for _ in range(3):
             aws.call("dynamodb", "eu-west-1", "GetItem", {})
     assert server.requests == 3
-
-
-def test_what_must_not_be_sent_twice_takes_a_fresh_connection() -> None:
-    server = Server()
-    with serving(server) as url:
-        host = Host(url)
-        for _ in range(3):
-            host.send(HttpRequest("POST", "/", {}, b"{}"), again=False)
-        assert not host._idle, "nobody would take it again"
-    assert (server.connections, server.requests) == (3, 3)
-
-
-@pytest.mark.parametrize(
-    ("age", "there", "connections"),
-    [(1, True, 1), (LEFT_SECONDS + 1, True, 1), (1, False, 2), (LEFT_SECONDS + 1, False, 2), (IDLE_SECONDS, True, 2)],
-)
-def test_an_answer_that_nobody_waited_for_gives_its_connection_back(age: float, there: bool, connections: int) -> None:
-    """Also where no request came for a while: else each payment of a quiet hour made a new one to the third Region."""
-    server, request = Server(), HttpRequest("POST", "/", {}, b"{}")
-    with serving(server) as url:
-        host = Host(url)
-        host.send(request)
-        if not there:
-            server.answering.clear()
-        flight = host.begin(request)
-        assert flight
-        eventually(lambda: flight.ready() is there)
-        host.leave(flight)
-        host._left = [(time.monotonic() - age, flight)]
-        late = host.begin(request)
-        assert len(host._left) == (not there and age < LEFT_SECONDS)
-        server.answering.set()
-        if late:
-            late.land()
-        else:
-            host.send(request)
-    assert server.connections == connections
 
 
 @pytest.mark.parametrize(
@@ -159,11 +226,3 @@ def test_an_object_that_exists_is_left_alone() -> None:
             run(client(url).putting("us-east-1", "bucket", "receipts/T1.json", "{}"))
     assert server.seen[0]["path"] == "/bucket/receipts/T1.json"
     assert server.seen[0]["headers"]["if-none-match"] == "*"
-
-
-def test_no_connection_is_told_apart_from_no_answer() -> None:
-    server = Server()
-    with serving(server) as url:
-        host = Host(url)
-    with pytest.raises(NotSentError):
-        host.send(HttpRequest("POST", "/", {}, json.dumps({}).encode()))

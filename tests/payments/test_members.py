@@ -276,6 +276,69 @@ def test_one_thread_looks_while_the_others_go_on() -> None:
     driver = Driver(SETTINGS, Aws(Credentials("k", "s"), "http://127.0.0.1:9"), lambda *_, **__: None)
     assert [driver._first_to_look(), driver._first_to_look()] == [True, True], "nothing can be done without"
     driver.members.learn({region: {"serves": region} for region in REGIONS})
-    assert not driver._first_to_look()
+    assert [driver._first_to_look(), driver._first_to_look()] == [False, False]
     driver._looking = False
-    assert driver._first_to_look()
+    assert [driver._first_to_look(), driver._first_to_look(), driver._first_to_look()] == [True, False, False]
+
+
+SERVING = {region: {"serves": region} for region in REGIONS}
+
+
+def known(*answers: dict[str, Any]) -> members.Members:
+    """What is known after these looks."""
+    known = members.Members(REGIONS)
+    for answer in (SERVING, *answers):
+        known.learn(answer)
+    return known
+
+
+def believed(known: members.Members) -> list[bool]:
+    return [known.asks(region) for region in REGIONS]
+
+
+def test_a_register_that_says_it_serves_no_more_is_not_believed_for_another_minute() -> None:
+    assert believed(known({**SERVING, THIRD: {}})) == [True, True, False]
+    assert believed(known({region: SERVING[region] for region in (HOME, SECOND)})) == [True, True, True]
+
+
+def test_a_bar_ends_when_two_that_serve_know_nothing_of_it() -> None:
+    barred = {region: {"serves": region, "lost": THIRD} for region in (HOME, SECOND)}
+    assert believed(known(barred)) == [True, True, False]
+    assert believed(known(barred, SERVING)) == [True, True, True]
+    assert believed(known(barred, {region: SERVING[region] for region in (HOME, SECOND)})) == [True, True, True]
+    assert believed(known(barred, {THIRD: SERVING[THIRD]})) == [True, True, False], "the barred one does not know"
+
+
+def test_a_look_is_patient_from_time_to_time() -> None:
+    one = members.Members(REGIONS)
+    assert [one.patient(), one.patient()] == [True, False]
+    one._look_patiently_at -= LOOK_SECONDS
+    assert [one.patient(), one.patient()] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("patient", "janitor", "seconds"), [(True, False, 2.5), (False, False, 0.2), (False, True, 2.5)]
+)
+def test_a_janitors_look_is_always_patient(
+    monkeypatch: pytest.MonkeyPatch, patient: bool, janitor: bool, seconds: float
+) -> None:
+    """It leaves those alone for half a minute who do not answer."""
+    driver = Driver(SETTINGS, Aws(Credentials("k", "s"), "http://127.0.0.1:9"), lambda *_, **__: None)
+    driver.only_heard = janitor
+    graces: list[float] = []
+
+    def all_lost(batch: Any, _until: float, grace: float = 0.0) -> list[Any]:
+        graces.append(grace)
+        return [LOST] * len(batch)
+
+    monkeypatch.setattr(driver, "_all", all_lost)
+    monkeypatch.setattr(driver.members, "patient", lambda: patient)
+    driver._look(time.monotonic() + 8)
+    assert graces == [seconds]
+
+
+def test_a_function_that_has_heard_of_no_register_looks_first_and_has_no_key_for_names() -> None:
+    one = members.Members(REGIONS)
+    assert one.doubtful
+    assert not one.enough
+    assert not one.log_key

@@ -13,6 +13,7 @@ from payments.rounds import Told
 from payments.settings import read
 from payments.task import NotSettled
 
+from tests.contract.answers import fault
 from tests.payments.memory import HOME, REGIONS, SECOND, World
 from tests.payments.test_flows import RAIL
 from tests.payments.test_requests import SETTINGS
@@ -43,7 +44,10 @@ class Process:
     def ask(self, event: dict[str, Any]) -> tuple[int, dict[str, Any], list[dict[str, Any]]]:
         """Status, body, and the lines that were written."""
         answer = function.handler(event)
-        return answer["statusCode"], json.loads(answer["body"]), self.lines()
+        code, body = answer["statusCode"], json.loads(answer["body"])
+        path = "/payments" if event["httpMethod"] == "POST" else "/payments/T1"
+        assert not fault(event["httpMethod"], path, code, answer["headers"], body), "docs/openapi.json"
+        return code, body, self.lines()
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.output().splitlines()]
@@ -291,6 +295,12 @@ def test_a_round_is_told_by_metrics_and_a_line(process: Process) -> None:
     told, parked, line = process.lines()
     where = {"Environment": "test", "Region": HOME}
     values = {"Backlog": 7, "BacklogAgeSeconds": 6, "OldestOverdueSeconds": 5, "Parked": 4, "ResultConflict": 3}
+    (told_of,) = told["_aws"]["CloudWatchMetrics"]
+    units = {metric["Name"]: metric["Unit"] for metric in told_of["Metrics"]}
+    assert units == dict.fromkeys(["Heartbeat", *values], "Count") | {
+        "BacklogAgeSeconds": "Seconds",
+        "OldestOverdueSeconds": "Seconds",
+    }
     assert counted(told) == (
         {**where, "Heartbeat": 1, **values},
         [(["Environment", "Region"], ["Heartbeat", *values])],

@@ -81,13 +81,18 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ("[merchants]\nShop = []", "merchants.Shop: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4 digits"),
         ("[merchants]\nm41111 = []", "merchants.m41111: use 1 to 32 of a-z, 0-9 and -, a letter first, at most 4"),
         ("[merchants]\nshop = 1", "merchants.shop must be list, not int"),
-        ("[merchants]\nshop = [1]", "merchants.shop: 1 is not the ARN of a role, or of an account (...:root)"),
-        ('[merchants]\nshop = ["*"]', "merchants.shop: '*' is not the ARN of a role, or of an account (...:root)"),
+        ("[merchants]\nshop = [1]", "merchants.shop: 1 is not the ARN of a role"),
+        ('[merchants]\nshop = ["*"]', "merchants.shop: '*' is not the ARN of a role"),
         (
             '[merchants]\nshop = ["arn:aws:iam::111122223333:role/*"]',
             "merchants.shop: 'arn:aws:iam::111122223333:role/*' is",
         ),
-        ('[accounts]\noperators = ["me"]', "accounts.operators: 'me' is not the ARN of a role, or of an account"),
+        (
+            '[merchants]\nshop = ["arn:aws:iam::111122223333:role/a,b"]',
+            "merchants.shop: 'arn:aws:iam::111122223333:role/a,b' is not the ARN of a role without a comma in its name",
+        ),
+        ('[merchants]\nshop = ["arn:aws:iam::111122223333:role/a/"]', "merchants.shop: "),
+        ('[accounts]\noperators = ["me"]', "accounts.operators: 'me' is not the ARN of a role"),
         (
             f'[merchants]\nshop = ["{ROLE}"]\nmarket = ["{ROLE.replace("/a/", "/b/")}"]',
             f"merchants.market: {ROLE.replace('/a/', '/b/')} may not belong to another caller too",

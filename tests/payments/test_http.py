@@ -1,0 +1,176 @@
+"""Kept connections: which are used again and which never, and how long an answer is waited for."""
+
+import time
+from http.client import HTTPConnection
+from unittest.mock import ANY
+
+import pytest
+from payments.http import IDLE_SECONDS, LEFT_SECONDS, Host, HttpRequest, NotSentError
+
+from tests.localcloud.conftest import eventually
+from tests.payments.server import Server, serving
+
+REQUEST = HttpRequest("POST", "/", {}, b"{}")
+LONG = 5.0
+
+
+def limit(connection: HTTPConnection) -> float | None:
+    """For how many seconds a connection waits."""
+    seconds: float | None = connection.sock.gettimeout()
+    return seconds
+
+
+def test_what_must_not_be_sent_twice_takes_a_fresh_connection() -> None:
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        for _ in range(3):
+            host.send(REQUEST, again=False)
+        assert not host._idle, "nobody would take it again"
+    assert (server.connections, server.requests) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("age", "there", "connections"),
+    [(1, True, 1), (LEFT_SECONDS + 1, True, 1), (1, False, 2), (LEFT_SECONDS + 1, False, 2), (IDLE_SECONDS, True, 2)],
+)
+def test_an_answer_that_nobody_waited_for_gives_its_connection_back(age: float, there: bool, connections: int) -> None:
+    """Also where no request came for a while: else each payment of a quiet hour made a new one to the third Region."""
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        host.send(REQUEST)
+        if not there:
+            server.answering.clear()
+        flight = host.begin(REQUEST)
+        assert flight
+        eventually(lambda: flight.ready() is there)
+        host.leave(flight)
+        host._left = [(time.monotonic() - age, flight)]
+        late = host.begin(REQUEST)
+        assert len(host._left) == (not there and age < LEFT_SECONDS)
+        server.answering.set()
+        if late:
+            late.land()
+        else:
+            host.send(REQUEST)
+    assert server.connections == connections
+
+
+def test_an_answer_that_stops_midway_holds_up_nobody() -> None:
+    """It has begun, so the next request reads it, and gives it up at once: its own limit may be long."""
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        host.send(REQUEST)
+        server.half = True
+        flight = host.begin(REQUEST, read=LONG)
+        assert flight
+        eventually(flight.ready)
+        host.leave(flight)
+        began = time.monotonic()
+        assert host.begin(REQUEST) is None
+        assert time.monotonic() - began < LONG / 2
+
+
+def test_an_answer_that_is_not_there_in_time_ends_its_connection() -> None:
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        host.send(REQUEST)
+        server.answering.clear()
+        with pytest.raises(TimeoutError):
+            host.send(REQUEST, read=0.05)
+        assert not host._idle, "its answer would be taken for that of the next request"
+        server.answering.set()
+        host.send(REQUEST)
+    assert server.connections == 2
+
+
+def test_each_request_has_its_own_limits() -> None:
+    """Also on a connection that another request was given more time on."""
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        assert limit(host._connect(3.0)) == 3.0
+        host.send(REQUEST, connect=3.0, read=4.0)
+        for read in (0.5, LONG):
+            flight = host.begin(REQUEST, read=read)
+            assert flight
+            assert limit(flight._connection) == read
+            flight.land()
+            assert limit(host._idle[0][1]) == read
+        host.send(REQUEST, read=2.0)
+        assert limit(host._idle[0][1]) == 2.0
+        host.send(REQUEST)
+        assert limit(host._idle[0][1]) == 1.0, "unless told otherwise"
+    assert server.connections == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_closed_and_another_is_made() -> None:
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        host.send(REQUEST)
+        ((since, connection),) = host._idle
+        host._idle = [(since - IDLE_SECONDS, connection)]
+        assert host.begin(REQUEST) is None
+        assert connection.sock is None
+        host.send(REQUEST)
+    assert (server.connections, server.requests) == (2, 2)
+
+
+def test_a_connection_that_the_server_ends_is_not_kept() -> None:
+    server = Server()
+    server.telling = server.close = True
+    with serving(server) as url:
+        host = Host(url)
+        host.send(REQUEST)
+        assert not host._idle
+
+
+@pytest.mark.parametrize("how", ["drop", "short"])
+@pytest.mark.parametrize("left", [False, True])
+def test_what_a_kept_connection_fails_to_answer_is_asked_again(how: str, left: bool) -> None:
+    """No answer, or half of one; of the request itself, or of one whose answer nobody waited for."""
+    server = Server()
+    setattr(server, how, True)
+    with serving(server) as url:
+        host = Host(url)
+        host.send(REQUEST)
+        if left:
+            flight = host.begin(REQUEST)
+            assert flight
+            eventually(flight.ready)
+            host.leave(flight)
+        assert host.send(REQUEST) == (200, ANY, b"{}")
+    assert (server.connections, server.requests) == (2, 3)
+
+
+def test_paths_are_below_that_of_the_host() -> None:
+    server = Server()
+    with serving(server) as url:
+        Host(f"{url}/v1/").send(REQUEST._replace(path="/charges"))
+    assert server.seen[0]["path"] == "/v1/charges"
+
+
+def test_a_request_without_a_body_has_none() -> None:
+    server = Server()
+    with serving(server) as url:
+        Host(url).send(HttpRequest("GET", "/", {}))
+    assert server.seen[0]["body"] == b""
+
+
+def test_nothing_is_sent_to_https_without_tls() -> None:
+    server = Server()
+    with serving(server) as url, pytest.raises(NotSentError):
+        Host(url.replace("http:", "https:")).send(REQUEST)
+    assert not server.requests
+
+
+def test_no_connection_is_told_apart_from_no_answer() -> None:
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+    with pytest.raises(NotSentError):
+        host.send(REQUEST)
