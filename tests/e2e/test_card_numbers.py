@@ -22,8 +22,8 @@ from tests.e2e.plants import BARE, STORES, planted
 from tests.e2e.support import MOMENT, REGIONS, ROOT, Environment, eventually
 from tests.e2e.sweep import FED, PLANTED, Stores, found
 from tests.fuzz.test_fuzz import DESKS, Desk, context
+from tests.payments.process import SETTINGS
 from tests.payments.test_disguises import EVERYWHERE, IN_IDS
-from tests.payments.test_requests import SETTINGS
 
 HOME, STANDBY, LAST = REGIONS
 DISGUISES = [*(IN_IDS | EVERYWHERE).values()]

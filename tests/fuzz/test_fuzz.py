@@ -22,7 +22,7 @@ from payments.task import HOPS, WANTED, IdTaken, InvalidTransaction
 
 from tests.fuzz import inputs
 from tests.payments.memory import HOME, World
-from tests.payments.test_requests import SETTINGS
+from tests.payments.process import SETTINGS
 
 INPUTS = int(os.environ.get("FUZZ", "200"))
 ANSWERED = {"time", "what", "payment", "code", "status", "state", "seconds"}

@@ -1,6 +1,7 @@
 """One local cloud for the tests that need DynamoDB, S3 and the sandbox processor, and the tables of three Regions in
 it."""
 
+import json
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -17,6 +18,8 @@ from payments.store import Driver
 import localcloud
 from tests.clients import client_of
 from tests.payments.memory import REGIONS
+from tests.payments.process import SETTINGS, Clock
+from tests.payments.process import Driver as InMemory
 from tests.payments.server import Server, serving
 
 
@@ -151,3 +154,30 @@ def instead(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Server]]:
             return server
 
         yield replace
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> InMemory:
+    """Have the handlers of this process run in memory."""
+    made = InMemory()
+    monkeypatch.setattr(runtime, "settings", lambda: SETTINGS)
+    monkeypatch.setattr(runtime, "driver", lambda: made)
+    monkeypatch.setattr(runtime, "context", made.world.context)
+    monkeypatch.setattr(runtime, "tag", lambda text: f"({text})")
+    return made
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[[], list[dict[str, Any]]]:
+    """The lines of the log since the last call, without their time."""
+
+    def lines() -> list[dict[str, Any]]:
+        made = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+        return [{name: value for name, value in line.items() if name != "time"} for line in made]
+
+    return lines

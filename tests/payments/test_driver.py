@@ -34,8 +34,8 @@ from payments.store import Driver, good, reserved_of
 
 from tests.localcloud.conftest import eventually
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
+from tests.payments.process import SETTINGS
 from tests.payments.server import Server, serving
-from tests.payments.test_requests import SETTINGS
 
 RAIL = "https://processor.example"
 CHARGE = Charge(RAIL, "k", "T1", 1, "USD")

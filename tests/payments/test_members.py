@@ -16,8 +16,8 @@ from payments.store import Driver
 import localcloud
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, REGIONS, SECOND, THIRD
+from tests.payments.process import SETTINGS
 from tests.payments.server import Server
-from tests.payments.test_requests import SETTINGS
 from tests.payments.test_store import cell, context, new, post
 
 

@@ -31,6 +31,7 @@ def session(account: str, role: str, **headers: str) -> dict[str, Any]:
 
 def test_the_functions_variable_is_read() -> None:
     assert parse("") == {}
+    assert parse("shop=1/a=b;market=2") == {"1/a=b": "shop", "2": "market"}
     assert parse(VARIABLE) == {
         "111122223333/shop": "shop",
         "444455556666": "shop",

@@ -2,18 +2,23 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 from payments import store
+from payments.aws import AwsError, Sending
+from payments.http import Host, HttpRequest
 from payments.protocol import idempotency
 from payments.protocol.ports import Cell
+from payments.replies import Replies
 from payments.store import Driver
+from payments.workers import Workers
 
 from tests.localcloud.conftest import eventually
 from tests.payments.conftest import Site
 from tests.payments.memory import HOME, SECOND, THIRD
-from tests.payments.server import Server
+from tests.payments.server import Server, serving
 from tests.payments.test_store import context, new, post
 
 
@@ -124,3 +129,70 @@ def test_two_silent_regions_are_503_in_time(site: Site, instead: Callable[..., S
     driver = warmed(site) if warm else site.driver(operator=True)
     others.answering.clear()
     assert fastest(driver, 503, times=1) < 8
+
+
+# --- one batch, on servers of ours
+
+
+def sending(url: str) -> Sending:
+    return Sending(Host(url), HttpRequest("POST", "/", {}, b"{}"))
+
+
+@pytest.fixture
+def two() -> Iterator[list[tuple[Server, Sending]]]:
+    with ExitStack() as stack:
+        servers = [Server(), Server()]
+        yield [(server, sending(stack.enter_context(serving(server)))) for server in servers]
+
+
+@pytest.mark.parametrize("warm", [(True, True), (True, False), (False, False)])
+def test_each_request_has_one_reply_as_it_comes(two: list[tuple[Server, Sending]], warm: tuple[bool, bool]) -> None:
+    for (_, request), kept in zip(two, warm, strict=True):
+        if kept:
+            request.reply()
+    (slow, _), (quick, _) = two
+    slow.answering.clear()
+    replies = Replies(Workers())
+    for index, (_, request) in enumerate(two):
+        replies.ask(index, request)
+    assert replies.sent is all(warm), "who has no connection yet waits for one"
+    first = replies.next(5.0)
+    assert first
+    assert first[0] == 1
+    assert replies.next(0.01) is None
+    slow.answering.set()
+    second = replies.next(5.0)
+    assert second
+    assert second[0] == 0
+    assert replies.next(0.01) is None, "there are no more"
+    assert (slow.requests, quick.requests) == (1 + warm[0], 1 + warm[1])
+
+
+def test_what_is_left_is_answered_to_whoever_comes_next(two: list[tuple[Server, Sending]]) -> None:
+    (server, request), _ = two
+    request.reply()
+    server.answering.clear()
+    replies = Replies(Workers())
+    replies.ask(0, request)
+    replies.leave()
+    replies.leave()
+    assert len(request.host._left) == 1, "once"
+    server.answering.set()
+    eventually(lambda: all(flight.ready() for _, flight in request.host._left))
+    request.reply()
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_who_does_not_answer_in_time_is_told_so(two: list[tuple[Server, Sending]], kept: bool) -> None:
+    (server, request), _ = two
+    if kept:
+        request.reply()
+    server.half = True
+    replies = Replies(Workers())
+    replies.ask(0, request)
+    reply = replies.next(5.0)
+    assert reply
+    assert reply[0] == 0
+    assert isinstance(reply[1], AwsError)
+    assert reply[1].code == "NoAnswer"

@@ -29,28 +29,13 @@ from payments.protocol.ports import (
     StartWorkflow,
     Update,
 )
-from payments.settings import Settings
 from payments.store import Driver
 
 from builder import settings
-from tests.payments.memory import HOME, REGIONS, SECOND, World
+from tests.payments.memory import HOME, SECOND, World
+from tests.payments.process import SETTINGS
 from tests.payments.server import Server, serving
 
-SETTINGS = Settings(
-    environment="test",
-    region=HOME,
-    regions=REGIONS,
-    account="123456789012",
-    rail="ledger",
-    secret="name-of-secret",
-    deduplicates=False,
-    key_lifetime=86400,
-    bucket="bucket",
-    bus="bus",
-    state_machine="arn:machine",
-    endpoint="",
-    test_faults=False,
-)
 CONTEXT = World().context()
 SET = Action("SET", "SET #hash = :hash, due_at = :due", "attribute_not_exists(#hash) OR due_at < :due")
 BARE = Action("BARE", "REMOVE due_at", "attribute_exists(due_at)")

@@ -15,8 +15,8 @@ from payments.task import NotSettled
 
 from tests.contract.answers import fault
 from tests.payments.memory import HOME, REGIONS, SECOND, World
+from tests.payments.process import SETTINGS
 from tests.payments.test_flows import RAIL
-from tests.payments.test_requests import SETTINGS
 
 OWN, SHOP = "123456789012", "444455556666"
 POSTED = {"id": "T1", "amount": "99.99", "currency": "USD", "timestamp": "2024-01-15T10:30:00Z"}
