@@ -13,7 +13,7 @@ from tests.simulation.campaign import runs
 
 CHUNKS = (range(50), range(50, 300))
 """Seeds. The first are few, because most mutants fall at once."""
-WHOLE = (range(2), range(2, 8))
+WHOLE = (range(2), range(2, 5))
 SEARCHES = ("alone", "charged")
 BROKEN_FOR = ("equal posts", "not sent")
 """What only `named.py` asks for."""

@@ -112,6 +112,12 @@ def numbers(text: str) -> list[int]:
     return [number for first, last in pairs for number in range(int(first), int(last) + 1)]
 
 
+def doubted(results: Results) -> Results:
+    """None of these stands, and who killed a mutant is asked first."""
+    units = {name: record._replace(survived={}, broken=frozenset()) for name, record in results.units.items()}
+    return Results({}, units)
+
+
 def missing(name: str, code: str, results: Results, tests: Mapping[str, str]) -> Record | None:
     """What still stands of a unit: the fates that need not be judged again. None: nothing does."""
     record = results.units.get(name)

@@ -11,7 +11,7 @@ from tests.mutants import judges, named, report, results, sandbox
 from tests.mutants.clouds import free
 from tests.mutants.mutations import ROOT, Module, Mutant, Unit, modules
 from tests.mutants.results import Record, Results
-from tests.mutants.run import Case, asked, control, controlled
+from tests.mutants.run import Case, asked, control, controlled, open_case
 from tests.mutants.sandbox import Check, Fate, Trial, Watch
 from tests.mutants.swapping import Swapped, forget, swap
 from tests.search.mutants import MUTANTS, hunt
@@ -138,6 +138,16 @@ def test_a_run_that_is_broken_off_forgets_no_survivor() -> None:
     )
     changed = {"unit": record(code="another", mutants=4, killed={}, survived={})}
     assert results.so_far(changed, now, kept) == Results(kept.tests, changed, {"new": "3"})
+
+
+def test_in_a_whole_run_nothing_stands_and_who_killed_a_mutant_is_asked_first() -> None:
+    kept = Results({LATE: "2"}, {"unit": record(broken=frozenset({2}), survived={})}, {"new": "3"})
+    again = results.doubted(kept)
+    standing = results.missing("unit", "code", again, kept.tests)
+    assert standing == record(killed={}, survived={})
+    mutant = planted("age // 2", "age // 3")
+    cases = [open_case(Case(mutant, "unit", number), standing, again, kept.tests) for number in range(3)]
+    assert [(one.suspect, one.new) for case in cases for one in case] == [(LATE, None), (LATE, None), ("", None)]
 
 
 def test_tests_that_break_production_themselves_do_not_judge(request: pytest.FixtureRequest) -> None:

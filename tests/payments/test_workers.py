@@ -19,6 +19,7 @@ class Jobs:
         self.done: list[int] = []
 
     def __call__(self) -> None:
+        assert threading.current_thread().daemon, "it would keep the process alive"
         self.threads.append(threading.get_ident())
         self.may_end.acquire(timeout=LIMIT)
         self.done.append(threading.get_ident())
