@@ -19,6 +19,7 @@ from functools import lru_cache
 from http.client import HTTPException
 from operator import itemgetter
 from typing import Any, Final, NamedTuple, TypeVar
+from urllib.parse import quote
 
 from payments.attributes import ENCODE
 from payments.http import Flight, Host, HttpRequest, Reply
@@ -141,8 +142,8 @@ class Aws:
         raise AwsError(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)
 
     def putting(self, region: str, bucket: str, key: str, body: str) -> Exchange[bool]:
-        """Put an object unless its key exists; whether it was put. `key` needs no escaping. Raises AwsError."""
-        path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
+        """Put an object unless its key exists; whether it was put. Raises AwsError."""
+        path = self._path(bucket, key)
         headers = {"content-type": "application/json", "if-none-match": "*"}
         reply = yield self._signed("s3", region, HttpRequest("PUT", path, headers, body.encode()), bucket)
         if reply.status in (200, 412):
@@ -152,7 +153,7 @@ class Aws:
     def finding(self, region: str, bucket: str, key: str) -> Exchange[bool]:
         """Whether an object is there. "No" may also mean that it cannot be told: without the right to list, S3 answers
         403 for what is missing (S3 API reference, HeadObject)."""
-        path = f"/{bucket}/{key}" if self.endpoint else f"/{key}"
+        path = self._path(bucket, key)
         reply = yield self._signed("s3", region, HttpRequest("HEAD", path, {}), bucket)
         return reply.status == 200
 
@@ -164,6 +165,10 @@ class Aws:
         reply = yield self._signed("lambda", region, request)
         if reply.status != 202:
             raise AwsError(str(reply.status))
+
+    def _path(self, bucket: str, key: str) -> str:
+        """Of an object; encoded as S3 encodes it before it signs: a merchant's key has a colon."""
+        return f"/{bucket}/{quote(key)}" if self.endpoint else f"/{quote(key)}"
 
     def _url(self, service: str, region: str, bucket: str) -> str:
         if self.endpoint:

@@ -1,4 +1,5 @@
-"""IAM: calls that roles sign are remembered and also need the keys of what they touch; loopback counts as TLS.
+"""IAM: calls that roles sign are remembered and also need the keys of what they touch; S3 signs paths as AWS does;
+loopback counts as TLS.
 
 The emulator parses the policies of the caller twice in every request; here each text is parsed once.
 
@@ -9,8 +10,9 @@ marks requests as https, and what services do by themselves is secure too.
 import contextvars
 from functools import partial
 from typing import Any
+from urllib.parse import quote, unquote
 
-from ministack.core import iam_actions, iam_evaluator
+from ministack.core import iam_actions, iam_evaluator, sigv4
 from ministack.core.iam_evaluator import AuthError
 from ministack.core.responses import get_account_id
 from ministack.services import iam, sts
@@ -34,7 +36,15 @@ def install(cloud: Cloud) -> None:
         lambda parse, document: evaluation.parsed(document) if isinstance(document, str) else parse(document),
     )
     patching.wrap(iam_actions, "request_tag_context", _context_of_request)
+    patching.wrap(sigv4, "header_signing_documents", _signing_documents)
     patching.wrap_resource("AWS::IAM::Role", _set_boundary)
+
+
+def _signing_documents(documents: Any, signature: Any, method: str, raw_path: str, *rest: Any, **options: Any) -> Any:
+    """The emulator takes a path of S3 as it was sent; S3 encodes it (IAM User Guide, "Create a signed AWS API request":
+    UriEncode; its example is the key test$file.text, signed as test%24file.text)."""
+    path = quote(unquote(raw_path), safe="/-_.~") if signature.service == "s3" else raw_path
+    return documents(signature, method, path, *rest, **options)
 
 
 def _context_of_request(

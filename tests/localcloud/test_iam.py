@@ -4,6 +4,10 @@ import json
 from typing import Any
 
 import pytest
+import urllib3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 import localcloud
 from tests.localcloud.conftest import ACCOUNT, REGIONS, Clients, allow, eventually, make_role
@@ -172,6 +176,27 @@ def test_a_task_needs_the_queue_and_its_key(client: Clients, name: str) -> None:
     document = json.dumps({"Statement": [allow(["sqs:SendMessage", "kms:Decrypt", "kms:GenerateDataKey"])]})
     client("iam").put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document)
     assert outcome()["status"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(("path", "status"), [("a:b", 403), ("a%3Ab", 200), ("a%3ab", 200), ("a$b", 403), ("a~b", 200)])
+def test_an_object_of_a_session_is_signed_with_its_key_encoded(
+    client: Clients, cloud: localcloud.LocalCloud, name: str, path: str, status: int
+) -> None:
+    """Whatever was sent, S3 signs it with everything encoded but letters, digits and -_.~/."""
+    client("s3").create_bucket(Bucket=name)
+    role = make_role(client, name, {"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "s3:*")
+    given = client("sts").assume_role(RoleArn=role, RoleSessionName="one")["Credentials"]
+    keys = Credentials(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
+    url = f"{cloud.endpoint}/{name}/{path}"
+    request = AWSRequest("PUT", url, data=b"x")
+    S3SigV4Auth(keys, "s3", HOME).add_auth(request)
+    if path == "a%3ab":  # as S3 encodes it, in upper case
+        upper = AWSRequest("PUT", f"{cloud.endpoint}/{name}/a%3Ab", data=b"x")
+        S3SigV4Auth(keys, "s3", HOME).add_auth(upper)
+        request.headers = upper.headers
+    answer = urllib3.request("PUT", url, body=b"x", headers=dict(request.headers.items()))
+    assert answer.status == status
+    assert (b"SignatureDoesNotMatch" in answer.data) is (status == 403)
 
 
 def test_decisions_are_shown_and_forgotten(client: Clients, cloud: localcloud.LocalCloud, name: str) -> None:

@@ -57,6 +57,7 @@ def test_signs_as_botocore_does(  # noqa: PLR0917 - drawn by name
     assert ours["authorization"] == botocore_signature(credentials, service, region, host, request)
 
 
+KEY, ENCODED = "receipts/shop:T1.json", "receipts/shop%3AT1.json"
 NAMES = {"states": "stepfunctions"}
 """As botocore calls a service, where that is not the name it signs with."""
 
@@ -91,21 +92,38 @@ def test_finds_services_where_botocore_does(service: str, region: str) -> None:
 
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1"])
 def test_finds_objects_where_botocore_does(region: str) -> None:
-    """By the bucket's own name, which the certificate of AWS is for; of an endpoint, in its path."""
-    fields = {"Bucket": "receipts", "Key": "T1.json"}
+    """By the bucket's own name, which the certificate of AWS is for; of an endpoint, in its path. A merchant's key
+    has a colon, which S3 signs encoded."""
+    fields = {"Bucket": "receipts", "Key": KEY}
     s3 = botocore_client("s3", region)
     url = s3.generate_presigned_url("put_object", Params=fields).partition("?")[0]
     expected = url.replace(
         "s3.amazonaws.com", f"s3.{region}.amazonaws.com"
     )  # it signs for the old name, of all Regions
     for method in ("putting", "finding"):
-        for endpoint, where in (("", expected), ("http://127.0.0.1:9", "http://127.0.0.1:9/receipts/T1.json")):
+        for endpoint, where in (("", expected), ("http://127.0.0.1:9", f"http://127.0.0.1:9/receipts/{ENCODED}")):
             aws = Aws(Credentials("k", "s"), endpoint)
             more = ("{}",) if method == "putting" else ()
-            sending: Sending = next(getattr(aws, method)(region, "receipts", "T1.json", *more))
+            sending: Sending = next(getattr(aws, method)(region, "receipts", KEY, *more))
             scheme = "https" if sending.host.tls else "http"
             assert f"{scheme}://{sending.host.name}{sending.request.path}" == where
             assert f"/{region}/s3/aws4_request" in sending.request.headers["authorization"]
+
+
+def test_signs_as_s3_documents_it() -> None:
+    """S3 API reference, "Signature Calculations for the Authorization Header", example of PUT: the key
+    test$file.text."""
+    aws = Aws(Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"))  # of the example
+    request = HttpRequest(
+        "PUT",
+        aws._path("examplebucket", "test$file.text"),
+        {"date": "Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class": "REDUCED_REDUNDANCY"},
+        b"Welcome to Amazon S3.",
+    )
+    host = Host("https://examplebucket.s3.amazonaws.com")
+    headers = sign(aws.credentials, "s3", "us-east-1", host, request, moment=1_369_353_600)
+    signature = "98ad721746da40c64f1a55b78f14c238d841ea1380cd77a1b5971af0ece108bd"
+    assert headers["authorization"].endswith(f"Signature={signature}")
 
 
 def test_bodies_are_said_to_be_json() -> None:
