@@ -8,12 +8,24 @@ from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
+from builder import names
 from payctl.cloud import Cloud
 from payctl.environment import Environment
 from payctl.environments import destroy
 
 PREFIX: Final = "accept-"
 SUFFIX: Final = re.compile(rf"{PREFIX}[a-z0-9]{{1,9}}")
+PROBE: Final = "payment-probe-${EnvironmentSuffix}"
+"""A queue of the checks' own."""
+NAMES: Final = (
+    *names.LIMITS,
+    names.STACK_SET,
+    names.GLOBAL_STACK,
+    f"StackSet-{names.STACK_SET}-${{Id}}",
+    f"payment-${{Kind}}{names.ALARM_SUFFIX}",
+    PROBE,
+)
+"""What an environment's things are called."""
 TAG: Final = "Acceptance"  # the StackSet has it: what `--clean` removes was made by `payctl accept`
 # By service: the operation that lists, the member of its answer, and the name in each entry ("": the entry itself).
 LISTS: Final = (
@@ -46,13 +58,34 @@ class Left:
     def __str__(self) -> str:
         return f"{self.region}: {self.service} {self.name}"
 
+    @property
+    def leaf(self) -> str:
+        """The name alone, of an ARN, a URL or a path."""
+        return re.split("[/:]", self.name)[-1]
+
 
 def find(environment: Environment, suffix: str = "") -> tuple[Left, ...]:
     """Everything with the environment's name, in every Region. Read only."""
-    cloud, wanted = environment.cloud, suffix or environment.settings.environment
-    name = re.escape(wanted)
-    mine = re.compile(rf"payment.*-{name}(?![a-z0-9-])|payment-receipts-.*-{name}-\d+|StackSet-payments-{name}-")
-    return tuple(left for left in _everything(cloud, environment.home) if mine.search(left.name))
+    mine = named(re.escape(suffix or environment.settings.environment), environment.regions)
+    return tuple(left for left in _everything(environment.cloud, environment.home) if mine.fullmatch(left.leaf))
+
+
+def named(environment: str, regions: Iterable[str]) -> re.Pattern[str]:
+    """The names of environments whose own name is of this pattern, which is the only group. Whole names only: what is
+    called payments-my-accept-1 is of another one."""
+    region = f"(?:{'|'.join(map(re.escape, regions))})"
+    parts = {
+        "EnvironmentSuffix": f"({environment})",
+        "AWS::Region": region,
+        "Peer": region,
+        "AWS::AccountId": r"\d{12}",
+        "Kind": "[a-z-]+",
+        "Id": "[0-9a-f-]+",
+    }
+    patterns = {re.escape(name.rpartition("/")[2]) for name in NAMES if "${EnvironmentSuffix}" in name}
+    for variable, part in parts.items():
+        patterns = {pattern.replace(re.escape(f"${{{variable}}}"), part) for pattern in patterns}
+    return re.compile("|".join(sorted(patterns)))
 
 
 def execution_logs(environment: Environment, region: str, api: str) -> list[str]:
@@ -65,18 +98,22 @@ def execution_logs(environment: Environment, region: str, api: str) -> list[str]
 
 def suffixes(environment: Environment) -> tuple[str, ...]:
     """The throwaway environments of which something is left, whatever became of them. Read only."""
-    names = [left.name for left in _everything(environment.cloud, environment.home)]
+    throwaway = named(SUFFIX.pattern, environment.regions)
+    leaves = [left.leaf for left in _everything(environment.cloud, environment.home)]
     pages = environment.cloud.stack_sets.get_paginator("list_stack_sets").paginate(Status="ACTIVE")
-    names += [f"{each['StackSetName']}" for page in pages for each in page["Summaries"]]
-    found = {match[0] for name in names if name and "payment" in name for match in [SUFFIX.search(name)] if match}
-    return tuple(sorted(found))
+    leaves += [f"{each['StackSetName']}" for page in pages for each in page["Summaries"]]
+    matches = [match for leaf in leaves if (match := throwaway.fullmatch(leaf))]
+    return tuple(sorted({match[match.lastindex or 0] for match in matches}))
 
 
-def belongs(environment: Environment) -> bool:
-    """Whether the environment was made by `payctl accept`: its StackSet or global stack says so, or neither exists."""
+def belongs(environment: Environment, *, remembered: bool) -> bool:
+    """Whether the environment was made by `payctl accept`: its StackSet and global stack say so; where neither exists,
+    whether a run here is `remembered`."""
     survey = environment.survey()
-    tags = [each.tags for each in (survey.stack_set, survey.global_stack) if each and each.tags]
-    return all(TAG in each for each in tags)
+    there = [survey.global_stack.tags] if not survey.global_stack.status.absent else []
+    if survey.stack_set:
+        there.append(survey.stack_set.tags)
+    return all(TAG in tags for tags in there) if there else remembered
 
 
 def exists(environment: Environment) -> bool:

@@ -14,6 +14,7 @@ from builder.names import HEALTH
 from payctl.acceptance.alarms import PARKED, state
 from payctl.acceptance.check import Checks, Group, RefutedError, require
 from payctl.acceptance.deploying import require_none_refused
+from payctl.acceptance.leftovers import PROBE
 from payctl.acceptance.site import Site, Told
 from payctl.drills.local_cloud import LocalCloud
 from payctl.environment import Environment
@@ -30,7 +31,6 @@ from stacksets.stack import same_template
 CHECKS: Final = Checks(Group.OPERATE)
 check = CHECKS.check
 WAIT_HANDLE: Final = "AWS::CloudFormation::WaitConditionHandle"
-PROBE: Final = "payment-probe-{environment}"
 
 
 def keep(site: Site, environment: Environment) -> None:
@@ -231,7 +231,7 @@ def template_of_a_version(site: Site) -> None:
 def restored_table_id(site: Site) -> None:
     """A table that is restored from a backup has another TableId than the one it was copied from."""
     dynamodb, name = site.environment.cloud.dynamodb(site.home), site.environment.names.register(site.home)
-    probe = PROBE.format(environment=site.environment.settings.environment)
+    probe = site.environment.names.of(PROBE)
     dynamodb.restore_table_to_point_in_time(SourceTableName=name, TargetTableName=probe, UseLatestRestorableTime=True)
     try:
         _wait_for_table(site, probe)
@@ -284,7 +284,7 @@ def books_on_athena(site: Site) -> None:
 def _unshown(site: Site) -> Iterator[tuple[str, str, str]]:
     """A cell that ended, and no janitor is to look after; the finding that it is."""
     dynamodb, name = site.environment.cloud.dynamodb(site.home), site.environment.names.register(site.home)
-    probe = PROBE.format(environment=site.environment.settings.environment)
+    probe = site.environment.names.of(PROBE)
     result = json.dumps({"at": int(time.time()), "status": DECLINED})
     dynamodb.put_item(TableName=name, Item={"TransactionId": {"S": probe}, "result": {"S": result}})
     try:
@@ -303,7 +303,7 @@ def table_remade(site: Site) -> None:
     """A table that is deleted and made again under its name takes longer than a minute to become active, so every
     function has forgotten the old one."""
     dynamodb = site.environment.cloud.dynamodb(site.home)
-    probe = PROBE.format(environment=site.environment.settings.environment)
+    probe = site.environment.names.of(PROBE)
 
     def make() -> None:
         dynamodb.create_table(

@@ -266,9 +266,13 @@ def clean(
     environment of another name. Raises ToolError."""
     found = leftovers.suffixes(environment)
     others = {suffix: of(suffix) for suffix in found}
-    mine = {suffix: other for suffix, other in others.items() if leftovers.belongs(other)}
+    mine = {
+        suffix: other
+        for suffix, other in others.items()
+        if leftovers.belongs(other, remembered=(FOLDER / f"{suffix}.json").exists())
+    }
     for suffix in others.keys() - mine.keys():
-        environment.report.note(f"{suffix} was not made by `payctl accept`: it is left alone")
+        environment.report.note(f"nothing says that `payctl accept` made {suffix}: it is left alone")
     if mine and not confirm([f"remove environment {suffix} with all its payments" for suffix in mine]):
         raise ToolError("nothing was changed")
     left = {}
