@@ -172,7 +172,7 @@ def _compare_on_athena(
         reader.buckets(there.bounds())
         there.make_receipts()
         there.put_contents(reader.contents(there.suspects()))
-        (charged,) = books.run("SELECT min(charged_at), max(charged_at) FROM charges")
+        (charged,) = books.run("SELECT min(charged_at), max(charged_until) FROM charges")
         there.put_run(reader.gone, begun, environment.settings.alarms.overdue_seconds, charged)
         environment.report.phase("Compare on Athena")
         asked = store.questions()
@@ -219,7 +219,7 @@ def _read(environment: Environment, books: Store, scope: Scope, *, begun: int, e
     for some in reader.contents(books.suspects()):
         books.put("contents", some)
     overdue = environment.settings.alarms.overdue_seconds
-    books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_at) FROM charges", [begun, overdue])
+    books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_until) FROM charges", [begun, overdue])
     for region in environment.regions:
         records, receipts = (
             books.run(f"SELECT count(*) FROM {table} WHERE region = ?", [region])[0][0]  # noqa: S608 - our own

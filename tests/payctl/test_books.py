@@ -39,7 +39,7 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             books.run(f"INSERT INTO cells SELECT payment, region, 'SETTLED', 'digest-' || payment, 5000, NULL {each}")
             books.run(f"INSERT INTO receipts SELECT payment, region, 'etag-' || payment, 'v1', 5001 {each}")
             books.run(
-                "INSERT INTO charges SELECT row_number() OVER (), payment, 'ch_' || payment, 12.5, 'EUR', 5000 "
+                "INSERT INTO charges SELECT row_number() OVER (), payment, 'ch_' || payment, 12.5, 'EUR', 5000, 5000 "
                 f"FROM (SELECT unnest({list(PAYMENTS)}) AS payment)"
             )
             yield books
@@ -105,7 +105,7 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
             ("open", SECOND, "D", "due since 10 s; not asked about"),
         ),
         (
-            "INSERT INTO charges SELECT 9, 'D', 'ch_D', 1, 'EUR', 5000 WHERE ? <> ''",
+            "INSERT INTO charges SELECT 9, 'D', 'ch_D', 1, 'EUR', 5000, 5000 WHERE ? <> ''",
             ("charged, not settled", "", "D", "line 9: 1.0000 EUR, reference ch_D; no record here"),
         ),
         (
@@ -125,7 +125,7 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
             ("other reference", "", "B", "line 2: ch_X charged, ch_B settled"),
         ),
         (
-            "INSERT INTO charges SELECT 9, 'B', 'ch_B', 12.5, 'EUR', 5000 WHERE ? <> ''",
+            "INSERT INTO charges SELECT 9, 'B', 'ch_B', 12.5, 'EUR', 5000, 5000 WHERE ? <> ''",
             ("charged twice", "", "B", "2 charges: lines 2, 9"),
         ),
     ],
@@ -258,6 +258,31 @@ def of_file(books: Store, tmp_path: Path, text: str, **named: Any) -> list[tuple
     return books.run("SELECT line, payment, reference, CAST(amount AS VARCHAR), currency, charged_at FROM charges")
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "window"),
+    [
+        ("2024-01-15T10:30:00Z", "2024-01-15 10:31:00+00:00", (1705314600, 1705314660)),
+        ("1705314600", " 1705314660 ", (1705314600, 1705314660)),
+        ("2024-01-15", "2024-01-15", (1705276800, 1705363199)),
+        ("20240114", "20240115", (1705190400, 1705363199)),
+        ("", "", (None, None)),
+    ],
+)
+def test_file_is_of_the_time_from_its_first_charge_to_the_end_of_its_last(
+    books: Store, tmp_path: Path, first: str, last: str, window: tuple[int | None, int | None]
+) -> None:
+    """A day is all of that day: else a payment of its afternoon that the file lacks would not be asked for."""
+    of_file(books, tmp_path, f"reference,amount,currency,at\na,1,EUR,{first}\nb,1,EUR,{last}\n", charged_at="at")
+    assert books.run("SELECT min(charged_at), max(charged_until) FROM charges") == [window]
+
+
+@pytest.mark.parametrize(("since", "left"), [(1705276800, 2), (1705320000, 2), (1705363200, 1)])
+def test_a_day_that_ends_later_is_not_too_early(books: Store, tmp_path: Path, since: int, left: int) -> None:
+    of_file(books, tmp_path, "reference,amount,currency,at\na,1,EUR,20240115\nb,1,EUR,20240116\n", charged_at="at")
+    charges.match(books, named_only=False, since=since)
+    assert books.run("SELECT count(*) FROM charges") == [(left,)]
+
+
 def with_columns(kind: str = "http", **named: Any) -> Settings:
     read = settings.load(ROOT / "deployment.toml", {})
     return read._replace(processor_file=ProcessorFile(**named), processor=read.processor._replace(kind=kind))
@@ -266,11 +291,11 @@ def with_columns(kind: str = "http", **named: Any) -> Settings:
 def test_file_is_read_by_the_columns_of_the_settings(books: Store, tmp_path: Path) -> None:
     text = (
         "\ufeffid,ref,cents,cur,what,at\nA,ch_A,1250,eur,sale,1970-01-01T01:00:00Z\nA,ch_A,1250,eur,refund,\n"
-        ",ch_B,5,jpy,sale,7\n"
+        ",ch_B,5,jpy,sale,1705314607\n"
     )
     named = {"payment": "id", "reference": "ref", "amount": "cents", "currency": "cur", "charged_at": "at"}
     rows = of_file(books, tmp_path, text, **named, minor_units=True, only="what=sale")
-    assert rows == [(2, "A", "ch_A", "12.5000", "EUR", 3600), (4, "B", "ch_B", "5.0000", "JPY", 7)]
+    assert rows == [(2, "A", "ch_A", "12.5000", "EUR", 3600), (4, "B", "ch_B", "5.0000", "JPY", 1705314607)]
 
 
 def test_balance_report_of_stripe_is_known(books: Store, tmp_path: Path) -> None:
@@ -295,13 +320,17 @@ def test_balance_report_of_stripe_is_known(books: Store, tmp_path: Path) -> None
         ("reference,amount,currency\n,1,EUR\n", "line 2: names neither payment nor reference"),
         ('reference,amount,currency\n"x,1,EUR\n', "cannot be read"),
         ("reference,amount,currency\nx,1\n", "line 2: '' is no currency"),
+        ("reference,amount,currency,at\nx,1,EUR,1705314600000\n", "line 2: '1705314600000' is neither seconds"),
+        ("reference,amount,currency,at\nx,1,EUR,7\n", "line 2: '7' is neither seconds since 1970 nor a date"),
+        ("reference,amount,currency,at\nx,1,EUR,15/01/2024\n", "line 2: Invalid isoformat string: '15/01/2024'"),
+        ("reference,amount,currency,at\nx,1,EUR,20240115\ny,1,EUR,\n", "line 3: tells no moment, or others do not"),
     ],
 )
 def test_file_that_cannot_be_understood_is_refused_with_its_line(
     books: Store, tmp_path: Path, text: str, says: str
 ) -> None:
     with pytest.raises(ToolError, match=says):
-        of_file(books, tmp_path, text)
+        of_file(books, tmp_path, text, charged_at="at" if ",at" in text else "")
 
 
 def test_what_the_database_refuses_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,10 @@ activity", itemized) is known.
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +32,8 @@ STRIPE: Final = ProcessorFile(
 """Of the report type balance_change_from_activity.itemized: amounts in major units, as the customer was charged;
 `gross` is what that came to in the account's own currency. The column of the payment is there if it was asked for."""
 OPTIONAL: Final = frozenset({STRIPE.payment, STRIPE.charged_at})
+SECONDS: Final = re.compile("[0-9]{10}")
+"""Since 1970, from 2001 on: eight digits are a date, thirteen milliseconds."""
 REMEDY: Final = "name the file's columns in [processor_file] of the settings: docs/operations.md"
 
 
@@ -51,9 +55,10 @@ def load(store: Store, file: Path, settings: Settings) -> Path:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ToolError(f"{file}: cannot be read: {error}", remedy="give a CSV file in UTF-8") from error
     store.run(
-        "INSERT INTO charges SELECT line, payment, reference, amount, currency, charged_at "
+        "INSERT INTO charges SELECT line, payment, reference, amount, currency, charged_at, charged_until "
         "FROM read_json(?, format = 'newline_delimited', columns = {line: 'BIGINT', payment: 'VARCHAR', "
-        "reference: 'VARCHAR', amount: 'DECIMAL(38, 4)', currency: 'VARCHAR', charged_at: 'BIGINT'})",
+        "reference: 'VARCHAR', amount: 'DECIMAL(38, 4)', currency: 'VARCHAR', charged_at: 'BIGINT', "
+        "charged_until: 'BIGINT'})",
         [str(lines)],
     )
     return lines
@@ -73,7 +78,7 @@ def match(store: Store, *, named_only: bool, since: int) -> None:
         store.run(f"DELETE FROM charges WHERE NOT ({store.among})")  # noqa: S608 - our own
     store.run("UPDATE charges SET payment = reference WHERE payment = ''")
     if since:
-        store.run("DELETE FROM charges WHERE charged_at < ?", [since])
+        store.run("DELETE FROM charges WHERE charged_until < ?", [since])
         store.run("UPDATE run SET file_from = greatest(coalesce(file_from, 0), ?)", [since])
         store.run("UPDATE run SET file_to = coalesce(file_to, now)")
 
@@ -85,6 +90,7 @@ def _charges(rows: "csv.DictReader[str]", named: ProcessorFile, file: Path) -> I
     for name in filter(None, wanted):
         if name not in there and not (named == STRIPE and name in OPTIONAL):
             raise ToolError(f"{file}: there is no column {name!r}", remedy=REMEDY)
+    timed: bool | None = None
     for row in rows:
         if column and row[column] != value:
             continue
@@ -95,12 +101,16 @@ def _charges(rows: "csv.DictReader[str]", named: ProcessorFile, file: Path) -> I
         }
         try:
             amount = _amount(row[named.amount] or "", charge["currency"], minor=named.minor_units)
-            moment = _seconds(row.get(named.charged_at) or "")
+            span = _span((row.get(named.charged_at) or "").strip())
         except ValueError as error:
             raise ToolError(f"{file}, line {rows.line_num}: {error}", remedy=REMEDY) from error
         if not charge["payment"] and not charge["reference"]:
             raise ToolError(f"{file}, line {rows.line_num}: names neither payment nor reference", remedy=REMEDY)
-        yield {"line": rows.line_num, **charge, "amount": str(amount), "charged_at": moment}
+        if timed is not None and timed != bool(span):
+            raise ToolError(f"{file}, line {rows.line_num}: tells no moment, or others do not", remedy=REMEDY)
+        timed = bool(span)
+        first, last = span or (None, None)
+        yield {"line": rows.line_num, **charge, "amount": str(amount), "charged_at": first, "charged_until": last}
 
 
 def _amount(text: str, currency: str, *, minor: bool) -> Decimal:
@@ -115,11 +125,18 @@ def _amount(text: str, currency: str, *, minor: bool) -> Decimal:
     return amount.scaleb(-UNITS[currency]) if minor else amount
 
 
-def _seconds(text: str) -> int | None:
-    """Seconds since 1970 of a moment, in seconds or in ISO 8601, UTC where it does not say; None for none."""
+def _span(text: str) -> tuple[int, int] | None:
+    """The first and the last second since 1970 that are meant: of a day all of it. In ISO 8601, UTC where it does not
+    say, or in seconds; None for none."""
     if not text:
         return None
-    if text.isdecimal():
-        return int(text)
+    if SECONDS.fullmatch(text):
+        return int(text), int(text)
+    with suppress(ValueError):
+        day = int(datetime.combine(date.fromisoformat(text), time(), UTC).timestamp())
+        return day, day + 86_399
+    if text.isdigit():
+        raise ValueError(f"{text!r} is neither seconds since 1970 nor a date: milliseconds, perhaps")
     moment = datetime.fromisoformat(text)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return seconds, seconds

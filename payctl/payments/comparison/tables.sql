@@ -21,9 +21,10 @@ CREATE TABLE receipts (payment VARCHAR, region VARCHAR, etag VARCHAR, version VA
 -- Digests of the receipts that have versions with different ETags.
 CREATE TABLE contents (payment VARCHAR, region VARCHAR, digest VARCHAR);
 -- The processor's own file, amounts in major units. `payment`: as the file names it, or of the record that has the
--- reference; where there is none, the reference itself.
+-- reference; where there is none, the reference itself. `charged_until`: the end of the day, where the file tells days.
 CREATE TABLE charges (
-    line BIGINT, payment VARCHAR, reference VARCHAR, amount DECIMAL(38, 4), currency VARCHAR, charged_at BIGINT
+    line BIGINT, payment VARCHAR, reference VARCHAR, amount DECIMAL(38, 4), currency VARCHAR, charged_at BIGINT,
+    charged_until BIGINT
 );
 -- Payments that are compared, but not judged: `why` is young or old.
 CREATE TABLE left_out (payment VARCHAR, why VARCHAR);

@@ -12,7 +12,8 @@ FROM (
         listed.reference,
         listed.amount,
         listed.currency,
-        listed.charged_at
+        listed.charged_at,
+        listed.charged_until
     FROM (
         SELECT
             TRY_CAST(json_extract_scalar(line, '$$.line') AS BIGINT) AS line,
@@ -20,11 +21,12 @@ FROM (
             json_extract_scalar(line, '$$.reference') AS reference,
             TRY_CAST(json_extract_scalar(line, '$$.amount') AS DECIMAL(38, 4)) AS amount,
             json_extract_scalar(line, '$$.currency') AS currency,
-            TRY_CAST(json_extract_scalar(line, '$$.charged_at') AS BIGINT) AS charged_at
+            TRY_CAST(json_extract_scalar(line, '$$.charged_at') AS BIGINT) AS charged_at,
+            TRY_CAST(json_extract_scalar(line, '$$.charged_until') AS BIGINT) AS charged_until
         FROM $lines
     ) listed
     LEFT JOIN (
         SELECT reference, min(payment) AS payment FROM records WHERE reference <> '' GROUP BY reference
     ) known ON known.reference = listed.reference
 ) matched
-WHERE payment IS NOT NULL AND $among AND coalesce(charged_at >= $since, true)
+WHERE payment IS NOT NULL AND $among AND coalesce(charged_until >= $since, true)
