@@ -14,6 +14,11 @@ REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 # The name of a role may have a comma; in the function's variable that is where the next caller begins.
 PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/([\w+=,.@-]+/)*[\w+=.@-]+)", re.ASCII)
+# Its requests are made below that path, so a query would be lost; whoever needs a name and a password has a secret.
+PROCESSOR_URL = re.compile(
+    r"(https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[1-9]\d{0,4})?|http://127\.0\.0\.1:\d{1,5})(/[\w.~-]+)*/?", re.ASCII
+)
+URL_LENGTH = 255
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
 PROCESSOR_KINDS = ("http", "stripe")
@@ -325,8 +330,8 @@ def _check(settings: Settings) -> None:
         ),
         (settings.options.protect in ("auto", True, False), 'options.protect must be "auto", true or false'),
         (
-            not processor.url or processor.url.startswith(("https://", "http://127.0.0.1:")),
-            "processor.url must begin with https://",
+            not processor.url or (bool(PROCESSOR_URL.fullmatch(processor.url)) and len(processor.url) <= URL_LENGTH),
+            f"processor.url must be https://HOST[:PORT][/PATH], of at most {URL_LENGTH} characters",
         ),
         (bool(processor.url) or not processor.deduplicates, "processor.deduplicates needs processor.url"),
         (processor.kind in PROCESSOR_KINDS, f"processor.kind must be one of {', '.join(PROCESSOR_KINDS)}"),

@@ -313,7 +313,10 @@ class Driver:
         if not self.settings.secret:
             return ""
         fields = {"SecretId": self.settings.secret}
-        return str(self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)["SecretString"])
+        answer = self.aws.call("secretsmanager", self.settings.region, "GetSecretValue", fields)
+        if "SecretString" not in answer:  # it was stored as bytes
+            raise AwsError("NoSecretString")
+        return str(answer["SecretString"])
 
     def table_id(self) -> str:
         """Which table this Region's register is: a recreated table has another id. Raises AwsError."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+from payments.processors.common import SECRET
 
 from builder import settings as settings_file
 from payctl import card_numbers
@@ -46,10 +47,12 @@ def run_processor_check(
     card_numbers.refuse_in_settings(run.options.settings)
     settings = settings_file.load(run.options.settings).processor
     url, secret = (url or settings.url).rstrip("/"), os.environ.get(VARIABLE, "")
-    if not url.startswith(("https://", "http://127.0.0.1:")):
-        raise ToolError(f"{url!r} is no address of a processor", remedy="give one that begins with https://")
+    if not settings_file.PROCESSOR_URL.fullmatch(url):
+        raise ToolError(f"{url!r} is no address of a processor", remedy="give it as https://HOST[:PORT][/PATH]")
     if run.options.local and not loopback(url):
         raise ToolError(f"--local never leaves this machine, and the address is {url}", remedy="leave --local out")
+    if not SECRET.fullmatch(secret):
+        raise ToolError(f"{VARIABLE} has a blank, a line's end or the like in it", remedy="set it without")
     if secret.startswith(LIVE):
         raise ToolError(f"{VARIABLE} is a live key, which would move money", remedy="use one of the test mode")
     if not (yes or loopback(url)):

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import pytest
 from payments import store
-from payments.aws import Aws, Credentials
+from payments.aws import Aws, AwsError, Credentials
 from payments.protocol.idempotency import ATTEMPT, OPEN, PREPARE, RESULT, VOTE
 from payments.protocol.ports import (
     LOST,
@@ -234,6 +234,9 @@ def test_a_processor_without_a_secret_is_asked_without(regions: Regions) -> None
     regions.driver.settings = regions.driver.settings._replace(secret="name")
     regions.servers[HOME].body = b'{"SecretString": "s3cret"}'
     assert regions.driver._secret() == "s3cret"
+    regions.servers[HOME].body = b'{"SecretBinary": "czNjcmV0"}'
+    with pytest.raises(AwsError, match="NoSecretString"):
+        regions.driver._secret()
 
 
 @pytest.mark.parametrize(("left", "waits"), [(60.0, 0.5), (3.75, 0.25), (1.0, 0.0)])

@@ -220,6 +220,17 @@ def test_a_secret_that_cannot_be_read_sends_nothing() -> None:
     assert made.lookup(Lookup("", "k")) is LOST
 
 
+@pytest.mark.parametrize(
+    "secret", ["sk_test_1\n", "sk_test_1\r\n", " sk_test_1", "sk test", "sk\u2013test", "sk\u00e9"]
+)
+def test_a_secret_that_no_header_holds_sends_nothing(secret: str) -> None:
+    """So nothing was charged: taken for no answer, each payment of a bad rotation would be in doubt."""
+    made, desk = Processor("http://127.0.0.1:1", Secret(lambda: secret)), Desk()
+    made.host = desk  # type: ignore[assignment]
+    assert made.charge(CHARGE, 1.0) is NOT_SENT
+    assert not desk.sent
+
+
 def test_a_secret_is_kept_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     now, reads = 1000.0, [0]
 

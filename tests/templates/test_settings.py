@@ -67,7 +67,24 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ('[domain]\nname = "pay.example.com"', "domain.name and domain.hosted_zone_id go together"),
         ("[tags]\nteam = 1", "tags.team must be str, not int"),
         ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates; choose another key"),
-        ('[processor]\nurl = "http://example.com"', "processor.url must begin with https://"),
+        *(
+            (
+                f"[processor]\nurl = {json.dumps(url)}",
+                "processor.url must be https://HOST[:PORT][/PATH], of at most 255",
+            )
+            for url in (
+                "http://example.com",
+                "https://",
+                "https://example.com:44e",
+                "https://example.com/a b",
+                "https://example.com/\n",
+                "https://me:secret@example.com",
+                "https://example.com/v1?tenant=eu",
+                "https://example.com/v1#live",
+                "https://example.com//v1",
+                f"https://example.com/{'x' * 255}",
+            )
+        ),
         (
             '[processor]\nkind = "cash"\nurl = "https://example.com"',
             "processor.kind must be one of http, stripe",

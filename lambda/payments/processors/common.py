@@ -18,6 +18,8 @@ SECRET_SECONDS: Final = 300
 CONNECT_SECONDS: Final = 2.0
 LOOKUP_SECONDS: Final = 3.0
 RETRY_HEADER: Final = "stripe-should-retry"
+SECRET: Final = re.compile("[!-~]*")
+"""What a header can hold: no line's end, as a file with a secret in it often has."""
 REFERENCE: Final = re.compile(r"[A-Za-z0-9_.:/+=-]{1,128}")
 
 
@@ -54,7 +56,7 @@ another try may end otherwise (`Stripe-Should-Retry: true`)."""
 class Trouble(Enum):
     """Why there is no answer to a charge."""
 
-    UNREADABLE = "the secret cannot be read"
+    UNREADABLE = "the secret cannot be read, or no header holds it"
     NO_CONNECTION = "no connection could be made"
     NO_ANSWER = "the connection broke, or the time was over, after the request was sent"
 
@@ -77,10 +79,13 @@ class Secret:
         self._until = 0.0
 
     def get(self, *, refused: str = "") -> str:
-        """The secret; read again when `refused` is the one kept. Raises AwsError."""
+        """The secret; read again when `refused` is the one kept. Raises AwsError, also for one that cannot be sent."""
         with self._lock:
             if time.monotonic() >= self._until or self._value == refused:
-                self._value = self._read()
+                value = self._read()
+                if not SECRET.fullmatch(value):
+                    raise AwsError("UnfitSecret")
+                self._value = value
                 self._until = time.monotonic() + SECRET_SECONDS
             return self._value
 
