@@ -24,7 +24,7 @@ ALLOWED: Final = {
     "limits.log_retention_days": ", ".join(map(str, RETENTION_DAYS)),
     "options.protect": '"auto", true, false',
     "options.alert_email": "an e-mail address",
-    "processor.url": "an address that begins with https://",
+    "processor.url": "https://HOST[:PORT][/PATH]",
     "processor.secret_name": "the name of a secret",
     **{f"processor_file.{name}": "the name of a column" for name in ("amount", "currency")},
     **{f"processor_file.{name}": "the name of a column, or none" for name in ("payment", "reference", "charged_at")},
