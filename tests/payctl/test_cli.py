@@ -146,6 +146,17 @@ def test_wrong_option_is_a_usage_error(project: Project) -> None:
     assert "Traceback" not in ran.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [("pay", "--id", ""), ("pay", "--merchant="), ("redrive", "--region", ""), ("resolve", "", "--not-charged")],
+)
+def test_what_is_given_and_empty_is_a_usage_error(project: Project, words: tuple[str, ...]) -> None:
+    """A script's variable may not be set: a payment that it repeats would have another id each time."""
+    ran = project.payctl(*words)
+    assert ran.returncode == 2
+    assert "is empty: leave it out, or give it a value" in ran.stderr
+
+
 def test_giving_up_payments_needs_deleting_data(project: Project) -> None:
     fails(project.payctl("destroy", "--yes", "--discard-open"), "add --delete-data")
 
