@@ -8,7 +8,7 @@ must make a new one (docs/aws.md, "Resource policies of APIs").
 from collections.abc import Mapping
 from typing import Any
 
-from builder.settings import Settings
+from builder.settings import Settings, principal
 
 POLICY_BYTES = 8192
 """Of an API's resource policy (API Gateway quotas)."""
@@ -24,7 +24,7 @@ def variable(settings: Settings) -> str:
     if not settings.merchants:
         return ""
     groups = {**settings.merchants, "": settings.accounts.operators}
-    return ";".join(f"{name}={','.join(map(_short, arns))}" for name, arns in groups.items())
+    return ";".join(f"{name}={','.join(map(principal, arns))}" for name, arns in groups.items())
 
 
 def example(settings: Settings) -> str:
@@ -32,7 +32,7 @@ def example(settings: Settings) -> str:
     arns = [arn for each in (settings.accounts.operators, *settings.merchants.values()) for arn in each]
     if not settings.merchants or not arns:
         return ""
-    account, _, role = _short(arns[0]).partition("/")
+    account, _, role = principal(arns[0]).partition("/")
     return f"arn:aws:sts::{account}:assumed-role/{role or 'any'}/check"
 
 
@@ -66,8 +66,3 @@ def _statement(effect: str, resources: list[str], condition: Mapping[str, Any]) 
 
 def _is_account(arn: str) -> bool:
     return arn.endswith(":root")
-
-
-def _short(arn: str) -> str:
-    account = arn.split(":")[4]
-    return account if _is_account(arn) else f"{account}/{arn.rpartition('/')[2]}"

@@ -19,6 +19,8 @@ PROCESSOR_URL = re.compile(
     r"(https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[1-9]\d{0,4})?|http://127\.0\.0\.1:\d{1,5})(/[\w.~-]+)*/?", re.ASCII
 )
 URL_LENGTH = 255
+SECRET_NAME = re.compile(r"[\w/+=.@-]{0,200}", re.ASCII)
+TAG_KEY, TAG_VALUE, TAGS = re.compile(r"[\w .:/=+@-]{1,128}"), re.compile(r"[\w .:/=+@-]{0,256}"), 40
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 DEFAULT_FILE = Path("deployment.toml")
 PROCESSOR_KINDS = ("http", "stripe")
@@ -275,12 +277,29 @@ def _regions(value: Any) -> tuple[str, ...]:
 
 
 def _tags(value: Any) -> dict[str, str]:
+    """IAM tells keys apart without their case; every role has the fixed ones (Tagging best practices, "Tag naming
+    limits")."""
     tags: dict[str, str] = _typed("tags", value, dict)
-    if taken := sorted({*FIXED_TAGS, "Environment", "Name", "Region"} & set(tags)):
-        raise SettingsError(f"tags.{taken[0]} is set by the templates; choose another key")
+    taken = {key.casefold() for key in (*FIXED_TAGS, "Environment", "Name", "Region")}
     for key, tag in tags.items():
         _typed(f"tags.{key}", tag, str)
+        if key.casefold() in taken:
+            raise SettingsError(f"tags.{key} is set by the templates, or twice; choose another key")
+        if not TAG_KEY.fullmatch(key) or key.casefold().startswith("aws:") or not TAG_VALUE.fullmatch(tag):
+            raise SettingsError(
+                f"tags.{key}: use 1 to 128 characters, not aws: first, and 256 for its value: letters, digits, blanks "
+                "and _.:/=+-@"
+            )
+        taken.add(key.casefold())
+    if len(tags) > TAGS:
+        raise SettingsError(f"[tags] has {len(tags)}, at most {TAGS} fit")
     return tags
+
+
+def principal(arn: str) -> str:
+    """Of a role or account that signs, what the API learns: ACCOUNT/NAME without the role's path, or ACCOUNT."""
+    account = arn.split(":")[4]
+    return account if arn.endswith(":root") else f"{account}/{arn.rpartition('/')[2]}"
 
 
 def _merchants(value: Any, operators: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
@@ -296,8 +315,7 @@ def _merchants(value: Any, operators: tuple[str, ...]) -> dict[str, tuple[str, .
             raise SettingsError(
                 f"{setting}: {arn!r} is not the ARN of a role without a comma in its name, or of an account (...:root)"
             )
-        # Of a role that signs, the API learns account and name only.
-        if owners.setdefault(f"{arn.split(':')[4]}/{arn.rpartition('/')[2]}", setting) != setting:
+        if owners.setdefault(principal(arn), setting) != setting:
             raise SettingsError(f"{setting}: {arn} may not belong to another caller too")
     return {name: tuple(arns) for name, arns in merchants.items()}
 
@@ -332,6 +350,10 @@ def _check(settings: Settings) -> None:
         (
             not processor.url or (bool(PROCESSOR_URL.fullmatch(processor.url)) and len(processor.url) <= URL_LENGTH),
             f"processor.url must be https://HOST[:PORT][/PATH], of at most {URL_LENGTH} characters",
+        ),
+        (
+            bool(SECRET_NAME.fullmatch(processor.secret_name)),
+            "processor.secret_name: use at most 200 letters, digits and /_+=.@-",
         ),
         (bool(processor.url) or not processor.deduplicates, "processor.deduplicates needs processor.url"),
         (processor.kind in PROCESSOR_KINDS, f"processor.kind must be one of {', '.join(PROCESSOR_KINDS)}"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, cast
 
 import typer
 from typer.core import TyperCommand
@@ -98,13 +98,13 @@ class Command(TyperCommand):
         self.own = tuple(params)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command: its function takes its own parameters, the Run holds the rest. What is given and empty, as by a
+        """Run the command: its function takes its own parameters, the Run holds the rest. What is given and empty, by a
         script whose variable is not set, is not taken for left out: a payment would get another id each time."""
         for parameter in self.params:
             given, source = ctx.params[parameter.name], ctx.get_parameter_source(parameter.name)
             empty = not given if isinstance(given, str) else isinstance(given, list | tuple) and "" in given
             if empty and source and source.name == "COMMANDLINE":
-                raise typer.BadParameter("is empty: leave it out, or give it a value", ctx, parameter)
+                raise typer.BadParameter("is empty: leave it out, or give it a value", ctx, cast("Any", parameter))
         ctx.options = Options(**{option.name: ctx.params.pop(option.name) for option in COMMON})
         if ctx.options.local and ctx.params.get("domain"):
             raise typer.BadParameter("not with --local, which never leaves this machine", ctx, param_hint="--domain")

@@ -11,11 +11,12 @@ from payments.merchants import parse
 from payments.protocol.values import kept_as
 
 from builder import merchants as built
-from builder.settings import MERCHANT, PRINCIPAL, Accounts, Settings
+from builder.settings import MERCHANT, PRINCIPAL, SECRET_NAME, URL_LENGTH, Accounts, Settings
 from payctl.environment import Survey
 from payctl.payments import merchants
 from payctl.payments.merchants import is_of, require
 from stacksets.errors import ToolError
+from tests.payctl.conftest import ROOT
 
 REGIONS = ("us-east-1", "eu-west-1", "ap-southeast-1")
 SHOP, MARKET = "arn:aws:iam::111122223333:role/path/shop", "arn:aws:iam::444455556666:root"
@@ -78,6 +79,37 @@ def test_more_than_fit_are_refused() -> None:
     assert "resource policy takes" in policy[0]
     (variable,) = merchants.too_many(settings({f"merchant-with-a-long-name-{'x' * each}": () for each in range(80)}))
     assert "of the function's variables" in variable[0]
+
+
+def test_the_functions_other_variables_have_room() -> None:
+    """As long as settings, names and Regions may be: four thousand and some bytes are for all of them."""
+    document = json.loads((ROOT / "templates" / "regional.json").read_text())
+    variables = document["Resources"]["Processor"]["Properties"]["Environment"]["Variables"]
+    place = {"${AWS::Region}": "ap-southeast-1", "${EnvironmentSuffix}": "e" * 16, "${AWS::AccountId}": "0" * 12}
+    longest = {
+        "AWS::AccountId": "0" * 12,
+        "EnvironmentSuffix": "e" * 16,
+        "DeadLetterQueue": f"https://sqs.ap-southeast-1.amazonaws.com/{'0' * 12}/" + "q" * 80,
+        "ProcessorUrl": "u" * URL_LENGTH,
+        "ProcessorCredentialName": "s" * 200,
+    }
+
+    def text(value: Any) -> str:
+        match value:
+            case {"Fn::If": [_, filled, _]}:
+                return text(filled)
+            case {"Ref": name}:
+                return longest.get(name, "x" * 8)
+            case {"Fn::Sub": pattern}:
+                for variable, filled in {**place, "${AWS::Partition}": "aws-us-gov"}.items():
+                    pattern = pattern.replace(variable, filled)
+                return str(pattern)
+        return str(value)
+
+    assert SECRET_NAME.fullmatch("s" * 200)
+    assert not SECRET_NAME.fullmatch("s" * 201)
+    names = {**variables, "JANITOR_AT_ONCE": "64"}
+    assert sum(len(name) + len(text(value)) for name, value in names.items()) <= merchants.OTHERS
 
 
 def test_what_the_function_is_told_is_what_it_reads() -> None:

@@ -66,7 +66,15 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ('[domain]\ncertificate_arns = "x"', "domain.certificate_arns must be list, not str"),
         ('[domain]\nname = "pay.example.com"', "domain.name and domain.hosted_zone_id go together"),
         ("[tags]\nteam = 1", "tags.team must be str, not int"),
-        ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates; choose another key"),
+        ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates, or twice; choose another key"),
+        ('[tags]\napplication = "x"', "tags.application is set by the templates, or twice; choose another key"),
+        ('[tags]\nteam = "x"\nTeam = "y"', "tags.Team is set by the templates, or twice; choose another key"),
+        ('[tags]\n"aws:team" = "x"', "tags.aws:team: use 1 to 128 characters, not aws: first"),
+        ('[tags]\n"" = "x"', "tags.: use 1 to 128 characters"),
+        ('[tags]\nteam = "a;b"', "tags.team: use 1 to 128 characters"),
+        (f'[tags]\nteam = "{"x" * 257}"', "tags.team: use 1 to 128 characters"),
+        ("[tags]\n" + "".join(f'tag-{number} = "x"\n' for number in range(41)), "[tags] has 41, at most 40 fit"),
+        ('[processor]\nsecret_name = "a b"', "processor.secret_name: use at most 200 letters"),
         *(
             (
                 f"[processor]\nurl = {json.dumps(url)}",
@@ -117,6 +125,11 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         (
             f'[accounts]\noperators = ["{ROLE}"]\n[merchants]\nshop = ["{ROLE}"]',
             f"accounts.operators: {ROLE} may not belong to another caller too",
+        ),
+        (
+            '[accounts]\noperators = ["arn:aws-us-gov:iam::111122223333:root"]\n'
+            '[merchants]\nshop = ["arn:aws:iam::111122223333:root"]',
+            "accounts.operators: arn:aws-us-gov:iam::111122223333:root may not belong to another caller too",
         ),
     ],
 )
