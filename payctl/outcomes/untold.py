@@ -12,6 +12,8 @@ from payctl.environment import Environment
 from stacksets.errors import code_of
 
 FORGOTTEN: Final = ("ResourceNotFoundException", "TrimmedDataAccessException")
+EMPTY_PAGES: Final = 100
+"""In a row: what was asked for is not there any more."""
 Record = dict[str, Any]
 
 
@@ -63,8 +65,9 @@ def _recorded(environment: Environment, region: str, name: Mapping[str, Any]) ->
         yield {"eventName": "INSERT", "dynamodb": {"SequenceNumber": "0", "Keys": key, "NewImage": found["Item"]}}
 
 
-def _streamed(environment: Environment, region: str, place: Mapping[str, Any]) -> Iterator[Record]:
-    """The records of a stream from the first to the last that was given up."""
+def _streamed(environment: Environment, region: str, place: Mapping[str, Any]) -> list[Record]:
+    """The records of a stream from the first to the last that was given up; none where that one is not reached. A page
+    may be empty before others that are not (DynamoDB Streams API reference, GetRecords)."""
     api = environment.cloud.target_client("dynamodbstreams", region)
     iterator = api.get_shard_iterator(
         StreamArn=place["stream"],
@@ -72,13 +75,16 @@ def _streamed(environment: Environment, region: str, place: Mapping[str, Any]) -
         ShardIteratorType="AT_SEQUENCE_NUMBER",
         SequenceNumber=place["first"],
     )["ShardIterator"]
-    last = int(place["last"])
-    while iterator:
+    last, found, empty = int(place["last"]), list[Record](), 0
+    while iterator and empty < EMPTY_PAGES:
         page = api.get_records(ShardIterator=iterator)
-        for record in page["Records"]:
-            if int(record["dynamodb"]["SequenceNumber"]) > last:
-                return
-            yield record
-        if not page["Records"] or int(page["Records"][-1]["dynamodb"]["SequenceNumber"]) >= last:
-            return
+        found += [each for each in page["Records"] if _number(each) <= last]
+        if page["Records"] and _number(page["Records"][-1]) >= last:
+            return found
+        empty = 0 if page["Records"] else empty + 1
         iterator = page.get("NextShardIterator")
+    return []
+
+
+def _number(record: Record) -> int:
+    return int(record["dynamodb"]["SequenceNumber"])

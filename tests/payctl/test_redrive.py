@@ -2,10 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from payctl import card_numbers
+from payctl.environment import Environment
 from payctl.outcomes import untold
 from payctl.payments.dead_letters import Letter
 from payctl.payments.redrive import content_of, require_valid
@@ -104,3 +107,33 @@ def test_settings_without_and_names_of_what_exists_pass(tmp_path: Path) -> None:
     card_numbers.refuse_in_settings(tmp_path / "missing.toml", {})
     with pytest.raises(ToolError, match="ENVIRONMENT_SUFFIX"):
         card_numbers.refuse_in_settings(file, {"ENVIRONMENT_SUFFIX": "x378282246310005"})
+
+
+@pytest.mark.parametrize(
+    ("pages", "told"),
+    [
+        ([[1, 2, 3, 4, 5]], [1, 2, 3, 4]),
+        ([[1, 2], [], [3, 4, 5]], [1, 2, 3, 4]),
+        ([[], [], [1, 2], [3, 5]], [1, 2, 3]),
+        ([[1, 2], [3]], []),
+        ([[1, 2], *[[]] * 200], []),
+        ([], []),
+    ],
+    ids=["one page", "an empty one between", "the last is gone", "a shard that ends", "an open one", "nothing"],
+)
+def test_what_a_letter_names_in_a_stream_is_told_whole_or_not_at_all(pages: list[list[int]], told: list[int]) -> None:
+    """A letter whose records were told in part would be deleted, and the others with it."""
+    left, asked = iter(pages), list[str]()
+
+    def get_records(ShardIterator: str) -> Any:
+        asked.append(ShardIterator)
+        records = [{"dynamodb": {"SequenceNumber": str(number)}} for number in next(left, [])]
+        return {"Records": records, "NextShardIterator": None if len(asked) >= len(pages) else "next"}
+
+    streams = SimpleNamespace(get_shard_iterator=lambda **_: {"ShardIterator": "first"}, get_records=get_records)
+    cloud = SimpleNamespace(target_client=lambda *_: streams)
+    environment = cast("Environment", SimpleNamespace(cloud=cloud))
+    place = {"stream": "s", "shard": "x", "first": "1", "last": "4"}
+    found = untold._streamed(environment, "eu-west-1", place)
+    assert [int(each["dynamodb"]["SequenceNumber"]) for each in found] == told
+    assert len(asked) <= 1 + untold.EMPTY_PAGES

@@ -74,6 +74,10 @@ def test_without_a_source_nothing_is_charged() -> None:
     assert faults(PAYMENT._replace(currency="UGX")) == [("currency", "is not one that this processor takes")]
     too_exact = [("amount", "is more exact than this processor takes in its currency")]
     assert faults(PAYMENT._replace(amount=50050, currency="MGA")) == too_exact
+    for most, currency in ((99_999_999, "USD"), (99_999_999, "JPY"), (999_999, "ISK"), (999_999_999_999, "IDR")):
+        assert faults(PAYMENT._replace(amount=most, currency=currency)) == []
+        too_much = [("amount", "is more than this processor takes in its currency")]
+        assert faults(PAYMENT._replace(amount=most + 1, currency=currency)) == too_much
     assert [field for field, _ in faults(PAYMENT._replace(source="", currency="UGX"))] == ["source", "currency"]
 
 

@@ -57,6 +57,9 @@ THREE_DECIMALS: Final = "BHD JOD KWD OMR TND"
 """In these the last digit must be 0."""
 WHOLE_UNITS: Final = "ISK"
 """Without decimals by ISO 4217, sent with two, which are 0."""
+USUAL_MOST: Final = 99_999_999
+MOST: Final = {"IDR": 999_999_999_999}
+"""As Stripe counts (Stripe, "Supported currencies", "Minimum and maximum charge amounts")."""
 
 
 class Processor(Client):
@@ -203,8 +206,10 @@ def faults(payment: Payment) -> Sequence[tuple[str, str]]:
         found.append(("source", "is missing: the id of a payment method at Stripe, such as pm_..."))
     if decimals_of(payment.currency) is None:
         found.append(("currency", "is not one that this processor takes"))
-    elif amount_of(payment.amount, payment.currency) is None:
+    elif (amount := amount_of(payment.amount, payment.currency)) is None:
         found.append(("amount", "is more exact than this processor takes in its currency"))
+    elif amount > MOST.get(payment.currency, USUAL_MOST):
+        found.append(("amount", "is more than this processor takes in its currency"))
     return found
 
 
