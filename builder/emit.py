@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from builder.allowed import SettingsError
 from builder.bootstrap_template import bootstrap_template
 from builder.global_template import global_template
 from builder.indented_json import pretty
 from builder.names import longest_names
 from builder.regional_template import regional_template
-from builder.settings import DEFAULT_FILE, Settings, SettingsError, load
+from builder.settings import DEFAULT_FILE, Settings, load
 
 FOLDER = Path("templates")
 SHOWN = 20  # lines of a diff

@@ -8,7 +8,8 @@ must make a new one (docs/aws.md, "Resource policies of APIs").
 from collections.abc import Mapping
 from typing import Any
 
-from builder.settings import Settings, principal
+from builder.allowed import principal
+from builder.settings import Settings
 
 POLICY_BYTES = 8192
 """Of an API's resource policy (API Gateway quotas)."""

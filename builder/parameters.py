@@ -4,7 +4,8 @@ from typing import Any
 
 from troposphere import And, Condition, Equals, FindInMap, Not, Or, Parameter, Ref, Select, Split, Sub, Template
 
-from builder.settings import ENVIRONMENT, JANITORS, PROCESSOR_KINDS, RETENTION_DAYS, SHARDS, Settings
+from builder.allowed import ENVIRONMENT, JANITORS, PROCESSOR_KINDS, RETENTION_DAYS, SHARDS
+from builder.settings import Settings
 
 TRUE_FALSE = ["true", "false"]
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from builder.settings import FILE_FORMATS, RANGES, RETENTION_DAYS, TABLES
+from builder.allowed import FILE_FORMATS, RANGES, RETENTION_DAYS
+from builder.settings import TABLES
 
 FILE: Final = Path(__file__).parents[1] / "deployment.toml"
 LINE: Final = re.compile(r"^(?:# )?(\w+) = (.*?)\s+# (.*)$")

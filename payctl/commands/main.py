@@ -97,7 +97,7 @@ def _trace(error: BaseException) -> None:
 def _as_tool_error(error: BaseException) -> "ToolError":
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
 
-    from builder.settings import SettingsError  # noqa: PLC0415
+    from builder.allowed import SettingsError  # noqa: PLC0415
     from payctl.advice import explain  # noqa: PLC0415
     from stacksets.errors import ToolError  # noqa: PLC0415
 

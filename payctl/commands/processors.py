@@ -10,6 +10,7 @@ import typer
 from payments.processors.common import SECRET
 
 from builder import settings as settings_file
+from builder.allowed import PROCESSOR_URL
 from payctl import card_numbers
 from payctl.commands.options import PAYMENTS, Command, Run, Yes
 from payctl.commands.show import render
@@ -47,7 +48,7 @@ def run_processor_check(
     card_numbers.refuse_in_settings(run.options.settings)
     settings = settings_file.load(run.options.settings).processor
     url, secret = (url or settings.url).rstrip("/"), os.environ.get(VARIABLE, "")
-    if not settings_file.PROCESSOR_URL.fullmatch(url):
+    if not PROCESSOR_URL.fullmatch(url):
         raise ToolError(f"{url!r} is no address of a processor", remedy="give it as https://HOST[:PORT][/PATH]")
     if run.options.local and not loopback(url):
         raise ToolError(f"--local never leaves this machine, and the address is {url}", remedy="leave --local out")

@@ -9,8 +9,8 @@ import boto3
 import pytest
 
 import localcloud
+from builder.allowed import SettingsError
 from builder.names import BOOTSTRAP_STACK
-from builder.settings import SettingsError
 from payctl.environment import Environment
 from payctl.environments import bootstrap, destroy, preflight
 from payctl.names import artifact_bucket

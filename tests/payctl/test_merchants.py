@@ -11,7 +11,8 @@ from payments.merchants import parse
 from payments.protocol.values import kept_as
 
 from builder import merchants as built
-from builder.settings import MERCHANT, PRINCIPAL, SECRET_NAME, URL_LENGTH, Accounts, Settings
+from builder.allowed import MERCHANT, PRINCIPAL, SECRET_NAME, URL_LENGTH
+from builder.settings import Accounts, Settings
 from payctl.environment import Survey
 from payctl.payments import merchants
 from payctl.payments.merchants import is_of, require

@@ -25,7 +25,7 @@ from payments.protocol.ports import (
 )
 from payments.protocol.values import Payment
 
-from builder.settings import PROCESSOR_KINDS, STRIPE_KEY_HOURS
+from builder.allowed import PROCESSOR_KINDS, STRIPE_KEY_HOURS
 
 PAYMENT = Payment("T1", 9999, "USD", 0, "0" * 12, "pm_card_visa")
 KEY = "k" * 64

@@ -31,7 +31,7 @@ from payments.protocol.ports import (
 )
 from payments.store import Driver
 
-from builder import settings
+from builder.allowed import SHARDS
 from tests.payments.memory import HOME, SECOND, World
 from tests.payments.process import SETTINGS
 from tests.payments.server import Server, serving
@@ -224,10 +224,10 @@ def test_a_register_tells_which_table_it_is() -> None:
 
 def test_janitors_look_at_every_shard() -> None:
     """One that none looks at would never end what is due there."""
-    for count in (*settings.SHARDS, 17):
+    for count in (*SHARDS, 17):
         shards = {due_shard(f"T{number}", count) for number in range(2000)}
         assert shards == set(janitor.SHARDS[:count])
-    assert len(janitor.SHARDS) == settings.SHARDS[1]
+    assert len(janitor.SHARDS) == SHARDS[1]
     assert due_shard("T1") == hashlib.sha256(b"T1").hexdigest()[0], "as cells of earlier releases have it"
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from builder.allowed import RANGES, SettingsError
 from builder.emit import emit
 from builder.lint.templates import Source, lint
-from builder.settings import RANGES, TABLES, Alarms, Functions, Janitor, Settings, SettingsError, load
+from builder.settings import TABLES, Alarms, Functions, Janitor, Settings, load
 from tests.templates.conftest import ROOT
 
 REGIONS = 'regions = ["us-east-1", "eu-west-1", "ap-southeast-1"]\n'

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 
-from builder import settings
+from builder import allowed
 from payctl.advice import failure
 from payctl.cloud import together
 from payctl.environment import Environment
@@ -17,7 +17,7 @@ from stacksets.errors import code_of
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.type_defs import QueryOutputTypeDef
 
-SHARDS: Final = tuple(f"{shard:x}" for shard in range(settings.SHARDS[1]))
+SHARDS: Final = tuple(f"{shard:x}" for shard in range(allowed.SHARDS[1]))
 """Every shard that the settings allow: cells keep the shard that they were given, whatever the settings say now."""
 PAGE: Final = 250
 """Cells that are read of a shard at once; a round is a page of each."""
