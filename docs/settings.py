@@ -25,7 +25,7 @@ ALLOWED: Final = {
     "limits.log_retention_days": ", ".join(map(str, RETENTION_DAYS)),
     "options.protect": '"auto", true, false',
     "options.alert_email": "an e-mail address",
-    "processor.url": "https://HOST[:PORT][/PATH]",
+    "processor.url": "an address that begins with https://, without user or query",
     "processor.secret_name": "the name of a secret",
     **{f"processor_file.{name}": "the name of a column" for name in ("amount", "currency")},
     **{f"processor_file.{name}": "the name of a column, or none" for name in ("payment", "reference", "charged_at")},
