@@ -166,10 +166,13 @@ def load(file: Path = DEFAULT_FILE, environ: Mapping[str, str] = os.environ) -> 
         raise SettingsError(f"{file}: not valid TOML: {error}") from None
     except SettingsError as error:
         raise SettingsError(f"{file}: {error}") from None
-    environment = environ.get("ENVIRONMENT_SUFFIX") or settings.environment
+    for variable in ("ENVIRONMENT_SUFFIX", "AWS_REGION"):
+        if environ.get(variable) == "":  # by a script whose own is not set: it means another environment than dev
+            raise SettingsError(f"{variable} is set, and empty: unset it, or give it a value")
+    environment = environ.get("ENVIRONMENT_SUFFIX", settings.environment)
     if not ENVIRONMENT.fullmatch(environment):
         raise SettingsError(f"ENVIRONMENT_SUFFIX={environment!r}: use 1 to 16 of a-z, 0-9 and -, a letter first")
-    home = environ.get("AWS_REGION") or settings.home
+    home = environ.get("AWS_REGION", settings.home)
     if home not in settings.regions:
         raise SettingsError(f"AWS_REGION={home!r} is not among the Regions of {file} ({', '.join(settings.regions)})")
     return settings._replace(environment=environment, home=home)

@@ -32,7 +32,7 @@ class Journal:
     @property
     def remedy(self) -> str:
         if any(action.startswith(PAYMENT) for action in self._asked):
-            return "the payment may be made all the same: `payctl pay --status ID`, or repeat it with the same --id"
+            return "it may be made all the same: `payctl pay --status ID`, or repeat it with just these options"
         return "see `payctl status`, or repeat the command to go on" if self._asked else ""
 
 

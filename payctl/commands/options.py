@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +71,21 @@ class Run(typer.Context):
         """Whether the answer is for a program."""
         return self.options.as_json
 
+    def only(self, what: str, names: Collection[str]) -> None:
+        """Raise ToolError where an option is given that does not go with the others: it would be left aside."""
+        wrong = [
+            each.opts[0]
+            for each in self.command.params
+            if each.name not in names and each not in COMMON and self.given(each.name or "")
+        ]
+        if wrong:
+            raise ToolError(f"{', '.join(wrong)}: not with {what}", remedy="leave it out")
+
+    def given(self, name: str) -> bool:
+        """Whether a parameter is on the command line."""
+        source = self.get_parameter_source(name)
+        return source is not None and source.name == "COMMANDLINE"
+
     @contextmanager
     def open(self) -> Iterator[Environment]:
         """The environment that the options name; its progress shows while the block runs."""
@@ -101,9 +116,9 @@ class Command(TyperCommand):
         """Run the command: its function takes its own parameters, the Run holds the rest. What is given and empty, by a
         script whose variable is not set, is not taken for left out: a payment would get another id each time."""
         for parameter in self.params:
-            given, source = ctx.params[parameter.name], ctx.get_parameter_source(parameter.name)
+            given = ctx.params[parameter.name]
             empty = not given if isinstance(given, str) else isinstance(given, list | tuple) and "" in given
-            if empty and source and source.name == "COMMANDLINE":
+            if empty and ctx.given(parameter.name):
                 raise typer.BadParameter("is empty: leave it out, or give it a value", ctx, cast("Any", parameter))
         ctx.options = Options(**{option.name: ctx.params.pop(option.name) for option in COMMON})
         if ctx.options.local and ctx.params.get("domain"):

@@ -13,6 +13,7 @@ from payctl.commands import completion
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
 from payctl.commands.show import render, render_views
 from payctl.drills import load
+from payctl.endpoint import loopback
 from payctl.payments import logs, merchants, parked, pay
 from payctl.payments.due import standings
 from payctl.payments.registers import FINAL, Registers
@@ -23,6 +24,16 @@ app = typer.Typer()
 views = typer.Typer(help="Look at payments: list, show, export.", no_args_is_help=True)
 app.add_typer(views, name="payments", rich_help_panel=PAYMENTS)
 Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID where there are merchants.", metavar="ID")]
+
+
+ONE: Final = {"amount", "currency", "payment_id", "timestamp", "source", "reference", "metadata", "merchant"}
+PAY_WITH: Final = {
+    "rate": {"rate", "lasting", "regions", "source", "yes"},
+    "status": {"status", "region", "everywhere", "merchant"},
+    "domain": {*ONE, "domain"},
+    "region": {*ONE, "region", "everywhere"},
+}
+"""What goes with what: an option that is left aside would be another payment than was meant."""
 
 
 @app.command("pay", cls=Command, rich_help_panel=PAYMENTS)
@@ -51,18 +62,21 @@ def run_pay(
     rate: Annotated[float, typer.Option(help="Make this many payments a second, of random amounts.", min=0)] = 0.0,
     lasting: Annotated[str, typer.Option("--for", help="With --rate: for how long.", metavar="TIME")] = "10s",
     regions: Annotated[str, typer.Option(help="With --rate: where the clients are, a,b or all.")] = "all",
+    yes: Yes = False,
 ) -> None:
     """Make a payment, signed with your credentials, or look at one. Exit code 1 unless it is made or accepted.
 
     Example: `payctl pay --amount 99.99 --id TXN001 --everywhere`, or `payctl pay --rate 50 --for 30s --regions all`
     """
-    if rate and merchant:
-        raise ToolError("--rate pays for no merchant", remedy="leave out --merchant")
-    if rate:
-        _pay_at_rate(run, rate, seconds_of(lasting), regions, source)
-        return
-    if bool(amount) == bool(status):
+    if not rate and bool(amount) == bool(status):
         raise ToolError("give --amount to pay, or --status ID to look at a payment")
+    mode = "rate" if rate else "status" if status else "domain" if domain else "region"
+    run.only(f"--{mode}" if mode != "region" else "one payment", PAY_WITH[mode])
+    if everywhere and region:
+        raise ToolError("--everywhere is in every Region", remedy="leave out --region")
+    if rate:
+        _pay_at_rate(run, rate, seconds_of(lasting), regions, source, yes=yes)
+        return
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
         asked = environment.regions if everywhere else pay.chosen(environment, region or ())
@@ -87,9 +101,14 @@ def run_pay(
         raise typer.Exit(1)
 
 
-def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str, source: str) -> None:
-    """Payments at a rate, each until its end is known. Exit code 1 unless each is final."""
+def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str, source: str, *, yes: bool) -> None:
+    """Payments at a rate, each until its end is known; asks first where they move money. Exit code 1 unless each is
+    final."""
     with run.open() as environment:
+        url = environment.settings.processor.url
+        if url and not loopback(url):
+            many = f"make about {rate * seconds:,.0f} payments of random amounts, which {url} charges"
+            confirm(environment, "pay", many, yes=yes)
         near = environment.regions if regions == "all" else pay.chosen(environment, regions.split(","))
         log = load.pay_at_rate(environment, rate=rate, seconds=seconds, near=near, source=source)
     summary = log.summary()

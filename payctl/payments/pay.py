@@ -1,24 +1,25 @@
 """Makes payments and looks at them, in one Region, in several in turn, or at the domain (signed by signed_http.py)."""
 
+import shlex
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from payments.log import LETTERS
 from payments.merchants import HEADER
+from payments.protocol.values import DECLINED, IN_DOUBT, NOT_CHARGED, PENDING, SETTLED, VOID
 
 from payctl.environment import Environment
-from payctl.journal import JOURNAL
+from payctl.journal import JOURNAL, PAYMENT
 from payctl.payments.registers import Registers
 from payctl.signed_http import ANY_REGION, address, send
 from stacksets.errors import ToolError
 
+UNKNOWN: Final = "OUTCOME UNKNOWN"
 MEANING = {
     0: "OUTCOME UNKNOWN: the API did not answer. The payment may still be made: repeat it with the same id",
-    200: "the same payment again: this is how it ended",
-    201: "settled",
     202: "accepted, will be settled: look again with `payctl pay --status ID`",
     400: "refused: invalid, nothing was written",
     403: "refused: the signature, the caller's rights, or the merchant that it acts for; nothing was written",
@@ -30,6 +31,12 @@ MEANING = {
     502: "OUTCOME UNKNOWN: repeat with the same id",
     503: "OUTCOME UNKNOWN: the payment may still be accepted and charged. Repeat with the same id, in any Region",
     504: "OUTCOME UNKNOWN: repeat with the same id",
+}
+ENDS = {
+    SETTLED: "settled",
+    DECLINED: "DECLINED: the money was not taken",
+    NOT_CHARGED: "closed, and NOT CHARGED",
+    VOID: "void: different payloads were sent under this id, and none was charged",
 }
 # The same for who only looks.
 FOUND = {
@@ -46,7 +53,8 @@ UNTOLD = "where it stands was not told: look again"
 @dataclass(frozen=True, kw_only=True)
 class Reply:
     """What one Region answered about a payment; `meaning` explains the status to people, `request_id` is AWS's name of
-    the request."""
+    the request, `repeat` the options of `payctl pay` that make the same payment again ("" for one that was looked
+    at)."""
 
     region: str
     status: int
@@ -54,6 +62,7 @@ class Reply:
     body: Any
     replayed: bool = False
     request_id: str = ""
+    repeat: str = ""
 
 
 def payment(
@@ -89,13 +98,22 @@ def pay(
     environment: Environment, transaction: dict[str, Any], regions: Sequence[str], merchant: str = ""
 ) -> list[Reply]:
     """POST the same payment to each of the Regions in turn: it is settled once, however many Regions are asked."""
-    body = {"transaction": transaction}
+    body, again = {"transaction": transaction}, repeat_of(transaction, merchant)
 
     def post(region: str) -> Reply:
-        JOURNAL.ask(f"payment {transaction['id']}", region)
-        return _ask(environment, "POST", "/payments", region, body, by=merchant)
+        JOURNAL.ask(f"{PAYMENT}{again}", region)
+        return replace(_ask(environment, "POST", "/payments", region, body, by=merchant), repeat=again)
 
     return [post(region) for region in regions]
+
+
+def repeat_of(transaction: Mapping[str, Any], merchant: str = "") -> str:
+    """The options of `payctl pay` that make the same payment again: what was drawn here is told nowhere else."""
+    names = ("id", "amount", "currency", "timestamp", "source", "reference")
+    words = [(name, transaction.get(name, "")) for name in names]
+    words += [("metadata", f"{name}={text}") for name, text in transaction.get("metadata", {}).items()]
+    words.append(("merchant", merchant))
+    return " ".join(f"--{name} {shlex.quote(str(value))}" for name, value in words if value)
 
 
 def pay_at_domain(environment: Environment, transaction: dict[str, Any], merchant: str = "") -> list[Reply]:
@@ -109,8 +127,10 @@ def pay_at_domain(environment: Environment, transaction: dict[str, Any], merchan
             f"a domain name leads to AWS, and AWS calls are sent to {environment.cloud.endpoint}",
             remedy="pay in a Region with --region",
         )
-    body = {"transaction": transaction}
-    return [_send(environment, "POST", f"https://{domain}/payments", ANY_REGION, body, by=merchant)]
+    body, again = {"transaction": transaction}, repeat_of(transaction, merchant)
+    JOURNAL.ask(f"{PAYMENT}{again}", ANY_REGION)
+    reply = _send(environment, "POST", f"https://{domain}/payments", ANY_REGION, body, by=merchant)
+    return [replace(reply, repeat=again)]
 
 
 def look(environment: Environment, payment_id: str, regions: Sequence[str], merchant: str = "") -> list[Reply]:
@@ -128,8 +148,23 @@ def note_ruling(environment: Environment, payment_id: str) -> None:
 
 
 def good(replies: Sequence[Reply]) -> bool:
-    """Whether every Region answered that the payment is made or accepted."""
-    return bool(replies) and all(reply.status in (200, 201, 202) for reply in replies)
+    """Whether every Region answered that the payment is made or accepted: one that was declined has ended as well."""
+    return bool(replies) and all(
+        reply.status in (200, 201, 202) and end_in(reply.body) in (SETTLED, PENDING, IN_DOUBT) for reply in replies
+    )
+
+
+def end_in(body: Any) -> str:
+    """The payment's status by the body of an answer; "" where it tells none."""
+    return str(body.get("status", "")) if isinstance(body, dict) else ""
+
+
+def meaning_of(status: int, body: Any) -> str:
+    """What an answer to a POST means."""
+    if status in (200, 201):
+        end = ENDS.get(end_in(body), MEANING[500])
+        return f"the same payment again: {end}" if status == 200 else end
+    return MEANING.get(status, "")
 
 
 def chosen(environment: Environment, named: Sequence[str]) -> tuple[str, ...]:
@@ -149,7 +184,8 @@ def chosen(environment: Environment, named: Sequence[str]) -> tuple[str, ...]:
 def _ask(environment: Environment, method: str, path: str, region: str, body: Any, *, by: str) -> Reply:
     outputs = environment.api_outputs.get(region)
     if outputs is None:
-        return Reply(region=region, status=0, meaning="", body=f"{region} does not answer; try another with --region")
+        silent = f"{region} does not answer; try another with --region"
+        return Reply(region=region, status=0, meaning="nothing was sent", body=silent)
     return _send(environment, method, address(environment.cloud, region, outputs) + path, region, body, by=by)
 
 
@@ -159,7 +195,7 @@ def _send(environment: Environment, method: str, url: str, region: str, body: An
     return Reply(
         region=region,
         status=answer.status,
-        meaning=MEANING.get(answer.status, ""),
+        meaning=meaning_of(answer.status, answer.body),
         body=answer.body,
         replayed=answer.headers.get("Idempotent-Replayed") == "true",
         request_id=answer.headers.get("x-amzn-RequestId", ""),

@@ -157,6 +157,23 @@ def test_what_is_given_and_empty_is_a_usage_error(project: Project, words: tuple
     assert "is empty: leave it out, or give it a value" in ran.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--rate", "2", "--amount", "0.50", "--id", "ORDER-1"), "--amount, --id: not with --rate"),
+        (("--rate", "2", "--merchant", "shop"), "--merchant: not with --rate"),
+        (("--rate", "2", "--region", SECOND), "--region: not with --rate"),
+        (("--amount", "1", "--for", "5s"), "--for: not with one payment"),
+        (("--amount", "1", "--domain", "--everywhere"), "--everywhere: not with --domain"),
+        (("--amount", "1", "--everywhere", "--region", SECOND), "--everywhere is in every Region"),
+        (("--status", "T1", "--currency", "EUR"), "--currency: not with --status"),
+    ],
+)
+def test_no_option_is_left_aside(project: Project, words: tuple[str, ...], says: str) -> None:
+    """It would be another payment than was meant."""
+    fails(project.payctl("pay", *words), says)
+
+
 def test_giving_up_payments_needs_deleting_data(project: Project) -> None:
     fails(project.payctl("destroy", "--yes", "--discard-open"), "add --delete-data")
 

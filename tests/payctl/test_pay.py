@@ -4,6 +4,7 @@ import importlib
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from types import SimpleNamespace
 from typing import Any, cast
@@ -13,7 +14,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from payctl import signed_http as request
+from payctl.commands.options import Run
+from payctl.commands.payments import _pay_at_rate
+from payctl.commands.show import render
+from payctl.drills import load
 from payctl.environment import Environment
+from payctl.journal import Journal
 from payctl.payments import pay
 from payctl.payments.pay import MEANING, Reply
 from stacksets.errors import ToolError
@@ -77,10 +83,103 @@ def test_no_answer_of_a_server_in_trouble_is_called_a_refusal(status: int) -> No
     assert "same id" in MEANING[status]
 
 
-@pytest.mark.parametrize(("statuses", "good"), [([201], True), ([200, 202], True), ([201, 503], False), ([], False)])
-def test_success_is_every_region_made_or_accepted(statuses: list[int], good: bool) -> None:
-    replies = [Reply(region="r", status=status, meaning="", body={}) for status in statuses]
+@pytest.mark.parametrize(
+    ("answers", "good"),
+    [
+        ([(201, "SETTLED")], True),
+        ([(200, "SETTLED"), (202, "PENDING")], True),
+        ([(200, "PENDING")], True),
+        ([(200, "IN_DOUBT")], True),
+        ([(201, "SETTLED"), (503, "")], False),
+        ([(201, "DECLINED")], False),
+        ([(200, "DECLINED")], False),
+        ([(200, "NOT_CHARGED")], False),
+        ([(200, "VOID")], False),
+        ([(201, "")], False),
+        ([], False),
+    ],
+)
+def test_success_is_every_region_made_or_accepted(answers: list[tuple[int, str]], good: bool) -> None:
+    """Declined is an end as well, and told by the same status of HTTP."""
+    replies = [Reply(region="r", status=status, meaning="", body={"status": end}) for status, end in answers]
     assert pay.good(replies) is good
+    assert pay.good([Reply(region="r", status=201, meaning="", body="not JSON")]) is False
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (201, {"status": "SETTLED"}, "settled"),
+        (201, {"status": "DECLINED"}, "DECLINED: the money was not taken"),
+        (200, {"status": "SETTLED"}, "the same payment again: settled"),
+        (200, {"status": "DECLINED"}, "the same payment again: DECLINED: the money was not taken"),
+        (200, {"status": "NOT_CHARGED"}, "the same payment again: closed, and NOT CHARGED"),
+        (201, "<html>", "OUTCOME UNKNOWN"),
+        (202, {"status": "PENDING"}, "accepted"),
+    ],
+)
+def test_an_end_is_called_what_it_is(status: int, body: Any, says: str) -> None:
+    assert pay.meaning_of(status, body).startswith(says)
+
+
+def test_what_may_be_repeated_says_how(api: Api, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """An id and a moment that were drawn here are told nowhere else, and with others it is another payment."""
+    journal = Journal()
+    monkeypatch.setattr(pay, "JOURNAL", journal)
+    monkeypatch.setattr(pay, "address", lambda *_: api.url)
+    cloud = SimpleNamespace(credentials=lambda: KEYS)
+    there = cast(Environment, SimpleNamespace(api_outputs={"eu-west-1": {}}, cloud=cloud))
+    notes: Any = {"reference": "an order", "metadata": ["a=b"]}
+    sent = pay.payment(payment_id="", amount="1.50", currency="EUR", timestamp="", **notes)
+    again = (
+        f"--id {sent['id']} --amount 1.50 --currency EUR --timestamp {sent['timestamp']} --reference 'an order' "
+        "--metadata a=b"
+    )
+    for api.status in (503, 202, 201):
+        (reply,) = pay.pay(there, sent, ["eu-west-1"])
+        assert reply.repeat == again
+        render.replies([reply])
+        assert (f"payctl pay {again}" in capsys.readouterr().out.replace("\n", " ")) is (api.status == 503)
+    (silent,) = pay.pay(there, sent, ["us-east-1"])
+    assert (silent.status, silent.repeat) == (0, again)
+    assert journal.told == f"interrupted after payment {again} in eu-west-1, us-east-1"
+    assert "repeat it with just these options" in journal.remedy
+
+
+def test_at_the_domain_an_interrupted_payment_is_one_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal()
+    monkeypatch.setattr(pay, "JOURNAL", journal)
+    monkeypatch.setattr(pay, "send", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    settings = SimpleNamespace(domain=SimpleNamespace(name="pay.example.com"))
+    cloud = SimpleNamespace(endpoint="", credentials=lambda: KEYS)
+    there = cast(Environment, SimpleNamespace(settings=settings, cloud=cloud))
+    with pytest.raises(KeyboardInterrupt):
+        pay.pay_at_domain(there, pay.payment(payment_id="T1", amount="1", currency="EUR", timestamp="5"))
+    assert journal.told == "interrupted after payment --id T1 --amount 1 --currency EUR --timestamp 5 in *"
+    assert "--status ID" in journal.remedy
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"), [("https://psp.example.com", True), ("http://127.0.0.1:9/x", False), ("", False)]
+)
+def test_payments_at_a_rate_that_move_money_are_asked_about(
+    monkeypatch: pytest.MonkeyPatch, url: str, asked: bool
+) -> None:
+    heard: list[str] = []
+    settings = SimpleNamespace(processor=SimpleNamespace(url=url))
+    there = SimpleNamespace(settings=settings, regions=REGIONS, report=SimpleNamespace(note=heard.append))
+    run = SimpleNamespace(open=lambda: nullcontext(there), answer=lambda *_: None)
+    log = SimpleNamespace(summary=dict, answers=[], payments={})
+
+    def paid(*_: Any, **__: Any) -> Any:
+        heard.append("paid")
+        return log
+
+    monkeypatch.setattr(load, "pay_at_rate", paid)
+    with pytest.raises(ToolError, match="pay asks first") if asked else nullcontext():
+        _pay_at_rate(cast(Run, run), 2.0, 3.0, "all", "", yes=False)
+    many = "- make about 6 payments of random amounts, which https://psp.example.com charges"
+    assert heard == ([many] if asked else ["paid"])
 
 
 def test_payment_gets_an_id_and_a_moment_of_its_own() -> None:

@@ -235,6 +235,8 @@ def test_regions_are_three(tmp_path: Path, regions: str) -> None:
 @pytest.mark.parametrize(
     ("environ", "message"),
     [
+        ({"ENVIRONMENT_SUFFIX": ""}, "ENVIRONMENT_SUFFIX is set, and empty: unset it, or give it a value"),
+        ({"AWS_REGION": ""}, "AWS_REGION is set, and empty: unset it, or give it a value"),
         ({"ENVIRONMENT_SUFFIX": "Prod"}, "ENVIRONMENT_SUFFIX='Prod': use 1 to 16 of a-z, 0-9 and -, a letter first"),
         ({"AWS_REGION": "us-west-2"}, "AWS_REGION='us-west-2' is not among the Regions of "),
     ],

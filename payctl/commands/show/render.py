@@ -14,7 +14,7 @@ from rich.table import Table
 from payctl.drills.verdict import Verdict
 from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
-from payctl.payments.pay import Reply
+from payctl.payments.pay import UNKNOWN, Reply
 from payctl.payments.reconcile import Reconciliation
 from stacksets.progress import Terminal, Words, broken, harmless, longest_line, longest_word
 
@@ -118,6 +118,8 @@ def replies(answers: Sequence[Reply]) -> None:
     for reply in answers:
         replayed = " (replayed)" if reply.replayed else ""
         say(f"{reply.region}: {reply.status or 'no answer'}{replayed}: {reply.meaning}")
+        if reply.repeat and reply.meaning.startswith(UNKNOWN):
+            say(f"  the same again: payctl pay {reply.repeat}")
         if isinstance(reply.body, str):
             say(f"  {reply.body}")
         else:
