@@ -229,6 +229,8 @@ def test_a_secret_that_no_header_holds_sends_nothing(secret: str) -> None:
     made.host = desk  # type: ignore[assignment]
     assert made.charge(CHARGE, 1.0) is NOT_SENT
     assert not desk.sent
+    with pytest.raises(AwsError, match="^UnfitSecret$"):
+        made.secret.get()
 
 
 def test_a_secret_is_kept_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
