@@ -5,6 +5,7 @@ functions need only a few JSON calls and one PUT, with timeouts of their own and
 """
 
 import select
+import socket
 import ssl
 import threading
 import time
@@ -19,6 +20,8 @@ IDLE_SECONDS = 50
 """A connection that was idle for longer is not used: services close those, and a frozen function does not notice."""
 LEFT_SECONDS = 10
 """An answer that nobody waits for and that is not there by then will hardly come."""
+LEAST_SECONDS = 0.01
+"""For one address of a name, where the time is over."""
 BEGUN_SECONDS = 0.05
 """For the rest of such an answer, which holds up somebody else's request."""
 
@@ -99,6 +102,7 @@ class Host:
             if self.tls
             else HTTPConnection(self.name, timeout=timeout)
         )
+        connection._create_connection = dial  # type: ignore[attr-defined]
         try:
             connection.connect()
         except OSError as error:
@@ -182,6 +186,26 @@ class Flight:
         else:
             self._connection.close()
         return reply
+
+
+def dial(address: tuple[str, int], timeout: float, _source: object = None) -> socket.socket:
+    """A connection to the first address of a name that takes one. `timeout` is for all of them together, and for what
+    TLS then has to say; http.client has it for each. Raises OSError."""
+    until = time.monotonic() + timeout
+    places = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+    for left, (family, kind, protocol, _, place) in zip(range(len(places), 0, -1), places, strict=True):
+        made = socket.socket(family, kind, protocol)
+        try:
+            made.settimeout(max(LEAST_SECONDS, (until - time.monotonic()) / left))
+            made.connect(place)
+            made.settimeout(max(LEAST_SECONDS, until - time.monotonic()))
+        except OSError:
+            made.close()
+            if left == 1:
+                raise
+        else:
+            return made
+    raise OSError(f"{address[0]} has no address")
 
 
 @cache

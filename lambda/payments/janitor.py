@@ -26,6 +26,8 @@ MOST: Final = 1_000_000
 """Cells of a round, for its memory."""
 READERS: Final = 16
 CONTROL_SECONDS: Final = 15.0
+TELLING_SECONDS: Final = 2.0
+"""After a run, for telling of payments in doubt: the last call may take two more, and Lambda ends it after 55."""
 CLOCK: Final = ":clock"
 """The item of a register in which its Region's janitor leaves the time, with a key no payment can have."""
 BEAT: Final = Action("BEAT", "SET beat = :now", "attribute_exists(beat) OR attribute_not_exists(beat)")
@@ -60,8 +62,7 @@ def handler(event: Any = None, _context: object = None) -> dict[str, int]:
         return {"due": sum(len(page.cells) for page in pages.values()), "swept": 0, "silent": silent}
     handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
     mine = {shard: page for shard, page in pages.items() if shard not in handed_over}
-    told = go_round(mine, now, until, unread)
-    report(told, seen if unread else {"Heartbeat": 1, **seen})
+    told = conclude(go_round(mine, now, until, unread), until, seen if unread else {"Heartbeat": 1, **seen})
     if unread:
         raise unread[0]
     return {"due": told.due, "swept": told.swept, "silent": silent}
@@ -75,8 +76,7 @@ def do_share(share: Share) -> dict[str, int]:
         return {"due": 0, "swept": 0}
     until = time.monotonic() + left
     unread: list[AwsError] = []
-    told = go_round(read_pages(share.shards, now, unread), now, until, unread)
-    report(told)
+    told = conclude(go_round(read_pages(share.shards, now, unread), now, until, unread), until)
     if unread:
         raise unread[0]
     return {"due": told.due, "swept": told.swept}
@@ -163,8 +163,8 @@ def hand_over(crowded: Sequence[str], until: float) -> set[str]:
     return taken
 
 
-def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[AwsError]) -> Told:
-    """The round through these shards, of which the newest page is read. What is more than a round can hold waits for
+def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[AwsError]) -> Round:
+    """A round through these shards, of which the newest page is read. What is more than a round can hold waits for
     another minute, but for a page of each shard's oldest. `unread` as above."""
     half = time.monotonic() + (until - time.monotonic()) / 2
     most = MOST // max(1, sum(bool(page.more) for page in pages.values()))
@@ -189,8 +189,16 @@ def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[Aws
         overdue = {cell for cells in pool.map(read_on, pages) for cell in cells}
     one = Round(backlog(), overdue, now, until, min(beyond))
     one.play()
-    tell_in_doubt(one.in_doubt())
-    return one.told()
+    return one
+
+
+def conclude(one: Round, until: float, more: Mapping[str, int] | None = None) -> Told:
+    """Tell what a round came to: first by the metrics, for a run that is ended amid what else there is to tell would be
+    seen by nobody."""
+    told = one.told()
+    report(told, more)
+    tell_in_doubt(one.in_doubt(), until + TELLING_SECONDS)
+    return told
 
 
 def report(told: Told, more: Mapping[str, int] | None = None) -> None:

@@ -6,8 +6,10 @@ be read would be called with for hours, and hold up those behind it: it becomes 
 """
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from math import inf
 from typing import Any, Final, NamedTuple
 
 from payments import runtime
@@ -58,11 +60,15 @@ def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:
         yield Telling(number, kind, outcome(intent, result))
 
 
-def tell(events: Sequence[Telling]) -> list[str]:
-    """Put events on the Region's bus; the numbers of those that were not taken."""
+def tell(events: Sequence[Telling], until: float = inf) -> list[str]:
+    """Put events on the Region's bus, as many as can be begun `until` that moment of the monotonic clock; the numbers
+    of those that were not taken."""
     here, aws = runtime.settings(), runtime.driver().aws
     failed = list[str]()
     for some in parts(events, AT_ONCE):
+        if time.monotonic() > until:
+            failed += [each.number for each in some]
+            continue
         entries = [
             {"EventBusName": here.bus, "Source": SOURCE, "DetailType": each.kind, "Detail": each.detail}
             for each in some
@@ -100,12 +106,13 @@ def told_in_doubt() -> set[str]:
     return set()
 
 
-def tell_in_doubt(parked: Iterable[Intent]) -> None:
-    """Tell of payments that the janitor has parked, or found parked for the first time; those that fail, at its next
-    look. Their end, which is told from the record, may come sooner or later and overrides it."""
+def tell_in_doubt(parked: Iterable[Intent], until: float) -> None:
+    """Tell of payments that the janitor has parked, or found parked for the first time; those that fail, or for which
+    there is no time `until` then, at its next look. Their end, which is told from the record, may come sooner or later
+    and overrides it."""
     told = told_in_doubt()
     fresh = {intent.id: intent for intent in parked if intent.id not in told}
-    failed = tell([Telling(payment, "payment.in_doubt", in_doubt(intent)) for payment, intent in fresh.items()])
+    failed = tell([Telling(payment, "payment.in_doubt", in_doubt(intent)) for payment, intent in fresh.items()], until)
     if len(told) > REMEMBERED:
         told.clear()
     told.update(fresh.keys() - set(failed))

@@ -65,11 +65,14 @@ class Round:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             self.look(pool)
             unshown = [payment for _, payment in self.overdue if payment in self.unshown]
-            exhaust(pool.map(self.take, [[payment] for payment in from_both_ends(unshown)]))
+            for some in parts(from_both_ends(unshown), STEP * AT_ONCE):
+                if self.left() < LEAST_SECONDS:
+                    return
+                exhaust(pool.map(self.take, [[payment] for payment in some]))
             rest = [payment for _, payment in self.overdue if payment not in self.unshown]
             for some in parts(rest, STEP * AT_ONCE):
                 if self.left() < LEAST_SECONDS:
-                    break
+                    return
                 unkept = [payment for payment in some if payment not in self.records]
                 exhaust(pool.map(self.look_up, parts(unkept, BATCH)))
                 exhaust(pool.map(self.take, parts(some, STEP)))

@@ -17,7 +17,7 @@ from payments.aws import Aws, AwsError, Exchange, finish, run
 from payments.members import UNHEARD_SECONDS, Members
 from payments.processors import Processor, adapter
 from payments.processors.common import Secret
-from payments.protocol.idempotency import ATTEMPT, OPEN, RESULT, VOTE
+from payments.protocol.idempotency import ATTEMPT, OPEN, RELEASE, RESULT, VOTE
 from payments.protocol.ports import (
     LOST,
     NOT_SENT,
@@ -113,7 +113,7 @@ class Driver:
             while True:
                 if time.monotonic() >= look_at:  # a task may outlast what is believed
                     look_at = self._look_if_doubtful(until)
-                answers = self._all(batch, until) if batch else self._wait(until)
+                answers = self._all(batch, until_of(batch, until)) if batch else self._wait(until)
                 if die_after and die_after in named(batch):
                     os._exit(1)
                 batch = flow.send(answers)
@@ -340,6 +340,13 @@ def statement(table: str, action: Action, count_capacity: bool) -> str:
     if count_capacity:
         fields["ReturnConsumedCapacity"] = "INDEXES"
     return ENCODE(fields)[:-1]
+
+
+def until_of(batch: Batch, until: float) -> float:
+    """Until when a batch may take. What the processor did is written down, and a claim that nobody followed is given
+    back, also when the time is over: nobody else knows of either."""
+    lasting = any(isinstance(request, Update) and request.action in (RESULT, RELEASE) for request in batch)
+    return max(until, time.monotonic() + CALL_SECONDS) if lasting else until
 
 
 def reserved_of(request: Request) -> float:

@@ -4,6 +4,7 @@ The code is the functions' own (lambda/payments/protocol/operations.py), against
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -112,8 +113,10 @@ class Registers:
     def bar(self, region: str) -> float:
         """Stop everybody from asking a register that was lost. Returns for how many seconds both others have known it.
         Raises ToolError unless both take the bar."""
-        self._done(rejoining.bar(self.context(self._other(region)), region), region)
-        return self.run(_known_for(self.context(self._other(region)), region), self._other(region))
+        other = self._other(region)
+        self._done(rejoining.bar(self.context(other), region), region)
+        now = self._time_at(other)
+        return self.run(_known_for(self.context(other)._replace(now=lambda: now), region), other)
 
     def remove_stray_bar(self, region: str) -> str:
         """Remove a bar that a refused command left in one Region only: what was done. Raises ToolError."""
@@ -159,6 +162,16 @@ class Registers:
         except (ClientError, BotoCoreError) as error:
             raise failure("enrol", f"table {table} in {region}", error) from error
 
+    def _time_at(self, region: str) -> int:
+        """Seconds since 1970, by the clock of a Region's DynamoDB: a command may be repeated at another computer.
+        Raises ToolError."""
+        table = self.environment.names.register(region)
+        try:
+            answer = self.environment.cloud.dynamodb(region).describe_table(TableName=table)
+        except (ClientError, BotoCoreError) as error:
+            raise failure("look at", f"table {table} in {region}", error) from error
+        return int(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp())
+
     def _other(self, region: str) -> str:
         return next(other for other in self.environment.regions if other != region)
 
@@ -182,7 +195,7 @@ def wait_until_barred(environment: Environment, seconds: float = BARRED_SECONDS,
 
 
 def _known_for(context: Context, lost: str) -> Flow[float]:
-    """For how long both others have known the bar, by this computer's clock; 0 where one does not say."""
+    """For how long both others have known the bar, by the context's clock; 0 where one does not say."""
     now = context.now()
     answers = yield tuple(
         Update(region, REGISTER, SINCE, {"region": lost, "now": now}) for region in context.regions if region != lost

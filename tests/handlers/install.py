@@ -83,18 +83,8 @@ class PerProcess:
         return process.kept[self.original]
 
 
-class Connection(HTTPConnection):
-    """A connection over the simulated wire."""
-
-    _create_connection: Any
-
-    def __init__(self, host: str, *, timeout: float) -> None:
-        super().__init__(host, timeout=timeout)
-        self._create_connection = connect
-
-
-class SecureConnection(Connection):
-    """The same with TLS, of which nothing is simulated."""
+class SecureConnection(HTTPConnection):
+    """A connection with TLS, of which nothing is simulated."""
 
     default_port = 443
 
@@ -132,6 +122,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
             payments.log,
             payments.members,
             payments.metrics,
+            payments.outcomes,
             payments.processors.common,
             payments.rounds,
             payments.runtime,
@@ -152,7 +143,7 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     (payments.outcomes, "told_in_doubt", PerProcess(payments.outcomes.told_in_doubt)),
     (payments.runtime, "os", SimpleNamespace(urandom=urandom)),
     *((module, "select", SimpleNamespace(poll=Poll, POLLIN=1)) for module in (payments.http, payments.replies)),
-    (payments.http, "HTTPConnection", Connection),
+    (payments.http, "dial", connect),
     (payments.http, "HTTPSConnection", SecureConnection),
     (payments.http, "tls_context", lambda: None),
     (http.client, "parse_headers", parse_headers),

@@ -1,6 +1,7 @@
 """The operator: commands of `payctl` over the simulated wire, botocore included, and what they come to."""
 
 from collections.abc import Callable
+from email.utils import formatdate
 from functools import cache
 from typing import Any
 
@@ -50,7 +51,9 @@ class Exchange:
         if not middle or f"Content-Length: {len(body)}".encode() not in head:
             raise ConnectionClosedError(endpoint_url=url)
         raw: Any = Raw(body)
-        return AWSResponse(url, int(head.split(b" ")[1]), HTTPHeaders(), raw)
+        headers = HTTPHeaders()
+        headers["Date"] = formatdate(CLOCK.time(), usegmt=True)
+        return AWSResponse(url, int(head.split(b" ")[1]), headers, raw)
 
 
 class Raw:

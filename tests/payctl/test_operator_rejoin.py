@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -171,6 +172,17 @@ def test_a_bar_is_as_old_as_the_first_command_says(registers: Registers, aws: Aw
     assert 45 <= registers.bar(SECOND) < 60, "the repeated command waits for the rest only"
     registers.unbar(SECOND)
     assert registers.bar(SECOND) < 45, "a new bar starts a minute of its own"
+
+
+def test_a_bar_is_no_older_because_a_computers_clock_was_slow(
+    registers: Registers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of whoever began: whoever repeats the command would not wait for those that may still ask the old register."""
+    with monkeypatch.context() as slow:
+        now = time.time() - 1200
+        slow.setattr("payments.runtime.time", SimpleNamespace(time=lambda: now))
+        assert registers.bar(SECOND) == 0
+    assert registers.bar(SECOND) < 45
 
 
 def test_two_lost_registers_cannot_teach_each_other(registers: Registers) -> None:

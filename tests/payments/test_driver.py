@@ -180,6 +180,22 @@ def test_a_receipt_that_is_there_already_is_written(regions: Regions) -> None:
 # --- time
 
 
+@pytest.mark.parametrize("action", [OPEN, VOTE, PREPARE, RESULT, idempotency.RELEASE])
+@pytest.mark.parametrize("regions_asked", [1, 3])
+def test_what_nobody_else_knows_is_written_down_also_when_the_time_is_over(
+    regions: Regions, action: Action, regions_asked: int
+) -> None:
+    """The processor's answer, and that it was not asked: else the payment is in doubt, though this function knows."""
+
+    def flow() -> Flow[list[Any]]:
+        return list((yield tuple(update(region, action) for region in REGIONS[:regions_asked])))
+
+    lasting = action.name in ("RESULT", "RELEASE")
+    done = regions.driver.run(flow(), 0.0)
+    assert done[0] == (DONE if lasting else LOST)
+    eventually(lambda: sum(server.requests for server in regions.servers.values()) == (regions_asked if lasting else 0))
+
+
 @pytest.mark.parametrize(
     ("request_", "seconds"),
     [

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -52,9 +53,9 @@ class Run:
             unread.extend(self.unread)
             return pages
 
-        def going(pages: dict[str, Page], *_: Any) -> Told:
+        def going(pages: dict[str, Page], *_: Any) -> Any:
             self.took.append(pages)
-            return Told(due=9, swept=8)
+            return SimpleNamespace(told=lambda: Told(due=9, swept=8), in_doubt=list)
 
         def handing(crowded: list[str], _until: float) -> set[str]:
             self.offered.append(crowded)
@@ -157,16 +158,23 @@ def test_half_of_the_time_is_for_reading(monkeypatch: pytest.MonkeyPatch, clock:
 
     monkeypatch.setattr(Backlog, "page", page)
     monkeypatch.setattr(Round, "play", play)
-    parked: list[Any] = []
-    monkeypatch.setattr(janitor, "tell_in_doubt", parked.append)
-    monkeypatch.setattr(Round, "in_doubt", lambda _: ["T7"])
-    told = go_round({"a": Page([(NOW - 100, "T0")], MORE)}, NOW, clock.now + 50, [])
+    told = go_round({"a": Page([(NOW - 100, "T0")], MORE)}, NOW, clock.now + 50, []).told()
     assert asked == [(MORE, False)] * 3 + [(None, True)]
     (one,) = played
     assert [payment for _, payment in one.overdue] == ["T0", "Ta4", "Ta3", "Ta2", "Ta1"]
     assert (told.due, told.backlog_age) == (5, 100)
     assert one.beyond == NOW - 4, "since when the oldest of them that was not read is overdue, or sooner"
-    assert parked == [["T7"]]
+
+
+@pytest.mark.usefixtures("driver")
+def test_metrics_come_before_what_may_take_long(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
+    """A run that is ended amid the telling is seen all the same, and the telling has an end."""
+    done: list[Any] = []
+    monkeypatch.setattr(janitor, "report", lambda told, more: done.append((told.parked, more)))
+    monkeypatch.setattr(janitor, "tell_in_doubt", lambda parked, until: done.append((parked, until)))
+    one: Any = SimpleNamespace(told=lambda: Told(parked=1), in_doubt=lambda: ["T7"])
+    assert janitor.conclude(one, clock.now, {"Heartbeat": 1}) == Told(parked=1)
+    assert done == [(1, {"Heartbeat": 1}), (["T7"], clock.now + 2.0)]
 
 
 @pytest.mark.usefixtures("driver")

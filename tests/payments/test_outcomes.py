@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -197,11 +199,24 @@ def test_a_source_is_told_by_its_end_only(bus: Bus) -> None:
     assert bus.told[0]["Detail"]["details"] == json.loads(in_doubt(of))["details"] == {"source": "****4242"}
 
 
+def test_what_there_is_no_time_to_tell_is_told_at_the_next_look(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes.told_in_doubt().clear()
+    clock = iter([1.0, 3.0, 3.0])
+    monkeypatch.setattr(outcomes, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    parked = [intent(f"T{number}") for number in range(25)]
+    outcomes.tell_in_doubt(parked, 2.0)
+    assert len(outcomes.told_in_doubt()) == 10
+    monkeypatch.setattr(outcomes, "time", SimpleNamespace(monotonic=lambda: 0.0))
+    outcomes.tell_in_doubt(parked, 2.0)
+    assert len(outcomes.told_in_doubt()) == 25
+    assert len(bus.told) == 25
+
+
 def test_the_janitor_tells_once_of_what_it_parks(bus: Bus) -> None:
     bus.refused = {"T2"}
-    outcomes.tell_in_doubt([intent("T1"), intent("T2"), intent("T1")])
+    outcomes.tell_in_doubt([intent("T1"), intent("T2"), intent("T1")], inf)
     bus.refused = set()
-    outcomes.tell_in_doubt([intent("T1"), intent("T2")])
+    outcomes.tell_in_doubt([intent("T1"), intent("T2")], inf)
     assert [(told["DetailType"], told["Detail"]["transactionId"]) for told in bus.told] == [
         ("payment.in_doubt", "T1"),
         ("payment.in_doubt", "T2"),

@@ -106,6 +106,28 @@ def test_what_is_shown_and_was_not_reached_waits_for_nothing(
     assert not driver.seconds
 
 
+def test_a_round_ends_in_time_whatever_may_be_stuck(
+    monkeypatch: pytest.MonkeyPatch, driver: Driver, steps: Steps, clock: Clock
+) -> None:
+    """A task for each of a million would be made, and run through when the time is over: Lambda ends the run before."""
+    monkeypatch.setattr(rounds, "AT_ONCE", 2)
+    handed: list[int] = []
+
+    class Pool(ThreadPoolExecutor):
+        def map(self, work: Any, some: Any) -> Any:  # type: ignore[override]
+            handed.append(len(some))
+            clock.now += 1.0
+            return super().map(work, some)
+
+    monkeypatch.setattr(rounds, "ThreadPoolExecutor", Pool)
+    overdue = [(NOW - number, f"T{number}") for number in range(200)]
+    one = Round(Library([]), overdue, NOW, clock.now + 5.5, NOW)
+    one.play()
+    assert handed == [2, 40, 40, 40], "looked up, then three of five parts, of which the last finds no time"
+    assert len(steps.given) == len(one.swept) == len(driver.seconds) == 80
+    assert one.told().backlog == 120
+
+
 def test_a_round_tells_of_what_it_parked_and_of_conflicts(clock: Clock) -> None:
     intent = cast("Any", "an intent")
     one = a_round(clock.now, "T1", "T2", "T3", "T4")

@@ -235,7 +235,7 @@ def test_a_backlog_too_large_for_a_round_is_read_from_both_ends(
     monkeypatch.setattr(Backlog, "records", lambda *_, **__: {})
     monkeypatch.setattr(janitor, "MOST", 2000)
     pages = janitor.read_pages(janitor.SHARDS, NOW, [])
-    told = janitor.go_round(pages, NOW, time.monotonic() + 50, [])
+    told = janitor.go_round(pages, NOW, time.monotonic() + 50, []).told()
     assert (told.due, len(order)) == (2 * 1250, 2 * 1250), "a thousand of the newest of each, and a page of the oldest"
     assert {"T2999a", "T2750b", "T999a", "T0b"} <= set(order)
     assert told.backlog_age == 2750
