@@ -20,6 +20,8 @@ from stacksets.waiting import Pace
 
 Answer = TypeVar("Answer")
 GLOBAL = "global"  # the place of what is no Region's
+INTAKE_OFF = "the intake is off: no payment is taken"
+TURN_ON = "`payctl deploy` turns it on, or finish `payctl destroy`"
 
 
 class Environment:
@@ -235,6 +237,11 @@ class Survey:
     def outdated(self) -> tuple[str, ...]:
         """Usable Regions that did not get the StackSet's last change."""
         return tuple(region for region in self.usable if self.instances[region].status != "CURRENT")
+
+    @property
+    def taking_none(self) -> tuple[str, ...]:
+        """Regions whose intake is off, since a `payctl destroy` broke off."""
+        return tuple(region for region, stack in self.stacks.items() if stack.parameters.get("Intake") == "off")
 
     def key_arns(self) -> tuple[str, ...]:
         """Every Region's key in rank order. Raises ToolError where one is not known yet."""

@@ -4,13 +4,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from payctl.environment import Environment, Survey
+from botocore.exceptions import BotoCoreError, ClientError
+
+from payctl.environment import TURN_ON, Environment, Survey
 from payctl.environments import contents, preflight
 from payctl.payments.due import index
 from payctl.regions.running import running_executions
 from stacksets import causes
-from stacksets.errors import RegionsFailedError, ToolError
-from stacksets.model import Definition, InstanceStatus
+from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
+from stacksets.model import Definition, InstanceStatus, StackStatus
 
 # A request that came in before the intake stopped ends within 8 (docs/design.md, "Answers of the API")
 IN_FLIGHT_SECONDS = 10.0
@@ -38,7 +40,7 @@ def destroy(environment: Environment, options: Options) -> bool:
         return False
     _refuse_protected(environment, survey)
     if not options.delete_data:
-        _refuse_data(environment)
+        _refuse_data(environment, survey)
     if not options.confirm(steps(environment, options)):
         raise ToolError("nothing was changed")
     if failed := [region for region in survey.broken if survey.instances[region].status != InstanceStatus.INOPERABLE]:
@@ -48,14 +50,14 @@ def destroy(environment: Environment, options: Options) -> bool:
         survey = environment.survey()
     if survey.stack_set and survey.usable:
         report.phase("Stop the intake and finish what is open")
+        was_on = not _intake_is(survey, "off")
         try:
             _intake(environment, survey, on=False)
-            _wait_until_quiet(environment, options)
+            _wait_until_quiet(environment, survey, options)
             if not options.delete_data:
-                _refuse_data(environment)
-        except (ToolError, KeyboardInterrupt):
-            # Nothing is deleted yet: leave a working environment behind.
-            _intake(environment, environment.survey(), on=True)
+                _refuse_data(environment, survey)
+        except BaseException as error:
+            _leave(environment, error, was_on=was_on)
             raise
     report.phase("Delete the global stack")
     _delete_global(environment)
@@ -142,10 +144,10 @@ def _refuse_protected(environment: Environment, survey: Survey) -> None:
         )
 
 
-def _refuse_data(environment: Environment) -> None:
+def _refuse_data(environment: Environment, survey: Survey) -> None:
     if kept := contents.inventory(environment):
         raise ToolError(
-            f"nothing was deleted: {'; '.join(kept)}",
+            f"{_so_far(environment, survey)}: {'; '.join(kept)}",
             remedy="copy what you need, then run `payctl destroy --delete-data`",
         )
 
@@ -155,10 +157,7 @@ def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
     an update that failed is remembered too, so the stacks are looked at."""
     wanted = "on" if on else "off"
     present = survey.stack_set
-    if present is None:
-        return
-    parameters = [present.parameters, *(survey.stacks[region].parameters for region in survey.usable)]
-    if all(each.get("Intake") == wanted for each in parameters):
+    if present is None or _intake_is(survey, wanted):
         return
     definition = Definition(parameters={**present.parameters, "Intake": wanted}, tags=present.tags)
 
@@ -174,7 +173,48 @@ def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
     environment.runner.run(f"intake-{wanted}", start)
 
 
-def _wait_until_quiet(environment: Environment, options: Options) -> None:
+def _intake_is(survey: Survey, wanted: str) -> bool:
+    """Whether the StackSet and every stack say "on", or "off"."""
+    told = survey.stack_set.parameters if survey.stack_set else {}
+    parameters = [told, *(survey.stacks[region].parameters for region in survey.usable)]
+    return all(each.get("Intake") == wanted for each in parameters)
+
+
+def _takes_payments(survey: Survey) -> bool:
+    """Whether the global stack is there, with the table that payments are told in."""
+    status = survey.global_stack.status
+    return not (status.absent or status.unusable or status is StackStatus.DELETE_IN_PROGRESS)
+
+
+def _so_far(environment: Environment, survey: Survey) -> str:
+    """What a run that breaks off before it deletes anything says of that: an earlier one may have."""
+    if _takes_payments(survey):
+        return "nothing was deleted"
+    return f"nothing more was deleted ({environment.names.global_stack} is {survey.global_stack.status})"
+
+
+def _leave(environment: Environment, broke: BaseException, *, was_on: bool) -> None:
+    """Leave a working environment behind where this run has found one, else the intake off: without the global stack
+    what it took would be charged, and be in no public record. Raises ToolError where it cannot be turned on."""
+    note = environment.report.note
+    try:
+        survey = environment.survey()
+        if not _takes_payments(survey):
+            stack = f"{environment.names.global_stack} is {survey.global_stack.status}"
+            note(f"the intake stays off ({stack}): finish `payctl destroy`")
+        elif not was_on:
+            note(f"the intake stays off, as it was: {TURN_ON}")
+        else:
+            _intake(environment, survey, on=True)
+            note("nothing was deleted, and the intake is on again")
+    except (ToolError, ClientError, BotoCoreError, KeyboardInterrupt) as error:
+        interrupted = isinstance(error, KeyboardInterrupt | InterruptedRunError)
+        kind = InterruptedRunError if interrupted else ToolError
+        said = str(error) or "interrupted"
+        raise kind(f"the intake may be off, and was not turned on again: {said}", remedy=TURN_ON) from broke
+
+
+def _wait_until_quiet(environment: Environment, survey: Survey, options: Options) -> None:
     """The schedules are off: the janitors are called from here until they have finished what is open."""
     report = environment.report
     for waited in environment.pace.ticks(options.quiet_seconds):
@@ -192,7 +232,7 @@ def _wait_until_quiet(environment: Environment, options: Options) -> None:
             index.bring_forward(environment)
         contents.call_janitors(environment, [region for region in environment.regions if waiting[region]])
     raise ToolError(
-        f"nothing was deleted: payments are still open in {', '.join(busy)}",
+        f"{_so_far(environment, survey)}: payments are still open in {', '.join(busy)}",
         remedy="see `payctl parked`, or give them up with --discard-open",
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from payctl import signed_http
 from payctl.advice import Reading
-from payctl.environment import Environment, Survey
+from payctl.environment import INTAKE_OFF, Environment, Survey
 from payctl.environments import health
 from payctl.environments.health import OtherCode
 from payctl.payments import dead_letters, membership
@@ -90,9 +90,9 @@ class Attention:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """What is there. `deployed`: every Region and the global stack are current; `silent`: the Regions that do not
-    answer; `stack_set` is "" where there is no environment; `regions` is () unless something can wait for somebody;
-    `out`: the Regions that an operator took out of service."""
+    """What is there. `deployed`: every Region and the global stack are current, and take payments; `silent`: the
+    Regions that do not answer; `stack_set` is "" where there is no environment; `regions` is () unless something can
+    wait for somebody; `out`: the Regions that an operator took out of service."""
 
     environment: str
     account: str
@@ -127,7 +127,8 @@ def status(environment: Environment) -> Status:
     instances = tuple(_regional_stack(survey, region, absent) for region in survey.stacks)
     current = all(instance.status == "CURRENT" for instance in instances) and not survey.broken and not silent
     linked = survey.linked if known else bool(environment.parameters.get("KeyArns"))
-    deployed = current and linked and not shared.status.absent and not shared.status.unusable
+    whole = not shared.status.absent and not shared.status.unusable
+    deployed = current and linked and whole and not survey.taking_none
     return Status(
         environment=environment.settings.environment,
         account=environment.cloud.account,
@@ -156,7 +157,9 @@ def _regional_stack(survey: Survey, region: str, absent: str) -> RegionalStack:
         status=str(instance.status) if instance else absent,
         stack_status=str(stack.status),
         detail=str(instance.detail or "") if instance else "",
-        reason=(instance.reason if instance else "") or stack.reason,
+        reason=(instance.reason if instance else "")
+        or stack.reason
+        or (INTAKE_OFF if region in survey.taking_none else ""),
         stack_id=instance.stack_id if instance else stack.id,
         code=stack.parameters.get("CodeHash", "")[:12],
     )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from payctl.environment import Environment, Survey
+from payctl.environment import INTAKE_OFF, TURN_ON, Environment, Survey
 from payctl.environments import preflight
 from payctl.environments.gates.refusals import refuse, told
 from stacksets import causes
@@ -109,6 +109,8 @@ def _lacks(environment: Environment, survey: Survey) -> Iterator[Cause]:
         elif region in survey.outdated:
             reason = f"did not get the last change ({survey.instances[region].status})"
             yield Cause(region=region, resource="", reason=reason, remedy=RESUME)
+    for region in survey.taking_none:
+        yield Cause(region=region, resource="", reason=INTAKE_OFF, remedy=TURN_ON)
     if survey.global_stack.status.absent:
         name = environment.names.global_stack
         yield Cause(region=environment.home, resource=name, reason="does not exist", remedy=RESUME)

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from payctl.environments import contents, destroy
-from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
 from stacksets.model import StackStatus
 from stacksets.progress import Silent
 from stacksets.stack import Stacks
@@ -137,7 +137,7 @@ def test_intake_that_the_stacks_do_not_have_off_is_turned_off(
     started: list[str] = []
     monkeypatch.setattr(environment.runner.client, "update", lambda *_, token, **__: started.append(token))
     monkeypatch.setattr("stacksets.operation.Runner.follow", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(InterruptedRunError, match="the intake may be off"):
         destroy.destroy(environment, destroy.Options())
     assert started[0].startswith("payctl-intake-off-")
 
