@@ -77,6 +77,12 @@ class Again(Deployment):
         """As of then."""
         return dict(self.release.tags)
 
+    def _record(self, *, good: bool) -> None:
+        """It is recorded already. Once it is well it becomes the last: until then it is told apart from what is
+        deployed for good."""
+        if good:
+            super()._record(good=True)
+
 
 def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
     """The release that `rollback` would deploy, and what that changes. Raises ToolError where it could lose payments.
@@ -92,9 +98,10 @@ def rollback(environment: Environment, wish: Wish) -> RolledBack:
     target = prepared.release
     if not wish.confirm(target, prepared.preview):
         raise ToolError("nothing was changed")
-    done = prepared.again.run()
+    # Before anything is changed: one that breaks off must not find them good when it is repeated.
     gone = {release.id for release in prepared.later}
     records.write([replace(each, good=each.good and each.id not in gone) for each in records.all()])
+    done = prepared.again.run()
     return RolledBack(release=target, steps=done.steps, unfinished=_wait(environment, wish.quiet_seconds))
 
 
@@ -122,11 +129,12 @@ def _prepare(environment: Environment, name: str) -> _Prepared:
 def _choose(
     environment: Environment, survey: Survey, releases: Sequence[Release], options: Options, name: str
 ) -> tuple[Release, Again]:
-    """The newest good release that differs from what is deployed."""
-    for release in reversed(releases):
+    """The newest good release that differs from what is deployed, or that is deployed since a rollback to it broke off:
+    what was recorded after it is not good."""
+    for place, release in reversed([*enumerate(releases)]):
         if release.good and release.name.startswith(name):
-            again = Again(environment, options, release)
-            if again.planned(survey):
+            again, later = Again(environment, options, release), releases[place + 1 :]
+            if again.planned(survey) or (later and not any(each.good for each in later)):
                 return release, again
     good = ", ".join(release.name for release in releases if release.good) or "none"
     wanted = f"a good release {name}" if name else "a good release before the one that is deployed"

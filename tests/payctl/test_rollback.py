@@ -76,6 +76,31 @@ def test_code_template_and_settings_of_then_are_deployed_without_a_checkout(
         back(two)  # never to and fro
 
 
+@pytest.mark.parametrize("step", ["environments.deploy.Deployment._upload", "environments.health.health"])
+def test_a_repeated_rollback_finishes_the_one_that_broke_off(
+    two: Project, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Before anything is changed, and after all is: neither to the bad release nor past the good one."""
+    two.code("print('three')")
+    two.deploy()
+    first, second, third = Records(two.environment()).all()
+
+    def breaks(*_: Any) -> None:
+        raise ToolError("broke off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"payctl.{step}", breaks)
+        with pytest.raises(ToolError, match="broke off"):
+            back(two)
+    assert [each.name for each in Records(two.environment()).all() if each.good] == [first.name, second.name]
+    assert rollback.plan(two.environment())[0].id == second.id
+    assert back(two).release.id == second.id
+    assert deployed(two)["CodeHash"] == second.code_hash
+    after = Records(two.environment()).all()
+    assert [(each.id, each.good) for each in after] == [(first.id, True), (third.id, False), (second.id, True)]
+    assert rollback.plan(two.environment())[0].id == first.id, "the next one goes on"
+
+
 @LONG
 def test_what_was_left_is_good_again_once_it_is_deployed_again(two: Project) -> None:
     back(two)
