@@ -20,7 +20,7 @@ from stacksets.errors import (
     ToolError,
     passing,
 )
-from stacksets.model import InstanceStatus, Operation, Result, ResultStatus, StackStatus
+from stacksets.model import Instance, InstanceStatus, Operation, Result, ResultStatus, Stack, StackStatus
 from stacksets.progress import Reporter
 from stacksets.stack import Stacks
 from stacksets.waiting import STEADY, Pace
@@ -125,16 +125,16 @@ class Runner:
                 continue  # somebody was faster: settle() shows and waits for theirs
         return token
 
-    def remove(self, account: str, regions: Sequence[str]) -> None:
-        """Delete the instances of the Regions with their stacks. Raises RegionsFailedError with the root causes.
+    def remove(self, account: str, regions: Sequence[str], *, working: bool = False) -> None:
+        """Delete the instances of the Regions with their stacks, a stack that works only if `working`. Raises ToolError
+        where one does that is not to be deleted, RegionsFailedError with the root causes.
 
         An instance whose deletion failed before is INOPERABLE: StackSets deletes it no more unless the stack is
         retained (API reference, StackInstance), so its stack is deleted first, on its own. One that has no stack any
         more has nothing to delete.
         """
-        instances = {i.region: i for i in self.client.instances() if i.account == account and i.region in regions}
-        stacks = {region: self.stacks(region).describe(i.stack_id) for region, i in instances.items() if i.stack_id}
-        living = {region: stack for region, stack in stacks.items() if not stack.status.absent}
+        self.settle()
+        instances, living = self._removable(account, regions, working=working)
         stuck = [
             region
             for region, instance in instances.items()
@@ -144,9 +144,31 @@ class Runner:
         ]
         self._delete_stacks({region: living[region].id for region in stuck if region in living})
         if stuck:
-            self.run("delete", lambda token: self.client.delete_instances(account, stuck, token=token, retain=True))
+            self.run("delete", partial(self._delete, account, stuck, retain=True))
         if rest := [region for region in instances if region not in stuck]:
-            self.run("delete", lambda token: self.client.delete_instances(account, rest, token=token))
+            self.run("delete", partial(self._delete, account, rest, working=working))
+
+    def _delete(
+        self, account: str, regions: Sequence[str], token: str, *, working: bool = False, retain: bool = False
+    ) -> None:
+        """By what is there as it starts: an operation that was waited for may have made a Region anew."""
+        self._removable(account, regions, working=working)
+        self.client.delete_instances(account, regions, token=token, retain=retain)
+
+    def _removable(
+        self, account: str, regions: Sequence[str], *, working: bool
+    ) -> tuple[dict[str, Instance], dict[str, Stack]]:
+        """The instances of the Regions, and those stacks of theirs that there are. Raises ToolError."""
+        instances = {i.region: i for i in self.client.instances() if i.account == account and i.region in regions}
+        stacks = {region: self.stacks(region).describe(i.stack_id) for region, i in instances.items() if i.stack_id}
+        living = {region: stack for region, stack in stacks.items() if not stack.status.absent}
+        for region, stack in living.items():
+            if not working and not stack.status.unusable:
+                raise ToolError(
+                    f"{region}: stack {stack.name} is not deleted: it works ({stack.status})",
+                    remedy=self.client.advice.repeat,
+                )
+        return instances, living
 
     def _delete_stacks(self, ids: Mapping[str, str]) -> None:
         """Delete one stack a Region, all at once."""

@@ -92,7 +92,7 @@ def failed_creation(site: Site) -> None:
     stack = survey.stacks[region]
     site.show(f"{region}: {stack.status}: {stack.reason}")
     require(stack.status in ROLLED_BACK, f"{region}: the stack is {stack.status}: {stack.reason}")
-    environment.runner.remove(environment.cloud.account, tuple(survey.instances))
+    environment.runner.remove(environment.cloud.account, tuple(survey.instances), working=True)
     require(not environment.stack_set.instances(), "an instance of the failed creation is left")
     events = list(environment.stacks(region).events(stack.id))
     site.show(f"{region}: {len(events)} events of the deleted stack")

@@ -81,6 +81,7 @@ class Deployment(Wanted):
             if survey.stack_set:
                 self._record(good=False)
             self._upload()
+            self._require_as_seen(survey)
             self._bar_recreated(survey)
             self._regional(survey)
             if not self.options.wait:
@@ -149,6 +150,19 @@ class Deployment(Wanted):
             )
         return tuple(steps)
 
+    def _require_as_seen(self, survey: Survey) -> None:
+        """Another run may have made a lost Region anew since, and taught it. Raises ToolError."""
+        if survey.stack_set is None or survey.complete:
+            return
+        self.environment.runner.settle()
+        now = self.environment.survey()
+        changed = {*survey.broken} ^ {*now.broken} | {*survey.missing} ^ {*now.missing}
+        if changed:
+            raise ToolError(
+                f"{', '.join(sorted(changed))}: what is there has changed since this run looked",
+                remedy="another run is at work: see `payctl status`, then repeat the command",
+            )
+
     def _bar_recreated(self, survey: Survey) -> None:
         """Nobody may ask an empty register before it has been taught: all must know that before there is one."""
         lost = [region for region in self.options.recreate if region in (*survey.missing, *survey.broken)]
@@ -189,6 +203,7 @@ class Deployment(Wanted):
         """Phase 1: one operation that creates all Regions, or one that updates them."""
         environment = self.environment
         environment.report.phase("1/3 Regional stacks")
+        self._require_as_seen(survey)
         if survey.broken:
             environment.runner.remove(environment.cloud.account, survey.broken)
             self.steps.append(f"deleted failed stacks: {', '.join(survey.broken)}")

@@ -66,7 +66,7 @@ def destroy(environment: Environment, options: Options) -> bool:
         contents.stop_replication(environment)
         contents.empty(environment)
     report.phase("Delete the regional stacks")
-    environment.runner.remove(environment.cloud.account, tuple(survey.instances))
+    environment.runner.remove(environment.cloud.account, tuple(survey.instances), working=True)
     environment.stack_set.delete()
     return True
 

@@ -83,6 +83,6 @@ def test_example_of_the_docstring_runs(cloud: localcloud.LocalCloud, monkeypatch
         assert stack.parameters == {"Days": "3"}
     with names["progress"].reporter(quiet=True) as report:
         runner = names["operation"].Runner(client=shop, stacks=names["run"].__self__.stacks, report=report)
-        runner.remove(ACCOUNT, REGIONS)
+        runner.remove(ACCOUNT, REGIONS, working=True)
     shop.delete()
     assert shop.describe() is None

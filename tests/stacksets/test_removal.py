@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import boto3
@@ -10,8 +10,8 @@ import pytest
 
 import localcloud
 from stacksets.client import StackSetClient
-from stacksets.errors import RegionsFailedError
-from stacksets.model import Definition, InstanceStatus
+from stacksets.errors import OperationInProgressError, RegionsFailedError, ToolError
+from stacksets.model import Definition, InstanceStatus, StackStatus
 from stacksets.operation import Runner
 from stacksets.progress import Silent
 from stacksets.stack import Stacks
@@ -53,7 +53,7 @@ def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(
 
     for _ in range(2):  # the second time the stack is what cannot be deleted
         with pytest.raises(RegionsFailedError) as caught:
-            runner.remove(ACCOUNT, REGIONS)
+            runner.remove(ACCOUNT, REGIONS, working=True)
         (cause,) = caught.value.causes
         assert (cause.region, cause.resource) == (REGIONS[1], "Bucket")
         assert cause.remedy == "empty the bucket, then try again"
@@ -63,4 +63,56 @@ def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(
     runner.remove(ACCOUNT, REGIONS)
     assert client.instances() == ()
     assert runner.stacks(REGIONS[1]).instance_of("removal") is None
+    client.delete()
+
+
+def test_stack_that_works_is_removed_only_when_asked_to(
+    aws: Callable[[str, str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where it works only since the removal was asked for: another run has made it anew."""
+    topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "removal"}}
+    client = StackSetClient(aws("cloudformation", REGIONS[0]), "anew")
+    client.create(
+        Definition(body=json.dumps({"Resources": {"Topic": topic}})),
+        administration_role_arn=ADMINISTRATION,
+        execution_role_name="execution",
+    )
+    runner = Runner(
+        client=client,
+        stacks=lambda region: Stacks(aws("cloudformation", region), region, QUICK),
+        report=Silent(),
+        pace=QUICK,
+    )
+    one = REGIONS[1:]
+
+    def create() -> str:
+        runner.run("create", lambda token: client.create_instances(ACCOUNT, one, token=token))
+        (instance,) = client.instances()
+        return instance.stack_id
+
+    stack = create()
+    with pytest.raises(ToolError, match=rf"^{one[0]}: stack .* is not deleted: it works \(CREATE_COMPLETE\); try"):
+        runner.remove(ACCOUNT, one)
+    assert runner.stacks(one[0]).describe(stack).status is StackStatus.CREATE_COMPLETE
+
+    runner.stacks(one[0]).delete(stack, lambda *_: None)
+    delete, busy = client.delete_instances, list[str]()
+
+    def faster(account: str, regions: Sequence[str], *, token: str, retain: bool = False) -> None:
+        """Another operation runs, which makes the Region anew."""
+        if busy:
+            return delete(account, regions, token=token, retain=retain)
+        busy.append(token)
+        delete(account, regions, token="other", retain=True)
+        runner.follow("other")
+        create()
+        raise OperationInProgressError("busy")
+
+    monkeypatch.setattr(client, "delete_instances", faster)
+    with pytest.raises(ToolError, match=r"is not deleted: it works"):
+        runner.remove(ACCOUNT, one)
+    (instance,) = client.instances()
+    assert runner.stacks(one[0]).describe(instance.stack_id).status is StackStatus.CREATE_COMPLETE
+    runner.remove(ACCOUNT, one, working=True)
+    assert client.instances() == ()
     client.delete()
