@@ -1,6 +1,7 @@
 """The data an environment holds: its receipts buckets and tables, and the work that is still under way."""
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def closed(environment: Environment) -> tuple[str, ...]:
 
 def empty(environment: Environment) -> dict[str, int]:
     """Refuse new objects in every receipts bucket, then delete every version. Returns how many by Region."""
+    over = threading.Event()  # for those that are still at it, after Ctrl-C
 
     def clear(region: str) -> int:
         api, bucket = environment.cloud.s3(region), environment.names.receipts(region)
@@ -78,6 +80,8 @@ def empty(environment: Environment) -> dict[str, int]:
             return 0
         deleted = 0
         while versions := _versions(api, bucket):
+            if over.is_set():
+                return deleted
             answer = api.delete_objects(Bucket=bucket, Delete={"Objects": versions, "Quiet": True})
             if errors := answer.get("Errors"):
                 raise ToolError(f"cannot empty bucket {bucket}: {errors[0].get('Key')}: {errors[0].get('Message')}")
@@ -86,7 +90,10 @@ def empty(environment: Environment) -> dict[str, int]:
         environment.report.line(region, "COMPLETE", f"{deleted} versions deleted")
         return deleted
 
-    return environment.cloud.everywhere(clear)
+    try:
+        return environment.cloud.everywhere(clear)
+    finally:
+        over.set()
 
 
 def _ask(call: Callable[[], Any], verb: str, bucket: str) -> Mapping[str, Any]:

@@ -1,12 +1,19 @@
 """`payctl destroy` that breaks off: what it leaves behind, and what it and `payctl why` say of that."""
 
+import os
+import signal
+import threading
+import time
+from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from payctl.environments import destroy, status, why
+from payctl.cloud import together
+from payctl.environments import contents, destroy, status, why
 from payctl.environments.destroy import Options
 from stacksets.errors import InterruptedRunError, ToolError
 from stacksets.progress import Silent
@@ -128,3 +135,53 @@ def test_intake_that_cannot_be_turned_on_again_is_told(
     assert intake(project) == {"on"}
     assert why.why(project.environment()).state == "good"
     assert status.status(project.environment()).deployed
+
+
+class Buckets:
+    """One a Region, of a hundred pages of versions; Ctrl-C as the third page of one is deleted."""
+
+    def __init__(self) -> None:
+        self.pages = Counter(dict.fromkeys(REGIONS, 100))
+        self.cloud = SimpleNamespace(s3=self.s3, everywhere=lambda call: together(call, REGIONS))
+        self.names = SimpleNamespace(receipts=str)
+        self.report = Lines()
+
+    def s3(self, region: str) -> Any:
+        return SimpleNamespace(
+            get_bucket_policy=lambda **_: {},
+            put_bucket_policy=lambda **_: {"ResponseMetadata": {}},
+            list_object_versions=lambda **_: self._versions(region),
+            delete_objects=lambda **_: self._delete(region),
+        )
+
+    def _versions(self, region: str) -> dict[str, Any]:
+        return {"Versions": [{"Key": "receipts/1.json", "VersionId": "1"}]} if self.pages[region] else {}
+
+    def _delete(self, region: str) -> dict[str, Any]:
+        time.sleep(0.01)
+        self.pages[region] -= 1
+        if region == SECOND and self.pages[region] == 97:
+            os.kill(os.getpid(), signal.SIGINT)
+        return {}
+
+
+class Lines(Silent):
+    """The states that were told."""
+
+    def __init__(self) -> None:
+        self.states = set[str]()
+
+    def line(self, name: str, state: str, detail: str = "") -> None:  # noqa: ARG002 - a Reporter's
+        self.states.add(state)
+
+
+def test_no_receipt_is_deleted_after_an_interruption() -> None:
+    """Its threads outlive the command's last word."""
+    buckets: Any = Buckets()
+    with pytest.raises(KeyboardInterrupt):
+        contents.empty(buckets)
+    for thread in threading.enumerate():
+        if thread.name.startswith("payctl"):
+            thread.join()
+    assert min(buckets.pages.values()) > 50, "what was asked for already may still end"
+    assert buckets.report.states == {"EMPTYING"}
