@@ -35,8 +35,9 @@ FOREVER: Final = 2**62
 @dataclass(frozen=True, kw_only=True)
 class Finding:
     """One thing that is not as it should be. `kind`: missing record, missing receipt, different, duplicate, unheld,
-    unshown, overdue, parked, open, dead letter; of the processor's file: charged, not settled; settled, not charged;
-    other amount; other reference; charged twice. `remedy`: the next step."""
+    unshown, overdue, parked, open, dead letter, missing table, missing register, missing bucket; of the processor's
+    file: charged, not settled; settled, not charged; other amount; other reference; charged twice. `remedy`: the next
+    step."""
 
     kind: str
     region: str
@@ -174,6 +175,7 @@ def _compare_on_athena(
         there.put_contents(reader.contents(there.suspects()))
         (charged,) = books.run("SELECT min(charged_at), max(charged_until) FROM charges")
         there.put_run(reader.gone, begun, environment.settings.alarms.overdue_seconds, charged)
+        books.put(store.FINDINGS, reader.absences())
         environment.report.phase("Compare on Athena")
         asked = store.questions()
         if lines:
@@ -216,6 +218,7 @@ def _read(environment: Environment, books: Store, scope: Scope, *, begun: int, e
     books.drop_deleted()
     for region, what in reader.gone:
         books.run(f"UPDATE regions SET has_{what} = false WHERE region = ?", [region])  # noqa: S608 - our own
+    books.put(store.FINDINGS, reader.absences())
     for some in reader.contents(books.suspects()):
         books.put("contents", some)
     overdue = environment.settings.alarms.overdue_seconds
@@ -254,7 +257,8 @@ def _dead_letters(environment: Environment, books: Store) -> None:
 
 def _answer(books: Store, limit: int) -> dict[str, Any]:
     columns = "kind, region, payment, detail, remedy, repaired"
-    rows = books.run(f"SELECT {columns} FROM findings ORDER BY kind, payment, region LIMIT ?", [limit])  # noqa: S608
+    order = "payment <> '', kind, payment, region"  # first what concerns a Region as a whole
+    rows = books.run(f"SELECT {columns} FROM findings ORDER BY {order} LIMIT ?", [limit])  # noqa: S608 - our own
     return {
         "findings": tuple(Finding(**dict(zip(columns.split(", "), row, strict=True))) for row in rows),
         "counts": dict(books.run("SELECT kind, sum(number)::BIGINT FROM counted GROUP BY kind ORDER BY kind")),

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 import sqlglot
+from botocore.exceptions import ClientError
 from payments.protocol.values import DECLINED, SETTLED
 
 import localcloud
 from payctl.cloud import batches
 from payctl.environment import Environment
+from payctl.names import Names
 from payctl.payments import reconcile
-from payctl.payments.comparison import store, warehouse
+from payctl.payments.comparison import exports, store, warehouse
+from payctl.payments.comparison.athena import Athena
 from payctl.payments.comparison.store import QUESTIONS
 from payctl.payments.reconcile import EVERYTHING, Reconciliation, Scope
 from stacksets.errors import ToolError
@@ -243,6 +246,79 @@ def test_findings_that_are_only_counted_stay_on_athena(
     on_athena = reconcile.reconcile(planted(), on_athena=True, limit=1)
     assert (told(on_athena), on_athena.counts, on_athena.left) == (told(scanned), scanned.counts, scanned.left)
     assert max(taken) == 1 < max(scanned.counts.values())
+
+
+ENGINES: dict[str, dict[str, Any]] = {"scanned": {}, "exported": {"exported": True}, "athena": {"on_athena": True}}
+every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+
+
+@every_engine
+def test_what_is_not_there_is_a_finding(
+    planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch, engine: dict[str, Any]
+) -> None:
+    """A register and a bucket alone: the others are still compared."""
+    whole = reconcile.reconcile(planted(), **engine).counts
+    for names, lost in (("register", THIRD), ("receipts", SECOND)):
+        right = getattr(Names, names)
+        monkeypatch.setattr(Names, names, lambda self, each, r=right, lost=lost: r(self, each) + "-x" * (each == lost))
+    found = reconcile.reconcile(planted(), **engine)
+    gone = {(one.kind, one.region, one.payment) for one in found.findings if one.kind.startswith("missing")}
+    assert {("missing register", THIRD, ""), ("missing bucket", SECOND, "")} <= gone
+    assert found.counts["missing record"] == whole["missing record"]
+    first = reconcile.reconcile(planted(), limit=1, **engine)
+    assert [one.kind for one in first.findings] == ["missing bucket"], "what is of a whole Region is told first"
+    (detail,) = (one.detail for one in found.findings if one.kind == "missing register")
+    assert detail == f"{planted().names.register(THIRD)} is not there: nothing of it was compared"
+    assert all(one.remedy for one in found.findings)
+
+
+@every_engine
+def test_an_environment_that_does_not_exist_is_not_clean(
+    planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch, engine: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(Names, "table", "payments-nowhere")
+    for names in ("register", "receipts"):
+        monkeypatch.setattr(Names, names, lambda _, region: f"nothing-{region}")
+    found = reconcile.reconcile(planted(), scope=Scope(merchant="m"), **engine)
+    assert (found.payments, found.clean) == (0, False)
+    assert found.counts == {"missing table": 3, "missing register": 3, "missing bucket": 3}
+
+
+def test_an_export_whose_file_vanished_is_an_error(
+    planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a colleague removes what is on Athena meanwhile; S3 answers a code that is also that of no bucket."""
+    written = exports.written
+
+    def vanished(environment: Environment, region: str, arn: str) -> str:
+        place = written(environment, region, arn)
+        if region == SECOND:
+            exports.remove(environment, region, f"{place}/data")
+        return place
+
+    monkeypatch.setattr(exports, "written", vanished)
+    with pytest.raises(ToolError, match=f"cannot read the export of the (table|register) in {SECOND}: .*404") as told:
+        reconcile.reconcile(planted(), exported=True)
+    assert told.value.remedy
+    monkeypatch.undo()
+    for region in REGIONS:
+        exports.remove(planted(), region, exports.folder(planted()))
+
+
+def test_a_list_that_cannot_be_kept_is_not_a_bucket_that_is_gone(
+    planted: Callable[[], Environment], aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put = Athena.put
+
+    def refused(engine: Athena, name: str, file: Path) -> None:
+        if name.startswith("receipts/"):
+            raise ClientError({"Error": {"Code": "NoSuchBucket", "Message": "of the artifacts"}}, "PutObject")
+        put(engine, name, file)
+
+    monkeypatch.setattr(Athena, "put", refused)
+    with pytest.raises(ToolError, match="cannot compare the books on Athena in us-east-1: of the artifacts"):
+        reconcile.reconcile(planted(), on_athena=True)
+    assert leftovers(planted(), aws) == []
 
 
 def leftovers(environment: Environment, aws: Aws) -> list[str]:

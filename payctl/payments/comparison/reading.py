@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from xml.etree import ElementTree
 
 from botocore.compat import unquote_str
@@ -22,7 +22,6 @@ from payctl.payments import books
 from payctl.payments.books import PREFIX, SUFFIX
 from payctl.payments.comparison import exports
 from payctl.payments.comparison.store import Store
-from payctl.payments.tables import GONE
 from payctl.unparsed import unparsed
 from stacksets.errors import code_of
 
@@ -36,8 +35,14 @@ READS: Final = {
     "records": "TransactionId, #Status, Content, Amount, Currency",
     "cells": "TransactionId, #result, accepted_at, due_at",
 }
-ABSENT: Final = GONE | {"TableNotFoundException"}  # of an export
 KINDS: Final = {"records": "table", "cells": "register"}
+ABSENT: Final = ("ResourceNotFoundException", "TableNotFoundException", "NoSuchBucket")
+"""What a scan, an export and a listing answer where table or bucket are not there."""
+LOST: Final = (
+    "payctl status tells which Region is lost, and whether this is the right environment: docs/operations.md, "
+    '"A Region"'
+)
+Page = TypeVar("Page")
 
 
 class Shelf(Protocol):
@@ -67,9 +72,7 @@ class Reader:
         clients = map(self.environment.cloud.dynamodb, self.environment.regions)
         with unparsed(clients, "dynamodb.Scan", _keep_body):
             self._all(
-                lambda region, table, part: self._unless_gone(
-                    region, table, lambda: self._scan(store, region, table, part)
-                ),
+                lambda region, table, part: self._scan(store, region, table, part),
                 [(r, t, part) for part in range(SEGMENTS) for r in self.environment.regions for t in READS],
             )
 
@@ -78,12 +81,19 @@ class Reader:
         ToolError."""
 
         def export(region: str, table: str) -> None:
-            take(region, table, exports.export(self.environment, region, self._name(region, table)))
+            try:
+                arn = exports.export(self.environment, region, self._name(region, table))
+            except (ClientError, BotoCoreError) as error:
+                self._note_gone(region, KINDS[table], error)
+                return
+            try:
+                take(region, table, arn)
+            except (ClientError, BotoCoreError) as error:
+                told = failure("read", f"the export of the {KINDS[table]} in {region}", error)
+                told.remedy = told.remedy or "repeat the command: nobody may remove exports while they are read"
+                raise told from error
 
-        self._all(
-            lambda region, table: self._unless_gone(region, table, lambda: export(region, table)),
-            [(region, table) for region in self.environment.regions for table in READS],
-        )
+        self._all(export, [(region, table) for region in self.environment.regions for table in READS])
 
     def buckets(self, bounds: Iterable[str]) -> None:
         """List every bucket, in ranges between these payments. Raises ToolError."""
@@ -91,8 +101,7 @@ class Reader:
         clients = map(self.environment.cloud.s3, self.environment.regions)
         with unparsed(clients, "s3.ListObjectVersions", _keep_versions):
             self._all(
-                lambda region, *mark: self._unless_gone(region, "bucket", lambda: self._list(region, *mark)),
-                [(region, *between) for between in pairwise(marks) for region in self.environment.regions],
+                self._list, [(region, *between) for between in pairwise(marks) for region in self.environment.regions]
             )
 
     def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[tuple[str, str, str]]]:
@@ -101,6 +110,15 @@ class Reader:
         for some in suspects:
             digests = self._all(self._digest, some)
             yield [(payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True)]
+
+    def absences(self) -> list[tuple[str, ...]]:
+        """A finding for each that is not there, as the store takes them."""
+        names = self.environment.names
+        called = {"table": lambda _: names.table, "register": names.register, "bucket": names.receipts}
+        return [
+            (f"missing {kind}", region, "", f"{called[kind](region)} is not there: nothing of it was compared", LOST)
+            for region, kind in sorted(self.gone)
+        ]
 
     def _digest(self, region: str, payment: str, version: str) -> str:
         try:
@@ -119,14 +137,19 @@ class Reader:
                 pool.shutdown(cancel_futures=True)
                 raise
 
-    def _unless_gone(self, region: str, what: str, read: Callable[[], object]) -> None:
-        kind = KINDS.get(what, what)
+    def _pages(self, region: str, kind: str, pages: Iterable[Page]) -> Iterator[Page]:
+        """The pages as they are asked for, none where what they are of is not there. What fails while one of them is
+        put away is none of this. Raises ToolError."""
         try:
-            read()
+            yield from pages
         except (ClientError, BotoCoreError) as error:
-            if not isinstance(error, ClientError) or code_of(error) not in ABSENT:
-                raise failure("read", f"the {kind} in {region}", error) from error
-            self.gone.add((region, kind))
+            self._note_gone(region, kind, error)
+
+    def _note_gone(self, region: str, kind: str, error: Exception) -> None:
+        """Note what an answer of AWS says is not there. Raises ToolError for any other."""
+        if code_of(error) not in ABSENT:
+            raise failure("read", f"the {kind} in {region}", error) from error
+        self.gone.add((region, kind))
 
     def _scan(self, store: Store, region: str, table: str, segment: int) -> None:
         reads = READS[table]
@@ -140,7 +163,7 @@ class Reader:
             TotalSegments=SEGMENTS,
         )
         with self._parts(lambda file: store.load_pages(table, region, file)) as write:
-            for page in pages:
+            for page in self._pages(region, KINDS[table], pages):
                 write(page["Body"])  # type: ignore[typeddict-item]  # added by _keep_body
                 self._count(region, page["Count"])
 
@@ -155,7 +178,7 @@ class Reader:
         start: Any = {"KeyMarker": after} if after else {}
         pages = paginator.paginate(Bucket=bucket, Prefix=prefix, **start)
         with self._parts(lambda file: self.shelf.load_versions(region, file)) as write:
-            for page in pages:
+            for page in self._pages(region, "bucket", pages):
                 versions = page["Listed"]  # type: ignore[typeddict-item]  # added by _keep_versions
                 for version in versions:
                     if line := _line(version, until):
