@@ -144,6 +144,14 @@ def run_reconcile(
         Path | None,
         typer.Option(help="The processor's own file of charges (CSV) to compare with.", exists=True, dir_okay=False),
     ] = None,
+    file_from: Annotated[
+        str,
+        typer.Option(help="That file is of this moment on: a date, 2026-11-28T10:30Z, 2h or 7d ago.", metavar="TIME"),
+    ] = "",
+    file_to: Annotated[
+        str,
+        typer.Option(help="It ends before this one; if neither is given, with its last charge.", metavar="TIME"),
+    ] = "",
     exported: Annotated[
         bool, typer.Option("--export", help="Read the tables from point-in-time exports to S3, made now.")
     ] = False,
@@ -177,6 +185,11 @@ def run_reconcile(
     Example: `payctl reconcile --json`, or `payctl reconcile --since 2d --processor-file charges.csv`
     """
     moment = int(listing.seconds_at(since, datetime.now(UTC))) if since else 0
+    period = _period(file_from, file_to)
+    if period and not processor_file:
+        raise ToolError("--file-from and --file-to are of the processor's file", remedy="name it with --processor-file")
+    if period and moment > period[1]:
+        raise ToolError("nothing would be judged: --since must be before --file-to", remedy="leave out --since")
     if remove and engine is not Engine.ATHENA:
         raise ToolError("--remove is about Athena", remedy="add --engine athena, or delete the file in .run/")
     with run.open() as environment:
@@ -190,6 +203,7 @@ def run_reconcile(
             repair=repair,
             scope=reconcile.Scope(merchant=merchant, since=moment, sample=sample),
             processor_file=processor_file,
+            file_period=period,
             exported=exported,
             on_athena=engine is Engine.ATHENA,
             keep=keep,
@@ -199,6 +213,18 @@ def run_reconcile(
     run.answer(comparison, render.reconciliation)
     if not comparison.clean:
         raise typer.Exit(2)
+
+
+def _period(file_from: str, file_to: str) -> tuple[int, int] | None:
+    """The first and the last second since 1970 that a file is of; None where that is not given. Raises ToolError."""
+    if bool(file_from) != bool(file_to):
+        raise ToolError("--file-from and --file-to are given both or neither", remedy="add the other one")
+    if not file_from:
+        return None
+    first, end = (int(listing.seconds_at(each, datetime.now(UTC))) for each in (file_from, file_to))
+    if first >= end:
+        raise ToolError(f"--file-from must be before --file-to: {file_from}, {file_to}", remedy="exchange them")
+    return first, end - 1
 
 
 @app.command("redrive", cls=Command, rich_help_panel=OPERATIONS)

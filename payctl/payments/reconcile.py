@@ -5,26 +5,24 @@ What is compared, and how, is SQL: payctl/payments/comparison/tables.sql, and on
 
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from payments.protocol import record, values
+from payments.protocol import values
 
-from payctl.cloud import batches, together
 from payctl.environment import Environment
 from payctl.payments import dead_letters
-from payctl.payments.books import Item, items
 from payctl.payments.comparison import athena, charges, exports, store
+from payctl.payments.comparison.charges import Charged
 from payctl.payments.comparison.reading import Reader
-from payctl.payments.comparison.store import Store
+from payctl.payments.comparison.repair import repair as write_missing
+from payctl.payments.comparison.store import FileTime, Store
 from payctl.payments.comparison.warehouse import Warehouse
 from payctl.payments.due import standings
 from payctl.payments.parked import why
-from payctl.payments.registers import AT_ONCE, Registers
+from payctl.payments.registers import Registers
 
 ENDED: Final = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
-REPAIRABLE: Final = ("missing record", "missing receipt")
 LIMIT: Final = 1000
 """Findings that are told one by one, and open payments that the registers are asked about; all are counted."""
 
@@ -51,7 +49,8 @@ class Finding:
 class Reconciliation:
     """The first findings, how many there are of each kind, how many are left to do, and how many payments were judged.
     `young`: those that were too young for it. `books`: the DuckDB file or Athena's database with everything that was
-    compared, "" where it was not kept."""
+    compared, "" where it was not kept. `processor_file`: which payments were looked for in the processor's file, null
+    where none was given."""
 
     payments: int
     young: int
@@ -59,11 +58,20 @@ class Reconciliation:
     counts: dict[str, int]
     left: int
     books: str = ""
+    processor_file: FileTime | None = None
 
     @property
     def clean(self) -> bool:
         """Whether nothing is left to do."""
         return not self.left
+
+
+class Judged(NamedTuple):
+    """How many payments were judged, how many were too young for it, and which were looked for in the file."""
+
+    payments: int
+    young: int
+    processor_file: FileTime | None
 
 
 class Scope(NamedTuple):
@@ -98,6 +106,7 @@ def reconcile(
     repair: bool = False,
     scope: Scope = EVERYTHING,
     processor_file: Path | None = None,
+    file_period: tuple[int, int] | None = None,
     exported: bool = False,
     on_athena: bool = False,
     keep: bool = False,
@@ -105,7 +114,8 @@ def reconcile(
     min_age: int | None = None,
 ) -> Reconciliation:
     """Read everything in every Region and compare it, or what is in `scope`; with the processor's own file, if there is
-    one. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there;
+    one. `file_period`: the first and the last second since 1970 that it is of; if not given, from its first to its last
+    charge. `repair` writes missing records and receipts. `exported`: the tables are exported to S3 and read there;
     `on_athena`: and compared there. `keep`: what was compared stays in the run folder, or on Athena. Raises ToolError.
 
     Whole tables are read one after the other, and buckets after them. So that payments which end meanwhile, or are on
@@ -118,50 +128,49 @@ def reconcile(
     scope = scope._replace(until=begun - margin if margin else FOREVER)
     name = f"books-{environment.settings.environment}"
     with store.opened(name, keep=keep and not on_athena, among=scope.among) as books:
-        lines = charges.load(books, processor_file, environment.settings) if processor_file else None
+        charged = charges.load(books, processor_file, environment.settings, file_period) if processor_file else None
         if on_athena:
-            kept, counts = _compare_on_athena(
-                environment, books, scope, lines, begun=begun, keep=keep, limit=None if repair else limit
+            kept, judged = _compare_on_athena(
+                environment, books, scope, charged, begun=begun, keep=keep, limit=None if repair else limit
             )
         else:
-            _read(environment, books, scope, begun=begun, exported=exported)
-            kept, counts = str(store.kept(name)), _compare_here(environment, books, scope, lines)
+            _read(environment, books, scope, charged, begun=begun, exported=exported)
+            kept, judged = str(store.kept(name)), _compare_here(environment, books, scope, charged)
         registers = Registers(environment)
         _look_at_open(registers, books, limit)
         if not scope.merchant:
             _dead_letters(environment, books)
         if repair:
             environment.report.phase("Repair")
-            _repair(environment, registers, books)
+            write_missing(environment, registers, books)
         found = _answer(books, limit)
-    payments, young = counts
-    return Reconciliation(payments=payments, young=young, **found, books=kept if keep else "")
+    return Reconciliation(**judged._asdict(), **found, books=kept if keep else "")
 
 
-def _compare_here(environment: Environment, books: Store, scope: Scope, lines: Path | None) -> tuple[int, int]:
-    """Add what the questions find to the findings. How many payments are judged, and are too young for it."""
+def _compare_here(environment: Environment, books: Store, scope: Scope, charged: Charged | None) -> Judged:
+    """Add what the questions find to the findings; what was judged."""
     environment.report.phase("Compare")
     books.leave_out(since=scope.since, until=scope.until)
     asked = store.questions()
-    if lines:
+    if charged:
         charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
         asked += store.questions(store.PROCESSOR)
     for question in asked:
         books.ask(question)
-    return books.counts()
+    return Judged(*books.counts(), books.file_time() if charged else None)
 
 
 def _compare_on_athena(
     environment: Environment,
     books: Store,
     scope: Scope,
-    lines: Path | None,
+    charged: Charged | None,
     *,
     begun: int,
     keep: bool,
     limit: int | None,
-) -> tuple[str, tuple[int, int]]:
-    """Read and compare in a database of Athena; its name, and the same numbers. `limit`: of the findings of a question
+) -> tuple[str, Judged]:
+    """Read and compare in a database of Athena; its name, and what was judged. `limit`: of the findings of a question
     that are fetched from there; the others are counted."""
     environment.report.phase("Export records and registers, list receipts")
     home = environment.settings.home
@@ -173,13 +182,13 @@ def _compare_on_athena(
         reader.buckets(there.bounds())
         there.make_receipts()
         there.put_contents(reader.contents(there.suspects()))
-        (charged,) = books.run("SELECT min(charged_at), max(charged_until) FROM charges")
-        there.put_run(reader.gone, begun, environment.settings.alarms.overdue_seconds, charged)
+        time_of_file = (charged.first, charged.last) if charged else (None, None)
+        there.put_run(reader.gone, begun, environment.settings.alarms.overdue_seconds, time_of_file)
         books.put(store.FINDINGS, reader.absences())
         environment.report.phase("Compare on Athena")
         asked = store.questions()
-        if lines:
-            there.put_charges(lines, named_only=scope.among != EVERYTHING.among)
+        if charged:
+            there.put_charges(charged.lines, named_only=scope.among != EVERYTHING.among)
             asked += store.questions(store.PROCESSOR)
         there.leave_out(scope.until)
         for question in asked:
@@ -191,9 +200,9 @@ def _compare_on_athena(
             if more:
                 books.put("not_fetched", [(kind, more)])
             environment.report.line(home, "RUNNING", f"asked: {question.stem}")
-        counts = there.counts()
+        judged = Judged(*there.counts(), there.file_time() if charged else None)
         environment.report.line(home, "COMPLETE", f"Athena read {engine.scanned / 10**9:.3f} GB")
-    return engine.database, counts
+    return engine.database, judged
 
 
 def remove_from_athena(environment: Environment) -> str:
@@ -206,7 +215,9 @@ def remove_from_athena(environment: Environment) -> str:
     return engine.database
 
 
-def _read(environment: Environment, books: Store, scope: Scope, *, begun: int, exported: bool) -> None:
+def _read(
+    environment: Environment, books: Store, scope: Scope, charged: Charged | None, *, begun: int, exported: bool
+) -> None:
     environment.report.phase("Read records, registers, receipts and dead letters")
     reader = Reader(environment, books, prefix=scope.prefix)
     books.run("INSERT INTO regions SELECT unnest(?), true, true, true", [list(environment.regions)])
@@ -222,7 +233,8 @@ def _read(environment: Environment, books: Store, scope: Scope, *, begun: int, e
     for some in reader.contents(books.suspects()):
         books.put("contents", some)
     overdue = environment.settings.alarms.overdue_seconds
-    books.run("INSERT INTO run SELECT ?, ?, min(charged_at), max(charged_until) FROM charges", [begun, overdue])
+    time_of_file = (charged.first, charged.last) if charged else (None, None)
+    books.run("INSERT INTO run VALUES (?, ?, ?, ?)", [begun, overdue, *time_of_file])
     for region in environment.regions:
         records, receipts = (
             books.run(f"SELECT count(*) FROM {table} WHERE region = ?", [region])[0][0]  # noqa: S608 - our own
@@ -264,49 +276,3 @@ def _answer(books: Store, limit: int) -> dict[str, Any]:
         "counts": dict(books.run("SELECT kind, sum(number)::BIGINT FROM counted GROUP BY kind ORDER BY kind")),
         "left": books.run("SELECT coalesce(sum(number), 0)::BIGINT FROM counted WHERE NOT repaired")[0][0],
     }
-
-
-def _repair(environment: Environment, registers: Registers, books: Store) -> None:
-    """Write what is missing, the same bytes as elsewhere, by the functions' own conditional writes. Where records
-    differ, none is copied."""
-    query = (
-        "SELECT kind, region, payment FROM findings WHERE kind IN (?, ?) "
-        "AND payment NOT IN (SELECT payment FROM findings WHERE kind = 'different') ORDER BY payment"
-    )
-    for some in books.rows(query, REPAIRABLE):
-        known = _records(environment, sorted({payment for _, _, payment in some}))
-        write, repaired = partial(_write, registers, known), list[tuple[str, str, str]]()
-        for few in batches(some, AT_ONCE):
-            done = together(write, few)
-            repaired += (row for row, written in done.items() if written)
-        for each in REPAIRABLE:
-            rows = [(region, payment) for kind, region, payment in repaired if kind == each]
-            books.run(
-                "UPDATE findings SET repaired = true WHERE kind = ? AND (region, payment) IN "
-                "(SELECT (unnest(?), unnest(?)))",
-                [each, [region for region, _ in rows], [payment for _, payment in rows]],
-            )
-
-
-def _records(environment: Environment, payments: list[str]) -> dict[str, Item]:
-    """The record of each, from a Region that shows it."""
-    known: dict[str, Item] = {}
-    for region in environment.regions:
-        if wanted := [payment for payment in payments if payment not in known]:
-            known |= items(environment, region, environment.names.table, wanted)
-    return known
-
-
-def _write(registers: Registers, known: dict[str, Item], missing: tuple[str, str, str]) -> bool:
-    kind, region, payment = missing
-    if payment not in known:
-        return False
-    intent, result = record.read_record(known[payment])
-    make = record.publish if kind == "missing record" else record.receipt
-
-    def flow() -> Any:
-        (answer,) = yield (make(intent, result),)
-        return answer
-
-    answer = registers.run(flow(), region)
-    return answer is True or bool(getattr(answer, "done", False))

@@ -1,6 +1,7 @@
 """What `payctl reconcile` finds, question by question: one fault in tables that are right but for it."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlglot import exp
 from builder import settings
 from builder.settings import ProcessorFile, Settings
 from payctl.payments.comparison import charges, store
-from payctl.payments.comparison.store import QUESTIONS, Store
+from payctl.payments.comparison.store import QUESTIONS, FileTime, Store
 from payctl.payments.reconcile import EVERYTHING, Scope
 from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, ROOT
@@ -274,6 +275,62 @@ def test_file_is_of_the_time_from_its_first_charge_to_the_end_of_its_last(
     """A day is all of that day: else a payment of its afternoon that the file lacks would not be asked for."""
     of_file(books, tmp_path, f"reference,amount,currency,at\na,1,EUR,{first}\nb,1,EUR,{last}\n", charged_at="at")
     assert books.run("SELECT min(charged_at), max(charged_until) FROM charges") == [window]
+
+
+DAYS = {
+    "2024-01-15": {"A": "10:00:00", "B": "17:30:00"},
+    "2024-01-16": {"C": "09:15:00"},
+}
+LOST = "2024-01-15T19:00:00Z"
+"""When a payment was settled that no file has: after the last charge of its day."""
+
+
+@pytest.mark.parametrize(
+    ("day", "periods", "lost", "outside"),
+    [
+        ("2024-01-15", False, [], 2),
+        ("2024-01-15", True, ["LOST"], 1),
+        ("2024-01-16", False, [], 3),
+        ("2024-01-16", True, [], 3),
+    ],
+)
+def test_what_lies_between_the_charges_of_two_files_is_judged_where_their_time_is_given(
+    books: Store, tmp_path: Path, day: str, *, periods: bool, lost: list[str], outside: int
+) -> None:
+    times = {payment: f"{each}T{time}Z" for each, day in DAYS.items() for payment, time in day.items()}
+    for payment, moment in (times | {"LOST": LOST}).items():
+        books.run("DELETE FROM records WHERE payment = ?", [payment])
+        books.run(
+            "INSERT INTO records SELECT ?, unnest(?), 'SETTLED', 'd', 1, 'EUR', 'https://rail', 'r', ?",
+            [payment, list(REGIONS), int(datetime.fromisoformat(moment).timestamp())],
+        )
+    file = tmp_path / "charges.csv"
+    lines = (f"{payment},r,1,EUR,{day}T{time}Z\n" for payment, time in DAYS[day].items())
+    file.write_text("payment,reference,amount,currency,at\n" + "".join(lines))
+    books.run("DELETE FROM charges")
+    midnight = int(datetime.fromisoformat(f"{day}T00:00Z").timestamp())
+    period = (midnight, midnight + 86_399) if periods else None
+    charged = charges.load(books, file, with_columns(payment="payment", charged_at="at"), period)
+    books.run("UPDATE run SET file_from = ?, file_to = ?", [charged.first, charged.last])
+    charges.match(books, named_only=False, since=0)
+    books.ask(ALL["processor/settled-not-charged"])
+    assert [payment for (payment,) in books.run("SELECT payment FROM findings")] == lost
+    first, last = times[min(DAYS[day])], times[max(DAYS[day])]
+    told = (f"{day}T00:00:00Z", f"{day}T23:59:59Z") if periods else (first, last)
+    assert books.file_time() == FileTime(first=told[0], last=told[1], outside=outside)
+
+
+def test_a_file_without_moments_is_of_all_times(books: Store) -> None:
+    books.run("UPDATE run SET file_from = NULL, file_to = NULL")
+    books.run("UPDATE records SET decided_at = NULL WHERE payment = 'A'")
+    assert books.file_time() == FileTime(first="", last="", outside=0)
+
+
+def test_a_payment_that_the_ledger_settled_or_that_is_within_in_one_region_lies_not_outside(books: Store) -> None:
+    books.run("UPDATE run SET file_from = 6000")
+    books.run("UPDATE records SET rail = 'ledger' WHERE payment = 'A'")
+    books.run("UPDATE records SET decided_at = 6000 WHERE payment = 'B' AND region = ?", [SECOND])
+    assert books.file_time() == FileTime(first="1970-01-01T01:40:00Z", last="1970-01-01T02:30:00Z", outside=1)
 
 
 @pytest.mark.parametrize(("since", "left"), [(1705276800, 2), (1705320000, 2), (1705363200, 1)])

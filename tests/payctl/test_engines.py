@@ -20,7 +20,7 @@ from payctl.names import Names
 from payctl.payments import reconcile
 from payctl.payments.comparison import exports, store, warehouse
 from payctl.payments.comparison.athena import Athena
-from payctl.payments.comparison.store import QUESTIONS
+from payctl.payments.comparison.store import QUESTIONS, FileTime
 from payctl.payments.reconcile import EVERYTHING, Reconciliation, Scope
 from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, Project
@@ -56,6 +56,8 @@ KINDS = {
     "overdue",
     "open",
 }
+ENGINES: dict[str, dict[str, Any]] = {"scanned": {}, "exported": {"exported": True}, "athena": {"on_athena": True}}
+every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 OF_THE_FILE = {"charged, not settled", "settled, not charged", "other amount", "other reference", "charged twice"}
 
 
@@ -231,6 +233,35 @@ def test_all_engines_find_the_same_and_athena_keeps_nothing(
     assert leftovers(planted(), aws) == []
 
 
+@pytest.mark.parametrize(
+    ("period", "since", "span", "lacks", "outside"),
+    [
+        (None, 0, (AT + 1, AT + 2), 0, 15),
+        ((AT, AT + 60), 0, (AT, AT + 60), 9, 4),
+        ((AT - 60, AT - 1), 0, (AT - 60, AT - 1), 0, 15),
+        ((AT - 60, AT + 60), AT - 30, (AT - 30, AT + 60), 9, 4),
+    ],
+)
+def test_all_engines_look_for_payments_of_the_files_time_and_count_the_others(
+    planted: Callable[[], Environment],
+    tmp_path: Path,
+    *,
+    period: tuple[int, int] | None,
+    since: int,
+    span: tuple[int, int],
+    lacks: int,
+    outside: int,
+) -> None:
+    """All were decided a second before the file's first charge."""
+    file = tmp_path / "charges.csv"
+    file.write_text("\n".join([FILE.splitlines()[0], *FILE.splitlines()[2:4]]))
+    given: dict[str, Any] = {"processor_file": file, "file_period": period, "scope": Scope(since=since)}
+    for engine in ENGINES.values():
+        found = reconcile.reconcile(planted(), **engine, **given)
+        assert found.counts.get("settled, not charged", 0) == lacks
+        assert found.processor_file == FileTime.of(*span, outside)
+
+
 def test_findings_that_are_only_counted_stay_on_athena(
     planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -246,10 +277,6 @@ def test_findings_that_are_only_counted_stay_on_athena(
     on_athena = reconcile.reconcile(planted(), on_athena=True, limit=1)
     assert (told(on_athena), on_athena.counts, on_athena.left) == (told(scanned), scanned.counts, scanned.left)
     assert max(taken) == 1 < max(scanned.counts.values())
-
-
-ENGINES: dict[str, dict[str, Any]] = {"scanned": {}, "exported": {"exported": True}, "athena": {"on_athena": True}}
-every_engine = pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 
 
 @every_engine
@@ -369,7 +396,7 @@ def test_what_athena_refuses_is_told_and_nothing_is_left(
     assert leftovers(planted(), aws) == []
 
 
-STATEMENTS = [*sorted(warehouse.STATEMENTS.glob("*.sql")), store.SUSPECTS, store.LEFT_OUT]
+STATEMENTS = [*sorted(warehouse.STATEMENTS.glob("*.sql")), store.SUSPECTS, store.LEFT_OUT, store.FILE_TIME]
 
 
 @pytest.mark.parametrize("file", STATEMENTS, ids=lambda file: file.stem)

@@ -12,6 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from payctl.drills.verdict import Verdict
+from payctl.payments.comparison.store import FileTime
 from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import UNKNOWN, Reply
@@ -137,8 +138,22 @@ def reconciliation(result: Reconciliation) -> None:
     shown = f", the first {len(rows)} shown" if found > len(rows) else ""
     young = f"; {result.young} too young to judge" if result.young else ""
     say(f"{result.payments} payments, {found} findings{shown}{young}")
+    if result.processor_file:
+        say(_time_of(result.processor_file))
     if result.books:
         say(f"what was compared is kept: {result.books} (DuckDB)")
+
+
+def _time_of(file: FileTime) -> str:
+    if not file.first:
+        return "the processor's file tells no moments: payments of all times are looked for in it"
+    span = f"looked for in the processor's file: payments decided from {file.first} to {file.last}"
+    if not file.outside:
+        return span
+    return (
+        f"{span}; {file.outside} that a processor settled were decided at other times and not looked for: compare the "
+        "processor's other files too, and say with --file-from and --file-to of what time each is"
+    )
 
 
 def parked(payments: Sequence[Waiting]) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, time
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from payments.protocol.currencies import UNITS
 
@@ -45,8 +45,18 @@ def columns(settings: Settings) -> ProcessorFile:
     return named
 
 
-def load(store: Store, file: Path, settings: Settings) -> Path:
-    """Take a file into the store; its lines as JSON. Raises ToolError for one that does not fit."""
+class Charged(NamedTuple):
+    """The processor's file: its lines as JSON, and the first and the last second of its time, None where it tells no
+    moments."""
+
+    lines: Path
+    first: int | None
+    last: int | None
+
+
+def load(store: Store, file: Path, settings: Settings, period: tuple[int, int] | None = None) -> Charged:
+    """Take a file into the store. `period`: the first and the last second of its time; if not given, those of its first
+    and last charge. Raises ToolError for one that does not fit."""
     lines = store.folder / "charges"
     try:
         with file.open(encoding="utf-8-sig", newline="") as source, lines.open("w", encoding="utf-8") as target:
@@ -61,7 +71,8 @@ def load(store: Store, file: Path, settings: Settings) -> Path:
         "charged_until: 'BIGINT'})",
         [str(lines)],
     )
-    return lines
+    ((first, last),) = [period] if period else store.run("SELECT min(charged_at), max(charged_until) FROM charges")
+    return Charged(lines, first, last)
 
 
 def match(store: Store, *, named_only: bool, since: int) -> None:

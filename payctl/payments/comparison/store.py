@@ -7,6 +7,8 @@ import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
@@ -25,6 +27,7 @@ PROCESSOR: Final = QUESTIONS / "processor"
 FINDINGS: Final = "findings (kind, region, payment, detail, remedy)"
 SUSPECTS: Final = HERE / "suspects.sql"
 LEFT_OUT: Final = HERE / "left-out.sql"
+FILE_TIME: Final = HERE / "file-time.sql"
 COUNTS: Final = (
     "SELECT count(*) - (SELECT count(*) FROM left_out) AS payments, "
     "(SELECT count(*) FROM left_out WHERE why = 'young') AS young FROM "
@@ -62,6 +65,23 @@ ROWS: Final = {
 }
 """A row of each table after payment and Region; `says` is what the result says."""
 TEXT: Final = {"records": "coalesce(Item.Content.S, '')", "cells": "Item.result.S"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileTime:
+    """Which payments were looked for in the processor's file: those decided from `first` to `last`, both included, in
+    ISO 8601 (UTC); "" where it tells no moments: all. `outside`: how many that a processor settled were decided at
+    other times, and not looked for."""
+
+    first: str
+    last: str
+    outside: int
+
+    @classmethod
+    def of(cls, first: Any, last: Any, outside: Any) -> FileTime:
+        """Of what FILE_TIME answers: seconds since 1970 or None, and a number; on Athena texts."""
+        first, last = ("" if each is None else _moment(int(each)) for each in (first, last))
+        return cls(first=first, last=last, outside=int(outside))
 
 
 class Store:
@@ -156,6 +176,11 @@ class Store:
         ((payments, young),) = self.run(COUNTS)
         return payments, young
 
+    def file_time(self) -> FileTime:
+        """Which payments were looked for in the processor's file."""
+        (row,) = self.run(filled(FILE_TIME))
+        return FileTime.of(*row)
+
 
 @contextmanager
 def opened(name: str, *, keep: bool, among: str = "true") -> Iterator[Store]:
@@ -206,6 +231,10 @@ def judged(question: Path) -> str:
         f"LEFT JOIN (SELECT payment AS named FROM left_out WHERE {which}) others ON others.named = found.payment "
         "WHERE others.named IS NULL"
     )
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def questions(folder: Path = QUESTIONS) -> list[Path]:

@@ -3,7 +3,7 @@
 CREATE TABLE run (
     now BIGINT,              -- seconds since 1970, before anything was read
     overdue_seconds BIGINT,  -- what may wait longer is late (alarms.overdue_seconds)
-    file_from BIGINT,        -- the first and the last charge of the processor's file, where it tells moments
+    file_from BIGINT,        -- the first and the last second of the processor's file's time, where it is known
     file_to BIGINT
 );
 CREATE TABLE regions (region VARCHAR, has_table BOOLEAN, has_register BOOLEAN, has_bucket BOOLEAN);

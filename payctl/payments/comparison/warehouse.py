@@ -18,7 +18,19 @@ from payctl.environment import Environment
 from payctl.names import artifact_bucket
 from payctl.payments.comparison import exports
 from payctl.payments.comparison.athena import Athena
-from payctl.payments.comparison.store import COUNTS, DIGEST, HERE, LEFT_OUT, RANGE, RANGES, SUSPECTS, filled, judged
+from payctl.payments.comparison.store import (
+    COUNTS,
+    DIGEST,
+    FILE_TIME,
+    HERE,
+    LEFT_OUT,
+    RANGE,
+    RANGES,
+    SUSPECTS,
+    FileTime,
+    filled,
+    judged,
+)
 
 STATEMENTS: Final = HERE / "on_athena"
 TRINOS_DIGEST: Final = "lower(to_hex(sha256(to_utf8(payment))))"
@@ -97,8 +109,8 @@ class Warehouse:
             among=self._among,
         )
 
-    def put_run(self, gone: Iterable[tuple[str, str]], now: int, overdue: int, charged: tuple[Any, Any]) -> None:
-        """Make the tables of what there is, and of when that was. `charged`: the first and last charge of the file."""
+    def put_run(self, gone: Iterable[tuple[str, str]], now: int, overdue: int, time: tuple[Any, Any]) -> None:
+        """Make the tables of what there is, and of when that was. `time`: the first and last second of the file's."""
         kinds = ("table", "register", "bucket")
         rows = (
             f"'{region}', {', '.join(str((region, kind) not in gone).lower() for kind in kinds)}"
@@ -107,7 +119,7 @@ class Warehouse:
         values = ", ".join(f"({row})" for row in rows)
         names = ", ".join(f"has_{kind}" for kind in kinds)
         self._as("regions", f"SELECT * FROM (VALUES {values}) AS listed (region, {names})")  # noqa: S608 - our own
-        first, last = charged
+        first, last = time
         if self._since:
             first, last = max(first or 0, self._since), last or now
         moments = {"now": now, "overdue_seconds": overdue, "file_from": first, "file_to": last}
@@ -131,6 +143,11 @@ class Warehouse:
         """Payments that are judged, and that are too young for it."""
         ((payments, young),) = next(self._athena.rows(COUNTS))
         return int(payments), int(young)
+
+    def file_time(self) -> FileTime:
+        """Which payments were looked for in the processor's file."""
+        (row,) = next(self._athena.rows(filled(FILE_TIME)))
+        return FileTime.of(*row)
 
     def _show(self, table: str, region: str, place: str) -> None:
         lines = f"lines_{table}_{region.replace('-', '_')}"

@@ -1,12 +1,13 @@
--- Did the processor charge everything that is settled here by a processor? Only payments decided while the file's
--- charges were made, where it tells when that was.
+-- Did the processor charge everything that is settled here by a processor? Only payments decided in the file's time:
+-- as the operator gives it, or from its first to its last charge, or all where it tells no moments.
 SELECT
     'settled, not charged' AS kind,
     array_join(array_agg(records.region ORDER BY records.region), ', ') AS region,
     records.payment,
     CAST(max(records.amount) AS VARCHAR) || ' ' || max(records.currency) || ', reference '
         || coalesce(max(records.reference), 'none') AS detail,
-    'look for the reference at the processor, and in its file of the next day' AS remedy
+    'look for the reference at the processor; near an end of the file''s time, also in the file before or after it'
+        AS remedy
 FROM records
 CROSS JOIN run
 LEFT JOIN (
