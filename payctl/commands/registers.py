@@ -241,7 +241,12 @@ def run_redrive(
         Path | None, typer.Option(help="A repaired transaction (JSON) to use instead; needs --message.")
     ] = None,
     discard: Annotated[
-        bool, typer.Option("--discard", help="Only remove letters that hold no payment; no other is touched.")
+        bool,
+        typer.Option(
+            "--discard",
+            help="Only remove letters that hold no payment, and those of outcome events once these are told or cannot "
+            "be; no other is touched.",
+        ),
     ] = False,
 ) -> None:
     """Put dead letters back: start their workflows again, and delete each once its workflow runs. Safe to repeat.
@@ -258,8 +263,9 @@ def run_redrive(
         if listing:
             dead_letters.look(environment, regions, letters.add)
         else:
-            verb = "remove what holds no payment from" if discard else "start the workflow again for"
-            confirm(environment, "redrive", f"{verb} the dead letters of {', '.join(regions)}", yes=yes)
+            where = f"the dead letters of {', '.join(regions)}"
+            removal = f"have outcome events told, and remove what cannot be told or holds no payment, from {where}"
+            confirm(environment, "redrive", removal if discard else f"start the workflow again for {where}", yes=yes)
             repaired = redrive.transaction_in(transaction) if transaction else None
             redrive.redrive(environment, regions, letters.add, only=message, repaired=repaired, discard=discard)
     letters.show()

@@ -44,6 +44,7 @@ class State(StrEnum):
     UNTOLD = "kept: could not be told; repeat it, or remove it with --discard"
     KEPT = "kept: holds no valid payment; repair it with --transaction, or remove it with --discard"
     DISCARDED = "removed: it held no valid payment"
+    REMOVED = "removed: its outcome events could not be told"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,8 @@ def redrive(
     that is done, as soon as it is read; `tell` is called with what became of each. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
-    letters that hold no valid payment are removed, and the others are left alone.
+    letters that hold no valid payment are removed, and so are those of outcome events once they are told, or cannot be;
+    the others are left alone.
     """
     if repaired is not None:
         require_valid(repaired, environment.cloud.account)
@@ -42,7 +43,7 @@ def redrive(
         with lock:
             told = True
             tell(replace(letter, state=state))
-        return state in (State.DISCARDED, State.REDRIVEN)
+        return state in (State.DISCARDED, State.REMOVED, State.REDRIVEN)
 
     environment.cloud.everywhere(lambda region: through(environment, region, take, only=only), regions)
     if only and not told:
@@ -51,9 +52,11 @@ def redrive(
 
 def taken(environment: Environment, letter: Letter, repaired: Mapping[str, Any] | None, *, discard: bool) -> State:
     """Do what is to be done about a letter; what became of it."""
-    if letter.untold and not discard:
-        return State.REDRIVEN if untold.tell(environment, letter.region, letter.untold) else State.UNTOLD
-    content = None if letter.untold else content_of(letter, repaired)
+    if letter.untold:
+        if untold.tell(environment, letter.region, letter.untold):
+            return State.REDRIVEN
+        return State.REMOVED if discard else State.UNTOLD
+    content = content_of(letter, repaired)
     if content is None:
         return State.DISCARDED if discard else State.KEPT
     if discard:

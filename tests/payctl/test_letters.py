@@ -12,6 +12,7 @@ import pytest
 
 from payctl.cloud import together
 from payctl.commands.show import render_letters
+from payctl.outcomes import untold
 from payctl.payments import dead_letters, redrive
 from payctl.payments.dead_letters import Letter, State
 from stacksets.errors import ToolError
@@ -135,6 +136,26 @@ def test_a_workflow_that_fails_again_is_not_started_again_and_again(queue: Queue
     assert set(queue.started.values()) == {1}
     assert len(told) == 300
     assert len(queue.visible) == len(queue.left) == 300, "its new letter is for the next time"
+
+
+@pytest.mark.parametrize(
+    ("discard", "states", "left"),
+    [
+        (False, {"TOLD": State.REDRIVEN, "GONE": State.UNTOLD, "": State.KEPT}, {"gone", "poison"}),
+        (True, {"TOLD": State.REDRIVEN, "GONE": State.REMOVED, "": State.DISCARDED}, set()),
+    ],
+)
+def test_outcome_events_that_can_be_told_are_told_before_a_letter_is_removed(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch, *, discard: bool, states: dict[str, State], left: set[str]
+) -> None:
+    named = {"told": "TOLD", "gone": "GONE"}
+    queue.left = {name: json.dumps({"untold": payment}) for name, payment in named.items()} | {"poison": "{}"}
+    queue.sent = dict.fromkeys(queue.left, 0.0)
+    monkeypatch.setattr(untold, "tell", lambda _, region, name: (region, name["payment"]) == (REGION, "TOLD"))
+    told: list[Letter] = []
+    redrive.redrive(environment(queue), (REGION,), told.append, discard=discard)
+    assert {(each.untold or {}).get("payment", ""): each.state for each in told} == states
+    assert set(queue.left) == left
 
 
 def test_what_is_not_removed_is_shown_again_whatever_ends_the_run(queue: Queue) -> None:
