@@ -225,6 +225,7 @@ STATUSES: Final = (*FINAL, *listing.OPEN)
 Since = Annotated[str, typer.Option(help="Not before: 2026-11-28, 2026-11-28T10:30Z, 2h or 7d ago.", metavar="TIME")]
 Until = Annotated[str, typer.Option(help="Before this moment, written likewise.", metavar="TIME")]
 Statuses = Annotated[list[str] | None, typer.Option("--status", help=f"One of {', '.join(STATUSES)}.")]
+ExportedStatuses = Annotated[list[str] | None, typer.Option("--status", help=f"One of {', '.join(FINAL)}.")]
 Currency = Annotated[str, typer.Option(help="ISO 4217 code.")]
 Least = Annotated[str, typer.Option("--min", help="The smallest amount, in the currency's units.", metavar="AMOUNT")]
 Most = Annotated[str, typer.Option("--max", help="The largest amount.", metavar="AMOUNT")]
@@ -279,7 +280,7 @@ def run_export(
     ] = None,
     since: Since = "",
     until: Until = "",
-    status: Statuses = None,
+    status: ExportedStatuses = None,
     currency: Currency = "",
     least: Least = "",
     most: Most = "",
@@ -291,6 +292,8 @@ def run_export(
     """
     if run.as_json and output is None:
         raise ToolError("--json tells what was written, and CSV goes to standard output", remedy="add --output FILE")
+    for each in status or ():
+        _require_exported(each)
     wanted = _wanted(since, until, status, currency, least, most, merchant)
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
@@ -298,6 +301,18 @@ def run_export(
         count = export.save(rows, output) if output else export.write(rows, sys.stdout)
     if output:
         run.answer({"file": str(output), "payments": count}, lambda _: render.say(f"{output}: {count} payments"))
+
+
+def _require_exported(status: str) -> None:
+    """Raises ToolError for a status that no final payment has: an export of none would read as if there were none."""
+    *some, last = FINAL
+    if status in listing.OPEN:
+        raise ToolError(
+            f"payments that are {status} are not exported: those are {', '.join(some)} or {last}",
+            remedy=f"see `payctl parked`, or `payctl payments list --status {status}`",
+        )
+    if status not in FINAL:
+        raise ToolError(f"{status} is no status", remedy=f"use one of {', '.join(FINAL)}")
 
 
 def _wanted(  # noqa: PLR0917 - the options, in their order

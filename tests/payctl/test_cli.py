@@ -174,6 +174,21 @@ def test_no_option_is_left_aside(project: Project, words: tuple[str, ...], says:
     fails(project.payctl("pay", *words), says)
 
 
+@pytest.mark.parametrize("status", ["IN_DOUBT", "PENDING"])
+def test_an_export_of_what_is_never_public_is_refused(project: Project, status: str) -> None:
+    """It would name no payment, which reads as if there were none."""
+    ran = project.payctl("payments", "export", "--status", "SETTLED", "--status", status)
+    fails(ran, f"{status}", "SETTLED, DECLINED or NOT_CHARGED", "payctl parked", f"payments list --status {status}")
+    assert ran.stdout == ""
+
+
+def test_a_status_that_nobody_knows_is_refused_with_those_that_can_be(project: Project) -> None:
+    for command, last in (("list", "PENDING, IN_DOUBT"), ("export", "DECLINED, NOT_CHARGED")):
+        ran = project.payctl("payments", command, "--status", "PAID")
+        fails(ran, "PAID is no status")
+        assert ran.stderr.rstrip().endswith(last)
+
+
 def test_giving_up_payments_needs_deleting_data(project: Project) -> None:
     fails(project.payctl("destroy", "--yes", "--discard-open"), "add --delete-data")
 
