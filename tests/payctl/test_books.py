@@ -1,9 +1,12 @@
 """What `payctl reconcile` finds, question by question: one fault in tables that are right but for it."""
 
+import os
+import stat
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import sqlglot
@@ -11,7 +14,8 @@ from sqlglot import exp
 
 from builder import settings
 from builder.settings import ProcessorFile, Settings
-from payctl.payments.comparison import charges, store
+from payctl.environment import Environment
+from payctl.payments.comparison import charges, exports, store
 from payctl.payments.comparison.store import QUESTIONS, FileTime, Store
 from payctl.payments.reconcile import EVERYTHING, Scope
 from stacksets.errors import ToolError
@@ -403,6 +407,57 @@ def test_store_is_gone_unless_it_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         with store.opened("test", keep=keep) as books:
             books.run("INSERT INTO run VALUES (1, 2, 3, 4)")
         assert list((tmp_path / ".run").iterdir()) == ([tmp_path / ".run" / "test.duckdb"] if keep else [])
+
+
+def test_kept_books_can_be_read_by_their_owner_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = os.umask(0o022)
+    try:
+        with store.opened("test", keep=True) as books:
+            books.run("INSERT INTO run VALUES (1, 2, 3, 4)")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.kept("test").stat().st_mode) == 0o600
+
+
+class Bucket:
+    """Of 1,001 objects, of which S3 refuses to delete some."""
+
+    def __init__(self, *refused: str) -> None:
+        self._refused = refused
+        self.asked = list[str]()
+
+    def get_paginator(self, _: str) -> Any:
+        pages = [{"Contents": [{"Key": f"exports/{n}"} for n in range(1000)]}, {"Contents": [{"Key": "exports/last"}]}]
+        return SimpleNamespace(paginate=lambda **_: pages)
+
+    def delete_objects(self, *, Delete: Any, **_: Any) -> dict[str, Any]:
+        keys = [each["Key"] for each in Delete["Objects"]]
+        self.asked += keys
+        errors = [{"Key": each, "Code": "AccessDenied", "Message": "Access Denied"} for each in self._refused]
+        return {"Errors": refused} if (refused := [each for each in errors if each["Key"] in keys]) else {}
+
+
+@pytest.mark.parametrize(
+    ("refused", "says"),
+    [
+        ((), ""),
+        (("exports/last",), "exports/last cannot be deleted: Access Denied (AccessDenied)"),
+        (("exports/0", "exports/7"), "exports/0 and 1 more cannot be deleted: Access Denied (AccessDenied)"),
+    ],
+)
+def test_what_s3_does_not_delete_is_told(refused: tuple[str, ...], says: str) -> None:
+    bucket = Bucket(*refused)
+    cloud = SimpleNamespace(s3=lambda _: bucket, account="111122223333")
+    environment = cast("Environment", SimpleNamespace(cloud=cloud))
+    if says:
+        with pytest.raises(ToolError) as told:
+            exports.remove(environment, HOME, "exports")
+        assert told.value.message == f"s3://payment-artifacts-{HOME}-111122223333/{says}"
+        assert told.value.remedy
+    else:
+        exports.remove(environment, HOME, "exports")
+        assert len(bucket.asked) == 1001
 
 
 def test_listings_are_divided_without_holding_every_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

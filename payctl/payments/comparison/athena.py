@@ -62,7 +62,7 @@ class Athena:
         )
 
     def remove(self) -> None:
-        """Remove database, tables, workgroup and files, as far as they are there. Raises ClientError."""
+        """Remove database, tables, workgroup and files, as far as they are there. Raises ClientError, ToolError."""
         with _unless_absent():
             names = [table["Name"] for page in self._tables() for table in page["TableList"]]
             for begin in range(0, len(names), TABLES_AT_ONCE):

@@ -71,10 +71,17 @@ def load(environment: Environment, store: Store, region: str, table: str, arn: s
 
 
 def remove(environment: Environment, region: str, place: str) -> None:
-    """Delete what is in a folder of a Region's artifact bucket. Raises ClientError."""
+    """Delete what is in a folder of a Region's artifact bucket. Raises ClientError, and ToolError for what S3 does not
+    delete: it refuses single keys within an answer that is none of an error."""
     s3, bucket = environment.cloud.s3(region), artifact_bucket(region, environment.cloud.account)
     for keys in _keys(s3, bucket, place):
-        s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+        if refused := s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True}).get("Errors"):
+            first, *others = refused
+            more = f" and {len(others)} more" if others else ""
+            raise ToolError(
+                f"s3://{bucket}/{first['Key']}{more} cannot be deleted: {first['Message']} ({first['Code']})",
+                remedy="see the bucket's policy and your rights; then `payctl reconcile --engine athena --remove`",
+            )
 
 
 def written(environment: Environment, region: str, arn: str) -> str:

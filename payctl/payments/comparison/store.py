@@ -208,6 +208,7 @@ def opened(name: str, *, keep: bool, among: str = "true") -> Iterator[Store]:
             reason = str(error).partition("\n")[0]
             raise ToolError(f"the comparison in {FOLDER}/ broke off: {reason}", remedy=ROOM) from error
         if keep:
+            file.chmod(0o600)  # the folder around it, which only its owner could look into, goes
             os.replace(file, kept(name))
 
 
