@@ -62,7 +62,7 @@ def handler(event: Any = None, _context: object = None) -> dict[str, int]:
         return {"due": sum(len(page.cells) for page in pages.values()), "swept": 0, "silent": silent}
     handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
     mine = {shard: page for shard, page in pages.items() if shard not in handed_over}
-    told = conclude(go_round(mine, now, until, unread), until, seen if unread else {"Heartbeat": 1, **seen})
+    told = tell(go_round(mine, now, until, unread), until, seen if unread else {"Heartbeat": 1, **seen})
     if unread:
         raise unread[0]
     return {"due": told.due, "swept": told.swept, "silent": silent}
@@ -76,7 +76,7 @@ def do_share(share: Share) -> dict[str, int]:
         return {"due": 0, "swept": 0}
     until = time.monotonic() + left
     unread: list[AwsError] = []
-    told = conclude(go_round(read_pages(share.shards, now, unread), now, until, unread), until)
+    told = tell(go_round(read_pages(share.shards, now, unread), now, until, unread), until)
     if unread:
         raise unread[0]
     return {"due": told.due, "swept": told.swept}
@@ -192,7 +192,7 @@ def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[Aws
     return one
 
 
-def conclude(one: Round, until: float, more: Mapping[str, int] | None = None) -> Told:
+def tell(one: Round, until: float, more: Mapping[str, int] | None = None) -> Told:
     """Tell what a round came to: first by the metrics, for a run that is ended amid what else there is to tell would be
     seen by nobody."""
     told = one.told()

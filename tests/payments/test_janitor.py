@@ -173,7 +173,7 @@ def test_metrics_come_before_what_may_take_long(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(janitor, "report", lambda told, more: done.append((told.parked, more)))
     monkeypatch.setattr(janitor, "tell_in_doubt", lambda parked, until: done.append((parked, until)))
     one: Any = SimpleNamespace(told=lambda: Told(parked=1), in_doubt=lambda: ["T7"])
-    assert janitor.conclude(one, clock.now, {"Heartbeat": 1}) == Told(parked=1)
+    assert janitor.tell(one, clock.now, {"Heartbeat": 1}) == Told(parked=1)
     assert done == [(1, {"Heartbeat": 1}), (["T7"], clock.now + 2.0)]
 
 
