@@ -4,7 +4,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -70,12 +70,9 @@ class Memory:
 def memory_of(environment: Environment, suffix: str = "", folder: Path = FOLDER) -> Memory:
     """That of a run that was broken off in this account and home Region, or of a new one with a name of its own."""
     cloud = environment.cloud
-    for file in sorted(folder.glob(f"{PREFIX}*.json")):
-        with suppress(ValueError, TypeError):
-            found = Memory(file=file, **json.loads(file.read_text(encoding="utf-8")))
-            here = (found.account, found.home, found.endpoint) == (cloud.account, environment.home, cloud.endpoint)
-            if here and suffix in ("", found.environment):
-                return found
+    for found in remembered(environment, folder):
+        if suffix in ("", found.environment):
+            return found
     name = suffix or f"{PREFIX}{secrets.token_hex(3)}"
     if not SUFFIX.fullmatch(name):
         raise ToolError(f"{name} is no name of a throwaway environment", remedy=f"use {PREFIX} and up to 9 of a-z, 0-9")
@@ -87,6 +84,16 @@ def memory_of(environment: Environment, suffix: str = "", folder: Path = FOLDER)
         endpoint=cloud.endpoint,
         began=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+
+
+def remembered(environment: Environment, folder: Path = FOLDER) -> Iterator[Memory]:
+    """The runs of this account, home Region and endpoint that were broken off."""
+    cloud = environment.cloud
+    for file in sorted(folder.glob(f"{PREFIX}*.json")):
+        with suppress(ValueError, TypeError):
+            found = Memory(file=file, **json.loads(file.read_text(encoding="utf-8")))
+            if (found.account, found.home, found.endpoint) == (cloud.account, environment.home, cloud.endpoint):
+                yield found
 
 
 def throwaway(settings: Settings, memory: Memory, domain: str = "") -> Settings:
@@ -265,12 +272,8 @@ def clean(
     """Remove what earlier runs left in the account; by environment, what could not be removed. `of` makes an
     environment of another name. Raises ToolError."""
     found = leftovers.suffixes(environment)
-    others = {suffix: of(suffix) for suffix in found}
-    mine = {
-        suffix: other
-        for suffix, other in others.items()
-        if leftovers.belongs(other, remembered=(FOLDER / f"{suffix}.json").exists())
-    }
+    others, own = {suffix: of(suffix) for suffix in found}, {run.environment for run in remembered(environment)}
+    mine = {suffix: other for suffix, other in others.items() if leftovers.belongs(other, remembered=suffix in own)}
     for suffix in others.keys() - mine.keys():
         environment.report.note(f"nothing says that `payctl accept` made {suffix}: it is left alone")
     if mine and not confirm([f"remove environment {suffix} with all its payments" for suffix in mine]):

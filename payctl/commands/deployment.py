@@ -52,8 +52,11 @@ def run_bootstrap(run: Run, *, yes: Yes = False) -> None:
     """
     with run.open() as environment:
         where = ", ".join(environment.regions)
-        step = f"create or update stack {BOOTSTRAP_STACK} of account {environment.cloud.account} in {where}"
-        confirm(environment, "bootstrap", step, yes=yes)
+        cloud = environment.cloud
+        steps = [f"create or update stack {BOOTSTRAP_STACK} of account {cloud.account} in {where}"]
+        if cloud.two_accounts:
+            steps.append(f"and of the administrator's account {cloud.administrator} in {environment.home}")
+        confirm(environment, "bootstrap", *steps, yes=yes)
         stacks = bootstrap.bootstrap(environment)
     run.answer(stacks, lambda _: render.say(f"bootstrapped {', '.join(stacks)}; next: payctl deploy"))
 

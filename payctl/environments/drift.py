@@ -49,7 +49,10 @@ def drift(environment: Environment) -> tuple[Drift, ...]:
     environment.runner.run(
         "drift", lambda token: environment.stack_set.detect_drift(token=token, regions=environment.regions)
     )
-    drifted = {i.region for i in environment.stack_set.instances() if i.drift == "DRIFTED"}
+    told = {i.region: i.drift for i in environment.stack_set.instances()}
+    if untold := [region for region, drift in told.items() if drift not in ("DRIFTED", "IN_SYNC")]:
+        raise ToolError(f"of {', '.join(untold)} it is not known whether it has drifted", remedy="repeat the command")
+    drifted = {region for region, drift in told.items() if drift == "DRIFTED"}
     drifts = [
         drift
         for region in environment.regions

@@ -72,7 +72,7 @@ class Attention:
     region: str
     alarms: tuple[str, ...] | None = ()
     dead_letters: int | None = 0
-    register: str = ""
+    register: str | None = ""
     open: int | None = 0
     parked: int | None = 0
     trouble: str = ""
@@ -80,7 +80,7 @@ class Attention:
     @property
     def unknown(self) -> bool:
         """Whether something could not be read."""
-        return None in (self.alarms, self.dead_letters, self.open, self.parked)
+        return None in (self.alarms, self.dead_letters, self.register, self.open, self.parked)
 
     @property
     def waits(self) -> bool:
@@ -197,7 +197,7 @@ def attention(environment: Environment) -> tuple[Attention, ...]:
             region=region,
             alarms=alarms,
             dead_letters=letters,
-            register=idle.get(region, ""),
+            register=None if unasked else idle.get(region, ""),
             open=due.open if due else None,
             trouble="; ".join(filter(None, (reading.trouble, more))),
         )

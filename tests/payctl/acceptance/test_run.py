@@ -150,6 +150,18 @@ def test_clean_removes_what_a_run_left_and_no_other_environment(run: Run) -> Non
     destroy.destroy(foreign, destroy.Options(delete_data=True))
 
 
+def test_a_run_elsewhere_is_no_proof_of_what_is_here(run: Run) -> None:
+    """Of another account, say, whose environment had the same name."""
+    run.add("interrupted", fails(KeyboardInterrupt()))
+    with pytest.raises(InterruptedRunError):
+        run.start()
+    assert [each.file for each in acceptance.remembered(run.environment())] == run.memory()
+    (file,) = run.memory()
+    file.write_text(file.read_text().replace(run.environment().cloud.account, "999999999999"))
+    assert list(acceptance.remembered(run.environment())) == []
+    assert acceptance.clean(run.environment(), run.environment, lambda _: True) == {file.stem: []}, "its tag says so"
+
+
 def test_name_that_exists_is_refused_and_so_is_one_of_another_kind(run: Run) -> None:
     run.project.environ["ENVIRONMENT_SUFFIX"] = "accept-there"
     deploy.deploy(run.environment(), deploy.Options(lint=False))
