@@ -114,6 +114,22 @@ NOTES: Final = (
         by_hand="`payctl accept --only failed-creation`, then whether the events that it shows tell of a key",
     ),
     Note(
+        id="receipts-of-merchants",
+        group=Group.PAY,
+        claim="S3 takes the receipt of a merchant's payment, whose key has a colon, signed and sent as %3A.",
+        why="the environment that is made for the checks has no merchants; S3's published example of a signature has $",
+        by_hand="with `[merchants]` set, `payctl pay --amount 1 --merchant NAME`, then `payctl payments show ID "
+        "--merchant NAME`: it shows a receipt in each Region",
+    ),
+    Note(
+        id="names-and-addresses",
+        group=Group.PAY,
+        claim="Names of AWS and of the processor are resolved in milliseconds. A connection has one second for all "
+        "addresses of a name, the processor's two; looking the name up has no limit of its own.",
+        why="the resolver of a function has no setting, and answers slowly only when it is ill",
+        by_hand="the functions' durations in X-Ray while Route 53's resolver is reported to be impaired",
+    ),
+    Note(
         id="running-code",
         group=Group.PAY,
         claim="An update of a function's code or settings does not end what runs: it answers by the earlier code.",
