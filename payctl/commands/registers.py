@@ -244,8 +244,7 @@ def run_redrive(
         bool,
         typer.Option(
             "--discard",
-            help="Only remove letters that hold no payment, and those of outcome events once these are told or cannot "
-            "be; no other is touched.",
+            help="Only remove letters that hold no payment, or whose outcome events are told now or cannot be.",
         ),
     ] = False,
 ) -> None:

@@ -38,10 +38,7 @@ READS: Final = {
 KINDS: Final = {"records": "table", "cells": "register"}
 ABSENT: Final = ("ResourceNotFoundException", "TableNotFoundException", "NoSuchBucket")
 """What a scan, an export and a listing answer where table or bucket are not there."""
-LOST: Final = (
-    "payctl status tells which Region is lost, and whether this is the right environment: docs/operations.md, "
-    '"A Region"'
-)
+LOST: Final = "payctl status tells which Region is lost, and whether this is the right environment"
 Page = TypeVar("Page")
 
 
