@@ -139,7 +139,7 @@ def test_what_may_be_repeated_says_how(api: Api, monkeypatch: pytest.MonkeyPatch
         (reply,) = pay.pay(there, sent, ["eu-west-1"])
         assert reply.repeat == again
         render.replies([reply])
-        assert (f"payctl pay {again}" in capsys.readouterr().out.replace("\n", " ")) is (api.status == 503)
+        assert (f"  the same again: payctl pay {again}\n" in capsys.readouterr().out) is (api.status == 503)
     (silent,) = pay.pay(there, sent, ["us-east-1"])
     assert (silent.status, silent.repeat) == (0, again)
     assert journal.told == f"interrupted after payment {again} in eu-west-1, us-east-1"

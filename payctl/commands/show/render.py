@@ -120,7 +120,7 @@ def replies(answers: Sequence[Reply]) -> None:
         replayed = " (replayed)" if reply.replayed else ""
         say(f"{reply.region}: {reply.status or 'no answer'}{replayed}: {reply.meaning}")
         if reply.repeat and reply.meaning.startswith(UNKNOWN):
-            say(f"  the same again: payctl pay {reply.repeat}")
+            say(f"  the same again: payctl pay {reply.repeat}", flush=True)  # to be copied, so in one line
         if isinstance(reply.body, str):
             say(f"  {reply.body}")
         else:
