@@ -26,10 +26,10 @@ app.add_typer(views, name="payments", rich_help_panel=PAYMENTS)
 Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID where there are merchants.", metavar="ID")]
 
 
-ONE: Final = {"amount", "currency", "payment_id", "timestamp", "source", "reference", "metadata", "merchant"}
+ONE: Final = {"amount", "currency", "payment_id", "timestamp", "source", "reference", "metadata", "merchant", "yes"}
 PAY_WITH: Final = {
     "rate": {"rate", "lasting", "regions", "source", "yes"},
-    "status": {"status", "region", "everywhere", "merchant"},
+    "status": {"status", "region", "everywhere", "merchant", "yes"},
     "domain": {*ONE, "domain"},
     "region": {*ONE, "region", "everywhere"},
 }
