@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import parsedate_to_datetime
 from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
@@ -43,6 +44,11 @@ AT_ONCE: Final = 32
 """Calls of one kind, and connections to one service of a Region."""
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+
+def answered_at(answer: Any) -> int:
+    """Seconds since 1970 of an answer of AWS, by the clock of the service."""
+    return int(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp())
 
 
 class Cloud:

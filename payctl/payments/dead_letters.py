@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +18,7 @@ from payments import task
 from payments.protocol import cards
 
 from payctl.advice import failure
-from payctl.cloud import batches, together
+from payctl.cloud import answered_at, batches, together
 from payctl.environment import Environment
 from payctl.outcomes import untold
 from stacksets.errors import code_of
@@ -156,7 +155,7 @@ def parse(body: str) -> tuple[dict[str, Any], str]:
 def _now(environment: Environment, region: str) -> float:
     """The time in milliseconds, by the clock that stamps the letters, to the second."""
     answer = environment.cloud.sqs(region).get_queue_attributes(QueueUrl=queue(environment, region))
-    return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp() * 1000 + 999
+    return answered_at(answer) * 1000 + 999
 
 
 def _receive(environment: Environment, region: str) -> list["MessageTypeDef"]:

@@ -4,7 +4,6 @@ The code is the functions' own (lambda/payments/protocol/operations.py), against
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -20,7 +19,7 @@ from payments.settings import Settings
 from payments.store import Driver
 
 from payctl.advice import failure
-from payctl.cloud import batches, together
+from payctl.cloud import answered_at, batches, together
 from payctl.endpoint import require_reachable_processor
 from payctl.environment import Environment
 from payctl.payments import log_key
@@ -170,7 +169,7 @@ class Registers:
             answer = self.environment.cloud.dynamodb(region).describe_table(TableName=table)
         except (ClientError, BotoCoreError) as error:
             raise failure("look at", f"table {table} in {region}", error) from error
-        return int(parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp())
+        return answered_at(answer)
 
     def _other(self, region: str) -> str:
         return next(other for other in self.environment.regions if other != region)
