@@ -7,7 +7,7 @@ Of what may be stuck the oldest and the newest take turns: while the records the
 
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import zip_longest
 from typing import Final, NamedTuple
@@ -65,14 +65,10 @@ class Round:
         with ThreadPoolExecutor(AT_ONCE) as pool:
             self.look(pool)
             unshown = [payment for _, payment in self.overdue if payment in self.unshown]
-            for some in parts(from_both_ends(unshown), STEP * AT_ONCE):
-                if self.left() < LEAST_SECONDS:
-                    return
+            for some in self.in_time(from_both_ends(unshown)):
                 exhaust(pool.map(self.take, [[payment] for payment in some]))
             rest = [payment for _, payment in self.overdue if payment not in self.unshown]
-            for some in parts(rest, STEP * AT_ONCE):
-                if self.left() < LEAST_SECONDS:
-                    return
+            for some in self.in_time(rest):
                 unkept = [payment for payment in some if payment not in self.records]
                 exhaust(pool.map(self.look_up, parts(unkept, BATCH)))
                 exhaust(pool.map(self.take, parts(some, STEP)))
@@ -115,6 +111,14 @@ class Round:
             if not (record and swept.resting):  # most of them: the payment function has said all there is to say
                 log("swept", payment=runtime.tag(payment), state=swept.state.value)
             self.swept[payment] = swept
+
+    def in_time(self, payments: Sequence[str]) -> Iterator[Sequence[str]]:
+        """As many at once as the threads share well, while there is time: with all of them at once, the pool would run
+        through each when the time is over."""
+        for some in parts(payments, STEP * AT_ONCE):
+            if self.left() < LEAST_SECONDS:
+                return
+            yield some
 
     def left(self) -> float:
         """Seconds."""
