@@ -16,7 +16,7 @@ from payctl.environments import destroy
 PREFIX: Final = "accept-"
 SUFFIX: Final = re.compile(rf"{PREFIX}[a-z0-9]{{1,9}}")
 PROBE: Final = "payment-probe-${EnvironmentSuffix}"
-"""A queue of the checks' own."""
+"""A table of the checks' own."""
 NAMES: Final = (
     *names.LIMITS,
     names.STACK_SET,

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -28,10 +29,10 @@ Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID wher
 
 ONE: Final = {"amount", "currency", "payment_id", "timestamp", "source", "reference", "metadata", "merchant", "yes"}
 PAY_WITH: Final = {
-    "rate": {"rate", "lasting", "regions", "source", "yes"},
-    "status": {"status", "region", "everywhere", "merchant", "yes"},
-    "domain": {*ONE, "domain"},
-    "region": {*ONE, "region", "everywhere"},
+    "--rate": {"rate", "lasting", "regions", "source", "yes"},
+    "--status": {"status", "region", "everywhere", "merchant", "yes"},
+    "--domain": {*ONE, "domain"},
+    "one payment": {*ONE, "region", "everywhere"},
 }
 """What goes with what: an option that is left aside would be another payment than was meant."""
 
@@ -70,8 +71,8 @@ def run_pay(
     """
     if not rate and bool(amount) == bool(status):
         raise ToolError("give --amount to pay, or --status ID to look at a payment")
-    mode = "rate" if rate else "status" if status else "domain" if domain else "region"
-    run.only(f"--{mode}" if mode != "region" else "one payment", PAY_WITH[mode])
+    what = "--rate" if rate else "--status" if status else "--domain" if domain else "one payment"
+    run.only(what, PAY_WITH[what])
     if everywhere and region:
         raise ToolError("--everywhere is in every Region", remedy="leave out --region")
     if rate:
@@ -294,7 +295,7 @@ def run_export(
         raise ToolError("--json tells what was written, and CSV goes to standard output", remedy="add --output FILE")
     for each in status or ():
         _require_exported(each)
-    wanted = _wanted(since, until, status, currency, least, most, merchant)
+    wanted = _wanted(since, until, status, currency, least, most, merchant, among=FINAL)
     with run.open() as environment:
         merchants.require(environment.settings, merchant)
         rows = listing.finals(environment, wanted)
@@ -311,17 +312,23 @@ def _require_exported(status: str) -> None:
             f"payments that are {status} are not exported: those are {', '.join(some)} or {last}",
             remedy=f"see `payctl parked`, or `payctl payments list --status {status}`",
         )
-    if status not in FINAL:
-        raise ToolError(f"{status} is no status", remedy=f"use one of {', '.join(FINAL)}")
 
 
 def _wanted(  # noqa: PLR0917 - the options, in their order
-    since: str, until: str, statuses: list[str] | None, currency: str, least: str, most: str, merchant: str
+    since: str,
+    until: str,
+    statuses: list[str] | None,
+    currency: str,
+    least: str,
+    most: str,
+    merchant: str,
+    *,
+    among: Sequence[str] = STATUSES,
 ) -> listing.Wanted:
     """What the options name. Raises ToolError."""
     for each in statuses or ():
-        if each not in STATUSES:
-            raise ToolError(f"{each} is no status", remedy=f"use one of {', '.join(STATUSES)}")
+        if each not in among:
+            raise ToolError(f"{each} is no status", remedy=f"use one of {', '.join(among)}")
     now, all_of = datetime.now(UTC), listing.Wanted()
     return listing.Wanted(
         since=listing.seconds_at(since, now) if since else all_of.since,

@@ -2,9 +2,10 @@
 
 import shlex
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final
 
 from payments.log import LETTERS
@@ -98,13 +99,17 @@ def pay(
     environment: Environment, transaction: dict[str, Any], regions: Sequence[str], merchant: str = ""
 ) -> list[Reply]:
     """POST the same payment to each of the Regions in turn: it is settled once, however many Regions are asked."""
-    body, again = {"transaction": transaction}, repeat_of(transaction, merchant)
+    return [
+        _posted(transaction, region, merchant, partial(_ask, environment, "POST", "/payments", region))
+        for region in regions
+    ]
 
-    def post(region: str) -> Reply:
-        JOURNAL.ask(f"{PAYMENT}{again}", region)
-        return replace(_ask(environment, "POST", "/payments", region, body, by=merchant), repeat=again)
 
-    return [post(region) for region in regions]
+def _posted(transaction: dict[str, Any], region: str, merchant: str, send: Callable[..., Reply]) -> Reply:
+    """The reply to a payment, which is noted before it is sent: its answer may never be seen."""
+    again = repeat_of(transaction, merchant)
+    JOURNAL.ask(f"{PAYMENT}{again}", region)
+    return replace(send({"transaction": transaction}, by=merchant), repeat=again)
 
 
 def repeat_of(transaction: Mapping[str, Any], merchant: str = "") -> str:
@@ -127,10 +132,8 @@ def pay_at_domain(environment: Environment, transaction: dict[str, Any], merchan
             f"a domain name leads to AWS, and AWS calls are sent to {environment.cloud.endpoint}",
             remedy="pay in a Region with --region",
         )
-    body, again = {"transaction": transaction}, repeat_of(transaction, merchant)
-    JOURNAL.ask(f"{PAYMENT}{again}", ANY_REGION)
-    reply = _send(environment, "POST", f"https://{domain}/payments", ANY_REGION, body, by=merchant)
-    return [replace(reply, repeat=again)]
+    send = partial(_send, environment, "POST", f"https://{domain}/payments", ANY_REGION)
+    return [_posted(transaction, ANY_REGION, merchant, send)]
 
 
 def look(environment: Environment, payment_id: str, regions: Sequence[str], merchant: str = "") -> list[Reply]:

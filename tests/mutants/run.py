@@ -56,8 +56,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended from outside"))
     sys.dont_write_bytecode = False  # else each process that imports everything anew compiles it, too
     began = time.monotonic()
-    earlier = results.load()
-    kept = results.doubted(earlier) if arguments.all else earlier
+    kept = results.doubted(results.load()) if arguments.all else results.load()
     units = [unit for name, path in modules().items() for unit in Module(name, path).units]
     chosen = [unit for unit in units if arguments.only in str(unit)]
     fresh = judged(chosen, kept, arguments.jobs, write=not arguments.only, until=began + 60 * arguments.minutes)
