@@ -103,6 +103,13 @@ class Project:
         # cfn-lint takes longer than everything else here; test_lint.py runs it.
         return deploy.deploy(self.environment(), deploy.Options(lint=False, **options))
 
+    def lose(self, region: str) -> None:
+        """Delete a Region's stack; its StackSet does not know."""
+        environment = self.environment()
+        stack, cloudformation = environment.survey().stacks[region], environment.cloud.cloudformation(region)
+        cloudformation.delete_stack(StackName=stack.id)
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.id, WaiterConfig={"Delay": 1})
+
     def payctl(self, *arguments: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         """As a user types it, without a terminal; an answer in JSON is as its schema says."""
         done = subprocess.run(

@@ -166,15 +166,10 @@ def test_running_operation_is_waited_for(project: Project) -> None:
     assert statuses == {"SUCCEEDED"}
 
 
-def test_region_lost_from_a_linked_environment_is_not_made_anew_unasked(
-    project: Project, aws: Callable[[str, str], Any]
-) -> None:
+def test_region_lost_from_a_linked_environment_is_not_made_anew_unasked(project: Project) -> None:
     """Its register is gone: a new, empty one would forget who may charge."""
     project.deploy()
-    stack = project.environment().survey().stacks[SECOND]
-    cloudformation = aws("cloudformation", SECOND)
-    cloudformation.delete_stack(StackName=stack.id)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.id, WaiterConfig={"Delay": 1})
+    project.lose(SECOND)
     with pytest.raises(ToolError, match=f"--recreate {SECOND}"):
         project.deploy()
     project.deploy(recreate=(SECOND,), bar_seconds=0)
@@ -196,9 +191,7 @@ def test_region_made_anew_leaves_the_others_linked_all_the_time(
     assert [before.stacks[lost].parameters[f"StreamArn{rank}"] for rank in range(3)] == [*earlier.values()]
     others = [region for region in REGIONS if region != lost]
     seen = {region: len(events(aws, before, region)) for region in others}
-    cloudformation = aws("cloudformation", lost)
-    cloudformation.delete_stack(StackName=before.stacks[lost].id)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=before.stacks[lost].id, WaiterConfig={"Delay": 1})
+    project.lose(lost)
 
     with pytest.raises(ToolError, match="its stack is gone"):
         plan.plan(project.environment())

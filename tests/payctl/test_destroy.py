@@ -145,13 +145,10 @@ def test_intake_that_the_stacks_do_not_have_off_is_turned_off(
 def test_region_whose_stack_is_gone_does_not_stop_it_nor_come_back(project: Project, aws: Aws) -> None:
     """An update of the intake would create its stack once more."""
     project.deploy()
-    stack = project.environment().survey().stacks[SECOND]
-    cloudformation = aws("cloudformation", SECOND)
-    cloudformation.delete_stack(StackName=stack.id)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.id, WaiterConfig={"Delay": 1})
+    project.lose(SECOND)
     assert run(project) is True
     assert not exists(project)
-    names = [each["StackName"] for each in cloudformation.list_stacks()["StackSummaries"]]
+    names = [each["StackName"] for each in aws("cloudformation", SECOND).list_stacks()["StackSummaries"]]
     assert len([name for name in names if project.suffix in name]) == 1
 
 

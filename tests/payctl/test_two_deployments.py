@@ -10,17 +10,13 @@ from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, Project
 
 HOME, SECOND, THIRD = REGIONS
-Aws = Callable[[str, str], Any]
 
 
 @pytest.fixture
-def lost(project: Project, aws: Aws) -> Project:
+def lost(project: Project) -> Project:
     """An environment whose second Region has lost its stack."""
     project.deploy()
-    stack = project.environment().survey().stacks[SECOND]
-    cloudformation = aws("cloudformation", SECOND)
-    cloudformation.delete_stack(StackName=stack.id)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=stack.id, WaiterConfig={"Delay": 1})
+    project.lose(SECOND)
     return project
 
 

@@ -29,22 +29,27 @@ def aws(cloud: localcloud.LocalCloud) -> Callable[[str, str], Any]:
     return lambda service, region: untyped(service, region_name=region, endpoint_url=cloud.endpoint, **localcloud.ROOT)
 
 
-def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(
-    cloud: localcloud.LocalCloud, aws: Callable[[str, str], Any]
-) -> None:
-    """The failed deletion leaves the instance INOPERABLE; its stack is then deleted first and on its own."""
-    client = StackSetClient(aws("cloudformation", REGIONS[0]), "removal")
+def stack_set(aws: Callable[[str, str], Any], name: str, **resources: Any) -> tuple[StackSetClient, Runner]:
+    """A StackSet of these resources, and what runs its operations."""
+    client = StackSetClient(aws("cloudformation", REGIONS[0]), name)
     client.create(
-        Definition(body=json.dumps({"Resources": {"Bucket": BUCKET}})),
+        Definition(body=json.dumps({"Resources": resources})),
         administration_role_arn=ADMINISTRATION,
         execution_role_name="execution",
     )
-    runner = Runner(
+    return client, Runner(
         client=client,
         stacks=lambda region: Stacks(aws("cloudformation", region), region, QUICK),
         report=Silent(),
         pace=QUICK,
     )
+
+
+def test_bucket_that_holds_an_object_stops_its_region_until_it_is_empty(
+    cloud: localcloud.LocalCloud, aws: Callable[[str, str], Any]
+) -> None:
+    """The failed deletion leaves the instance INOPERABLE; its stack is then deleted first and on its own."""
+    client, runner = stack_set(aws, "removal", Bucket=BUCKET)
     cloud.admin("PUT", "/lags", {"roles": 600})  # as if the roles had just been made
     threading.Timer(0.5, cloud.admin, ("PUT", "/lags", {"roles": 0})).start()
     runner.run("create", lambda token: client.create_instances(ACCOUNT, REGIONS, token=token), patience=10)
@@ -71,18 +76,7 @@ def test_stack_that_works_is_removed_only_when_asked_to(
 ) -> None:
     """Also where it works only since the removal was asked for: another run has made it anew."""
     topic = {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "removal"}}
-    client = StackSetClient(aws("cloudformation", REGIONS[0]), "anew")
-    client.create(
-        Definition(body=json.dumps({"Resources": {"Topic": topic}})),
-        administration_role_arn=ADMINISTRATION,
-        execution_role_name="execution",
-    )
-    runner = Runner(
-        client=client,
-        stacks=lambda region: Stacks(aws("cloudformation", region), region, QUICK),
-        report=Silent(),
-        pace=QUICK,
-    )
+    client, runner = stack_set(aws, "anew", Topic=topic)
     one = REGIONS[1:]
 
     def create() -> str:
