@@ -1,10 +1,7 @@
 """What the project's pages and comments point at: headings, links, paths and names that are not there."""
 
-import ast
-import io
 import os
 import re
-import tokenize
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -36,6 +33,12 @@ ANYTHING: Final = re.compile(r"\{[^}]*\}|\b[A-Z][A-Z_]+\b(?!\.md|file)")
 LINK: Final = re.compile(r"!?\[[^]]*\]\(([^)\s]+)\)")
 REFERENCE: Final = re.compile(r"\[[^]]+\]\[([^]]+)\]")
 DEFINITION: Final = re.compile(r"^\[([^]]+)\]: (\S+)", re.MULTILINE)
+# Comments of a module, its strings (a # in one begins none), and those that begin a line: docstrings, also of attributes.
+SAID: Final = re.compile(
+    r'''(?P<comment>\#[^\n]*)|(?P<docstring>^[ ]*r?"""(?:\\.|(?!""").)*""")'''
+    r'''|(?P<quote>"""|"|\'{3}|\')(?:\\.|(?!(?P=quote)).)*(?P=quote)''',
+    re.MULTILINE | re.DOTALL,
+)
 ADDRESS: Final = re.compile(r"https?://[^\s)>\"]+")
 
 
@@ -199,20 +202,9 @@ def prose(path: str, text: str) -> str:
     """What a file says to people, every character at its place: all of a page, comments and docstrings of a module."""
     if not path.endswith(".py"):
         return text
-    starts = [0]
-    for line in text.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
-    kept = re.sub(r"[^\n]", " ", text)
-
-    def keep(begin: int, end: int) -> None:
-        nonlocal kept
-        kept = kept[:begin] + text[begin:end] + kept[end:]
-
-    for token in tokenize.generate_tokens(io.StringIO(text).readline) if "#" in text else ():
-        if token.type == tokenize.COMMENT:
-            keep(starts[token.start[0] - 1] + token.start[1], starts[token.end[0] - 1] + token.end[1])
-    for node in ast.walk(ast.parse(text)):
-        # Docstrings, also those below an attribute.
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            keep(starts[node.lineno - 1], starts[(node.end_lineno or node.lineno)])
-    return kept
+    kept, at = [], 0
+    for match in SAID.finditer(text):
+        if match["comment"] or match["docstring"]:
+            kept += [re.sub(r"[^\n]", " ", text[at : match.start()]), match[0]]
+            at = match.end()
+    return "".join([*kept, re.sub(r"[^\n]", " ", text[at:])])

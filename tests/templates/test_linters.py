@@ -37,8 +37,8 @@ def test_linters_do_find_what_is_wrong(templates: dict[str, Any], regions: tuple
     broken = json.loads(json.dumps(templates["regional"]))
     broken["Resources"]["Processor"]["Properties"]["Timeout"] = 9000
     text = json.dumps(broken)
-    assert list(cloudformation_validate(text, regions))
-    assert [line for line in cfn_lint(text, regions) if line.startswith("E3034 at ")]
+    assert list(cloudformation_validate(text, regions[:1]))
+    assert [line for line in cfn_lint(text, regions[:1]) if line.startswith("E3034 at ")]
 
 
 def test_only_what_was_found_clean_is_not_linted_again(
