@@ -24,9 +24,9 @@ def of(stacks: Stacks, stack: Stack) -> Cause:
     return find(stacks, stack_id=stack.id, fallback=stack.reason or stack.status)
 
 
-def find(stacks: Stacks, *, stack_id: str = "", fallback: str = "") -> Cause:
+def find(stacks: Stacks, *, stack_id: str = "", fallback: str = "", created: bool = False) -> Cause:
     """The root cause in a Region: of the stack's events if it has a failed one, else what the operation said."""
-    event = first_failure(stacks.events(stack_id), stack_id) if stack_id else None
+    event = first_failure(stacks.events(stack_id), stack_id, created=created) if stack_id else None
     if event and event.kind == "AWS::CloudFormation::Stack" and event.physical_id not in ("", stack_id):
         inner = find(stacks, stack_id=event.physical_id, fallback=event.reason)
         return inner if inner.resource else _cause(stacks, event.resource, event.reason)
@@ -37,14 +37,15 @@ def find(stacks: Stacks, *, stack_id: str = "", fallback: str = "") -> Cause:
     return _cause(stacks, "", fallback or "AWS gave no reason")
 
 
-def first_failure(events: Iterable[Event], stack_id: str) -> Event | None:
-    """The oldest failure of the stack's last operation that is no consequence of another. `events`: newest first."""
+def first_failure(events: Iterable[Event], stack_id: str, *, created: bool = False) -> Event | None:
+    """The oldest failure of the stack's last operation that is no consequence of another. `events`: newest first;
+    `created`: the operation was its creation, and what could not be deleted after it is a consequence."""
     oldest: Event | None = None
     of_stack: Event | None = None
     for event in events:
         itself = event.physical_id == stack_id and event.kind == "AWS::CloudFormation::Stack"
         if itself and event.status in STARTS:
-            if event.status != "DELETE_IN_PROGRESS" or oldest or of_stack:
+            if event.status != "DELETE_IN_PROGRESS" or ((oldest or of_stack) and not created):
                 break  # what came before belongs to an earlier operation
             continue  # a deletion without failures: it tidied up after the operation that failed
         if itself and event.reason and ("FAILED" in event.status or "ROLLBACK_IN_PROGRESS" in event.status):

@@ -262,8 +262,14 @@ class Runner:
         ids = {instance.region: instance.stack_id for instance in self.client.instances()}
         failed = [result for result in outcome.results if result.status is ResultStatus.FAILED]
         cancelled = [result for result in outcome.results if result.status is ResultStatus.CANCELLED]
+        created = outcome.operation.action == "CREATE"
         root_causes = tuple(
-            causes.find(self.stacks(result.region), stack_id=ids.get(result.region, ""), fallback=result.reason)
+            causes.find(
+                self.stacks(result.region),
+                stack_id=ids.get(result.region, ""),
+                fallback=result.reason,
+                created=created,
+            )
             for result in failed
         )
         if root_causes or outcome.stopped:

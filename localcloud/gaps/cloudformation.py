@@ -4,7 +4,8 @@ The emulator leaves pseudo parameters unresolved in conditions; its change sets 
 replacement of most types merely possible, and show no values of properties. It has no `AWS::Route53::HealthCheck` and
 issues every certificate at once; here, as on AWS, a certificate is issued once its record is in a hosted zone that the
 internet can see: a public one, to which the parent zone points. It makes a queue, a topic and others over one of the
-same name, which here, as on AWS, the stack does not get.
+same name, which here, as on AWS, the stack does not get. It forgets what a rollback could not delete, which here, as on
+AWS, stays in the stack.
 """
 
 import json
@@ -14,7 +15,7 @@ from functools import partial, wraps
 from typing import Any, Final
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services import acm, cloudwatch_logs, eventbridge, kms, route53, sns, sqs, stepfunctions
+from ministack.services import acm, cloudwatch_logs, eventbridge, iam, kms, route53, sns, sqs, stepfunctions
 from ministack.services.cloudformation import _stacks, changesets, engine, handlers, provisioners, stacks
 from ministack.services.cloudformation.helpers import _esc, _p
 
@@ -76,6 +77,11 @@ REPLACING: Final[dict[str, tuple[str, ...]]] = {
 # types of which the emulator's creation takes over what is there, or says so in words of its own.
 TAKEN: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {
     "AWS::Events::EventBus": ("Name", lambda name: name in eventbridge._event_buses),
+    "AWS::IAM::ManagedPolicy": (
+        "ManagedPolicyName",
+        lambda name: f"arn:aws:iam::{get_account_id()}:policy/{name}" in iam._policies,
+    ),
+    "AWS::IAM::Role": ("RoleName", lambda name: name in iam._roles),
     "AWS::KMS::Alias": ("AliasName", lambda name: kms._alias_arn(name) in kms._aliases),
     "AWS::Logs::LogGroup": ("LogGroupName", lambda name: name in cloudwatch_logs._log_groups),
     "AWS::SNS::Topic": ("TopicName", lambda name: _arn("sns", name) in sns._topics),
@@ -101,6 +107,7 @@ def install(network: Network) -> None:
     handlers._ACTION_HANDLERS["DescribeChangeSet"] = partial(_show_values, describe)
     for kind, properties in REPLACING.items():
         provisioners._REPLACING_PROPERTIES.setdefault(kind, properties)
+    patching.wrap(stacks, "_roll_back_operation", _keep_what_stays)
     patching.wrap(stacks, "_runs_on_worker_thread", lambda runs, kind: kind == CERTIFICATE or runs(kind))
     certificate = provisioners._RESOURCE_HANDLERS[CERTIFICATE]
     certificate["create"] = partial(_create_certificate, network, certificate["create"])
@@ -129,6 +136,14 @@ def _create_unless_taken(kind: str, create: Any) -> Any:
         return create(logical_id, properties, stack_name)
 
     return checked
+
+
+async def _keep_what_stays(roll_back: Any, name: str, stack_id: str, stack: dict[str, Any], *more: Any) -> None:
+    """What a rollback could not delete is the stack's as before: deleting the stack tries that again."""
+    held = dict(stack.get("_resources", {}))
+    await roll_back(name, stack_id, stack, *more)
+    for logical_id in held.keys() & stack.get("_rollback_failed", {}).keys():
+        stack["_resources"].setdefault(logical_id, held[logical_id] | {"ResourceStatus": "DELETE_FAILED"})
 
 
 def _arn(service: str, resource: str) -> str:

@@ -7,6 +7,7 @@ from functools import partial
 from payctl.environment import Environment, Survey
 from payctl.environments import health, lint, preflight
 from payctl.environments.gates import refusals
+from payctl.environments.removal import remove_global, unprotect
 from payctl.environments.wanted import NOT_UPLOADED, Wanted
 from payctl.outcomes import streams
 from payctl.payments import log_key, membership
@@ -16,6 +17,7 @@ from payctl.releases.package import Placed
 from payctl.releases.records import Records
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.model import StackStatus
 
 LINKS = ("KeyArns", *streams.NAMES)  # what the last phase tells every Region
 
@@ -205,6 +207,8 @@ class Deployment(Wanted):
         environment.report.phase("1/3 Regional stacks")
         self._require_as_seen(survey)
         if survey.broken:
+            for region in survey.broken:
+                unprotect(environment, survey.stacks[region])
             environment.runner.remove(environment.cloud.account, survey.broken)
             self.steps.append(f"deleted failed stacks: {', '.join(survey.broken)}")
             survey = environment.survey()
@@ -272,6 +276,9 @@ class Deployment(Wanted):
         environment, home = self.environment, self.environment.home
         name, stacks = environment.names.global_stack, environment.stacks(home)
         definition = self.global_definition(key_arns, self._url_of_world, absent=absent)
+        status = stacks.describe(name).status
+        if status.unusable and status is not StackStatus.DELETE_FAILED:  # which may hold payments
+            remove_global(environment)
         stack = stacks.apply(name, definition, partial(environment.report.line, home))
         if stack.status.failed:
             raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))

@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payctl.environment import TURN_ON, Environment, Survey
 from payctl.environments import contents, preflight
+from payctl.environments.removal import remove_global
 from payctl.payments.due import index
 from payctl.regions.running import running_executions
-from stacksets import causes
-from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
+from stacksets.errors import InterruptedRunError, ToolError
 from stacksets.model import Definition, InstanceStatus, StackStatus
 
 # A request that came in before the intake stopped ends within 8 (docs/design.md, "Answers of the API")
 IN_FLIGHT_SECONDS = 10.0
-REPLICA_SECONDS = 1800.0  # that DynamoDB may take for one replica
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +58,7 @@ def destroy(environment: Environment, options: Options) -> bool:
             _leave(environment, error, was_on=was_on)
             raise
     report.phase("Delete the global stack")
-    _delete_global(environment)
+    remove_global(environment)
     if options.delete_data:
         report.phase("Empty the receipts buckets")
         contents.stop_replication(environment)
@@ -235,33 +233,3 @@ def _wait_until_quiet(environment: Environment, survey: Survey, options: Options
         f"{_so_far(environment, survey)}: payments are still open in {', '.join(busy)}",
         remedy="see `payctl parked`, or give them up with --discard-open",
     )
-
-
-def _delete_global(environment: Environment) -> None:
-    stacks, name = environment.stacks(environment.home), environment.names.global_stack
-    watch = partial(environment.report.line, environment.home)
-    stack = stacks.delete(name, watch)
-    if not stack.status.absent:
-        # DynamoDB may refuse to delete a table that still has replicas (docs/aws.md, "Deleting takes a day and an
-        # order"): take those off first.
-        _drop_replicas(environment)
-        stack = stacks.delete(name, watch)
-    if not stack.status.absent:
-        raise RegionsFailedError(f"stack {name} could not be deleted", (causes.of(stacks, stack),))
-
-
-def _drop_replicas(environment: Environment) -> None:
-    """Remove the peers' replicas of the public record, one at a time as DynamoDB wants it (docs/aws.md, "One stack owns
-    a global table")."""
-    api, table = environment.cloud.dynamodb(environment.home), environment.names.table
-    for region in environment.update_order[:-1]:
-        environment.report.note(f"removing the replica of {table} in {region}")
-        for _ in environment.pace.ticks(REPLICA_SECONDS):
-            description = api.describe_table(TableName=table)["Table"]
-            replicas = {replica["RegionName"]: replica for replica in description.get("Replicas", [])}
-            if region not in replicas:
-                break
-            if description["TableStatus"] == "ACTIVE" and replicas[region].get("ReplicaStatus") == "ACTIVE":
-                api.update_table(TableName=table, ReplicaUpdates=[{"Delete": {"RegionName": region}}])
-        else:
-            raise ToolError(f"the replica of {table} in {region} was not removed in {REPLICA_SECONDS:.0f} s")

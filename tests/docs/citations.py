@@ -33,7 +33,7 @@ ANYTHING: Final = re.compile(r"\{[^}]*\}|\b[A-Z][A-Z_]+\b(?!\.md|file)")
 LINK: Final = re.compile(r"!?\[[^]]*\]\(([^)\s]+)\)")
 REFERENCE: Final = re.compile(r"\[[^]]+\]\[([^]]+)\]")
 DEFINITION: Final = re.compile(r"^\[([^]]+)\]: (\S+)", re.MULTILINE)
-# Comments of a module, its strings (a # in one begins none), and those that begin a line: docstrings, also of attributes.
+# A module's comments, its strings (a # in one is none), and those that begin a line: docstrings, also of attributes.
 SAID: Final = re.compile(
     r'''(?P<comment>\#[^\n]*)|(?P<docstring>^[ ]*r?"""(?:\\.|(?!""").)*""")'''
     r'''|(?P<quote>"""|"|\'{3}|\')(?:\\.|(?!(?P=quote)).)*(?P=quote)''',

@@ -9,6 +9,10 @@ from tests.localcloud.conftest import REGIONS, Clients, eventually, make_role
 
 HERE = REGIONS[1]
 DEFINITION = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+ALLOWED = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "sqs:ListQueues", "Resource": "*"}],
+}
 Properties = dict[str, Any]
 
 
@@ -52,6 +56,21 @@ def make(client: Clients, kind: str, name: str) -> tuple[Any, Properties]:
     }
 
 
+def make_identity(client: Clients, kind: str, name: str) -> tuple[Any, Properties]:
+    if kind == "AWS::IAM::Role":
+        make_role(client, name, "states.amazonaws.com")
+        return lambda: client("iam", HERE).get_role(RoleName=name)["Role"]["RoleId"], {
+            "RoleName": name,
+            "AssumeRolePolicyDocument": {"Version": "2012-10-17", "Statement": []},
+        }
+    text = json.dumps(ALLOWED)
+    arn = client("iam", HERE).create_policy(PolicyName=name, PolicyDocument=text)["Policy"]["Arn"]
+    return lambda: client("iam", HERE).get_policy(PolicyArn=arn)["Policy"]["PolicyId"], {
+        "ManagedPolicyName": name,
+        "PolicyDocument": ALLOWED,
+    }
+
+
 @pytest.mark.parametrize(
     "kind",
     [
@@ -59,19 +78,25 @@ def make(client: Clients, kind: str, name: str) -> tuple[Any, Properties]:
         "AWS::SNS::Topic",
         "AWS::Events::EventBus",
         "AWS::Logs::LogGroup",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Role",
         "AWS::KMS::Alias",
         "AWS::StepFunctions::StateMachine",
     ],
 )
 def test_a_taken_name_fails_the_stack(client: Clients, name: str, kind: str) -> None:
-    read, properties = make(client, kind, name)
+    read, properties = (make_identity if kind.startswith("AWS::IAM::") else make)(client, kind, name)
     before = read()
     cloudformation = client("cloudformation", HERE)
     resources = {
         "Other": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": f"{name}-other"}},
         "Taken": {"Type": kind, "DependsOn": "Other", "Properties": properties},
     }
-    cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps({"Resources": resources}),
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
 
     def ended() -> str | None:
         status: str = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]

@@ -197,6 +197,33 @@ def test_a_plain_table_keeps_its_items_through_an_update(client: Clients, name: 
     assert read(client, SECOND, name, "1") == {"Id": {"S": "1"}}
 
 
+def test_a_protected_table_outlives_the_rollback_of_its_creation(client: Clients, name: str) -> None:
+    """And the deletion of the stack, which then is not gone: DynamoDB developer guide, "Using deletion protection"."""
+    table = {
+        "TableName": name,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": "Id", "AttributeType": "S"}],
+        "KeySchema": [{"AttributeName": "Id", "KeyType": "HASH"}],
+        "DeletionProtectionEnabled": True,
+    }
+    broken = {"Type": "Custom::Broken", "DependsOn": "Table", "Properties": {"ServiceToken": "nothing"}}
+    resources = {"Table": {"Type": "AWS::DynamoDB::Table", "Properties": table}, "Broken": broken}
+    cloudformation = client("cloudformation", SECOND)
+    made = cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))
+
+    def status() -> str:
+        told: str = cloudformation.describe_stacks(StackName=made["StackId"])["Stacks"][0]["StackStatus"]
+        return "" if told.endswith("IN_PROGRESS") else told
+
+    assert eventually(status) == "ROLLBACK_FAILED"
+    cloudformation.delete_stack(StackName=name)
+    eventually(lambda: status() == "DELETE_FAILED")
+    client("dynamodb", SECOND).update_table(TableName=name, DeletionProtectionEnabled=False)
+    cloudformation.delete_stack(StackName=name)
+    eventually(lambda: status() == "DELETE_COMPLETE")
+    assert name not in client("dynamodb", SECOND).list_tables()["TableNames"]
+
+
 def test_an_export_needs_recovery_and_a_bucket(client: Clients, name: str) -> None:
     """DynamoDB API reference, ExportTableToPointInTime; developer guide, "DynamoDB table export output format"."""
     dynamodb, s3 = client("dynamodb"), client("s3")

@@ -32,7 +32,10 @@ def regional(*, broken_in: str = "", intake_stuck_in: str = "", retention: str =
         },
         **_health_api(),
     }
-    conditions: dict[str, Any] = {"Home": {"Fn::Equals": [{"Ref": "AWS::Region"}, {"Ref": "HomeRegion"}]}}
+    conditions: dict[str, Any] = {
+        "Protected": real["Conditions"]["Protected"],
+        "Home": {"Fn::Equals": [{"Ref": "AWS::Region"}, {"Ref": "HomeRegion"}]},
+    }
     if broken_in or intake_stuck_in:
         here = {"Fn::Equals": [{"Ref": "AWS::Region"}, broken_in or intake_stuck_in]}
         off = {"Fn::Equals": [{"Ref": "Intake"}, "off"]}
@@ -40,7 +43,7 @@ def regional(*, broken_in: str = "", intake_stuck_in: str = "", retention: str =
         resources["Broken"] = {
             "Type": "Custom::Broken",
             "Condition": "Breaks",
-            "DependsOn": "Queue",
+            "DependsOn": ["Queue", "Register"],
             "Properties": {"ServiceToken": {SUB: "arn:aws:lambda:${AWS::Region}:${AWS::AccountId}:function:none"}},
         }
     arn = "arn:aws:nothing:${AWS::Region}:${AWS::AccountId}:"
@@ -83,7 +86,8 @@ def world(*, broken: bool = False, replicated: bool = False) -> dict[str, Any]:
     if replicated:
         resources["Table"] = real["Resources"]["PaymentsTable"]
     if broken:
-        resources["Broken"] = {"Type": "Custom::Broken", "Properties": {"ServiceToken": "arn:aws:lambda:none"}}
+        properties = {"ServiceToken": "arn:aws:lambda:none"}
+        resources["Broken"] = {"Type": "Custom::Broken", "DependsOn": "Table", "Properties": properties}
     return {
         "Parameters": real["Parameters"],
         "Conditions": real["Conditions"],
@@ -109,6 +113,7 @@ def _table(name: Any) -> dict[str, Any]:
         "BillingMode": "PAY_PER_REQUEST",
         "AttributeDefinitions": [{"AttributeName": "TransactionId", "AttributeType": "S"}],
         "KeySchema": [{"AttributeName": "TransactionId", "KeyType": "HASH"}],
+        "DeletionProtectionEnabled": {"Fn::If": ["Protected", True, False]},
     }
 
 

@@ -104,6 +104,37 @@ def test_region_that_fails_is_named_with_its_root_cause_and_the_next_deploy_succ
     assert project.deploy().steps == ()
 
 
+@pytest.mark.parametrize("broken", ["regional", "world"])
+def test_a_protected_environment_that_failed_is_no_dead_end(project: Project, broken: str) -> None:
+    """No rollback deletes a protected table; nobody has used it."""
+    project.settings((project.folder / "deployment.toml").read_text().replace('protect = "auto"', "protect = true"))
+    project.write(
+        regional=small.regional(broken_in=SECOND if broken == "regional" else ""),
+        world=small.world(broken=broken == "world", replicated=True),
+    )
+    for _ in range(2):
+        with pytest.raises(RegionsFailedError) as caught:
+            project.deploy()
+        assert [cause.resource for cause in caught.value.causes] == ["Broken"]
+    project.write(regional=small.regional(), world=small.world(replicated=True))
+    assert project.deploy().health == dict.fromkeys(REGIONS, "healthy")
+
+
+def test_what_is_protected_and_holds_something_is_not_given_up(
+    project: Project, aws: Callable[[str, str], Any]
+) -> None:
+    project.settings((project.folder / "deployment.toml").read_text().replace('protect = "auto"', "protect = true"))
+    project.write(regional=small.regional(broken_in=SECOND))
+    with pytest.raises(RegionsFailedError):
+        project.deploy()
+    register = project.environment().names.register(SECOND)
+    aws("dynamodb", SECOND).put_item(TableName=register, Item={"TransactionId": {"S": "T"}})
+    with pytest.raises(ToolError, match=f"{register} in {SECOND} is of a stack whose creation failed"):
+        project.deploy()
+    assert aws("dynamodb", SECOND).describe_table(TableName=register)["Table"]["DeletionProtectionEnabled"]
+    aws("dynamodb", SECOND).update_table(TableName=register, DeletionProtectionEnabled=False)
+
+
 def test_update_stops_after_the_first_region_that_fails(project: Project) -> None:
     project.deploy()
     project.write(regional=small.regional(broken_in=SECOND, retention="600"))

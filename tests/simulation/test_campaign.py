@@ -17,14 +17,14 @@ from tests.simulation.mutation import Catch, Mutant, hunt
 from tests.simulation.parked import PARKED
 from tests.simulation.run import main
 
-PAYMENTS = 10_000
+PAYMENTS = 5_000
 """A sample. `make evidence` has more, and hunts with more seeds."""
 SEEDS_OF_SAFE = 400
 HUNTED = [mutant for mutant in MUTANTS if not mutant.rare]
 """For the others there are schedules."""
 
 
-def test_10_000_payments_without_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
+def test_payments_without_a_fault(capsys: pytest.CaptureFixture[str]) -> None:
     """None charged twice, none accepted and lost, none with another payload, nothing else of the judge's list."""
     report = campaign(PAYMENTS, jobs=1)
     with capsys.disabled():
