@@ -134,8 +134,8 @@ class Aws:
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
         reply = yield self._signed(service, region, HttpRequest("POST", "/", headers, body))
         try:
-            answer: dict[str, Any] = DECODE(reply.body.decode())
-        except ValueError:  # cut off in its headers, or something between us and the service answered
+            answer: dict[str, Any] = {**DECODE(reply.body.decode())}
+        except (ValueError, TypeError):  # cut off in its headers, or something between us and the service answered
             raise AwsError(str(reply.status)) from None
         if reply.status == 200:
             return answer

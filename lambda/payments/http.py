@@ -22,6 +22,8 @@ LEFT_SECONDS = 10
 """An answer that nobody waits for and that is not there by then will hardly come."""
 LEAST_SECONDS = 0.01
 """For one address of a name, where the time is over."""
+ADDRESS_SECONDS = 0.5
+"""For one address at least, while there is time: the farthest Region takes half of it."""
 BEGUN_SECONDS = 0.05
 """For the rest of such an answer, which holds up somebody else's request."""
 
@@ -194,9 +196,9 @@ def dial(address: tuple[str, int], timeout: float, _source: object = None) -> so
     until = time.monotonic() + timeout
     places = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
     for left, (family, kind, protocol, _, place) in zip(range(len(places), 0, -1), places, strict=True):
-        made = socket.socket(family, kind, protocol)
+        made, seconds = socket.socket(family, kind, protocol), until - time.monotonic()
         try:
-            made.settimeout(max(LEAST_SECONDS, (until - time.monotonic()) / left))
+            made.settimeout(max(LEAST_SECONDS, min(seconds, max(ADDRESS_SECONDS, seconds / left))))
             made.connect(place)
             made.settimeout(max(LEAST_SECONDS, until - time.monotonic()))
         except OSError:

@@ -5,10 +5,10 @@ then every half minute, within a long run as well, and keeps here what it learne
 docs/decisions/register-additions.md.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from payments.clock import Clock
 from payments.protocol.ports import Cell
 
 LOOK_SECONDS: Final = 30.0
@@ -26,6 +26,7 @@ class Members:
 
     def __init__(self, regions: Sequence[str]) -> None:
         self._regions = tuple(regions)
+        self.clock = Clock()
         self._served: Mapping[str, float] = {}
         """When each register last said that it serves."""
         self._lost: frozenset[str] = frozenset()
@@ -43,11 +44,11 @@ class Members:
     @property
     def doubtful(self) -> bool:
         """Whether it is time to look."""
-        return time.monotonic() >= self._look_at
+        return self.clock.now() >= self._look_at
 
     def patient(self) -> bool:
         """Whether this look waits for the farthest Region."""
-        now = time.monotonic()
+        now = self.clock.now()
         if now < self._look_patiently_at:
             return False
         self._look_patiently_at = now + LOOK_SECONDS
@@ -56,7 +57,7 @@ class Members:
     def asks(self, region: str) -> bool:
         """Whether a register is asked: it said recently that it serves, and no peer says that it must not."""
         since = self._served.get(region, float("-inf"))
-        return region not in self._lost and time.monotonic() < since + BARRED_SECONDS
+        return region not in self._lost and self.clock.now() < since + BARRED_SECONDS
 
     def heard(self, region: str) -> bool:
         """Whether a register answered the last look."""
@@ -68,7 +69,7 @@ class Members:
 
     def learn(self, answers: Mapping[str, Cell]) -> None:
         """Take note of what the registers that answered say about themselves."""
-        now = self._looked = time.monotonic()
+        now = self._looked = self.clock.now()
         self._heard = frozenset(answers)
         self.log_key = next((str(cell["log_key"]) for cell in answers.values() if "log_key" in cell), self.log_key)
         serving = {region for region, cell in answers.items() if cell.get("serves") == region}

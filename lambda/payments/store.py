@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
@@ -102,6 +103,7 @@ class Driver:
         self._lock = threading.Lock()
         self._workers = Workers()
         self._processor: Processor | None = None
+        self._secret = Secret(self._read_secret)
         self.members = Members(settings.regions)
 
     def run(self, flow: Flow[T], seconds: float, die_after: str = "") -> T:
@@ -168,8 +170,10 @@ class Driver:
         )
 
     def _look_if_doubtful(self, until: float) -> float:
-        """Look at the registers if it is time. When to see to that again."""
-        if self.members.doubtful and not self._operator and self._first_to_look():
+        """Look at the registers if it is time. When to see to that again. Not once the time is over: what was not asked
+        is not taken for silent."""
+        late = time.monotonic() > until - TELLING_SECONDS
+        if self.members.doubtful and not (self._operator or late) and self._first_to_look():
             try:
                 self._look(until)
             finally:
@@ -296,7 +300,9 @@ class Driver:
             return LOST  # never send this processor's secret to another address
         with self._lock:
             if self._processor is None:
-                self._processor = adapter(self.settings.kind).Processor(self.settings.rail, Secret(self._secret))
+                self._processor = adapter(self.settings.kind).Processor(self.settings.rail, self._secret)
+        with suppress(AwsError):
+            self._secret.get()  # first: it may take its time
         left = min(RAIL_SECONDS, until - AFTERWARDS_SECONDS - TELLING_SECONDS - time.monotonic())
         match request:
             case Announce():
@@ -309,7 +315,7 @@ class Driver:
             case Cancel():
                 return self._processor.cancel(request)
 
-    def _secret(self) -> str:
+    def _read_secret(self) -> str:
         if not self.settings.secret:
             return ""
         fields = {"SecretId": self.settings.secret}

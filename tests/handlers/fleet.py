@@ -72,7 +72,9 @@ class Fleet:
         """A new one."""
         self.count += 1
         name = f"{kind}{self.count}@{region}"
-        return Process(name, region, self.environ(region), lambda: self.world.skew[region], self.network)
+        process = Process(name, region, self.environ(region), lambda: self.world.skew[region], self.network)
+        process.sleeper = self.count % 2 == 1
+        return process
 
     def invoke(self, kind: str, region: str, event: Mapping[str, Any], end: Callable[[Ended], None]) -> None:
         """Call a function of a Region; `end` is called with how it ended."""

@@ -17,6 +17,7 @@ from typing import Any
 import botocore.endpoint
 import payments.aws
 import payments.backlog
+import payments.clock
 import payments.function
 import payments.http
 import payments.janitor
@@ -50,7 +51,7 @@ class Clock:
 
     @staticmethod
     def monotonic() -> float:
-        return Loop.current.now + STARTED
+        return Loop.current.now + STARTED - current().stood
 
     @staticmethod
     def time() -> float:
@@ -116,14 +117,13 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
         (module, "time", CLOCK)
         for module in (
             payments.aws,
+            payments.clock,
             payments.function,
             payments.http,
             payments.janitor,
             payments.log,
-            payments.members,
             payments.metrics,
             payments.outcomes,
-            payments.processors.common,
             payments.rounds,
             payments.runtime,
             payments.store,
@@ -132,7 +132,14 @@ SEAM: tuple[tuple[Any, str, Any], ...] = (
     ),
     *(
         (module, "threading", SimpleNamespace(Lock=Lock, Thread=Thread))
-        for module in (payments.aws, payments.http, payments.processors.common, payments.store, payments.workers)
+        for module in (
+            payments.aws,
+            payments.clock,
+            payments.http,
+            payments.processors.common,
+            payments.store,
+            payments.workers,
+        )
     ),
     *((module, "sys", SimpleNamespace(stdout=Output)) for module in (payments.log, payments.metrics)),
     *((module, "SimpleQueue", Queue) for module in (payments.replies, payments.workers)),

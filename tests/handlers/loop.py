@@ -19,7 +19,8 @@ class Process:
     """What lives and dies, freezes and thaws as one: an execution environment of a function, or an operator's computer.
 
     `environ` is its environment, `kept` what it keeps between invocations, `said` its standard output, `asked` which
-    registers it asked for what, and when."""
+    registers it asked for what, and when; `stood`: how long its monotonic clock stood still, since it was frozen at
+    `froze`, if it is a `sleeper`."""
 
     def __init__(
         self, name: str, region: str, environ: dict[str, str], skew: Callable[[], float], network: Any = None
@@ -31,7 +32,8 @@ class Process:
         self.sockets: dict[int, Any] = {}
         self.asked: dict[str, dict[str, float]] = {}
         self.tasks: dict[Task, None] = {}
-        self.frozen = self.dead = self.held = False
+        self.frozen = self.dead = self.held = self.sleeper = False
+        self.froze = self.stood = 0.0
         self.deferred: list[tuple[Task, int, Any]] = []
 
 
@@ -120,9 +122,11 @@ class Loop:
     # --- processes
 
     def freeze(self, process: Process) -> None:
-        process.frozen = True
+        process.frozen, process.froze = True, self.now
 
     def thaw(self, process: Process) -> None:
+        if process.sleeper and process.frozen and not process.held:
+            process.stood += self.now - process.froze
         process.frozen = False
         deferred, process.deferred = process.deferred, []
         for task, ticket, value in deferred:

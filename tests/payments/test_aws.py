@@ -214,6 +214,9 @@ def test_a_kept_connection_that_was_closed_is_replaced() -> None:
         (400, b'{"__type": "ResourceNotFoundException"}', "ResourceNotFoundException"),
         (500, b"{}", "500"),
         (502, b"<html>not JSON</html>", "502"),
+        (503, b"[]", "503"),
+        (200, b"null", "200"),
+        (400, b'"text"', "400"),
     ],
 )
 def test_errors_carry_the_code(status: int, body: bytes, code: str) -> None:

@@ -249,14 +249,14 @@ def test_a_processor_is_asked_with_the_time_that_is_left(
 
 def test_a_processor_without_a_secret_is_asked_without(regions: Regions) -> None:
     regions.driver.settings = regions.driver.settings._replace(secret="")
-    assert regions.driver._secret() == ""
+    assert regions.driver._read_secret() == ""
     assert not regions.servers[HOME].requests
     regions.driver.settings = regions.driver.settings._replace(secret="name")
     regions.servers[HOME].body = b'{"SecretString": "s3cret"}'
-    assert regions.driver._secret() == "s3cret"
+    assert regions.driver._read_secret() == "s3cret"
     regions.servers[HOME].body = b'{"SecretBinary": "czNjcmV0"}'
     with pytest.raises(AwsError, match="NoSecretString"):
-        regions.driver._secret()
+        regions.driver._read_secret()
 
 
 @pytest.mark.parametrize(("left", "waits"), [(60.0, 0.5), (3.75, 0.25), (1.0, 0.0)])
@@ -275,6 +275,21 @@ def test_a_look_that_came_to_nothing_is_not_the_last(regions: Regions) -> None:
     assert sum(server.requests for server in regions.servers.values()) == before + 3
     assert not regions.driver._looking
     assert regions.driver._look_if_doubtful(time.monotonic() + 8) == pytest.approx(time.monotonic() + 5.0, abs=0.5)
+
+
+def test_once_the_time_is_over_nobody_is_taken_for_silent(regions: Regions) -> None:
+    """What is looked at no more was not asked: a janitor would write the result of its last charge to its own cell
+    only, and pass the peers over in the next payment."""
+    regions.driver.only_heard = True
+    regions.driver.members._looked = regions.driver.members._look_at = 0.0
+    assert regions.driver.members.doubtful
+    everywhere = tuple(update(region, RESULT) for region in REGIONS)
+
+    def flow() -> Flow[list[Any]]:
+        return list((yield everywhere))
+
+    answers = regions.driver.run(flow(), 0.0)
+    assert [isinstance(answer, Answer) for answer in answers] == [True, True, True]
 
 
 def nothing() -> Flow[None]:

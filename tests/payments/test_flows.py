@@ -397,6 +397,24 @@ def test_an_attempt_whose_reply_is_lost_is_read_back(world: World) -> None:
     assert post(world, rail=RAIL).code == 201
 
 
+def test_a_claim_of_which_nothing_is_heard_is_given_back(world: World) -> None:
+    """It landed, and neither its answer nor a look at it came: nobody has called, and nobody else could tell."""
+    tried: list[str] = []
+
+    def lose(_: Any, request: Any) -> str:
+        tried.append(called(request))
+        if called(request) == "ATTEMPT":
+            return "after"
+        return "before" if tried[-2:] == ["ATTEMPT", "Read"] else ""
+
+    world.lose = lose
+    assert post(world, rail=RAIL).code == 202
+    world.lose = lambda *_: ""
+    world.now += PATIENCE
+    assert swept(world, HOME, rail=RAIL) is State.FINAL
+    assert len(world.charges) == 1
+
+
 def test_the_key_is_not_used_after_half_its_life(world: World) -> None:
     world.lose = fail("Charge", "before")
     post(world, rail=RAIL, deduplicates=True)

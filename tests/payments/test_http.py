@@ -5,10 +5,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
+from types import SimpleNamespace
 from unittest.mock import ANY
 
 import pytest
-from payments.http import IDLE_SECONDS, LEFT_SECONDS, Host, HttpRequest, NotSentError
+from payments.http import IDLE_SECONDS, LEFT_SECONDS, Host, HttpRequest, NotSentError, dial
 
 from tests.localcloud.conftest import eventually
 from tests.payments.server import Server, serving
@@ -198,6 +199,34 @@ def test_a_name_has_one_limit_however_many_addresses_it_has(monkeypatch: pytest.
     with pytest.raises(NotSentError):
         Host("http://name.example").send(REQUEST, connect=0.4)
     assert time.monotonic() - began < 8 * 0.4 / 2
+
+
+@pytest.mark.parametrize(
+    ("most", "given"),
+    [
+        (1.0, [0.5, 0.5, 0.01, 0.01]),
+        (2.0, [0.5, 0.5, 0.5, 0.5]),
+        (4.0, [1.0, 1.0, 1.0, 1.0]),
+        (0.3, [0.3] + [0.01] * 3),
+    ],
+)
+def test_an_address_gets_the_time_that_the_farthest_region_takes(
+    monkeypatch: pytest.MonkeyPatch, most: float, given: list[float]
+) -> None:
+    """The first of five had a fifth of a second: nobody far away was ever reached."""
+    addresses(monkeypatch, 1, 2, 3, 4)
+    now, limits = [100.0], list[float]()
+
+    def connect(_: object) -> None:
+        now[0] += limits[-1]
+        raise TimeoutError
+
+    made = SimpleNamespace(settimeout=limits.append, connect=connect, close=lambda: None)
+    monkeypatch.setattr("payments.http.socket.socket", lambda *_: made)
+    monkeypatch.setattr("payments.http.time", SimpleNamespace(monotonic=lambda: now[0]))
+    with pytest.raises(TimeoutError):
+        dial(("name.example", 1), most)
+    assert limits == pytest.approx(given)
 
 
 def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch, silent: int) -> None:

@@ -256,6 +256,28 @@ def test_while_its_key_lives_a_charge_is_found_by_creating_it_again(monkeypatch:
     assert [sent.method for sent in desk.sent] == ["GET"]
 
 
+@pytest.mark.parametrize("status", [400, 402, 404])
+def test_where_its_creation_is_refused_nothing_of_it_was_made(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    """Under its key what was made would be answered again. Each look listed a day of everybody's payments."""
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at))
+    made, desk = client(reply(status, {"error": {"type": "invalid_request_error"}}))
+    assert made.lookup(Lookup("", KEY, OLD)) is None
+    assert [sent.method for sent in desk.sent] == ["POST"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, "invalid_request_error"), (403, "invalid_request_error"), (400, "idempotency_error")]
+)
+def test_a_refusal_that_says_nothing_of_what_was_made_is_no_proof(
+    monkeypatch: pytest.MonkeyPatch, status: int, kind: str
+) -> None:
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at))
+    refusals = [reply(status, {"error": {"type": kind}})] * (2 if status == 401 else 1)
+    made, desk = client(*refusals, reply(200, {"data": [PAID | MINE]}), reply(200, PAID))
+    assert made.lookup(Lookup("", KEY, OLD)) == Verdict(True, "pi_1")
+    assert desk.sent[-1].path == f"{INTENTS}/pi_1"
+
+
 def test_where_its_creation_is_not_answered_it_is_looked_for_in_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at))
     made, desk = client(TimeoutError(), reply(200, {"data": [PAID | MINE]}), reply(200, PAID))

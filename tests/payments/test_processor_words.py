@@ -241,7 +241,7 @@ def test_a_secret_is_kept_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> N
         reads[0] += 1
         return str(reads[0])
 
-    monkeypatch.setattr("payments.processors.common.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("payments.clock.time", SimpleNamespace(monotonic=lambda: now, time=lambda: now))
     secret = Secret(read)
     assert [secret.get(), secret.get()] == ["1", "1"]
     now += 299.9
@@ -253,9 +253,36 @@ def test_a_secret_is_kept_for_five_minutes(monkeypatch: pytest.MonkeyPatch) -> N
     assert SECRET_SECONDS == 300
 
 
+def test_a_secret_that_could_not_be_read_is_not_read_by_each_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each waits a second for it, and they wait in a row: a janitor's run ended amid its claims, and told nothing."""
+    now, reads = [1000.0], [0]
+
+    def read() -> str:
+        reads[0] += 1
+        if reads[0] < 3:
+            raise AwsError(f"NoAnswer{reads[0]}")
+        return "s"
+
+    monkeypatch.setattr("payments.clock.time", SimpleNamespace(monotonic=lambda: now[0], time=lambda: now[0]))
+    secret = Secret(read)
+    for after, told in (
+        (0.0, "NoAnswer1"),
+        (0.0, "NoAnswer1"),
+        (4.9, "NoAnswer1"),
+        (0.1, "NoAnswer2"),
+        (4.9, "NoAnswer2"),
+    ):
+        now[0] += after
+        with pytest.raises(AwsError, match=told):
+            secret.get()
+    now[0] += 0.1
+    assert secret.get() == "s"
+    assert reads[0] == 3
+
+
 def test_a_first_secret_is_read_whenever_the_machine_was_started(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock may count from a moment ago."""
-    monkeypatch.setattr("payments.processors.common.time", SimpleNamespace(monotonic=lambda: 0.0))
+    monkeypatch.setattr("payments.clock.time", SimpleNamespace(monotonic=lambda: 0.0, time=lambda: 0.0))
     assert Secret(lambda: "s").get() == "s"
 
 

@@ -99,7 +99,7 @@ def test_the_emulator_and_the_memory_agree_on_every_write(site: Site) -> None:
 def test_write_units_on_the_happy_path(site: Site, rail: str, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """As DynamoDB tells them, for the longest payment: the opener's and, later, the two other janitors'. The record
     and its index are replicated to two more Regions, which no call tells."""
-    monkeypatch.setattr(Driver, "_secret", lambda _: "sandbox-secret")
+    monkeypatch.setattr(Driver, "_read_secret", lambda _: "sandbox-secret")
     monkeypatch.setattr(store, "HASTY", ())  # an answer that is not waited for does not tell its units
     address = site.cloud.endpoint + RAIL_PATH if rail == "processor" else "ledger"
     intent = intent_of(Payment(uuid.uuid4().hex * 2, 10**11, "USD", 1_705_314_600_123_456, "123456789012"))
@@ -156,8 +156,8 @@ def test_a_run_that_outlasts_what_is_believed_of_the_registers_looks_again(
         answers: list[Any] = []
         for seconds in elapsed:
             moment = started + seconds
-            clock = SimpleNamespace(monotonic=lambda moment=moment: moment)
-            for module in ("members", "store"):  # of nobody else: other threads have their own time
+            clock = SimpleNamespace(monotonic=lambda moment=moment: moment, time=lambda moment=moment: moment)
+            for module in ("clock", "store"):  # of nobody else: other threads have their own time
                 monkeypatch.setattr(f"payments.{module}.time", clock)
             answers += yield (Read(HOME, "T-none"),)
         return answers

@@ -3,18 +3,20 @@
 import json
 import re
 import threading
-import time
 from collections.abc import Callable, Mapping
 from enum import Enum
 from http.client import HTTPException
 from typing import Any, Final
 
 from payments.aws import AwsError
+from payments.clock import Clock
 from payments.http import Host, HttpRequest, NotSentError, Reply
 from payments.protocol import cards
 from payments.protocol.ports import LOST, NOT_SENT, Announce, Handle, Refusal, Silence
 
 SECRET_SECONDS: Final = 300
+UNREADABLE_SECONDS: Final = 5.0
+"""For so long a secret that could not be read is not read again: each thread would wait for it, one after the other."""
 CONNECT_SECONDS: Final = 2.0
 LOOKUP_SECONDS: Final = 3.0
 RETRY_HEADER: Final = "stripe-should-retry"
@@ -75,19 +77,33 @@ class Secret:
     def __init__(self, read: Callable[[], str]) -> None:
         self._read = read
         self._lock = threading.Lock()
+        self._clock = Clock()
         self._value = ""
         self._until = 0.0
+        self._unreadable = ""
+        """The code of the error."""
+        self._unreadable_until = 0.0
 
     def get(self, *, refused: str = "") -> str:
         """The secret; read again when `refused` is the one kept. Raises AwsError, also for one that cannot be sent."""
         with self._lock:
-            if time.monotonic() >= self._until or self._value == refused:
-                value = self._read()
-                if not SECRET.fullmatch(value):
-                    raise AwsError("UnfitSecret")
-                self._value = value
-                self._until = time.monotonic() + SECRET_SECONDS
+            if self._clock.now() >= self._until or self._value == refused:
+                if self._clock.now() < self._unreadable_until:
+                    raise AwsError(self._unreadable)
+                try:
+                    self._value = self._fit()
+                except AwsError as error:
+                    self._unreadable = error.code
+                    self._unreadable_until = self._clock.now() + UNREADABLE_SECONDS
+                    raise
+                self._until = self._clock.now() + SECRET_SECONDS
             return self._value
+
+    def _fit(self) -> str:
+        value = self._read()
+        if not SECRET.fullmatch(value):
+            raise AwsError("UnfitSecret")
+        return value
 
 
 class Client:

@@ -57,6 +57,9 @@ THREE_DECIMALS: Final = "BHD JOD KWD OMR TND"
 """In these the last digit must be 0."""
 WHOLE_UNITS: Final = "ISK"
 """Without decimals by ISO 4217, sent with two, which are 0."""
+NEVER_MADE: Final = frozenset(("amount", "400", "402", "404"))
+"""Why a creation is refused where none of before was taken: that would be answered again under its key (Stripe,
+"Idempotent requests")."""
 USUAL_MOST: Final = 99_999_999
 MOST: Final = {"IDR": 999_999_999_999}
 """As Stripe counts (Stripe, "Supported currencies", "Minimum and maximum charge amounts")."""
@@ -82,7 +85,11 @@ class Processor(Client):
         reply = self._post(INTENTS, fields, seconds, charge.key)
         if isinstance(reply, Silence):
             return reply
-        named = str(members(reply).get("id"))
+        told = members(reply)
+        error = told.get("error")
+        if isinstance(error, dict) and error.get("type") == "idempotency_error":
+            return LOST  # something else was made under this key
+        named = str(told.get("id"))
         if meaning(reply) is Meaning.FINAL and ID.fullmatch(named):
             return Handle(named)
         return Refusal("402") if reply.status == 402 else without_word(reply)
@@ -133,6 +140,8 @@ class Processor(Client):
             named = self.announce(Announce(charge.rail, charge), LOOKUP_SECONDS)
             if isinstance(named, Handle):
                 return named.text
+            if isinstance(named, Refusal) and named.cause in NEVER_MADE:
+                return None
         return self._listed(charge)
 
     def _listed(self, charge: Charge) -> str | Silence | None:

@@ -184,12 +184,16 @@ def result_of(intent: Intent, value: Value, verdict: Verdict) -> Result:
 
 
 def attempt(ctx: Context, intent: Intent, token: str) -> Flow[Cell | None]:
-    """Claim the one call of the processor in the own cell. The cell afterwards, whoever claimed it; None: unknown."""
+    """Claim the one call of the processor in the own cell. The cell afterwards, whoever claimed it; None: unknown, and
+    given back, for nobody else could tell that nobody called."""
     (answer,) = yield (update(ctx, ctx.region, intent, idempotency.ATTEMPT, token=token),)
     if answer is not LOST:
         return answer.cell  # type: ignore[no-any-return]  # an Answer
     (cell,) = yield (Read(ctx.region, intent.id),)
-    return None if cell is LOST else cell
+    if cell is not LOST:
+        return cell  # type: ignore[no-any-return]  # a Cell
+    yield (Update(ctx.region, intent.id, idempotency.RELEASE, {"token": token}),)
+    return None
 
 
 def finish(ctx: Context, intent: Intent, result: Result) -> Flow[Outcome]:
