@@ -60,9 +60,11 @@ def handler(event: Any = None, _context: object = None) -> dict[str, int]:
     if seconds < RUN_SECONDS and not unread:
         metrics.emit(runtime.settings().environment, runtime.settings().region, {"Heartbeat": 1, **seen})
         return {"due": sum(len(page.cells) for page in pages.values()), "swept": 0, "silent": silent}
-    handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
+    handed_over = hand_over([shard for shard, page in pages.items() if page.more], now, until)
+    oldest = read_pages(sorted(handed_over), now, unread, oldest_first=True)
     mine = {shard: page for shard, page in pages.items() if shard not in handed_over}
-    told = tell(go_round(mine, now, until, unread), until, seen if unread else {"Heartbeat": 1, **seen})
+    one = go_round(mine, now, until, unread, [page.cells[0][0] for page in oldest.values() if page.cells])
+    told = tell(one, until, seen if unread else {"Heartbeat": 1, **seen})
     if unread:
         raise unread[0]
     return {"due": told.due, "swept": told.swept, "silent": silent}
@@ -130,12 +132,14 @@ def backlog() -> Backlog:
     return Backlog(runtime.settings(), runtime.driver().aws)
 
 
-def read_pages(shards: Sequence[str], now: int, unread: list[AwsError]) -> dict[str, Page]:
-    """The newest page of each shard; `unread` takes the errors of those that could not be read."""
+def read_pages(
+    shards: Sequence[str], now: int, unread: list[AwsError], *, oldest_first: bool = False
+) -> dict[str, Page]:
+    """The newest page of each shard, or the oldest; `unread` takes the errors of those that could not be read."""
 
     def read(shard: str) -> Page:
         try:
-            return backlog().page(shard, now)
+            return backlog().page(shard, now, oldest_first=oldest_first)
         except AwsError as error:
             log("unread", error=error.code)
             unread.append(error)
@@ -145,10 +149,12 @@ def read_pages(shards: Sequence[str], now: int, unread: list[AwsError]) -> dict[
         return dict(zip(shards, pool.map(read, shards), strict=True))
 
 
-def hand_over(crowded: Sequence[str], until: float) -> set[str]:
+def hand_over(crowded: Sequence[str], now: int, until: float) -> set[str]:
     """Call helpers for shards with more than a page: as many as the settings allow, each for its share, and one share
-    is left to this run. What was handed over."""
+    is left to this run, another one each minute: who is called may never run. What was handed over."""
     here = runtime.settings()
+    turn = now // 60 % max(1, len(crowded))
+    crowded = [*crowded[turn:], *crowded[:turn]]
     taken: set[str] = set()
     runs = min(here.janitors, len(crowded))
     for number in range(1, runs):
@@ -163,12 +169,15 @@ def hand_over(crowded: Sequence[str], until: float) -> set[str]:
     return taken
 
 
-def go_round(pages: Mapping[str, Page], now: int, until: float, unread: list[AwsError]) -> Round:
+def go_round(
+    pages: Mapping[str, Page], now: int, until: float, unread: list[AwsError], others: Sequence[int] = ()
+) -> Round:
     """A round through these shards, of which the newest page is read. What is more than a round can hold waits for
-    another minute, but for a page of each shard's oldest. `unread` as above."""
+    another minute, but for a page of each shard's oldest. `unread` as above; `others`: since when the oldest of other
+    shards is overdue, which counts for the age that is told."""
     half = time.monotonic() + (until - time.monotonic()) / 2
     most = MOST // max(1, sum(bool(page.more) for page in pages.values()))
-    beyond = [now]  # since when the oldest that is not read is overdue
+    beyond = [now, *others]  # since when the oldest that is not read is overdue
 
     def read_on(shard: str) -> list[Due]:
         cells, more = list(pages[shard].cells), pages[shard].more

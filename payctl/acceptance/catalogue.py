@@ -186,10 +186,10 @@ NOTES: Final = (
     Note(
         id="clock-of-frozen-functions",
         group=Group.PAY,
-        claim="time.monotonic continues while Lambda keeps an environment frozen: what a register said is "
-        "trusted for a minute (`payments/members.py`), a kept connection for 50 s.",
+        claim="Of a function that was frozen, time.time or time.monotonic says for how long once it is called again: "
+        "what a register said is trusted for a minute by whichever of them went further (`payments/clock.py`).",
         why="it takes two calls, half an hour apart, that meet the same environment, and a build that logs both clocks",
-        by_hand="log it beside time.time, and compare",
+        by_hand="log both at the begin of each call, and compare them with Lambda's own time of it",
     ),
     Note(
         id="lost-region-remade",

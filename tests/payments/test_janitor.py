@@ -46,18 +46,19 @@ class Run:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, driver: Driver) -> None:
         self.driver, self.unread = driver, list[AwsError]()
         self.took, self.reported = list[dict[str, Page]](), list[Any]()
-        self.offered = list[list[str]]()
+        self.offered, self.others = list[list[str]](), list[list[int]]()
         pages = {"a": Page([(5, "T1"), (6, "T2")]), "b": Page([(7, "T3")], MORE), "c": Page([], MORE)}
 
-        def reading(_shards: Any, _now: int, unread: list[AwsError]) -> dict[str, Page]:
+        def reading(shards: Any, _now: int, unread: list[AwsError], *, oldest_first: bool = False) -> dict[str, Page]:
             unread.extend(self.unread)
-            return pages
+            return {shard: Page([(3, "T8"), (4, "T9")]) for shard in shards} if oldest_first else pages
 
-        def going(pages: dict[str, Page], *_: Any) -> Any:
+        def going(pages: dict[str, Page], _now: int, _until: float, _unread: Any, others: list[int]) -> Any:
             self.took.append(pages)
+            self.others.append(others)
             return SimpleNamespace(told=lambda: Told(due=9, swept=8), in_doubt=list)
 
-        def handing(crowded: list[str], _until: float) -> set[str]:
+        def handing(crowded: list[str], _now: int, _until: float) -> set[str]:
             self.offered.append(crowded)
             return {"c"}
 
@@ -81,6 +82,7 @@ def test_crowded_shards_are_offered_and_what_is_handed_over_is_not_done_twice(ru
     assert handler() == {"due": 9, "swept": 8, "silent": 1}
     assert run.offered == [["b", "c"]]
     assert [sorted(pages) for pages in run.took] == [["a", "b"]]
+    assert run.others == [[3]], "the age of what was handed over counts, whether or not a helper runs"
     assert run.reported == [(Told(due=9, swept=8), {"Heartbeat": 1, **SEEN})]
     assert run.driver.only_heard, "a peer that is silent is left alone"
 

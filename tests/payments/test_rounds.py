@@ -178,8 +178,25 @@ def test_crowded_shards_are_shared(
     """What was handed over is what was called for: the rest stays with the first run."""
     here = runtime.settings()._replace(janitors=janitors)
     monkeypatch.setattr(runtime, "settings", lambda: here)
-    assert hand_over([*crowded], time.monotonic() + 50) == {shard for share in expected for shard in share}
+    assert hand_over([*crowded], 0, time.monotonic() + 50) == {shard for share in expected for shard in share}
     assert called == expected
+
+
+def test_each_minute_another_share_needs_no_helper(called: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lambda says yes also to a call that it then throttles for hours."""
+    here = runtime.settings()._replace(janitors=2)
+    monkeypatch.setattr(runtime, "settings", lambda: here)
+    own = [{*"abc"} - hand_over("abc", minute * 60, time.monotonic() + 50) for minute in range(3)]
+    assert own == [{"a", "c"}, {"b", "a"}, {"c", "b"}]
+    assert called == [["b"], ["c"], ["a"]]
+
+
+@pytest.mark.parametrize(("others", "age"), [((), 0), ((NOW - 700,), 700)])
+def test_what_no_helper_gets_round_to_is_seen(
+    site: Site, monkeypatch: pytest.MonkeyPatch, others: tuple[int, ...], age: int
+) -> None:
+    site.use(monkeypatch)
+    assert janitor.go_round({}, NOW, time.monotonic() + 50, [], others).told().backlog_age == age
 
 
 @pytest.mark.usefixtures("called")

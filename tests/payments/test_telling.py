@@ -328,7 +328,7 @@ def test_helpers_are_called_for_shares_until_this_run_ends(process: Process, mon
     monkeypatch.setattr(janitor, "run", run)
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     process.clock = iter([10.0, 11.0])
-    assert janitor.hand_over(["0", "1", "2", "3", "4"], 40.0) == {"1", "4"}
+    assert janitor.hand_over(["0", "1", "2", "3", "4"], 0, 40.0) == {"1", "4"}
     assert called == [(HOME, f"payment-janitor-{HOME}-test", {"shards": ["1", "4"], "until": 1030.0})]
     (line,) = process.lines()
     assert (line["what"], line["error"]) == ("unhelped", "TooManyRequests")
