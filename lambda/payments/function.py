@@ -10,12 +10,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final
 
-from payments import api, merchants, metrics, runtime, task
+from payments import api, merchants, runtime, task
 from payments.log import log
 from payments.merchants import Caller
 from payments.protocol.flows import Reply, get, pursue, submit
 from payments.protocol.transactions import InvalidTransactionError, kept_id, read_request
-from payments.protocol.values import DECLINED, SETTLED, Intent, Payment, Result, intent_of, payment_of
+from payments.protocol.values import Payment, intent_of
 
 API_SECONDS: Final = 8.0
 TASK_SECONDS: Final = 60.0
@@ -41,8 +41,6 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]
         state=reply.outcome.state.value if reply.outcome else "",
         seconds=round(time.monotonic() - started, 4),
     )
-    if reply.code == 201 and reply.intent and reply.result:
-        count(reply.intent, reply.result)
     return response
 
 
@@ -124,14 +122,6 @@ def fault_of(event: Mapping[str, Any]) -> str:
         return ""
     fault = merchants.header(event, FAULT_HEADER)
     return fault.removeprefix(FAULT_PREFIX) if fault.startswith(FAULT_PREFIX) else ""
-
-
-def count(intent: Intent, result: Result) -> None:
-    """Count a payment by its outcome, and its amount where it is settled."""
-    if result.status in (SETTLED, DECLINED):
-        here = runtime.settings()
-        amount = {"Amount": float(payment_of(intent).decimal)} if result.status == SETTLED else {}
-        metrics.emit(here.environment, here.region, {"Payments": 1}, amount, Outcome=result.status)
 
 
 def log_failure(error: Exception) -> None:

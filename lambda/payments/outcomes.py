@@ -12,12 +12,12 @@ from functools import cache
 from math import inf
 from typing import Any, Final, NamedTuple
 
-from payments import runtime
+from payments import metrics, runtime
 from payments.attributes import plain
 from payments.aws import AwsError, parts
 from payments.log import log
 from payments.protocol.record import OUTCOMES, in_doubt, outcome, read_record
-from payments.protocol.values import Intent
+from payments.protocol.values import DECLINED, SETTLED, Intent, Result, payment_of
 
 SOURCE: Final = "payment.outcomes"
 AT_ONCE: Final = 10
@@ -25,11 +25,13 @@ AT_ONCE: Final = 10
 
 
 class Telling(NamedTuple):
-    """An event to be told: `number` names the record in its stream."""
+    """An event to be told: `number` names the record in its stream; `ended`: how, if it ended in this Region, where it
+    is counted."""
 
     number: str
     kind: str
     detail: str
+    ended: tuple[Intent, Result] | None = None
 
 
 def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list[dict[str, str]]]:
@@ -45,6 +47,7 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
             if event.get("again") or not bury(record["dynamodb"]):
                 failed.append(number)
     untold = tell(wanted)
+    count(each.ended for each in wanted if each.ended and each.number not in untold)
     log("told", count=len(wanted) - len(untold))
     return {"batchItemFailures": [{"itemIdentifier": number} for number in failed + untold]}
 
@@ -57,7 +60,18 @@ def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:
         return
     intent, result = read_record(plain(change["NewImage"]))
     if kind := OUTCOMES.get(result.status):
-        yield Telling(number, kind, outcome(intent, result))
+        own = result.region == runtime.settings().region and "OldImage" not in change
+        yield Telling(number, kind, outcome(intent, result), (intent, result) if own else None)
+
+
+def count(ended: Iterable[tuple[Intent, Result]]) -> None:
+    """Count payments by their outcome, and the amounts of those that are settled: here, because whoever brought a
+    payment to its end need not have been asked for it by a client."""
+    here = runtime.settings()
+    for intent, result in ended:
+        if result.status in (SETTLED, DECLINED):
+            amount = {"Amount": float(payment_of(intent).decimal)} if result.status == SETTLED else {}
+            metrics.emit(here.environment, here.region, {"Payments": 1}, amount, Outcome=result.status)
 
 
 def tell(events: Sequence[Telling], until: float = inf) -> list[str]:

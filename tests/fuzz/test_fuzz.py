@@ -62,7 +62,7 @@ class Desk:
         self.world.events += fields["Entries"]
         return {"Entries": [{}] * len(fields["Entries"])}
 
-    def page(self, shard: str, now: int, _after: Any = None) -> Page:
+    def page(self, shard: str, now: int, _after: Any = None, **_: Any) -> Page:
         own = self.world.cells[HOME].items()
         due = [(cell["due_at"], key) for key, cell in own if cell.get("due_shard") == shard and cell["due_at"] <= now]
         return Page(due + (self.strays if shard == "0" else []))

@@ -1,6 +1,6 @@
 """Mutants of what the flows' campaign does not run, or does not see: drivers, handlers, connections, `payctl`."""
 
-from payments import janitor, members, rounds, store
+from payments import clock, janitor, members, rounds, store
 from payments.aws import Aws
 from payments.processors import common
 from payments.protocol import flows, rejoining, settlement, sweep
@@ -121,6 +121,12 @@ MUTANTS = (
         "barred_is_asked",
         "functions ask a register that a peer says is barred",
         (Edit(members.Members.asks, "region not in self._lost and ", ""),),
+        REPLACED,
+    ),
+    Mutant(
+        "frozen_unnoticed",
+        "what a function was frozen for does not count (an earlier version)",
+        (Edit(clock.Clock.now, "if ahead - self._ahead > NOTICED_SECONDS:", "if False:"),),
         REPLACED,
     ),
     # ----------------------------------------------------------------------------------------- the processor

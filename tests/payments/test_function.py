@@ -268,7 +268,7 @@ def test_a_payment_that_must_wait_is_parked(
 ) -> None:
     site.cloud.admin("PUT", "/processor/admin", {"lose_request_share": 1})
     site.use(monkeypatch, rail=f"{site.cloud.admin_url}/processor")
-    monkeypatch.setattr("payments.store.Driver._secret", lambda _: "sandbox-secret")
+    monkeypatch.setattr("payments.store.Driver._read_secret", lambda _: "sandbox-secret")
     given = transaction()
     try:
         assert ask(event(given))[1]["status"] == "IN_DOUBT"
@@ -319,7 +319,7 @@ def test_a_payment_that_raises_every_time_is_seen(
         raise ValueError
 
     now = runtime.context().now()
-    monkeypatch.setattr(Backlog, "page", lambda _self, shard, _now: Page([(now - LATE, "T1")] * (shard == "f")))
+    monkeypatch.setattr(Backlog, "page", lambda _self, shard, _now, **_: Page([(now - LATE, "T1")] * (shard == "f")))
     monkeypatch.setattr(rounds, "sweep", explode)
     janitor.handler()
     assert metrics_in(capsys.readouterr().out)["OldestOverdueSeconds"] >= LATE

@@ -108,6 +108,39 @@ def failures(*changes: dict[str, Any]) -> list[str]:
     return [failure["itemIdentifier"] for failure in answer["batchItemFailures"]]
 
 
+def test_a_payment_is_counted_once_in_the_region_where_it_ended(
+    bus: Bus, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever brought it there, the workflow of another Region perhaps; not before it was told, and not again where its
+    record is written once more."""
+    bus.refused.add("T4")
+    failures(
+        change(1, image(intent("T1"))),
+        change(2, image(intent("T2"), DECLINED)),
+        change(3, image(intent("T3"), NOT_CHARGED)),
+        change(4, image(intent("T4"))),
+        change(5, image(intent("T5")), image(intent("T5"), DECLINED)),
+    )
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    metrics = [line for line in lines if "_aws" in line]
+    where = {"Environment": "dev", "Region": "eu-west-1", "Payments": 1}
+    assert [{name: line[name] for name in line if name != "_aws"} for line in metrics] == [
+        where | {"Outcome": SETTLED, "Amount": 12.5},
+        where | {"Outcome": DECLINED},
+    ]
+    assert [
+        [(each["Dimensions"], [one["Name"] for one in each["Metrics"]]) for each in line["_aws"]["CloudWatchMetrics"]]
+        for line in metrics
+    ] == [
+        [([["Environment", "Region", "Outcome"]], ["Payments"]), ([["Environment", "Region"]], ["Amount"])],
+        [([["Environment", "Region", "Outcome"]], ["Payments"])],
+    ]
+    elsewhere = runtime.settings()._replace(region="us-east-1")
+    monkeypatch.setattr(runtime, "settings", lambda: elsewhere)
+    (told,) = outcomes.telling("1", change(1, image(intent("T1"))))
+    assert told.ended is None
+
+
 def test_each_end_has_its_kind_and_says_what_the_record_holds(bus: Bus) -> None:
     ends = {SETTLED: "payment.settled", DECLINED: "payment.declined", NOT_CHARGED: "payment.not_charged"}
     for number, (status, kind) in enumerate(ends.items()):
@@ -160,7 +193,8 @@ def test_it_logs_how_many_it_told_of_and_what_kept_it_from_the_others(
 ) -> None:
     def logged() -> list[tuple[Any, ...]]:
         lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return [tuple(value for name, value in line.items() if name != "time") for line in lines]
+        said = [line for line in lines if "_aws" not in line]
+        return [tuple(value for name, value in line.items() if name != "time") for line in said]
 
     bus.refused = {"T2"}
     broken = change(3, image(intent("T3")) | {"Content": {"S": "{"}})
