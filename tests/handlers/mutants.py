@@ -67,9 +67,12 @@ MUTANTS = (
         LOSSY,
     ),
     Mutant(
-        "nobody_is_called",
-        "the janitor leaves shards to helpers that it does not call",
-        (Edit(janitor.hand_over, "run(runtime.driver().aws.invoking(here.region, here.janitor, event))", "pass"),),
+        "lost_helpers",
+        "the janitor leaves shards to helpers that never run, and tells nothing of them (an earlier version)",
+        (
+            Edit(janitor.hand_over, "run(runtime.driver().aws.invoking(here.region, here.janitor, event))", "pass"),
+            Edit(janitor.handler, "[page.cells[0][0] for page in oldest.values() if page.cells]", "[]"),
+        ),
         LEDGER,
     ),
     Mutant(

@@ -14,24 +14,25 @@ from tests.simulation.campaign import prepare
 
 PAYMENTS = 180
 CAUGHT_BY = {
-    "eventual_reads": 8,
+    "eventual_reads": 5,
     "refusal_without_item": 0,
-    "errors_are_answers": 0,
+    "errors_are_answers": 1,
     "empty_answers": 5,
-    "hurried_operator": 11,
+    "hurried_operator": 72,
     "skipped_shard": 0,
-    "first_page_only": 24,
-    "nobody_is_called": 0,
+    "first_page_only": 48,
+    "lost_helpers": 0,
     "no_is_there": 0,
     "silence_unseen": 2,
-    "age_unseen": 2,
+    "age_unseen": 4,
     "parked_for_stuck": 10,
-    "bar_at_one_peer": 5,
+    "bar_at_one_peer": 3,
     "barred_is_asked": 2,
-    "conflict_is_not_sent": 15,
+    "frozen_unnoticed": 1,
+    "conflict_is_not_sent": 2,
     "broken_is_not_sent": 3,
-    "charge_repeated": 16,
-    "get_tells_one_cell": 12,
+    "charge_repeated": 17,
+    "get_tells_one_cell": 201,
     "get_guesses": 5,
     "whole_seconds": 0,
     "tidy_without_receipt": 5,
@@ -75,7 +76,7 @@ def test_a_seed_replays_identically() -> None:
     """Step by step, in another process, with other hashes, with a rejoin by `payctl`: what fails once fails always."""
     outputs = [
         subprocess.run(
-            [sys.executable, "-m", "tests.handlers.run", "--seed", "20", "--trace", "--mutant", "bar_at_one_peer"],
+            [sys.executable, "-m", "tests.handlers.run", "--seed", "2", "--trace", "--mutant", "bar_at_one_peer"],
             env={**os.environ, "PYTHONHASHSEED": hashes},
             capture_output=True,
             text=True,
@@ -85,4 +86,4 @@ def test_a_seed_replays_identically() -> None:
     ]
     assert outputs[0].count("\n") > 500
     assert outputs[0] == outputs[1]
-    assert "\nseed 20: asked" in outputs[0], "it is not caught"
+    assert "\nseed 2: asked" in outputs[0], "it is not caught"
