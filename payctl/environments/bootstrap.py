@@ -1,8 +1,9 @@
 """Prepares an account, once: artifact and log buckets in every Region, StackSet roles in the home Region."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from builder.names import BOOTSTRAP_STACK, BOUNDARY, ROLES, fill
 from payctl.advice import ADVICE
@@ -11,7 +12,7 @@ from payctl.environments.gates import freshness
 from payctl.releases import sources, templates
 from payctl.releases.templates import Template
 from stacksets import causes
-from stacksets.errors import RegionsFailedError
+from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.model import Definition, Stack
 from stacksets.stack import Stacks
 
@@ -19,28 +20,70 @@ if TYPE_CHECKING:
     from mypy_boto3_apigateway import APIGatewayClient
 
 
+@dataclass(frozen=True)
+class _Account:
+    """The target account, or that of the StackSet; `client` is of a service and Region."""
+
+    id: str
+    client: Callable[[str, str], Any]
+    environment: Environment
+
+    def stacks(self, region: str) -> Stacks:
+        return Stacks(self.client("cloudformation", region), region, self.environment.pace, ADVICE)
+
+    def told(self) -> dict[str, str]:
+        """What every bootstrap of the account must say alike: by it roles are made, or removed."""
+        cloud, accounts = self.environment.cloud, self.environment.settings.accounts
+        return {
+            "AdministratorAccount": cloud.administrator if cloud.administrator != self.id else "",
+            "ExistingAdministrationRoleArn": accounts.administration_role_arn,
+            "ExistingExecutionRoleName": accounts.execution_role_name,
+        }
+
+
 def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
     """Create or update the stack payment-bootstrap in every Region; returns its outputs by Region.
 
     With another target account, the administrator's home Region gets one too, for the administration role and the
-    bucket that StackSets reads templates from.
+    bucket that StackSets reads templates from. An account's roles stay where it was bootstrapped first.
     """
     if not sources.own_templates():
         freshness.require(environment.settings_file)
     template = templates.read("bootstrap")
-    report, cloud, home = environment.report, environment.cloud, environment.home
-    report.phase(f"Bootstrap account {cloud.account}")
-    stacks = cloud.everywhere(
-        lambda region: _apply(environment, environment.stacks(region), cloud.apigateway(region), template)
-    )
-    _refuse_failures([(environment.stacks(region), stack) for region, stack in stacks.items()])
+    report, cloud = environment.report, environment.cloud
+    account = _Account(cloud.account, cloud.target_client, environment)
+    administrator = _Account(cloud.administrator, cloud.administrator_client, environment)
+    home = _home(account)
+    administrators_home = _home(administrator) if cloud.two_accounts else home
+    report.phase(f"Bootstrap account {account.id}")
+    stacks = _apply(account, template, home, environment.regions)
     _bind_roles(environment)
     if cloud.two_accounts:
-        report.phase(f"Bootstrap administrator account {cloud.administrator}")
-        administrators = Stacks(cloud.stack_sets, home, environment.pace, ADVICE)
-        gateway = cloud.administrator_client("apigateway", home)
-        _refuse_failures([(administrators, _apply(environment, administrators, gateway, template))])
+        report.phase(f"Bootstrap administrator account {administrator.id}")
+        # Templates are read in the environment's home, whatever the Region of the role.
+        _apply(administrator, template, administrators_home, {administrators_home, environment.home})
     return {region: dict(stack.outputs) for region, stack in stacks.items()}
+
+
+def _home(account: _Account) -> str:
+    """The Region whose stack has the account's roles; the environment's home where none has. Raises ToolError where
+    this run would remove them."""
+    environment = account.environment
+    stacks = environment.cloud.everywhere(lambda region: account.stacks(region).describe(BOOTSTRAP_STACK))
+    working = [stack for stack in stacks.values() if not stack.status.absent and not stack.status.unusable]
+    for stack in working:
+        for parameter, value in account.told().items():
+            before = stack.parameters.get(parameter, value)
+            if before not in (value, value or account.id):  # the account itself may be named as administrator
+                raise ToolError(
+                    f'nothing was changed: stack {BOOTSTRAP_STACK} in {stack.region} has {parameter} "{before}", the '
+                    f'settings say "{value}"',
+                    remedy=f"give every environment of account {account.id} the same [accounts] settings",
+                )
+    home = next((s.region for s in working if s.parameters.get("HomeRegion") == s.region), environment.home)
+    if home != environment.home:
+        environment.report.note(f"the roles of account {account.id} stay in {home}, where it was bootstrapped first")
+    return home
 
 
 def named(environment: Environment) -> dict[str, tuple[str, ...]]:
@@ -93,25 +136,33 @@ def _bind_roles(environment: Environment) -> None:
         environment.report.note(f"role {name} has the boundary {BOUNDARY} now")
 
 
-def _apply(environment: Environment, stacks: Stacks, gateway: "APIGatewayClient", template: Template) -> Stack:
-    """Bring one account's stack of one Region up to date; `gateway` is of the same account and Region."""
-    stack = stacks.describe(BOOTSTRAP_STACK)
-    wanted = _definition(environment, gateway, template, stack)
-    watch = partial(environment.report.line, stacks.region)
-    if stacks.matches(stack, wanted, template.text):
-        watch(stack.status, "nothing to change")
-        return stack
-    return stacks.apply(BOOTSTRAP_STACK, wanted, watch)
+def _apply(account: _Account, template: Template, home: str, regions: Iterable[str]) -> dict[str, Stack]:
+    """Bring the account's stacks of these Regions up to date. Raises RegionsFailedError."""
+
+    def apply(region: str) -> Stack:
+        stacks = account.stacks(region)
+        stack = stacks.describe(BOOTSTRAP_STACK)
+        gateway = account.client("apigateway", region)
+        wanted = _definition(account, template, home, stack, _keeps_log_role(gateway, stack))
+        watch = partial(account.environment.report.line, region)
+        if stacks.matches(stack, wanted, template.text):
+            watch(stack.status, "nothing to change")
+            return stack
+        return stacks.apply(BOOTSTRAP_STACK, wanted, watch)
+
+    made = account.environment.cloud.everywhere(apply, regions)
+    if failed := [causes.of(account.stacks(region), stack) for region, stack in made.items() if stack.status.failed]:
+        where = ", ".join(cause.region for cause in failed)
+        raise RegionsFailedError(f"stack {BOOTSTRAP_STACK} failed in {where}", failed)
+    return made
 
 
-def _definition(environment: Environment, gateway: "APIGatewayClient", template: Template, stack: Stack) -> Definition:
-    cloud, accounts = environment.cloud, environment.settings.accounts
+def _definition(account: _Account, template: Template, home: str, stack: Stack, keeps_log_role: str) -> Definition:
+    environment = account.environment
     parameters = {
-        "HomeRegion": environment.home,
-        "AdministratorAccount": cloud.administrator if cloud.two_accounts else "",
-        "ExistingAdministrationRoleArn": accounts.administration_role_arn,
-        "ExistingExecutionRoleName": accounts.execution_role_name,
-        "ExistingApiGatewayLogRole": _keeps_log_role(gateway, stack),
+        "HomeRegion": home,
+        **account.told(),
+        "ExistingApiGatewayLogRole": keeps_log_role,
         # Never fewer: other environments of the account may have other settings.
         **{
             parameter: ",".join(dict.fromkeys([*_listed(stack, parameter), *values]))
@@ -128,9 +179,3 @@ def _keeps_log_role(gateway: "APIGatewayClient", stack: Stack) -> str:
     if before := stack.parameters.get("ExistingApiGatewayLogRole"):
         return before
     return "true" if gateway.get_account().get("cloudwatchRoleArn") else "false"
-
-
-def _refuse_failures(results: Sequence[tuple[Stacks, Stack]]) -> None:
-    if failed := [causes.of(stacks, stack) for stacks, stack in results if stack.status.failed]:
-        where = ", ".join(cause.region for cause in failed)
-        raise RegionsFailedError(f"stack {BOOTSTRAP_STACK} failed in {where}", failed)

@@ -96,7 +96,8 @@ class Project:
         loaded = settings_file.load(self.folder / "deployment.toml", self.environ)
         cloud = Cloud.of(loaded, endpoint=self.endpoint, environ={"AWS_ACCESS_KEY_ID": "test"})
         # Making a client takes longer than most calls here: equal ones are shared by the whole session.
-        cloud._clients = CLIENTS.setdefault((self.endpoint, loaded.accounts, loaded.home), cloud._clients)
+        key = os.environ["AWS_ACCESS_KEY_ID"]
+        cloud._clients = CLIENTS.setdefault((self.endpoint, key, loaded.accounts, loaded.home), cloud._clients)
         return Environment(cloud, report or Silent(), QUICK)
 
     def deploy(self, **options: Any) -> deploy.Deployed:

@@ -131,6 +131,20 @@ def test_bootstrap_again_changes_nothing_in_either_account(
     assert last_changes() == before
 
 
+def test_an_environment_with_another_home_shares_the_roles_of_both_accounts(
+    project: Project, administrators: Clients, targets: Clients
+) -> None:
+    """Its templates are read in its own home."""
+    bootstrap.bootstrap(project.environment())
+    before = role_names(administrators), role_names(targets)
+    project.environ["AWS_REGION"] = SECOND
+    bootstrap.bootstrap(project.environment())
+    assert (role_names(administrators), role_names(targets)) == before
+    assert failed(project.environment()) == set()
+    assert project.deploy().finished
+    destroy.destroy(project.environment(), destroy.Options(delete_data=True, confirm=lambda _: True))
+
+
 def test_existing_log_role_of_one_account_says_nothing_about_the_other(
     project: Project, administrators: Clients, targets: Clients
 ) -> None:
