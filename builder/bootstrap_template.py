@@ -147,7 +147,8 @@ def add_artifacts(template: Template, logs: Bucket) -> Bucket:
 
 
 def add_api_gateway_account(template: Template) -> None:
-    """API Gateway has one log role an account and Region; kept, for other APIs may have come to use it."""
+    """API Gateway has one log role an account and Region; kept, for other APIs may have come to use it, and the setting
+    names it even after a rollback (docs/aws.md, "One log role a Region")."""
     writes = template.add_resource(
         Role(
             "ApiGatewayLogRole",

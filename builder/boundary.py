@@ -15,7 +15,8 @@ KEYS = Sub("arn:${AWS::Partition}:kms:*:${AWS::AccountId}:key/*")
 
 
 def add_boundary(template: Template) -> None:
-    """In the home Region only: IAM is one for all Regions. Kept, for roles of all environments name it."""
+    """In the home Region only: IAM is one for all Regions. Kept, for roles of all environments name it, but not by a
+    rollback of its own creation (docs/aws.md, "What a rollback keeps")."""
     template.add_condition("NamesSecrets", Not(Equals(Ref("CredentialArns"), "")))
     template.add_resource(
         ManagedPolicy(
@@ -24,7 +25,7 @@ def add_boundary(template: Template) -> None:
             ManagedPolicyName=BOUNDARY,
             Description="The most that a role of payments may do, whatever its own policies say",
             PolicyDocument=document(*boundary_statements()),
-            DeletionPolicy="Retain",
+            DeletionPolicy="RetainExceptOnCreate",
             UpdateReplacePolicy="Retain",
         )
     )

@@ -5,7 +5,7 @@ replacement of most types merely possible, and show no values of properties. It 
 issues every certificate at once; here, as on AWS, a certificate is issued once its record is in a hosted zone that the
 internet can see: a public one, to which the parent zone points. It makes a queue, a topic and others over one of the
 same name, which here, as on AWS, the stack does not get. It forgets what a rollback could not delete, which here, as on
-AWS, stays in the stack.
+AWS, stays in the stack. It imports no managed policy.
 """
 
 import json
@@ -116,6 +116,7 @@ def install(network: Network) -> None:
         "update": _update_check,
         "delete": lambda physical_id, _properties: route53._health_checks.pop(physical_id, None),
     }
+    provisioners._RESOURCE_HANDLERS["AWS::IAM::ManagedPolicy"]["import"] = _import_policy
     for kind in TAKEN:
         named = provisioners._RESOURCE_HANDLERS[kind]
         named["create"] = _create_unless_taken(kind, named["create"])
@@ -136,6 +137,13 @@ def _create_unless_taken(kind: str, create: Any) -> Any:
         return create(logical_id, properties, stack_name)
 
     return checked
+
+
+def _import_policy(identifier: dict[str, str]) -> tuple[str, dict[str, Any]]:
+    arn = identifier["PolicyArn"]
+    if arn not in iam._policies:
+        raise ValueError(f"Policy {arn} was not found.")
+    return arn, {"PolicyArn": arn}
 
 
 async def _keep_what_stays(roll_back: Any, name: str, stack_id: str, stack: dict[str, Any], *more: Any) -> None:

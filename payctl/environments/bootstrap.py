@@ -1,7 +1,7 @@
 """Prepares an account, once: artifact and log buckets in every Region, StackSet roles in the home Region."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,9 @@ def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
     administrator = _Account(cloud.administrator, cloud.administrator_client, environment)
     home = _home(account)
     administrators_home = _home(administrator) if cloud.two_accounts else home
+    _free_boundary(account, home)
+    if cloud.two_accounts:
+        _free_boundary(administrator, administrators_home)
     report.phase(f"Bootstrap account {account.id}")
     stacks = _apply(account, template, home, environment.regions)
     _bind_roles(environment)
@@ -70,7 +73,7 @@ def _home(account: _Account) -> str:
     this run would remove them."""
     environment = account.environment
     stacks = environment.cloud.everywhere(lambda region: account.stacks(region).describe(BOOTSTRAP_STACK))
-    working = [stack for stack in stacks.values() if not stack.status.absent and not stack.status.unusable]
+    working = [stack for stack in stacks.values() if _works(stack)]
     for stack in working:
         for parameter, value in account.told().items():
             before = stack.parameters.get(parameter, value)
@@ -84,6 +87,35 @@ def _home(account: _Account) -> str:
     if home != environment.home:
         environment.report.note(f"the roles of account {account.id} stay in {home}, where it was bootstrapped first")
     return home
+
+
+def _free_boundary(account: _Account, home: str) -> None:
+    """Remove the policy that a failure of an earlier version left: no stack can make it again (docs/aws.md, "What a
+    rollback keeps"). Raises ToolError where roles have it."""
+    stacks, iam = account.stacks(home), account.client("iam", home)
+    stack = stacks.describe(BOOTSTRAP_STACK)
+    if not stack.status.done or (_works(stack) and "Boundary" in stacks.resources(stack.id)):
+        return
+    arn = replace(account.environment.names, account=account.id).boundary
+    try:
+        policy = iam.get_policy(PolicyArn=arn)["Policy"]
+    except iam.exceptions.NoSuchEntityException:
+        return
+    if policy["AttachmentCount"] or policy["PermissionsBoundaryUsageCount"]:
+        raise ToolError(
+            f"no stack was changed: roles of account {account.id} have the policy {BOUNDARY}, which no stack "
+            f"{BOOTSTRAP_STACK} in {home} holds",
+            remedy='import it: docs/operations.md, "A boundary without its stack"',
+        )
+    for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
+        if not version["IsDefaultVersion"]:
+            iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
+    iam.delete_policy(PolicyArn=arn)
+    account.environment.report.note(f"removed the policy {BOUNDARY}, which a bootstrap that failed had left")
+
+
+def _works(stack: Stack) -> bool:
+    return not stack.status.absent and not stack.status.unusable
 
 
 def named(environment: Environment) -> dict[str, tuple[str, ...]]:

@@ -1,21 +1,26 @@
-"""An account that is prepared more than once: from another home, or with other settings."""
+"""An account that is prepared more than once: from another home, with other settings, after a failure."""
 
 import itertools
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
 import localcloud
-from builder.names import BOOTSTRAP_STACK
+from builder.names import BOOTSTRAP_STACK, BOUNDARY
 from payctl.environments import bootstrap, preflight
-from stacksets.errors import ToolError
+from stacksets.errors import RegionsFailedError, ToolError
 from stacksets.progress import Silent
-from tests.payctl.conftest import REGIONS, Project
+from tests.payctl.conftest import REGIONS, ROOT, Project
 
 HOME, SECOND, THIRD = REGIONS
 ROLES = {"payment-stackset-administration", "payment-stackset-execution"}
+ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 ACCOUNTS = itertools.count(700000000001)
 
 
@@ -53,6 +58,24 @@ def parameters(project: Project) -> dict[str, Mapping[str, str]]:
     return {region: environment.stacks(region).describe(BOOTSTRAP_STACK).parameters for region in REGIONS}
 
 
+def policies(clients: Callable[[str], Any]) -> list[str]:
+    return [policy["PolicyName"] for policy in clients("iam").list_policies(Scope="Local")["Policies"]]
+
+
+def fails(project: Project, **boundary: Any) -> None:
+    """A bootstrap whose home cannot make all that it should, after the boundary."""
+    template = json.loads((ROOT / "templates" / "bootstrap.json").read_text())
+    template["Resources"]["Boundary"] |= boundary
+    broken = {"ServiceToken": "arn:aws:lambda:none"}
+    needs = {"Condition": "IsHome", "DependsOn": "Boundary"}
+    template["Resources"]["Broken"] = {"Type": "Custom::Broken", "Properties": broken, **needs}
+    file = project.folder / "templates" / "bootstrap.json"
+    file.write_text(json.dumps(template))
+    with pytest.raises(RegionsFailedError, match=f"stack {BOOTSTRAP_STACK} failed in {HOME}"):
+        bootstrap.bootstrap(project.environment())
+    file.write_bytes((ROOT / "templates" / "bootstrap.json").read_bytes())
+
+
 def test_bootstrap_of_an_environment_with_another_home_leaves_the_roles_where_they_are(
     project: Project, clients: Callable[[str], Any]
 ) -> None:
@@ -78,3 +101,45 @@ def test_other_accounts_in_the_settings_change_nothing(project: Project, clients
     with pytest.raises(ToolError, match=rf"{said}say \"house-execution\"; .*\[accounts\]"):
         bootstrap.bootstrap(project.environment())
     assert (role_names(clients), parameters(project)) == (made, before)
+
+
+def test_a_first_bootstrap_that_failed_can_be_repeated(project: Project, clients: Callable[[str], Any]) -> None:
+    fails(project)
+    assert not policies(clients)
+    bootstrap.bootstrap(project.environment())
+    assert BOUNDARY in policies(clients)
+
+
+def test_what_a_failure_of_an_earlier_version_left_is_removed(project: Project, clients: Callable[[str], Any]) -> None:
+    """Before `RetainExceptOnCreate` the policy outlived the rollback, and its name was taken for ever."""
+    fails(project, DeletionPolicy="Retain")
+    assert BOUNDARY in policies(clients)
+    iam, arn = clients("iam"), project.environment().names.boundary
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(ANYTHING), SetAsDefault=True)
+    report = Noted()
+    bootstrap.bootstrap(project.environment(report))
+    assert any(BOUNDARY in note for note in report.notes)
+    assert clients("iam").get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v1"
+
+
+def test_a_boundary_in_use_is_kept_and_the_documented_import_gives_it_to_the_stack(
+    project: Project, clients: Callable[[str], Any], account: str
+) -> None:
+    """As where the home's stack was deleted: the commands are those of docs/operations.md."""
+    bootstrap.bootstrap(project.environment())
+    arn = project.environment().names.boundary
+    trust = {"Version": "2012-10-17", "Statement": []}
+    iam, cloudformation = clients("iam"), clients("cloudformation")
+    iam.create_role(RoleName="bound", AssumeRolePolicyDocument=json.dumps(trust), PermissionsBoundary=arn)
+    cloudformation.delete_stack(StackName=BOOTSTRAP_STACK)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=BOOTSTRAP_STACK, WaiterConfig={"Delay": 1})
+    with pytest.raises(ToolError, match=rf"no stack was changed: roles .*{BOUNDARY}.*docs/operations\.md"):
+        bootstrap.bootstrap(project.environment())
+    section = (ROOT / "docs" / "operations.md").read_text().partition("### A boundary without its stack\n")[2]
+    commands = section.partition("```sh\n")[2].partition("payctl bootstrap")[0].replace("111111111111", account)
+    tools = {"PATH": f"{Path(sys.executable).parent}:{project.environ['PATH']}", "AWS_ENDPOINT_URL": project.endpoint}
+    subprocess.run(["bash", "-ec", commands], cwd=project.folder, env=project.environ | tools, check=True)
+    cloudformation.get_waiter("stack_import_complete").wait(StackName=BOOTSTRAP_STACK, WaiterConfig={"Delay": 1})
+    bootstrap.bootstrap(project.environment())
+    assert "Boundary" in project.environment().stacks(HOME).resources(BOOTSTRAP_STACK)
+    assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v2", "written anew"
