@@ -73,17 +73,18 @@ def _home(account: _Account) -> str:
     this run would remove them."""
     environment = account.environment
     stacks = environment.cloud.everywhere(lambda region: account.stacks(region).describe(BOOTSTRAP_STACK))
-    working = [stack for stack in stacks.values() if _works(stack)]
-    for stack in working:
-        for parameter, value in account.told().items():
-            before = stack.parameters.get(parameter, value)
-            if before not in (value, value or account.id):  # the account itself may be named as administrator
-                raise ToolError(
-                    f'nothing was changed: stack {BOOTSTRAP_STACK} in {stack.region} has {parameter} "{before}", the '
-                    f'settings say "{value}"',
-                    remedy=f"give every environment of account {account.id} the same [accounts] settings",
-                )
-    home = next((s.region for s in working if s.parameters.get("HomeRegion") == s.region), environment.home)
+    held = [stack for region, stack in stacks.items() if _works(stack) and stack.parameters.get("HomeRegion") == region]
+    if not held:
+        return environment.home
+    home, told = held[0].region, held[0].parameters
+    for parameter, value in account.told().items():
+        before = told[parameter]
+        if before not in (value, value or account.id):  # the account itself may be named as administrator
+            raise ToolError(
+                f'nothing was changed: stack {BOOTSTRAP_STACK} in {home} has {parameter} "{before}", the settings say '
+                f'"{value}"',
+                remedy=f"give every environment of account {account.id} the same [accounts] settings",
+            )
     if home != environment.home:
         environment.report.note(f"the roles of account {account.id} stay in {home}, where it was bootstrapped first")
     return home
