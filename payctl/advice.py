@@ -18,8 +18,13 @@ _REMEDIES = (
         "check the network and the Region's name; the local cloud starts with `make up` or `localcloud --background`",
     ),
 )
+LESS_MEMORY = (
+    "set functions.processor_memory = 3008 and run `make templates` (without a checkout `payctl init`), or ask AWS "
+    "Support for more"
+)
 _FIXES = (
     (r"UnreservedConcurrentExecution", "set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"),
+    (r"'MemorySize' value failed to satisfy constraint", LESS_MEMORY),
     (errors.UNUSABLE_ROLE, "run `payctl bootstrap`, or correct the role names under [accounts]"),
     (
         r"not authorized to perform|AccessDenied",

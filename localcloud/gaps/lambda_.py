@@ -2,7 +2,7 @@
 
 The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, leaves
 embedded metric format (EMF) lines in the log, ignores some properties of a template's functions, and ends invocations
-under way when a function is updated.
+under way when a function is updated. It tells of as much concurrency as the machine has memory for.
 """
 
 import json
@@ -44,6 +44,7 @@ INSTRUMENTED_LATER: Final = """\
     try:
 """
 POLL_SECONDS: Final = 0.05
+EXECUTIONS: Final = 1_000  # an account's default quota
 SERVICE: Final = "lambda.amazonaws.com"
 # Marks the pool of processes that finish what they do and then end; their number of parts hides it from the emulator.
 RETIRED: Final = ":retired"
@@ -62,6 +63,7 @@ def install(cloud: Cloud) -> None:
     patching.wrap(lambda_svc, "_execute_function_dispatch", partial(_dispatch, cloud, raised))
     patching.wrap(lambda_svc, "_emit_lambda_logs", partial(_log, cloud.rights))
     patching.wrap(lambda_svc, "_route_async_failure", partial(_send_failure, cloud.rights))
+    patching.wrap(lambda_svc, "_get_account_settings", _tell_default_quota)
     patching.wrap_resource("AWS::Lambda::Function", partial(_complete, cloud.rights))
 
 
@@ -161,6 +163,16 @@ def _dispatch(
 
 
 # --- what a function's role needs besides the calls of its code
+
+
+def _tell_default_quota(answer: Any) -> Any:
+    """AWS's, not what this machine can run at once."""
+    status, headers, body = answer()
+    told = json.loads(body)
+    limit = told["AccountLimit"]
+    limit["UnreservedConcurrentExecutions"] += EXECUTIONS - limit["ConcurrentExecutions"]
+    limit["ConcurrentExecutions"] = EXECUTIONS
+    return status, headers, json.dumps(told).encode()
 
 
 def _require_environment(rights: Rights, config: dict[str, Any]) -> None:

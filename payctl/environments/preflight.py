@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
 from payctl import named
-from payctl.advice import doing, explain
+from payctl.advice import LESS_MEMORY, doing, explain
 from payctl.environment import Environment, Survey
 from payctl.environments import bootstrap
 from payctl.environments.gates.check import Check, Checks
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 # Lambda keeps this much concurrency unreserved (API reference, PutFunctionConcurrency).
 UNRESERVED = 100
+# Lambda's default quota of executions, and the memory (MB) that accounts with fewer may not exceed (docs/aws.md, "New
+# accounts").
+EXECUTIONS, NEW_MEMORY = 1_000, 3_008
 KEYS = 100_000  # customer keys a Region, the default quota
 BOOTSTRAP = "run `payctl bootstrap`"
 # Seconds: how long after its creation a role may not be usable everywhere, and how long to wait for that.
@@ -47,7 +50,7 @@ def preflight(environment: Environment, both: Both | None = None) -> tuple[Check
         return _names_free(environment, survey, region, wanted)
 
     def regional(region: str) -> list[Check]:
-        checks = (bucket, concurrency, keys, names_free, certificate)
+        checks = (bucket, concurrency, memory, keys, names_free, certificate)
         return _answers(checks, environment, survey, region)
 
     return (
@@ -201,6 +204,17 @@ def concurrency(environment: Environment, survey: Survey, region: str) -> Checks
     detail = f"{free} unreserved executions, {wanted} to reserve, {UNRESERVED} must be left"
     remedy = "set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"
     yield Check("concurrency", region, free - wanted >= UNRESERVED, detail, remedy)
+
+
+def memory(environment: Environment, survey: Survey, region: str) -> Checks:
+    """Whether Lambda may refuse the processor's memory: no quota tells."""
+    wanted = environment.settings.functions.processor_memory
+    if wanted <= NEW_MEMORY or region in survey.usable:
+        return
+    limit = environment.cloud.functions(region).get_account_settings()["AccountLimit"]["ConcurrentExecutions"]
+    if limit < EXECUTIONS:
+        detail = f"{wanted} MB for the processor: accounts with {limit} executions are new, and may have {NEW_MEMORY}"
+        yield Check("memory", region, None, detail, f"if Lambda refuses that: {LESS_MEMORY}")
 
 
 def keys(environment: Environment, survey: Survey, region: str) -> Checks:

@@ -92,3 +92,10 @@ def test_botocore_is_imported_only_by_functions_that_use_it_and_then_tells_how_d
     """The emulator has every function's process import it, which is half of a cold start."""
     assert invoke(client, create(client, f"{name}-without", zipped(WITHOUT_BOTOCORE))) == []
     assert invoke(client, create(client, f"{name}-with", zipped(WITH_BOTOCORE))) == ["X-Ministack-Invoke-Depth"]
+
+
+def test_an_account_has_aws_default_concurrency_whatever_the_machine(client: Clients) -> None:
+    """Lambda quotas: a thousand executions a Region."""
+    limit = client("lambda").get_account_settings()["AccountLimit"]
+    assert limit["ConcurrentExecutions"] == 1000
+    assert limit["UnreservedConcurrentExecutions"] > 100

@@ -14,6 +14,10 @@ from payctl.advice import ADVICE, explain
             "Specified ReservedConcurrentExecutions decreases account's UnreservedConcurrentExecution below 50",
             "reserved",
         ),
+        (
+            "'MemorySize' value failed to satisfy constraint: Member must have value less than or equal to 3008",
+            "functions.processor_memory = 3008",
+        ),
         ("payment-alerts-dev already exists", "ENVIRONMENT_SUFFIX"),
         ("User is not authorized to perform: kms:CreateKey", "execution role"),
         ("The bucket you tried to delete is not empty", "--delete-data"),

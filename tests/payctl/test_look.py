@@ -184,9 +184,20 @@ def test_preflight_finds_too_little_concurrency(
 ) -> None:
     """Two for the processor, five for the janitor, and the hundred that Lambda keeps."""
     environment = project.environment()
-    limits = {"AccountLimit": {"UnreservedConcurrentExecutions": free}}
+    limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": free}}
     monkeypatch.setattr(environment.cloud.functions(SECOND), "get_account_settings", lambda: limits)
     assert failed(environment) == ([] if enough else [(SECOND, "concurrency")])
+
+
+@pytest.mark.parametrize(("executions", "new"), [(999, True), (1000, False)])
+def test_preflight_warns_of_memory_that_new_accounts_may_not_have(
+    project: Project, monkeypatch: pytest.MonkeyPatch, executions: int, new: bool
+) -> None:
+    environment = project.environment()
+    limits = {"AccountLimit": {"ConcurrentExecutions": executions, "UnreservedConcurrentExecutions": executions}}
+    monkeypatch.setattr(environment.cloud.functions(SECOND), "get_account_settings", lambda: limits)
+    noted = [check for check in preflight.preflight(environment) if check.ok is not True]
+    assert [(check.place, check.subject, check.ok) for check in noted] == ([(SECOND, "memory", None)] if new else [])
 
 
 @pytest.mark.parametrize("cap", [2, 100])
