@@ -10,7 +10,12 @@ if TYPE_CHECKING:
     from builder.settings import Settings
 
 ENVIRONMENT = re.compile(r"[a-z][a-z0-9-]{0,15}")
-REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
+# Those that every account of the partition `aws` has from the beginning (docs/aws.md, "Deliveries to other Regions").
+# fmt: off
+REGIONS = ("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1", "eu-central-1", "eu-west-1",
+           "eu-west-2", "eu-west-3", "eu-north-1", "ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3",
+           "ap-southeast-1", "ap-southeast-2")
+# fmt: on
 ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 # The name of a role may have a comma; in the function's variable that is where the next caller begins.
 PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/([\w+=,.@-]+/)*[\w+=.@-]+)", re.ASCII)
@@ -82,8 +87,11 @@ def regions_in(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or len(value) != 3 or len(set(map(str, value))) != 3:
         raise SettingsError("regions must list three different Regions, home first (the register needs two of three)")
     for region in value:
-        if not isinstance(region, str) or not REGION.fullmatch(region):
-            raise SettingsError(f"{region!r} in regions is not the name of an AWS Region")
+        if region not in REGIONS:
+            raise SettingsError(
+                f"{region!r} in regions is not among those that AWS enables by default: alarms would not arrive from "
+                f"others; choose of {', '.join(REGIONS)}"
+            )
     return tuple(value)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from builder.allowed import FILE_FORMATS, RANGES, RETENTION_DAYS
+from builder.allowed import FILE_FORMATS, RANGES, REGIONS, RETENTION_DAYS
 from builder.settings import TABLES
 
 FILE: Final = Path(__file__).parents[1] / "deployment.toml"
@@ -35,7 +35,7 @@ ALLOWED: Final = {
     "domain.hosted_zone_id": "the id of a public hosted zone",
     "domain.certificate_arns": "none, or one a Region",
 }
-HEAD: Final = """# Settings
+HEAD: Final = f"""# Settings
 
 After this page you can set up an environment the way you need it.
 
@@ -48,8 +48,8 @@ change run `make templates`, or without a checkout `payctl init`. All else count
 
 | setting | default | allowed | what it is |
 |---|---|---|---|
-| `regions` | `["us-east-1", "eu-west-1", "ap-southeast-1"]` | three Regions, home first | fixed for the life of an \
-environment |
+| `regions` | `["us-east-1", "eu-west-1", "ap-southeast-1"]` | three of {", ".join(REGIONS)}, home first | \
+fixed for the life of an environment |
 | `endpoint` | `""` | an http(s) address | where AWS calls go; "" is AWS itself |
 | `[merchants]` | none | ARNs by name | [who may call](design.md#merchants), each with payments of its own |
 | `[tags]` | none | text by key | added to the [fixed ones](design.md#tags) |

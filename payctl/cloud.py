@@ -75,15 +75,7 @@ class Cloud:
         if local and not environ.get("AWS_ACCESS_KEY_ID"):
             # Never a profile's keys: the local cloud is no place for them.
             base.set_credentials("test", "test")
-        session = boto3.Session(botocore_session=base)
-        known = set(session.get_available_regions("cloudformation"))
-        for region in settings.regions:
-            if region not in known:
-                raise ToolError(
-                    f"{region} is not a Region that the installed AWS SDK knows",
-                    remedy="correct `regions` in the settings file",
-                )
-        return cls(settings, session=session, endpoint=endpoint)
+        return cls(settings, session=boto3.Session(botocore_session=base), endpoint=endpoint)
 
     def listen(self, heard: Callable[..., None]) -> None:
         """Have `heard` called with every answer to clients made from now on, as botocore's event `after-call`."""

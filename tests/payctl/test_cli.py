@@ -109,7 +109,7 @@ def test_endpoint_that_does_not_answer_is_one_line(project: Project) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"us-east-1", ', '"us-north-9", ', ["us-north-9", "not a Region"]),
+        ('"us-east-1", ', '"us-north-9", ', ["us-north-9", "not among those that AWS enables"]),
         ("protect =", "protekt =", ["unknown setting options.protekt"]),
         ("api_rate = 200", 'api_rate = "fast"', ["limits.api_rate must be int"]),
         ("[tags]", "[tags", ["not valid TOML"]),

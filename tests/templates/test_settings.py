@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import boto3
 import pytest
 
+from builder import allowed
 from builder.allowed import RANGES, SettingsError
 from builder.emit import emit
 from builder.lint.templates import Source, lint
@@ -230,6 +232,16 @@ def test_page_tells_of_every_setting(tmp_path: Path) -> None:
 def test_regions_are_three(tmp_path: Path, regions: str) -> None:
     with pytest.raises(SettingsError, match="regions must list three different Regions, home first"):
         loaded(tmp_path, regions)
+
+
+@pytest.mark.parametrize("region", ["eu-south-1", "ap-east-1", "us-gov-west-1", "cn-north-1", "eu-west-9", "EU", 1])
+def test_regions_that_are_not_enabled_by_default_are_refused(tmp_path: Path, region: object) -> None:
+    with pytest.raises(SettingsError, match=f"{region!r} in regions is not among those that AWS enables by default"):
+        loaded(tmp_path, f'regions = ["us-east-1", "eu-west-1", {json.dumps(region)}]\n')
+
+
+def test_every_region_that_is_taken_is_one_of_the_partition() -> None:
+    assert {*allowed.REGIONS} <= {*boto3.Session().get_available_regions("cloudformation")}
 
 
 @pytest.mark.parametrize(
