@@ -42,6 +42,7 @@ class State(StrEnum):
     REDRIVEN = "redriven"
     UNTOLD = "kept: could not be told; repeat it, or remove it with --discard"
     KEPT = "kept: holds no valid payment; repair it with --transaction, or remove it with --discard"
+    ENCRYPTED = 'kept: encrypted, and never discarded; see docs/operations.md, "Dead letters"'
     DISCARDED = "removed: it held no valid payment"
     REMOVED = "removed: its outcome events could not be told"
 
@@ -50,7 +51,7 @@ class State(StrEnum):
 class Letter:
     """One dead letter: `input` is what its workflow would be started with, None where it holds no valid payment.
     `execution`: the ARN of the one that failed. `untold`: the records that no outcome event was told of, by their place
-    in a stream or by payment."""
+    in a stream or by payment. `encrypted`: nobody could decrypt the event that it holds."""
 
     region: str
     message_id: str
@@ -60,6 +61,7 @@ class Letter:
     handle: str
     execution: str = ""
     untold: dict[str, Any] | None = None
+    encrypted: bool = False
     state: State = State.SEEN
 
 
@@ -134,22 +136,35 @@ def queue(environment: Environment, region: str) -> str:
     return environment.api_outputs[region]["DeadLetterQueueUrl"]
 
 
-def parse(body: str) -> tuple[dict[str, Any], str]:
-    """(what it says, reason) of a letter: of a workflow, or an event that no target took. What it says is the input of
-    an execution, or names one; {} where it is no JSON object."""
+def parse(body: str) -> tuple[dict[str, Any], str, bool]:
+    """(what it says, reason, encrypted) of a letter: of a workflow, or an event that no target took. What it says is
+    the input of an execution, or names one; {} where it is no JSON object, or encrypted (docs/aws.md, "Letters that
+    are encrypted")."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        return {}, "not JSON"
-    if not isinstance(message, dict):
-        return {}, "not an object"
+        return {}, "not JSON", False
+    match message:
+        case {
+            "detail-type": "Encrypted Events",
+            "detail": {"encrypted-payload": _, "kms-key-arn": str() as key, "event-bus-arn": str() as bus},
+        }:
+            return {}, _shown(f"encrypted with {key} on {bus}"), True
+        case dict():
+            pass
+        case _:
+            return {}, "not an object", False
     given_up = message.get("requestContext")
     condition = given_up.get("condition") if isinstance(given_up, dict) else None
     reason = str(message.get("reason") or message.get("error") or condition or "event not delivered")
     detail = message.get("detail")
     own = {name: message[name] for name in (*KEYS, EXECUTION) if name in message}
     says = detail if isinstance(detail, dict) else own
-    return says, "(withheld)" if cards.in_text(reason) else reason
+    return says, _shown(reason), False
+
+
+def _shown(reason: str) -> str:
+    return "(withheld)" if cards.in_text(reason) else reason
 
 
 def _now(environment: Environment, region: str) -> float:
@@ -185,7 +200,7 @@ def _hide(environment: Environment, region: str, handles: Iterable[str], seconds
 
 
 def _letter(environment: Environment, region: str, message: "MessageTypeDef") -> Letter:
-    says, reason = parse(message["Body"])
+    says, reason, encrypted = parse(message["Body"])
     lost = untold.named(message["Body"])
     if lost:
         reason = f"no outcome event: {reason}"
@@ -204,6 +219,7 @@ def _letter(environment: Environment, region: str, message: "MessageTypeDef") ->
         handle=message["ReceiptHandle"],
         execution=execution,
         untold=lost,
+        encrypted=encrypted,
     )
 
 

@@ -31,7 +31,7 @@ def redrive(
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
     letters that hold no valid payment are removed, and so are those of outcome events once they are told, or cannot be;
-    the others are left alone.
+    the others are left alone, and so are encrypted ones.
     """
     if repaired is not None:
         require_valid(repaired, environment.cloud.account)
@@ -57,6 +57,8 @@ def taken(environment: Environment, letter: Letter, repaired: Mapping[str, Any] 
             return State.REDRIVEN
         return State.REMOVED if discard else State.UNTOLD
     content = content_of(letter, repaired)
+    if content is None and letter.encrypted:
+        return State.ENCRYPTED
     if content is None:
         return State.DISCARDED if discard else State.KEPT
     if discard:

@@ -158,6 +158,19 @@ def test_outcome_events_that_can_be_told_are_told_before_a_letter_is_removed(
     assert set(queue.left) == left
 
 
+@pytest.mark.parametrize("discard", [False, True])
+def test_an_event_that_could_not_be_decrypted_is_never_removed(queue: Queue, *, discard: bool) -> None:
+    """EventBridge guide, "Decrypting events in EventBridge dead-letter queues"."""
+    bus, key = "arn:aws:events:eu-west-1:111122223333:event-bus/payment-events", "arn:aws:kms:eu-west-1:1:key/k"
+    detail = {"event-bus-arn": bus, "rule-arn": f"{bus}/rule", "kms-key-arn": key, "encrypted-payload": "AgR4qiru"}
+    event = {"version": "0", "source": "aws.events", "detail-type": "Encrypted Events", "detail": detail}
+    queue.left, queue.sent = {"locked": json.dumps(event)}, {"locked": 0.0}
+    told: list[Letter] = []
+    redrive.redrive(environment(queue), (REGION,), told.append, discard=discard)
+    assert [(each.state, each.reason) for each in told] == [(State.ENCRYPTED, f"encrypted with {key} on {bus}")]
+    assert set(queue.left) == {"locked"}
+
+
 def test_what_is_not_removed_is_shown_again_whatever_ends_the_run(queue: Queue) -> None:
     def break_off(_: Letter) -> None:
         raise ToolError("enough")
