@@ -79,14 +79,16 @@ class Alarms:
         self._add_sum("ApiErrors", "AWS/ApiGateway", "5XXError", dimensions, "The API answers 5xx", periods=2)
 
     def add_event_alarm(self, bus: EventBus, rules: list[Rule], janitor_rule: Rule) -> None:
-        """Events that a rule could not deliver. Rule names by pattern: the outgoing rules exist once linked."""
-        on_bus = [Sub(FAILOVER_IN)]
-        on_bus += [rule.Name for rule in rules]
+        """Events that a rule could not deliver, or not even to the dead-letter queue. Rule names by pattern: the
+        outgoing rules exist once linked."""
+        on_bus = [Sub(FAILOVER_IN), *(rule.Name for rule in rules)]
+        watched = {f"rule{number}": {"EventBusName": bus.ref(), "RuleName": name} for number, name in enumerate(on_bus)}
+        watched["schedule"] = {"RuleName": janitor_rule.ref()}
         queries = [
-            _query(f"rule{number}", "AWS/Events", "FailedInvocations", {"EventBusName": bus.ref(), "RuleName": name})
-            for number, name in enumerate(on_bus)
+            _query(f"{rule}{suffix}", "AWS/Events", metric, dimensions)
+            for suffix, metric in (("", "FailedInvocations"), ("lost", "InvocationsFailedToBeSentToDlq"))
+            for rule, dimensions in watched.items()
         ]
-        queries.append(_query("schedule", "AWS/Events", "FailedInvocations", {"RuleName": janitor_rule.ref()}))
         self._add_filled("FailedEvents", "SUM", "Failed invocations", queries, "A rule could not deliver events")
 
     def add_replication_alarms(self) -> None:

@@ -2,6 +2,7 @@
 hold."""
 
 import fnmatch
+import itertools
 import json
 import re
 from collections.abc import Callable
@@ -454,13 +455,15 @@ class TestAlarms:
     def test_event_alarm_watches_every_rule(self, stack: Resolved) -> None:
         alarm = stack.of_type("AWS::CloudWatch::Alarm")["FailedEventsAlarm"]
         watched = {
-            dimension["Value"]
+            (query["MetricStat"]["Metric"]["MetricName"], dimension["Value"])
             for query in alarm["Metrics"]
             if "MetricStat" in query
             for dimension in query["MetricStat"]["Metric"]["Dimensions"]
             if dimension["Name"] == "RuleName"
         }
-        assert watched == {rule["Name"] for rule in stack.of_type("AWS::Events::Rule").values()}
+        rules = [rule["Name"] for rule in stack.of_type("AWS::Events::Rule").values()]
+        metrics = ("FailedInvocations", "InvocationsFailedToBeSentToDlq")
+        assert watched == {*itertools.product(metrics, rules)}
 
 
 def _metrics(alarm: dict[str, Any]) -> list[tuple[str, str]]:
