@@ -18,6 +18,7 @@ from stacksets.errors import ToolError
 from tests.drills.support import REGIONS, SECRET, Site
 from tests.e2e.support import eventually
 
+pytestmark = pytest.mark.evidence  # it deploys
 HOME, SECOND, THIRD = REGIONS
 
 
@@ -114,7 +115,6 @@ def test_a_region_that_is_down_cannot_be_read_and_lacks_what_it_missed(books: Bo
     assert books.settled().shelves[THIRD].lacking == 0
 
 
-@pytest.mark.evidence
 def test_a_region_that_does_not_answer_is_not_taken_for_one_without_payments(books: Books, local: LocalCloud) -> None:
     books.accept()
     books.settled()
