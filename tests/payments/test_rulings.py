@@ -334,7 +334,7 @@ def test_the_processor_is_asked_by_its_own_name_for_the_charge() -> None:
         assert request.charge == charge_of(INTENT, VALUE, "pi_1")  # type: ignore[union-attr]
 
 
-TOO_EARLY = Done(False, "the processor did not cancel it: wait until an hour after the attempt", why=Why.TOO_EARLY)
+TOO_EARLY = Done(False, "the processor did not cancel it, and a call may still charge it", why=Why.TOO_EARLY)
 
 
 @pytest.mark.parametrize(

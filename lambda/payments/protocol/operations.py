@@ -268,7 +268,7 @@ def call_off(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cel
     quiet = cancelled is not LOST or ctx.now() >= quiet_from(ctx, value, cells)
     if quiet or (yield from never_called(ctx, intent, value, cells)):
         return CANCELLED
-    return Done(False, "the processor did not cancel it: wait until an hour after the attempt", why=Why.TOO_EARLY)
+    return Done(False, "the processor did not cancel it, and a call may still charge it", why=Why.TOO_EARLY)
 
 
 def never_called(ctx: Context, intent: Intent, value: Value, cells: Mapping[str, Cell]) -> Flow[bool]:
