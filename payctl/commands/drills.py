@@ -8,7 +8,7 @@ import typer
 
 from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, Command, Run, seconds_of, without
-from payctl.commands.show import render
+from payctl.commands.show import render, render_payments
 from payctl.drills import drill, scenarios
 from payctl.drills.load import Plan, new_prefix
 from payctl.drills.local_cloud import LocalCloud
@@ -60,7 +60,7 @@ def run_drill(
         done = drill.run(environment, options)
     if report and draw:
         report.write_text(draw(done))
-    run.answer(done.as_dict(), lambda _: render.verdict(done.verdict, report))
+    run.answer(done.as_dict(), lambda _: render_payments.verdict(done.verdict, report))
     if not done.verdict.passed:
         raise typer.Exit(1)
 

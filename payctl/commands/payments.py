@@ -12,7 +12,7 @@ from payments.protocol.values import kept_as
 
 from payctl.commands import completion
 from payctl.commands.options import PAYMENTS, Command, OfMerchant, Run, Yes, confirm, seconds_of
-from payctl.commands.show import render, render_views
+from payctl.commands.show import render, render_payments, render_views
 from payctl.drills import load
 from payctl.endpoint import loopback
 from payctl.payments import logs, merchants, parked, pay
@@ -97,7 +97,7 @@ def run_pay(
             replies = pay.pay_at_domain(environment, transaction, merchant)
         else:
             replies = pay.pay(environment, transaction, asked, merchant)
-    run.answer(replies, render.replies)
+    run.answer(replies, render_payments.replies)
     if not pay.good(replies):
         raise typer.Exit(1)
 
@@ -142,7 +142,7 @@ def run_logs(
             if run.as_json:
                 render.print_json(line, indent=None)
             else:
-                render.log_line(line)
+                render_payments.log_line(line)
     if not count:
         render.say(f"no line of {payment} in the last {minutes:.0f} minutes", aside=True)
 
@@ -163,7 +163,7 @@ def run_parked(
         registers = Registers(environment)
         found, more = standings.parked(registers, limit=limit, wanted=lambda each: merchants.is_of(each, merchant))
         waiting = [parked.waiting(registers.context(), standing) for standing in found]
-    run.answer(waiting, render.parked)
+    run.answer(waiting, render_payments.parked)
     if more:
         render.say(f"there are more than these {limit}: list more with --limit", aside=True)
     if waiting:

@@ -9,7 +9,7 @@ import typer
 
 from payctl.commands import completion
 from payctl.commands.options import OPERATIONS, PAYMENTS, Command, OfMerchant, Run, Yes, confirm
-from payctl.commands.show import render, render_views
+from payctl.commands.show import render, render_payments, render_views
 from payctl.commands.show.render_letters import Letters
 from payctl.payments import dead_letters, merchants, reconcile, redrive, rejoin
 from payctl.payments.dead_letters import State
@@ -210,7 +210,7 @@ def run_reconcile(
             limit=limit,
             min_age=min_age,
         )
-    run.answer(comparison, render.reconciliation)
+    run.answer(comparison, render_payments.reconciliation)
     if not comparison.clean:
         raise typer.Exit(2)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from payctl.commands import acceptance
-from payctl.commands.show import render
+from payctl.commands.show import render, render_payments
 from payctl.environments.status import RegionalStack
 from payctl.payments.dead_letters import Letter
 from payctl.payments.parked import Waiting
@@ -74,7 +74,7 @@ WAITING = [
 KEPT: Mapping[str, tuple[Callable[[], object], tuple[str, ...]]] = {
     "redrive": (lambda: letters(*LETTERS), (MESSAGE, "TXN-0001x0001", *REGIONS)),
     "parked": (
-        lambda: render.parked(WAITING),
+        lambda: render_payments.parked(WAITING),
         (KEY, "merchant-with-a-name:TXN-0001x0001", "123456789.99 USD", "1 d 1 h"),
     ),
     "an ARN": (lambda: render.console().print(Words(f"remedy: look at {ARN} and repeat")), (ARN,)),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payctl.commands.show import render
+from payctl.commands.show import render_payments
 from payctl.payments.comparison.store import FileTime
 from payctl.payments.reconcile import Reconciliation
 from tests.payctl.conftest import Project
@@ -51,5 +51,7 @@ def test_a_time_that_makes_no_sense_is_refused(project: Project, words: tuple[st
 def test_the_answer_says_which_time_was_judged(
     capsys: pytest.CaptureFixture[str], time: FileTime | None, says: str
 ) -> None:
-    render.reconciliation(Reconciliation(payments=4, young=0, findings=(), counts={}, left=0, processor_file=time))
+    render_payments.reconciliation(
+        Reconciliation(payments=4, young=0, findings=(), counts={}, left=0, processor_file=time)
+    )
     assert " ".join(capsys.readouterr().out.split()) == f"4 payments, 0 findings {says}".strip()

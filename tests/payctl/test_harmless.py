@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from payctl.acceptance import check as acceptance_check
 from payctl.acceptance import report as acceptance_report
 from payctl.commands import acceptance, main, options
-from payctl.commands.show import render, render_environment, render_letters
+from payctl.commands.show import render, render_environment, render_letters, render_payments
 from payctl.drills import charts
 from payctl.drills import report as drill_report
 from payctl.drills.verdict import Verdict
@@ -177,14 +177,16 @@ SHOWS: Mapping[str, Callable[[str], object]] = {
     "drift": lambda text: render_environment.drifts(
         [filled(Drift, text), replaced(filled(Drift, text), differences=())]
     ),
-    "pay": lambda text: render.replies([filled(Reply, text), replaced(filled(Reply, text), body={"id": f"«{text}»"})]),
-    "reconcile": lambda text: render.reconciliation(filled(Reconciliation, text)),
+    "pay": lambda text: render_payments.replies(
+        [filled(Reply, text), replaced(filled(Reply, text), body={"id": f"«{text}»"})]
+    ),
+    "reconcile": lambda text: render_payments.reconciliation(filled(Reconciliation, text)),
     "redrive": lambda text: letters(filled(Letter, text)),
-    "parked": lambda text: render.parked([filled(Waiting, text)]),
-    "logs": lambda text: render.log_line(filled(Line, text)),
+    "parked": lambda text: render_payments.parked([filled(Waiting, text)]),
+    "logs": lambda text: render_payments.log_line(filled(Line, text)),
     "faults list": lambda text: render.faults({"faults": [{"id": f"«{text}»", "kind": f"«{text}»"}]}),
     "figures": lambda text: render.figures({"answers": {f"«{text}»": f"«{text}»"}, "state": f"«{text}»"}),
-    "drill": lambda text: render.verdict(filled(Verdict, text), None),
+    "drill": lambda text: render_payments.verdict(filled(Verdict, text), None),
     "error": lambda text: ends(causes(text)),
     "error as JSON": lambda text: ends(causes(text), "--json"),
     "answer as JSON": lambda text: render.print_json([f"«{text}»"]),

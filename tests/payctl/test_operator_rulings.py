@@ -11,7 +11,7 @@ from payments.protocol.rejoining import Done, Why
 from payments.protocol.settlement import State
 from payments.protocol.values import Result, Value
 
-from payctl.commands.show import render
+from payctl.commands.show import render_payments
 from payctl.commands.show.render import duration
 from payctl.payments.parked import LONGEST, closable_from, refusal, ruling, waiting
 from stacksets.errors import ToolError
@@ -154,7 +154,9 @@ def test_durations(seconds: int, text: str) -> None:
 
 
 def test_what_was_ruled_is_shown_beside_a_payment_that_still_waits(capsys: pytest.CaptureFixture[str]) -> None:
-    render.parked([waiting(context(), DOUBTFUL._replace(ruling='{"by":"arn:me"}')), waiting(context(), DOUBTFUL)])
+    render_payments.parked(
+        [waiting(context(), DOUBTFUL._replace(ruling='{"by":"arn:me"}')), waiting(context(), DOUBTFUL)]
+    )
     assert capsys.readouterr().out.count('an operator has ruled about T1: {"by":"arn:me"}') == 1
 
 

@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from payctl import signed_http as request
 from payctl.commands.options import Run
 from payctl.commands.payments import _pay_at_rate
-from payctl.commands.show import render
+from payctl.commands.show import render_payments
 from payctl.drills import load
 from payctl.environment import Environment
 from payctl.journal import Journal
@@ -138,7 +138,7 @@ def test_what_may_be_repeated_says_how(api: Api, monkeypatch: pytest.MonkeyPatch
     for api.status in (503, 202, 201):
         (reply,) = pay.pay(there, sent, ["eu-west-1"])
         assert reply.repeat == again
-        render.replies([reply])
+        render_payments.replies([reply])
         assert (f"  the same again: payctl pay {again}\n" in capsys.readouterr().out) is (api.status == 503)
     (silent,) = pay.pay(there, sent, ["us-east-1"])
     assert (silent.status, silent.repeat) == (0, again)

@@ -6,7 +6,6 @@ from itertools import chain, groupby
 from typing import Any, Final
 
 from payctl.commands.show.render import console, say, state, table
-from payctl.commands.show.render_views import taken_out
 from payctl.environment import GLOBAL
 from payctl.environments.destroy import Plan as Destruction
 from payctl.environments.drift import Drift
@@ -51,7 +50,8 @@ def status(state_of: Status) -> None:
         out.print(
             Words(f"{each.region}: {each.function} is not what was deployed: {each.reason}; {REMEDY}", "bold red")
         )
-    taken_out(state_of.out)
+    for out_of_service in state_of.out:
+        out.print(Words(f"{out_of_service}; it comes back by `payctl region in`", "yellow"))
     _attention(state_of.regions)
 
 

@@ -1,11 +1,9 @@
 """Payments as a whole, and Regions out of service, shown to people."""
 
 import json
-from collections.abc import Sequence
 
 from payctl.commands.show.render import console, say, state, table
 from payctl.regions.service import Service
-from payctl.regions.switch import TakenOut
 from payctl.views.listing import Listing
 from payctl.views.timeline import Whole
 from stacksets.progress import Words
@@ -18,12 +16,6 @@ def service(of: Service) -> None:
     say(f"GET /health: {', '.join(f'{region} {told}' for region, told in of.health.items())}")
     say(f"DNS: {of.dns}")
     say(f"still to finish there: {of.due} payments, {of.executions} workflow executions")
-
-
-def taken_out(regions: Sequence[TakenOut]) -> None:
-    """The Regions that an operator took out of service, as `payctl status` tells them."""
-    for each in regions:
-        console().print(Words(f"{each}; it comes back by `payctl region in`", "yellow"))
 
 
 def listing(found: Listing) -> None:
