@@ -10,22 +10,13 @@ from functools import cache, cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
-import boto3
-from botocore.config import Config
-from botocore.credentials import (
-    AssumeRoleCredentialFetcher,
-    CredentialProvider,
-    CredentialResolver,
-    DeferredRefreshableCredentials,
-)
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
-from botocore.loaders import Loader, create_loader
-from botocore.session import Session
 
 from builder.names import ADMINISTRATION_ROLE, EXECUTION_ROLE
 from builder.settings import Settings
 from localcloud import client as local_cloud
 from payctl import endpoint as endpoints
+from payctl import sdk
 from payctl.journal import JOURNAL
 from stacksets.errors import REGION, ToolError, silent
 
@@ -57,7 +48,7 @@ class Cloud:
     They are the same account unless the settings name another target; then `accounts.access_role_arn` is assumed.
     """
 
-    def __init__(self, settings: Settings, *, session: boto3.Session, endpoint: str = "") -> None:
+    def __init__(self, settings: Settings, *, session: "sdk.boto3.Session", endpoint: str = "") -> None:
         self.settings = settings
         self.endpoint = endpoint
         self._session = session
@@ -75,7 +66,7 @@ class Cloud:
         if local and not environ.get("AWS_ACCESS_KEY_ID"):
             # Never a profile's keys: the local cloud is no place for them.
             base.set_credentials("test", "test")
-        return cls(settings, session=boto3.Session(botocore_session=base), endpoint=endpoint)
+        return cls(settings, session=sdk.boto3.Session(botocore_session=base), endpoint=endpoint)
 
     def listen(self, heard: Callable[..., None]) -> None:
         """Have `heard` called with every answer to clients made from now on, as botocore's event `after-call`."""
@@ -220,7 +211,8 @@ class Cloud:
                 self._clients[key] = client
             return self._clients[key]
 
-    def _config(self, service: str) -> Config:
+    def _config(self, service: str) -> "sdk.config.Config":
+        Config = sdk.config.Config
         # The first call of all is to STS: a wrong address or network must not take half a minute to show.
         first = service == "sts"
         retries: Any = {"mode": "standard", "total_max_attempts": 2 if first else 5}
@@ -236,7 +228,7 @@ class Cloud:
         return config
 
     @cached_property
-    def _target_session(self) -> boto3.Session:
+    def _target_session(self) -> "sdk.boto3.Session":
         """A session of the target account."""
         role = self.settings.accounts.access_role_arn
         if not role:
@@ -254,38 +246,36 @@ class Cloud:
             return operator.create_client(service, **{**arguments, **where})
 
         operator = _session()
-        fetcher = AssumeRoleCredentialFetcher(
+        fetcher = sdk.credentials.AssumeRoleCredentialFetcher(
             create_client, self._session.get_credentials(), role, extra_args={"RoleSessionName": "payctl"}
         )
         session = _session()
-        session.register_component("credential_provider", CredentialResolver([_Assumed(fetcher)]))
-        return boto3.Session(botocore_session=session)
+        session.register_component("credential_provider", sdk.credentials.CredentialResolver([_assumed(fetcher)]))
+        return sdk.boto3.Session(botocore_session=session)
 
 
-def _session() -> Session:
+def _session() -> "sdk.session.Session":
     """A session that reads botocore's descriptions of AWS (endpoints.json alone has 1.2 MB) once a process."""
-    session = Session()
+    session = sdk.session.Session()
     session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     return session
 
 
 @cache
-def _loader(path: str | None) -> Loader:
-    loader: Loader = create_loader(path)
-    return loader
+def _loader(path: str | None) -> "sdk.loaders.Loader":
+    return sdk.loaders.create_loader(path)
 
 
-class _Assumed(CredentialProvider):
+def _assumed(fetcher: "sdk.credentials.AssumeRoleCredentialFetcher") -> "sdk.credentials.CredentialProvider":
     """The target account's role, assumed when needed and renewed before it expires."""
 
-    METHOD = "assume-role"
+    class Assumed(sdk.credentials.CredentialProvider):
+        METHOD = "assume-role"
 
-    def __init__(self, fetcher: AssumeRoleCredentialFetcher) -> None:
-        super().__init__()
-        self._fetcher = fetcher
+        def load(self) -> "sdk.credentials.DeferredRefreshableCredentials":
+            return sdk.credentials.DeferredRefreshableCredentials(fetcher.fetch_credentials, self.METHOD)
 
-    def load(self) -> DeferredRefreshableCredentials:
-        return DeferredRefreshableCredentials(self._fetcher.fetch_credentials, self.METHOD)
+    return Assumed()
 
 
 def _name_region(client: Any, region: str) -> None:

@@ -6,9 +6,8 @@ from ipaddress import ip_address
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from botocore.session import Session
-
 from builder.settings import Settings
+from payctl import sdk
 from stacksets.errors import ToolError
 
 LOCAL_ENDPOINT: Final = "http://127.0.0.1:4566"
@@ -16,7 +15,9 @@ AWS: Final = re.compile(r"(.+\.)?(amazonaws\.com(\.cn)?|api\.aws|api\.amazonwebs
 VARIABLE: Final = "AWS_ENDPOINT_URL"
 
 
-def chosen(settings: Settings, session: Session, environ: Mapping[str, str], *, local: bool, endpoint: str) -> str:
+def chosen(
+    settings: Settings, session: "sdk.session.Session", environ: Mapping[str, str], *, local: bool, endpoint: str
+) -> str:
     """The address, "" for AWS itself. Raises ToolError where --local would leave this machine, and where something in
     the environment would send calls that are meant for AWS elsewhere."""
     if local:
@@ -53,7 +54,7 @@ def require_reachable_processor(endpoint: str, processor: str) -> None:
         )
 
 
-def _refuse_accidents(session: Session, environ: Mapping[str, str]) -> None:
+def _refuse_accidents(session: "sdk.session.Session", environ: Mapping[str, str]) -> None:
     """Raise ToolError for the first address that the SDK would find by itself and that is not AWS's."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return
@@ -65,7 +66,7 @@ def _refuse_accidents(session: Session, environ: Mapping[str, str]) -> None:
             )
 
 
-def _configured(session: Session, environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _configured(session: "sdk.session.Session", environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Each address that variables and the profile name, with what names it."""
     for name, address in environ.items():
         if address and (name == VARIABLE or name.startswith(f"{VARIABLE}_")):

@@ -5,11 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.auth import SigV4Auth
-from botocore.awsrequest import AWSRequest
 from botocore.exceptions import BotoCoreError
-from botocore.httpsession import URLLib3Session
 
+from payctl import sdk
 from payctl.cloud import Cloud
 from payctl.journal import JOURNAL
 from stacksets.errors import ToolError
@@ -52,7 +50,7 @@ def send(
     body: Any = None,
     sign_as: Any = None,
     region: str = "",
-    session: URLLib3Session | None = None,
+    session: "sdk.httpsession.URLLib3Session | None" = None,
     more: Mapping[str, str] | None = None,
 ) -> Answer:
     """Send one request, signed with the credentials `sign_as` if given: for `region`, or for any with "*".
@@ -62,21 +60,21 @@ def send(
     """
     content = b"" if body is None else json.dumps(body).encode()
     headers = {**({"Content-Type": "application/json"} if content else {}), **(more or {})}
-    request = AWSRequest(method=method, url=url, data=content, headers=headers)
+    request = sdk.awsrequest.AWSRequest(method=method, url=url, data=content, headers=headers)
     if sign_as is not None and region == ANY_REGION:
         sign_for_any_region(request, sign_as)
     elif sign_as is not None:
-        SigV4Auth(sign_as, "execute-api", region).add_auth(request)
+        sdk.auth.SigV4Auth(sign_as, "execute-api", region).add_auth(request)
     if method != "GET":
         JOURNAL.ask(method, region or url)
     try:
-        answer = (session or URLLib3Session(timeout=TIMEOUT)).send(request.prepare())
+        answer = (session or sdk.httpsession.URLLib3Session(timeout=TIMEOUT)).send(request.prepare())
     except BotoCoreError as error:
         return Answer(status=0, headers={}, body=" ".join(str(error).split()))
     return Answer(status=answer.status_code, headers=answer.headers, body=_parsed(answer.content))
 
 
-def sign_for_any_region(request: AWSRequest, credentials: Any) -> None:
+def sign_for_any_region(request: "sdk.awsrequest.AWSRequest", credentials: Any) -> None:
     """Sign with SigV4A: valid in whichever Region a domain name leads to (docs/design.md, "The custom domain"). Raises
     ToolError without awscrt.
 

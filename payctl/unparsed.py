@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from botocore.handlers import BUILTIN_HANDLERS
+from payctl import sdk
 
 SEARCH: Final = "before-parse.s3.*"
-SEARCHES: Final = [handler for event, handler, *first in BUILTIN_HANDLERS if event == SEARCH and first]
-"""What botocore does before anything of ours can be done."""
 ERROR: Final = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error\b")
 ID: Final = "payctl-unparsed"
 
@@ -24,7 +22,7 @@ def unparsed(clients: Iterable[Any], operation: str, keep: Keep) -> Iterator[Non
     """While the block runs, these clients' answers to an operation, such as `s3.ListObjectsV2`, are taken by `keep`
     (botocore, "Extending boto3": the event `before-parse`)."""
     events = [client.meta.events for client in clients]
-    of_s3 = SEARCHES if operation.startswith("s3.") else ()
+    of_s3 = _searches() if operation.startswith("s3.") else ()
 
     def take(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: Any) -> None:
         if response_dict["status_code"] != 200:
@@ -45,3 +43,8 @@ def unparsed(clients: Iterable[Any], operation: str, keep: Keep) -> Iterator[Non
             each.unregister(f"before-parse.{operation}", unique_id=ID)
             for search in of_s3:
                 each.register_first(SEARCH, search)
+
+
+def _searches() -> list[Any]:
+    """What botocore does before anything of ours can be done."""
+    return [handler for event, handler, *first in sdk.handlers.BUILTIN_HANDLERS if event == SEARCH and first]

@@ -3,12 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-import boto3
 import typer
 
 from builder import settings as settings_file
 from builder.settings import Settings
-from payctl import card_numbers
+from payctl import card_numbers, sdk
 from payctl.commands.options import OPERATIONS, Command, Run, without
 from payctl.commands.show import render, render_costs
 from payctl.costs import answer as answers
@@ -78,7 +77,7 @@ def _refreshed(run: Run, listed: PriceList, settings: Settings, file: Path) -> P
     """Today's prices, written to the file. Raises ToolError on the local cloud, which sells nothing."""
     if run.options.local or run.options.endpoint:
         raise ToolError("prices are AWS's: the local cloud has none", remedy="leave --local and --endpoint out")
-    client = boto3.client("pricing", region_name=price_api.API_REGION)
+    client = sdk.boto3.client("pricing", region_name=price_api.API_REGION)
     fresh = price_api.refresh(listed, settings.regions, client, lambda text: render.say(text, aside=True))
     text = price_lists.text(fresh.prices)
     try:

@@ -12,9 +12,7 @@ from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Any, Final, NamedTuple, Protocol
 
-from botocore.httpsession import URLLib3Session
-
-from payctl import signed_http
+from payctl import sdk, signed_http
 from payctl.drills import history
 from payctl.drills.client_log import Answer, ClientLog, Payment
 from payctl.drills.routing import AWS_INTERVAL, LOCAL_INTERVAL, Router
@@ -44,7 +42,7 @@ class ApiClient:
             r: signed_http.address(environment.cloud, r, environment.api_outputs[r]) for r in environment.regions
         }
         pair: Any = (CONNECT_SECONDS, READ_SECONDS)  # which the session takes, though its types want one number
-        self._session = URLLib3Session(timeout=pair, max_pool_connections=connections)
+        self._session = sdk.httpsession.URLLib3Session(timeout=pair, max_pool_connections=connections)
 
     def call(self, method: str, region: str, path: str, body: Any = None) -> signed_http.Answer:
         """One signed request to a Region's API."""

@@ -11,9 +11,9 @@ from itertools import pairwise
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any, BinaryIO, Final, Protocol, TypeVar
+from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
-from botocore.compat import unquote_str
 from botocore.exceptions import BotoCoreError, ClientError
 
 from payctl.advice import failure
@@ -246,7 +246,7 @@ def _keep_versions(answer: dict[str, Any], parsed: dict[str, Any]) -> None:
             rest.append(element)
     if any(element.tag.endswith("EncodingType") and element.text == "url" for element in rest):
         for each in listed:
-            each["Key"] = unquote_str(each["Key"])
+            each["Key"] = unquote_plus(each["Key"])
     answer["body"] = ElementTree.tostring(rest)
     parsed["Listed"] = listed
 
