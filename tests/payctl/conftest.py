@@ -1,5 +1,6 @@
 """One local cloud for all tests of this folder, bootstrapped once; each test has a project folder and environment."""
 
+import io
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 import localcloud
 from builder import settings as settings_file
 from payctl.cloud import Cloud
+from payctl.commands.main import main
 from payctl.environment import Environment
 from payctl.environments import bootstrap, deploy
 from stacksets.progress import Silent
@@ -125,6 +128,18 @@ class Project:
         )
         shapes.hold(arguments, done.stdout)
         return done
+
+    def here(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """The same without a process of its own: for what is refused before anything is asked of AWS."""
+        command, out, err = ["payctl", *arguments, "--endpoint", self.endpoint], io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr("sys.argv", command)
+            patch.setenv("ENVIRONMENT_SUFFIX", self.suffix)
+            patch.setattr(Cloud, "_client", lambda *_, **__: pytest.fail("AWS is asked"))
+            with pytest.raises(SystemExit) as ended:
+                main()
+        assert isinstance(ended.value.code, int)
+        return subprocess.CompletedProcess(command, ended.value.code, out.getvalue(), err.getvalue())
 
 
 @pytest.fixture(scope="session")

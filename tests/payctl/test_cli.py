@@ -117,7 +117,7 @@ def test_endpoint_that_does_not_answer_is_one_line(project: Project) -> None:
 )
 def test_wrong_settings_are_one_line(project: Project, old: str, new: str, words: list[str]) -> None:
     project.settings((project.folder / "deployment.toml").read_text().replace(old, new))
-    fails(project.payctl("deploy", "--yes", "--no-lint"), *words)
+    fails(project.here("deploy", "--yes", "--no-lint"), *words)
 
 
 def test_missing_settings_file_is_one_line(project: Project) -> None:
@@ -141,7 +141,7 @@ def test_debug_shows_the_trace(project: Project) -> None:
 
 
 def test_wrong_option_is_a_usage_error(project: Project) -> None:
-    ran = project.payctl("deploy", "--yess")
+    ran = project.here("deploy", "--yess")
     assert ran.returncode == 2
     assert "Traceback" not in ran.stderr
 
@@ -152,7 +152,7 @@ def test_wrong_option_is_a_usage_error(project: Project) -> None:
 )
 def test_what_is_given_and_empty_is_a_usage_error(project: Project, words: tuple[str, ...]) -> None:
     """A script's variable may not be set: a payment that it repeats would have another id each time."""
-    ran = project.payctl(*words)
+    ran = project.here(*words)
     assert ran.returncode == 2
     assert "is empty: leave it out, or give it a value" in ran.stderr
 
@@ -171,26 +171,26 @@ def test_what_is_given_and_empty_is_a_usage_error(project: Project, words: tuple
 )
 def test_no_option_is_left_aside(project: Project, words: tuple[str, ...], says: str) -> None:
     """It would be another payment than was meant."""
-    fails(project.payctl("pay", *words), says)
+    fails(project.here("pay", *words), says)
 
 
 @pytest.mark.parametrize("status", ["IN_DOUBT", "PENDING"])
 def test_an_export_of_what_is_never_public_is_refused(project: Project, status: str) -> None:
     """It would name no payment, which reads as if there were none."""
-    ran = project.payctl("payments", "export", "--status", "SETTLED", "--status", status)
+    ran = project.here("payments", "export", "--status", "SETTLED", "--status", status)
     fails(ran, f"{status}", "SETTLED, DECLINED or NOT_CHARGED", "payctl parked", f"payments list --status {status}")
     assert ran.stdout == ""
 
 
 def test_a_status_that_nobody_knows_is_refused_with_those_that_can_be(project: Project) -> None:
     for command, last in (("list", "PENDING, IN_DOUBT"), ("export", "DECLINED, NOT_CHARGED")):
-        ran = project.payctl("payments", command, "--status", "PAID")
+        ran = project.here("payments", command, "--status", "PAID")
         fails(ran, "PAID is no status")
         assert ran.stderr.rstrip().endswith(last)
 
 
 def test_giving_up_payments_needs_deleting_data(project: Project) -> None:
-    fails(project.payctl("destroy", "--yes", "--discard-open"), "add --delete-data")
+    fails(project.here("destroy", "--yes", "--discard-open"), "add --delete-data")
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
