@@ -8,7 +8,9 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from payctl.commands.app import app
 from payctl.commands.options import ENVIRONMENT, OPERATIONS, PAYMENTS
 from payctl.version import version
 from tests.payctl.manual import commands
@@ -33,33 +35,44 @@ def run(*command: str, **environ: str) -> str:
     return ran.stdout
 
 
-def tab(*words: str) -> list[str]:
-    return run("bash", "--norc", "-euc", PRESS_TAB, "bash", *words).split()
+def answered(shell: str, **variables: str) -> str:
+    """What payctl answers the script that a shell has of it, without a process of its own."""
+    env = {"_PAYCTL_COMPLETE": f"complete_{shell}", **variables}
+    told = CliRunner().invoke(app, env=env, prog_name="payctl")
+    assert told.exit_code == 0, told
+    return told.stdout
+
+
+def offered(line: str) -> list[str]:
+    return answered("bash", COMP_WORDS=line, COMP_CWORD=str(line.count(" "))).split()
+
+
+def test_bash_completes_in_a_shell() -> None:
+    assert run("bash", "--norc", "-euc", PRESS_TAB, "bash", "payctl", "faults", "c").split() == ["clear"]
 
 
 @pytest.mark.parametrize(
-    ("words", "completed"),
+    ("line", "completed"),
     [
-        (["payctl", "de"], ["deploy", "destroy"]),
-        (["payctl", "faults", "c"], ["clear"]),
-        (["payctl", "destroy", "--d"], ["--delete-data", "--discard-open", "--debug"]),
-        (["payctl", "deploy", "--rec"], ["--recreate"]),
+        ("payctl de", ["deploy", "destroy"]),
+        ("payctl faults c", ["clear"]),
+        ("payctl destroy --d", ["--delete-data", "--discard-open", "--debug"]),
+        ("payctl deploy --rec", ["--recreate"]),
     ],
 )
-def test_bash_completes(words: list[str], completed: list[str]) -> None:
-    assert sorted(tab(*words)) == sorted(completed)
+def test_bash_is_offered_what_completes_a_line(line: str, completed: list[str]) -> None:
+    assert sorted(offered(line)) == sorted(completed)
 
 
-def test_bash_completes_every_command() -> None:
-    assert set(tab("payctl", "")) == {name.split()[0] for name in commands()}
+def test_bash_is_offered_every_command() -> None:
+    assert set(offered("payctl ")) == {name.split()[0] for name in commands()}
 
 
 def test_zsh_and_fish_are_told_what_each_command_is_for() -> None:
-    """Their side of the exchange needs no such shell here."""
-    zsh = run("payctl", _PAYCTL_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS="payctl prefl")
+    zsh = answered("zsh", _TYPER_COMPLETE_ARGS="payctl prefl")
     assert '"preflight":"Check in every Region' in zsh
-    fish = {"_TYPER_COMPLETE_FISH_ACTION": "get-args", "_TYPER_COMPLETE_ARGS": "payctl prefl"}
-    assert run("payctl", _PAYCTL_COMPLETE="complete_fish", **fish).startswith("preflight\tCheck in every Region")
+    fish = answered("fish", _TYPER_COMPLETE_FISH_ACTION="get-args", _TYPER_COMPLETE_ARGS="payctl prefl")
+    assert fish.startswith("preflight\tCheck in every Region")
 
 
 def test_version_is_that_of_the_project_the_emulator_and_the_checkout() -> None:
@@ -92,12 +105,12 @@ def missing(package: str) -> str:
 
 
 def test_hidden_options_are_not_offered() -> None:
-    assert tab("payctl", "deploy", "--test") == []
+    assert offered("payctl deploy --test") == []
 
 
 def test_help_groups_every_command_by_what_one_works_on() -> None:
     """Panels in the order in which an operator meets their objects, none of them Typer's own for what has no group."""
-    text = run("payctl", "--help")
+    text = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).stdout
     titles = [title for title in (ENVIRONMENT, OPERATIONS, PAYMENTS) if f"─ {title} ─" in text]
     assert titles == [ENVIRONMENT, OPERATIONS, PAYMENTS]
     assert "─ Commands ─" not in text
