@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from payctl.environment import Environment, Survey
-from payctl.environments import health, lint, preflight
-from payctl.environments.gates import refusals
+from payctl.environments import health, preflight
+from payctl.environments.gates import lint, refusals
 from payctl.environments.removal import remove_global, unprotect
 from payctl.environments.wanted import NOT_UPLOADED, Wanted
 from payctl.outcomes import streams

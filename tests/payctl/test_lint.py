@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from payctl.environments import deploy
-from payctl.environments.lint import cfn_lint, code, lint
+from payctl.environments.gates.lint import cfn_lint, code, lint
 from payctl.names import artifact_bucket
 from payctl.releases import package
 from payctl.releases.templates import FOLDER, Template, read
