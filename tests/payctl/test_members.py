@@ -116,6 +116,7 @@ def test_a_bar_that_only_one_region_holds_is_shown_and_removed(environment: Envi
 
 def test_an_emptied_register_is_not_used_before_it_rejoined(environment: Environment, aws: Aws) -> None:
     pay(environment)
+    shared = keys(environment, aws)
     empty(environment, aws, SECOND)
     notes = Notes()
     environment.report = notes
@@ -126,6 +127,7 @@ def test_an_emptied_register_is_not_used_before_it_rejoined(environment: Environ
     ]
     assert Registers(environment).rejoin(SECOND).taught == 1
     assert membership.idle(environment) == {}
+    assert keys(environment, aws) == shared, "names in its logs can be found again"
 
 
 @pytest.mark.parametrize(

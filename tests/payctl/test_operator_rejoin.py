@@ -1,7 +1,7 @@
 """Teaching a register again: what is skipped, how long a bar is waited for, when it gives up."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +16,9 @@ import localcloud
 from payctl.payments.registers import Registers
 from payctl.payments.rejoin import rejoin, require_table
 from payctl.payments.teaching import lesson as module
+from payctl.payments.teaching.copying import Copier
+from payctl.payments.teaching.lists import Ended, Lists
+from payctl.payments.teaching.wire import Item, Wire
 from stacksets.errors import ToolError
 from stacksets.waiting import Pace
 from tests.localcloud.conftest import eventually
@@ -164,6 +167,80 @@ def test_what_both_others_show_as_final_is_copied_and_the_rest_goes_by_ballot(re
         again = registers.rejoin(SECOND)
     assert again.known + again.taught == 12
     assert set(asked[4:]) <= {ruled, *paid[10:]}, "repeated, it goes on where it was"
+
+
+def test_what_changes_after_the_listing_goes_by_ballot(
+    registers: Registers, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell made in the register that is taught, a ruling, and a public record that tells another end."""
+    books(registers, aws)
+    paid = pay(registers, 6)
+    finish(registers, paid)
+    made, ruled, shown = paid[:3]
+    names, copy, insert = registers.environment.names, Copier.copy, Wire.insert
+    older = {name: value for name, value in cell(registers, aws, made, SECOND).items() if name != "result"}
+    empty(registers, aws, SECOND)
+
+    def copy_after_changes(copier: Copier, ended: Sequence[Ended]) -> list[str]:
+        another = cell(registers, aws, shown, HOME)["result"]["S"].replace("SETTLED", "DECLINED")
+        for table, payment, change, text in (
+            (names.register(HOME), ruled, "SET ruling = :text", "{}"),
+            (names.table, shown, "SET Content = :text", another),
+        ):
+            aws("dynamodb", HOME).update_item(
+                TableName=table,
+                Key={"TransactionId": {"S": payment}},
+                UpdateExpression=change,
+                ExpressionAttributeValues={":text": {"S": text}},
+            )
+        aws("dynamodb", SECOND).delete_item(TableName=names.table, Key={"TransactionId": {"S": shown}})
+        return copy(copier, ended)
+
+    def insert_after_another(wire: Wire, region: str, statements: Sequence[Item]) -> list[int]:
+        aws("dynamodb", SECOND).put_item(TableName=names.register(SECOND), Item=older)
+        return insert(wire, region, statements)
+
+    monkeypatch.setattr(Copier, "copy", copy_after_changes)
+    monkeypatch.setattr(Wire, "insert", insert_after_another)
+    asked: list[str] = []
+    with ballots(asked):
+        done = registers.rejoin(SECOND)
+    assert sorted(asked) == [made, ruled, shown]
+    assert (done.taught, done.known, done.refused) == (6, 0, {})
+    after = cell(registers, aws, made, SECOND)
+    assert (after["promised"], after["result"]) == (older["promised"], cell(registers, aws, made, HOME)["result"])
+
+
+def test_a_register_does_not_serve_before_all_that_was_listed_is_taught(
+    registers: Registers, aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever lost one of them: here the list of those that were declined."""
+    books(registers, aws)
+    paid = pay(registers, 3)
+    finish(registers, paid)
+    empty(registers, aws, SECOND)
+    with monkeypatch.context() as patch:
+        patch.setattr(Copier, "copy", lambda *_: paid[:1])
+        patch.setattr(Lists, "decline", lambda *_: None)
+        with pytest.raises(ToolError, match=f"{SECOND} stays barred: it knows 2 of 3 payments") as raised:
+            registers.rejoin(SECOND)
+    assert f"`payctl rejoin {SECOND}`" in raised.value.remedy
+    assert barred(registers, aws) == [SECOND, SECOND]
+    assert registers.rejoin(SECOND).taught == 3
+
+
+def test_an_error_of_a_copier_ends_the_lesson(registers: Registers, aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    books(registers, aws)
+    finish(registers, pay(registers, 3))
+    empty(registers, aws, SECOND)
+
+    def fail(*_: object) -> list[str]:
+        raise ToolError("no answer")
+
+    monkeypatch.setattr(Copier, "copy", fail)
+    with pytest.raises(ToolError, match="no answer"):
+        registers.rejoin(SECOND)
+    assert barred(registers, aws) == [SECOND, SECOND]
 
 
 def test_a_bar_is_as_old_as_the_first_command_says(registers: Registers, aws: Aws) -> None:

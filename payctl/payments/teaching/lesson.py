@@ -15,6 +15,7 @@ from payctl.environment import Environment
 from payctl.payments.teaching.copying import Copier
 from payctl.payments.teaching.lists import Ended, Lists, Way, digest_of
 from payctl.payments.teaching.wire import Wire
+from stacksets.errors import ToolError
 
 SEGMENTS: Final = 8
 """Of each register, read at the same time."""
@@ -69,7 +70,14 @@ class Lesson:
         finally:
             self._over = True  # for those that are still at it, after Ctrl-C
             self._lists.close()
-        return Rejoined(taught=self.taught, known=counts[Way.KNOWN], refused=self.refused)
+        known, total = counts[Way.KNOWN], self._progress.total  # payments that came since are in none of the numbers
+        if known + self.taught < total and not self.refused:
+            raise ToolError(
+                f"{self._region} stays barred: it knows {known + self.taught:,} of {total:,} payments, and nothing "
+                "refused the others",
+                remedy=f"repeat `payctl rejoin {self._region}`",
+            )
+        return Rejoined(taught=self.taught, known=known, refused=self.refused)
 
     def _list(self) -> None:
         others = [region for region in self._environment.regions if region != self._region]
