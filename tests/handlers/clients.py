@@ -9,9 +9,10 @@ from payments.protocol.settlement import State
 from payments.protocol.values import Intent, payment_of
 
 from tests.handlers.fleet import Ended, Fleet
-from tests.handlers.judge import HandlersJudge, Watch, transaction
+from tests.handlers.judge import HandlersJudge, Watch
 from tests.handlers.loop import Loop
 from tests.simulation.dice import Dice
+from tests.simulation.papers import transaction
 from tests.simulation.traffic import ACCOUNT, STRANGER, Letter, fail_over
 from tests.simulation.world import REGIONS, World
 

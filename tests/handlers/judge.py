@@ -1,9 +1,7 @@
 """The judge of the flows' campaign, which here hears what clients hear: HTTP answers, and the janitors' metrics."""
 
 import json
-import time
 from collections.abc import Collection, Mapping, Sequence
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from payments.aws import AwsError
@@ -12,7 +10,7 @@ from payments.members import BARRED_SECONDS
 from payments.protocol.flows import Reply
 from payments.protocol.ports import LEDGER
 from payments.protocol.settlement import PARKED, State
-from payments.protocol.values import SETTLED, Intent, Payment, Result, conclude, payment_of, read_result, read_value
+from payments.protocol.values import SETTLED, Intent, Result, conclude, read_result, read_value
 
 from tests.handlers.calls import Call
 from tests.handlers.fleet import Ended
@@ -20,9 +18,9 @@ from tests.handlers.network import Network
 from tests.handlers.services import APART, Services
 from tests.handlers.wire import Message
 from tests.simulation.judge import ENDS, Judge
+from tests.simulation.papers import shows
 from tests.simulation.world import REGIONS, Item, World
 
-DECIMALS = {"USD": 2, "JPY": 0, "BHD": 3}
 LAG = 2
 """Seconds after which the index of overdue cells shows a change for certain."""
 SLACK = 5
@@ -192,28 +190,3 @@ def parked_by(runs: Sequence[Ended]) -> list[str]:
     """What a janitor and its helpers say is parked, by the names that logs have for payments."""
     lines = [json.loads(line) for run in runs for line in run.said if '"what": "swept"' in line]
     return [line["payment"] for line in lines if State(line["state"]) in PARKED]
-
-
-def transaction(payment: Payment) -> dict[str, Any]:
-    """What a client posts. Written here again, because answers are compared with it."""
-    seconds, micros = divmod(payment.timestamp, 10**6)
-    moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-    notes = {"source": payment.source, "reference": payment.reference, "metadata": dict(payment.metadata)}
-    return {name: value for name, value in notes.items() if value} | {
-        "id": payment.id,
-        "amount": str(Decimal(payment.amount).scaleb(-DECIMALS[payment.currency])),
-        "currency": payment.currency,
-        "timestamp": f"{moment}{f'.{micros:06d}' if micros else ''}Z",
-    }
-
-
-def shows(body: Mapping[str, Any], intent: Intent) -> bool:
-    """Whether an answer shows what was posted."""
-    posted = transaction(payment_of(intent))
-    posted["transactionId"] = posted.pop("id")
-    details = {name: posted.pop(name) for name in ("source", "reference", "metadata") if name in posted}
-    if details:
-        posted["details"] = details | {"source": f"****{details['source'][-4:]}"}
-    return body.get("details") == posted.get("details") and all(
-        body.get(name) == value for name, value in posted.items()
-    )

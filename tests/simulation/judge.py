@@ -28,6 +28,7 @@ from payments.protocol.values import (
     text_of,
 )
 
+from tests.simulation.papers import is_receipt, is_record
 from tests.simulation.rail import Taken
 from tests.simulation.world import REGIONS, Item, World
 
@@ -45,12 +46,14 @@ FAULTS = {
     "unlisted": "without an end, and not among what `payctl parked` lists and GET calls in doubt",
     "idle": "parked although the janitors could have finished it",
     "unclosable": "parked, and no operator's command closes it or brings back the Region that it waits for",
-    "receipts": "I7: not exactly one receipt content for a settled payment, or one for an unsettled payment",
+    "receipts": "I7: not exactly one receipt content for a settled payment, one for an unsettled payment, or one that "
+    "does not say what was submitted and how it ended",
     "diverged": "replicas show different ends, or another than the final result, or none, when all is quiet",
     "stuck": "I8: a cell stays due in a living Region when all is over: janitors would never rest",
     "unexplained": "I8: a dead letter after its redrive, of a payment that is public, or is not and has not ended",
     "crashed": "production raised what no driver expects",
-    "wrong_books": "I5: a public record does not say what was charged",
+    "wrong_books": "I5: a public record does not say what was charged, or how its own result ended",
+    "claim_taken": "I1: a call's claim was taken from it by another call",
     "unseen": "a janitor's metrics do not show what never ends, or a Region that does not answer",
     "asked": "a register was asked for a payment although it had been barred for more than a minute",
     "wrong_answer": "an answer of the API that no rule allows",
@@ -142,6 +145,12 @@ class Judge:
         meant = self.submitted.get(result.hash)
         if meant is None or shown.text != kept_text(meant):
             self.accuse("wrong_payload", payment, f"the record in {region} says {shown.text} for {result.text}")
+        elif not is_record(new, meant, result):
+            self.accuse("wrong_books", payment, f"the record in {region} is {new} for {meant.text}")
+
+    def claim_taken(self, region: str, payment: str, old: Item, new: Item) -> None:
+        """A write undid another call's ATTEMPT."""
+        self.accuse("claim_taken", payment, f"the cell in {region} was {old}, now {new}")
 
     def charged(self, taken: Taken) -> None:
         """Money was taken: of what amount, under which key."""
@@ -278,3 +287,5 @@ class Judge:
         settled = end is not None and end.status == SETTLED
         if len(bodies) != settled or (settled and not complete):
             self.accuse("receipts", payment, f"{bodies or 'none'} for {end.text if end else 'no end'}")
+        elif end and settled and not is_receipt(next(iter(bodies)), self.submitted[end.hash], end):
+            self.accuse("receipts", payment, f"{bodies} for {self.submitted[end.hash].text} and {end.text}")

@@ -75,6 +75,8 @@ class Watcher(Protocol):
 
     def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None: ...
 
+    def claim_taken(self, region: str, payment: str, old: Item, new: Item) -> None: ...
+
 
 COMPILED: dict[Action, expressions.Update] = {}
 """The production strings that have been executed in this process, ready to run again."""
@@ -155,6 +157,8 @@ class World:
         table[payment] = new
         if self.stale is not None:
             self.stale.setdefault((region, payment), []).append(old)
+        if "attempt" in old and new.get("attempt") != old["attempt"] != values.get("token"):
+            self.watcher.claim_taken(region, payment, old, new)
         self.watcher.cell_changed(region, payment, old, new)
         return answer((True, new))
 

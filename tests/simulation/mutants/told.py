@@ -122,6 +122,18 @@ TOLD = (
         (Edit(record.publish, "payment.decimal", "Decimal(payment.amount).scaleb(-2)"),),
         LEDGER,
     ),
+    Mutant(
+        "receipt_of_another_amount",
+        "receipts say another amount than was paid",
+        (Edit(record.receipt, "canonical(fields)", 'canonical({**fields, "amount": "0.01"})'),),
+        LEDGER,
+    ),
+    Mutant(
+        "declined_in_the_record",
+        "the public record's status is DECLINED, whatever its content says",
+        (Edit(record.publish, '"status": result.status', '"status": DECLINED'),),
+        LEDGER,
+    ),
     # ------------------------------------------------------------------------------------------- the world
     Mutant("eventual_reads", "reads of a cell are not strongly consistent", (), LEDGER._replace(stale=True)),
     Mutant("unswept_shard", "janitors skip a shard of the due index", (), LEDGER._replace(unswept=SHARD)),
@@ -136,6 +148,5 @@ TOLD = (
             ),
         ),
         PROCESSOR._replace(clash=0.0, dead=0.0, unsent=0.5),
-        rare=True,
     ),
 )
