@@ -1,7 +1,7 @@
 """`python -m tests.drills.anew`: a Region lost for good and made anew under load, with a custom domain.
 
-The other two serve throughout, and nothing of theirs is deleted; no payment is lost or charged twice; at the end every
-Region is linked and has its register back, and there is nothing left to plan.
+The other two serve throughout, and nothing of theirs is deleted; no payment is lost or charged twice, and no answer
+contradicts another; at the end every Region is linked and has its register back, and there is nothing left to plan.
 """
 
 import argparse
@@ -19,6 +19,8 @@ import boto3
 from botocore.exceptions import ClientError
 
 import localcloud
+from payctl.drills.client_log import Answer
+from payctl.drills.history import contradictions, in_words
 from payctl.payments.rejoin import LIFE_SECONDS
 from tests.drills import support
 from tests.drills.support import REGIONS, Site
@@ -79,7 +81,9 @@ def rules(site: Site, told: dict[str, Any]) -> Iterator[tuple[str, bool]]:
     others = {answer["payment"] for answer in told["log"]} - accepted(told)
     unshown = others - records(site)
     share = len(accepted(told)) / told["payments"]
+    lies = ["; ".join(map(in_words, proof)) for proof in contradictions(Answer(**a) for a in told["log"]).values()]
     yield f"nearly every payment is accepted: {share:.2%} of {told['payments']}", share < ACCEPTED_SHARE
+    yield f"no answer contradicts another: {lies[:3]}", bool(lies)
     yield f"no accepted payment is lost: {unsettled(site, told)}", bool(unsettled(site, told))
     yield f"every accepted payment is charged once: {dict(charges)}", set(charges) != {1}
     wrong = {payment: counted[payment] for payment in others if counted.get(payment, 0) > (payment not in unshown)}

@@ -52,6 +52,7 @@ FALSE: dict[str, tuple[Sequence[Answer], Sequence[int]]] = {
     "settled, then declined": ((post(0, 201), post(2, 200, state="DECLINED", body="two")), (0, 1)),
     "409 after 201": ((post(0, 201), post(2, 409)), (0, 1)),
     "409 after 202": ((post(0, 202), post(2, 409)), (0, 1)),
+    "409 for another payload after the end": ((post(0, 201), post(2, 409, B)), (0, 1)),
     "422 then settled": ((post(0, 503, B), post(2, 422, A), post(4, 201, A)), (1, 2)),
     "both payloads accepted": ((post(0, 202, A), post(0, 202, B)), (0, 1)),
     "the end of a payload that was not accepted": (

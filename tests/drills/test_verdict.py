@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from payctl.drills.client_log import Answer
 from payctl.drills.verdict import Verdict, judge
 from payctl.payments.dead_letters import Letter
 from tests.drills.examples import OUTAGE, PAYMENTS, REGIONS, aftermath, evidence, example, identify, log
@@ -78,6 +79,21 @@ def test_what_must_not_be_fails_the_drill(changes: dict[str, Any], figure: str, 
     found = verdict(**changes)
     assert getattr(found, figure) == 1
     assert any(said in failure for failure in found.failures), found.failures
+
+
+def test_clients_who_were_told_what_cannot_all_be_true_fail_the_drill() -> None:
+    made = log()
+    asked: dict[str, Any] = {"payment": FIRST, "region": REGIONS[0], "seconds": 0.1}
+    shown: dict[str, Any] = {"sent": "A", "payload": "A", "body": "b", "state": "SETTLED"}
+    made.answers += [
+        Answer(**asked, method="POST", at=1.0, status=201, **shown),
+        Answer(**asked, method="GET", at=2.0, status=404),
+    ]
+    found = judge(made, evidence(), aftermath(), (OUTAGE,))
+    assert found.contradicted == 1
+    (failure,) = found.failures
+    assert failure.startswith(f"clients of 1 payments were told what cannot all be true, as of {FIRST}: ")
+    assert "GET -> 404" in failure
 
 
 def test_a_region_that_lacks_a_record_fails_the_drill() -> None:
