@@ -460,6 +460,15 @@ def test_what_s3_does_not_delete_is_told(refused: tuple[str, ...], says: str) ->
         assert len(bucket.asked) == 1001
 
 
+def test_duckdb_is_given_no_more_memory_and_threads_than_a_run_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with store.opened("test", keep=False) as books:
+        (told,) = books.run("SELECT current_setting('memory_limit'), current_setting('threads')")
+    assert told == ("381.4 MiB", 2), "400 MB"
+
+
 def test_listings_are_divided_without_holding_every_id(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The ids of a million payments take more memory than is given here, as those of ten million take more than there
     is."""

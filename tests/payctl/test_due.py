@@ -1,7 +1,7 @@
 """What is due, looked at in batches: states that the local cloud does not show, with stubs for its answers."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -160,6 +160,54 @@ def test_who_may_miss_none_reads_what_is_due_first_first_and_a_page_of_each_shar
     assert set(seen) == set(cells)
     newest = next(index.rounds(api, HOME, newest_first=True))
     assert newest[0]["TransactionId"]["S"] == "T960", "the newest of shard 0"
+
+
+class Crowd:
+    """Rounds of payments that are due in each Region, every one of them parked; `read`: how many rounds were."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, rounds: int, size: int, *, public: bool) -> None:
+        self.read = self.looked_up = self.asked = 0
+
+        def read(*_: object, **__: object) -> Iterator[list[dict[str, Any]]]:
+            for number in range(rounds):
+                self.read += 1
+                yield [{"TransactionId": {"S": f"T{number}-{each}"}} for each in range(size)]
+
+        def unshown(_: object, __: str, payments: list[str]) -> list[str]:
+            self.looked_up += len(payments)
+            return [] if public else payments
+
+        def stand(_: object, payments: list[str], __: object = ()) -> Iterator[Any]:
+            for payment in payments:
+                self.asked += 1
+                yield SimpleNamespace(payment=payment, answered=3, parked=True, status="PENDING", value=None)
+
+        monkeypatch.setattr(index, "rounds", read)
+        monkeypatch.setattr(index, "count", lambda *_: rounds * size)
+        monkeypatch.setattr(standings, "unshown", unshown)
+        monkeypatch.setattr(standings, "standings", stand)
+        monkeypatch.setattr(standings, "_silent", lambda _: iter(()))
+        everywhere = SimpleNamespace(everywhere=lambda call, regions: [call(region) for region in regions])
+        environment = SimpleNamespace(regions=REGIONS, cloud=everywhere)
+        self.registers: Any = SimpleNamespace(environment=environment, context=lambda: None, run=list)
+
+
+def test_a_list_of_what_is_parked_ends_soon_after_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    crowd = Crowd(monkeypatch, rounds=50, size=100, public=False)
+    found, more = standings.parked(crowd.registers, limit=150)
+    assert (len(found), more) == (150, True)
+    assert crowd.read == 2 + 1 + 1, "rounds of the three Regions"
+    assert crowd.asked == 200
+
+
+@pytest.mark.parametrize(("public", "rounds", "looked_up", "asked"), [(True, 4, 10_000, 0), (False, 1, 3000, 1000)])
+def test_who_only_counts_looks_at_so_many_payments_at_most(
+    monkeypatch: pytest.MonkeyPatch, public: bool, rounds: int, looked_up: int, asked: int
+) -> None:
+    crowd = Crowd(monkeypatch, rounds=50, size=3000, public=public)
+    look = standings.look(crowd.registers, HOME)
+    assert (crowd.read, crowd.looked_up, crowd.asked) == (rounds, looked_up, asked)
+    assert (look.due, look.looked_at) == (150_000, looked_up if public else asked)
 
 
 def test_a_region_that_is_out_of_service_waits_for_an_operator() -> None:
