@@ -56,7 +56,7 @@ simulate: setup ## Simulate PAYMENTS=1000000 payments under faults, 2 % of them 
 model: setup $(VENV)-model/.done ## Check the formal model of docs/spec/ with TLC, and its mutants (needs Java; else it says so)
 	@$(BIN)/python -m tests.spec.run $(WRITE)
 
-search: setup ## Explore every schedule of small scopes, and show that broken rules are found
+search: setup ## Explore the schedules of small scopes, a minute each, and show that broken rules are found
 	@$(BIN)/python -m tests.search.run
 
 INPUTS ?= 100000

@@ -4,7 +4,7 @@ import pytest
 
 from tests.search.explore import explore
 from tests.search.mutants import BROKEN, MUTANTS, Broken, hunt
-from tests.search.run import line
+from tests.search.run import Searched, line, main, summary
 from tests.search.scenarios import BY_NAME, SCENARIOS
 from tests.simulation.mutation import applied
 
@@ -38,3 +38,16 @@ def test_every_mutant_still_changes_production(each: Broken) -> None:
 def test_names_are_used_once() -> None:
     assert len(BY_NAME) == len(SCENARIOS)
     assert len(MUTANTS) == len(BROKEN)
+
+
+def test_the_last_line_says_what_was_run_and_what_was_not_seen(capsys: pytest.CaptureFixture[str]) -> None:
+    seen, cut = Searched("", fine=True), Searched("", True, "60 s")
+    assert summary({"a": seen, "b": seen}, 3) == "nothing wrong in 2 scopes, each exhausted; 3 mutants, each caught"
+    assert summary({"a": cut, "b": seen}, 0) == "nothing wrong in 2 scopes, 1 of them NOT exhausted: `a` (60 s)"
+    assert summary({}, 1) == "1 mutant, each caught"
+    assert main(["--only", "alone", "--jobs", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "nothing wrong in 1 scope, each exhausted"
+    assert main(["--only", "alone", "--jobs", "1", "--seconds", "0"]) == 0
+    assert "1 of them NOT exhausted: `alone` (0 s)" in capsys.readouterr().out.splitlines()[-1]
+    with pytest.raises(SystemExit):
+        main(["--only", "no such name"])

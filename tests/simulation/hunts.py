@@ -1,4 +1,4 @@
-"""Every mutant, and which campaign catches it: the random one, else the exhaustive search of small scopes."""
+"""Every mutant, and which campaign catches it: the random one, else the search of small scopes."""
 
 import os
 import time
@@ -51,6 +51,6 @@ def searched(mutant: Mutant) -> tuple[str, bool]:
         return f"NOT CAUGHT {missed}", False
     explored, executed = search.hunt(broken, SEARCH_SECONDS)
     if not (executed and explored.fault):
-        return f"NOT CAUGHT {missed}, nor by the exhaustive search of `{broken.scenario}`", False
-    by = f"by the exhaustive search of `{broken.scenario}` after {explored.states:,} states"
+        return f"NOT CAUGHT {missed}, nor by the search of `{broken.scenario}`", False
+    by = f"by the search of `{broken.scenario}` after {explored.states:,} states"
     return f"caught {by}, not {missed}: {brief(explored.fault)}", True
