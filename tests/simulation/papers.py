@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from payments.protocol.values import Intent, Payment, Result, payment_of
+from payments.protocol.values import ENCODE, Intent, Payment, Result, payment_of
 
 DECIMALS = {"USD": 2, "JPY": 0, "BHD": 3}
 
@@ -50,14 +50,35 @@ def shows(body: Mapping[str, Any], intent: Intent) -> bool:
     )
 
 
+@lru_cache(maxsize=1000)
+def paid(intent: Intent) -> tuple[str, Decimal]:
+    """Currency and amount."""
+    payment = payment_of(intent)
+    return payment.currency, money(payment)
+
+
+@lru_cache(maxsize=1000)
+def usual(intent: Intent) -> tuple[str, str, str]:
+    """The parts of a receipt between which its end is told."""
+    members = [f'"{name}":{ENCODE(value)}' for name, value in sorted(posted(intent).items())]
+    return members[0], ",".join(members[1:-2]), ",".join(members[-2:])
+
+
 def is_receipt(body: str, intent: Intent, end: Result) -> bool:
     """Whether a receipt says what was posted and how it ended, and nothing else."""
+    amount, what, when = usual(intent)
+    reference = f'"reference":"{end.reference}",' if end.reference else ""
+    text = (
+        f'{{"account":"{end.account}",{amount},"at":{end.at},{what},"hash":"{end.hash}","rail":"{end.rail}",'
+        f'{reference}"region":"{end.region}","status":"{end.status}",{when}}}'
+    )
+    if body == text:  # to parse one takes ten times as long
+        return True
     said: dict[str, Any] = json.loads(body)
     return said == {**posted(intent), **json.loads(end.text)}
 
 
 def is_record(record: Mapping[str, Any], intent: Intent, end: Result) -> bool:
     """Whether a public record's own attributes say what was posted and how it ended."""
-    payment = payment_of(intent)
-    said = record["Status"], record["Region"], record["Currency"], record["Amount"]
-    return said == (end.status, end.region, payment.currency, money(payment))
+    said = record["Currency"], record["Amount"]
+    return said == paid(intent) and record["Status"] == end.status and record["Region"] == end.region
