@@ -250,8 +250,11 @@ def run_redrive(
 ) -> None:
     """Put dead letters back: start their workflows again, and delete each once its workflow runs. Safe to repeat.
 
-    Example: `payctl redrive --list`, then `payctl redrive --message ID --transaction repaired.json`
+    Exit code 2 where a letter was kept, and why is told. Example: `payctl redrive --list`, then
+    `payctl redrive --message ID --transaction repaired.json`
     """
+    if listing:
+        run.only("--list", {"listing", "region", "yes"})
     if transaction and not message:
         raise ToolError("--transaction replaces one letter's content", remedy="name it with --message")
     if transaction and discard:

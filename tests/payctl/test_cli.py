@@ -174,6 +174,20 @@ def test_no_option_is_left_aside(project: Project, words: tuple[str, ...], says:
     fails(project.here("pay", *words), says)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--message", "m1"), "--message: not with --list"),
+        (("--message", "m1", "--transaction", "repaired.json"), "--message, --transaction: not with --list"),
+        (("--discard",), "--discard: not with --list"),
+    ],
+)
+def test_a_list_of_dead_letters_takes_nothing_that_it_would_leave_aside(
+    project: Project, words: tuple[str, ...], says: str
+) -> None:
+    fails(project.payctl("redrive", "--list", *words), says)
+
+
 @pytest.mark.parametrize("status", ["IN_DOUBT", "PENDING"])
 def test_an_export_of_what_is_never_public_is_refused(project: Project, status: str) -> None:
     """It would name no payment, which reads as if there were none."""
