@@ -1,11 +1,12 @@
 """The command that says what the environment costs, and what a rate needs: `payctl estimate`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from builder import settings as settings_file
+from builder.allowed import RANGES
 from builder.settings import Settings
 from payctl import card_numbers, sdk
 from payctl.commands.options import OPERATIONS, Command, Run, without
@@ -20,6 +21,9 @@ from payctl.costs.prices import PriceList
 from stacksets.errors import ToolError
 
 app = typer.Typer()
+MOST_RATE: Final = 1e6
+MOST_STORED: Final = 1e15
+"""Far above what any limit lets through: with much more, sums are no numbers any more."""
 
 
 @app.command("estimate", cls=Command, rich_help_panel=OPERATIONS)
@@ -39,14 +43,21 @@ def run_estimate(
     ] = False,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report to this file.", metavar="FILE")] = None,
 ) -> None:
-    """Say what a month costs, by Region, service and cause, and what the rate needs. Read only; asks AWS nothing.
+    """Say what a month costs, by Region, service and cause, and what the rate needs. Read only; asks AWS for nothing
+    but prices, and only with --refresh.
 
     Uses were counted on the local cloud; a price that is not known is named.
 
     Example: `payctl estimate --rate 100 --stored 1e8 --report estimate.html`
     """
+    for option, value, most in (("--rate", rate, MOST_RATE), ("--stored", stored, MOST_STORED)):
+        if value > most:
+            raise ToolError(f"{option} {value:g} is more than {most:g}", remedy="name a smaller number")
     if declined + failover > 1:
         raise ToolError("--declined and --failover are more than all payments", remedy="let them be at most 1 together")
+    least, largest = RANGES["functions.processor_memory"]
+    if memory and not least <= memory <= largest:
+        raise ToolError(f"--memory {memory}: Lambda has {least} to {largest} MB", remedy="name one of these, or 0")
     card_numbers.refuse_in_settings(run.options.settings)
     settings, profile = settings_file.load(run.options.settings), profiles.load()
     if report and not report.parent.is_dir():

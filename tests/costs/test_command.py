@@ -70,6 +70,13 @@ def test_json_holds_the_sums_the_lines_behind_them_and_what_they_lack(answer: Ca
     assert found["memory"][0]["megabytes"] == 3072
 
 
+def test_the_most_that_may_be_asked_about_is_answered_in_numbers(run: Run) -> None:
+    done = run("--json", "--rate", "1e6", "--stored", "1e15", "--memory", "128")
+    assert done.code == 0, done.err
+    assert "NaN" not in done.out
+    assert "Infinity" not in done.out
+
+
 def test_tables_are_readable_at_80_columns(run: Run) -> None:
     done = run("--rate", "100", "--stored", "1e8", COLUMNS="80", TTY_COMPATIBLE="1", FORCE_COLOR="")
     assert done.code == 0, done.err
@@ -104,6 +111,10 @@ def test_report_is_one_file_with_the_picture_and_the_limits(run: Run, tmp_path: 
     ("arguments", "says"),
     [
         (("--declined", "0.8", "--failover", "0.5"), "are more than all payments"),
+        (("--rate", "inf"), "--rate inf is more than 1e+06"),
+        (("--rate", "1e300"), "--rate 1e+300 is more than 1e+06"),
+        (("--stored", "1e300"), "--stored 1e+300 is more than 1e+15"),
+        (("--memory", "1"), "--memory 1: Lambda has 128 to 10240 MB"),
         (("--prices", "no/such.json"), "no/such.json: No such file"),
         (("--prices", "deployment.toml"), "deployment.toml is no price list"),
         (("--refresh", "--local"), "prices are AWS's"),
