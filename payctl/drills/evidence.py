@@ -63,6 +63,13 @@ def differing(items: Mapping[str, Mapping[str, Item]], attribute: str) -> Iterat
     return (payment for payment, different in values.items() if len(different) > 1)
 
 
+def differing_items(items: Mapping[str, Mapping[str, Item]]) -> Iterator[str]:
+    """Payments of which two Regions show different items, in whatever attribute; one that shows none differs from
+    none."""
+    known = {payment: item for shown in items.values() for payment, item in shown.items()}
+    return (payment for shown in items.values() for payment, item in shown.items() if item != known[payment])
+
+
 def _receipts(environment: Environment, books: Mapping[str, Books]) -> Receipts:
     """Their ETags, or where those differ, as with different keys they may, digests of their contents."""
     etags = {region: {p: frozenset(each) for p, each in book.receipts.items()} for region, book in books.items()}

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from payctl.drills.client_log import REFUSED, Answer, ClientLog, Payment
-from payctl.drills.evidence import Evidence, different_receipts, differing
+from payctl.drills.evidence import Evidence, different_receipts, differing, differing_items
 from payctl.drills.history import contradictions as contradictions_of
 from payctl.drills.history import in_words
 from payctl.drills.scenarios import Outage
@@ -141,11 +141,11 @@ def told_falsely(contradictions: Mapping[str, Sequence[Answer]]) -> Iterator[str
 
 def different(evidence: Evidence) -> set[str]:
     """Payments of which two Regions show different records, results or receipts."""
-    return decided_differently(evidence) | different_receipts(evidence.receipts)
+    return {*differing_items(evidence.records), *decided_differently(evidence), *different_receipts(evidence.receipts)}
 
 
 def decided_differently(evidence: Evidence) -> set[str]:
-    """Payments of which two Regions show different records or results."""
+    """Payments of which two Regions show different results."""
     return {*differing(evidence.records, "Content"), *differing(evidence.cells, "result")}
 
 

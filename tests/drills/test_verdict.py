@@ -56,6 +56,9 @@ def test_a_drill_in_which_all_went_well_passes() -> None:
         (without("records", *REGIONS), "charged_wrongly", "charged and not settled"),
         (changed("records", Content="another"), "differing", "differently"),
         (changed("cells", result="another"), "differing", "differently"),
+        (changed("records", Status="DECLINED"), "differing", "differently"),
+        (changed("records", Amount="999"), "differing", "differently"),
+        (changed("records", Details="another's"), "differing", "differently"),
         (
             {
                 "receipts": {
