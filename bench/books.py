@@ -7,6 +7,7 @@ Three Regions answer from another process, after the latencies that AWS has betw
 wrong, and everything else is as it should be.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -32,6 +33,7 @@ RECORDS, CELLS, KEYS = 2_200, 800, 1_000
 """What a page holds: 1 MB of items before they are cut down to what was asked for; what S3 lists."""
 MEBIBYTES: Final = 1024
 PAYMENTS: Final = 1_000_000
+ACCOUNT: Final = "arn:aws:iam::111122223333:role/caller"
 ROOT: Final = Path(__file__).parents[1]
 
 
@@ -91,7 +93,7 @@ class Regions(BaseHTTPRequestHandler):
     payments = 0
 
     def do_POST(self) -> None:
-        """STS, or a Scan."""
+        """STS, a Scan, or a BatchGetItem of records."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if "X-Amz-Target" not in self.headers:
             self._answer(
@@ -100,6 +102,12 @@ class Regions(BaseHTTPRequestHandler):
             )
             return
         asked = json.loads(body)
+        if "RequestItems" in asked:
+            ((table, wanted),) = asked["RequestItems"].items()
+            numbers = [int(key["TransactionId"]["S"].removeprefix("TXN-")) for key in wanted["Keys"]]
+            found = ",".join(record(n) for n in numbers if not self._lacks(n))
+            self._answer(f'{{"Responses":{{"{table}":[{found}]}}}}')
+            return
         register = "register" in asked["TableName"]
         step, size = asked["TotalSegments"], CELLS if register else RECORDS
         start = int(asked["ExclusiveStartKey"]["N"]["N"]) if "ExclusiveStartKey" in asked else asked["Segment"]
@@ -112,8 +120,12 @@ class Regions(BaseHTTPRequestHandler):
         self._answer(f"{{{page}{more}}}")
 
     def do_GET(self) -> None:
-        """The versions in a bucket."""
-        query = parse_qs(urlsplit(self.path).query)
+        """The versions in a bucket, or a receipt."""
+        path = urlsplit(self.path)
+        if path.path.endswith(".json"):
+            self._answer(receipt(int(path.path.rpartition("TXN-")[2].removesuffix(".json"))))
+            return
+        query = parse_qs(path.query)
         marker = query.get("key-marker", [""])[0]
         digits = re.search(r"\d+", marker)
         start = int(digits[0]) + marker.endswith(".json") if digits else 0
@@ -150,12 +162,35 @@ def name(number: int) -> str:
     return f"TXN-{number:010}"
 
 
-def result(number: int) -> str:
-    """How it ended, as a string within JSON: long ago, or it would be too young to be judged."""
+def payload(number: int) -> str:
+    """What was wanted, as a string within JSON."""
     return (
-        f'{{\\"account\\":\\"arn:aws:iam::111122223333:role/caller\\",\\"at\\":{1_790_000_000 - number},'
-        f'\\"hash\\":\\"{number:064x}\\",\\"rail\\":\\"https://processor.example\\",\\"reference\\":\\"ch_{number}\\",'
-        f'\\"region\\":\\"us-east-1\\",\\"status\\":\\"SETTLED\\"}}'
+        f'{{\\"account\\":\\"{ACCOUNT}\\",\\"amount\\":{cents(number)},\\"currency\\":\\"EUR\\",'
+        f'\\"id\\":\\"{name(number)}\\",\\"timestamp\\":{decided_at(number)}000000}}'
+    )
+
+
+def cents(number: int) -> int:
+    """The amount."""
+    return (number % 9973 + 1) * 100 + 50
+
+
+def decided_at(number: int) -> int:
+    """Long ago, or it would be too young to be judged."""
+    return 1_790_000_000 - number
+
+
+def digest(number: int) -> str:
+    """The hash of the payload."""
+    return hashlib.sha256(payload(number).replace("\\", "").encode()).hexdigest()
+
+
+def result(number: int) -> str:
+    """How it ended, as a string within JSON."""
+    return (
+        f'{{\\"account\\":\\"{ACCOUNT}\\",\\"at\\":{decided_at(number)},'
+        f'\\"hash\\":\\"{digest(number)}\\",\\"rail\\":\\"https://processor.example\\",'
+        f'\\"reference\\":\\"ch_{number}\\",\\"region\\":\\"us-east-1\\",\\"status\\":\\"SETTLED\\"}}'
     )
 
 
@@ -163,13 +198,25 @@ def record(number: int) -> str:
     """Its record, as DynamoDB writes it."""
     return (
         f'{{"TransactionId":{{"S":"{name(number)}"}},"Status":{{"S":"SETTLED"}},"Content":{{"S":"{result(number)}"}},'
-        f'"Amount":{{"N":"{number % 9973 + 1}.5"}},"Currency":{{"S":"EUR"}}}}'
+        f'"Amount":{{"N":"{cents(number) // 100}.5"}},"Currency":{{"S":"EUR"}},"Region":{{"S":"us-east-1"}},'
+        f'"Timestamp":{{"N":"{decided_at(number)}"}}}}'
     )
+
+
+def receipt(number: int) -> str:
+    """Its receipt, by the functions' own code."""
+    from payments.attributes import plain  # noqa: PLC0415 - few are asked for
+    from payments.protocol import record as records  # noqa: PLC0415
+
+    return records.receipt(*records.read_record(plain(json.loads(record(number))))).body
 
 
 def cell(number: int) -> str:
     """What a register says of it."""
-    return f'{{"TransactionId":{{"S":"{name(number)}"}},"result":{{"S":"{result(number)}"}}}}'
+    return (
+        f'{{"TransactionId":{{"S":"{name(number)}"}},"result":{{"S":"{result(number)}"}},'
+        f'"hash":{{"S":"{digest(number)}"}},"intent":{{"S":"{payload(number)}"}}}}'
+    )
 
 
 def version(number: int) -> str:
