@@ -66,6 +66,15 @@ def items(environment: Environment, region: str, table: str, only: Sequence[str]
     return {payment: item for payment, item in by_payment.items() if not payment.startswith(":")}  # no payment's id
 
 
+def records(environment: Environment, regions: Sequence[str], payments: Sequence[str]) -> dict[str, Item]:
+    """The record of each payment, from the first of these Regions that shows it. Read only."""
+    known: dict[str, Item] = {}
+    for region in regions:
+        if wanted := [payment for payment in payments if payment not in known]:
+            known |= items(environment, region, environment.names.table, wanted)
+    return known
+
+
 def contents(environment: Environment, region: str, payment: str, versions: Versions) -> frozenset[str]:
     """Digests of the different contents that a receipt's versions have. Read only."""
     api, bucket = environment.cloud.s3(region), environment.names.receipts(region)

@@ -48,15 +48,17 @@ class Finding:
 @dataclass(frozen=True, kw_only=True)
 class Reconciliation:
     """The first findings, how many there are of each kind, how many are left to do, and how many payments were judged.
-    `young`: those that were too young for it. `books`: the DuckDB file or Athena's database with everything that was
-    compared, "" where it was not kept. `processor_file`: which payments were looked for in the processor's file, null
-    where none was given."""
+    `young`: those that were too young for it. `receipts_read`: payments whose receipts were read and held against the
+    record; of all others only the lengths of the receipts were compared. `books`: the DuckDB file or Athena's database
+    with everything that was compared, "" where it was not kept. `processor_file`: which payments were looked for in the
+    processor's file, null where none was given."""
 
     payments: int
     young: int
     findings: tuple[Finding, ...]
     counts: dict[str, int]
     left: int
+    receipts_read: int = 0
     books: str = ""
     processor_file: FileTime | None = None
 
@@ -67,10 +69,12 @@ class Reconciliation:
 
 
 class Judged(NamedTuple):
-    """How many payments were judged, how many were too young for it, and which were looked for in the file."""
+    """How many payments were judged, how many were too young for it, of how many the receipts were read, and which were
+    looked for in the file."""
 
     payments: int
     young: int
+    receipts_read: int
     processor_file: FileTime | None
 
 
@@ -150,7 +154,6 @@ def reconcile(
 def _compare_here(environment: Environment, books: Store, scope: Scope, charged: Charged | None) -> Judged:
     """Add what the questions find to the findings; what was judged."""
     environment.report.phase("Compare")
-    books.leave_out(since=scope.since, until=scope.until)
     asked = store.questions()
     if charged:
         charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
@@ -181,16 +184,16 @@ def _compare_on_athena(
         there.make_tables()
         reader.buckets(there.bounds())
         there.make_receipts()
-        there.put_contents(reader.contents(there.suspects()))
         time_of_file = (charged.first, charged.last) if charged else (None, None)
         there.put_run(reader.gone, begun, environment.settings.alarms.overdue_seconds, time_of_file)
+        there.leave_out(scope.until)
+        there.put_contents(reader.contents(there.suspects(begun)))
         books.put(store.FINDINGS, reader.absences())
         environment.report.phase("Compare on Athena")
         asked = store.questions()
         if charged:
             there.put_charges(charged.lines, named_only=scope.among != EVERYTHING.among)
             asked += store.questions(store.PROCESSOR)
-        there.leave_out(scope.until)
         for question in asked:
             more, pages = there.ask(question, limit)
             for page in filter(None, pages):
@@ -230,7 +233,8 @@ def _read(
     for region, what in reader.gone:
         books.run(f"UPDATE regions SET has_{what} = false WHERE region = ?", [region])  # noqa: S608 - our own
     books.put(store.FINDINGS, reader.absences())
-    for some in reader.contents(books.suspects()):
+    books.leave_out(since=scope.since, until=scope.until)
+    for some in reader.contents(books.suspects(begun)):
         books.put("contents", some)
     overdue = environment.settings.alarms.overdue_seconds
     time_of_file = (charged.first, charged.last) if charged else (None, None)

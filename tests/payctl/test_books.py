@@ -25,6 +25,7 @@ HOME, SECOND, THIRD = REGIONS
 NOW, OVERDUE = 10_000, 300
 PAYMENTS = ("A", "B", "C")
 ALL = {file.relative_to(QUESTIONS).with_suffix("").as_posix(): file for file in QUESTIONS.glob("**/*.sql")}
+ALL_REGIONS = ", ".join(sorted(REGIONS))
 SETTLED = "WHERE payment = 'B' AND region = ?"
 
 
@@ -39,10 +40,13 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             each = f"FROM (SELECT unnest({list(PAYMENTS)}) AS payment), (SELECT unnest({list(REGIONS)}) AS region)"
             books.run(
                 "INSERT INTO records SELECT payment, region, 'SETTLED', 'digest-' || payment, 12.5, 'EUR', "
-                f"'https://rail', 'ch_' || payment, 5000 {each}"
+                f"'https://rail', 'ch_' || payment, 5000, 'payload-' || payment, '' {each}"
             )
-            books.run(f"INSERT INTO cells SELECT payment, region, 'SETTLED', 'digest-' || payment, 5000, NULL {each}")
-            books.run(f"INSERT INTO receipts SELECT payment, region, 'etag-' || payment, 'v1', 5001 {each}")
+            books.run(
+                "INSERT INTO cells SELECT payment, region, 'SETTLED', 'digest-' || payment, 5000, NULL, "
+                f"'payload-' || payment, false {each}"
+            )
+            books.run(f"INSERT INTO receipts SELECT payment, region, 'etag-' || payment, 'v1', 5001, 412 {each}")
             books.run(
                 "INSERT INTO charges SELECT row_number() OVER (), payment, 'ch_' || payment, 12.5, 'EUR', 5000, 5000 "
                 f"FROM (SELECT unnest({list(PAYMENTS)}) AS payment)"
@@ -79,18 +83,50 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
         (f"DELETE FROM receipts {SETTLED}", ("missing receipt", SECOND, "B", "settled, without a receipt")),
         (
             f"UPDATE records SET content = 'other' {SETTLED}",
-            ("different", f"{THIRD}, {SECOND}, {HOME}", "B", "records differ by Region"),
+            ("different", f"{THIRD}, {SECOND}, {HOME}", "B", "records differ by Region: result"),
+        ),
+        *(
+            (
+                f"UPDATE records SET payload = 'other', {change} {SETTLED}",
+                ("different", f"{THIRD}, {SECOND}, {HOME}", "B", f"records differ by Region: {what}"),
+            )
+            for change, what in {
+                "status = 'DECLINED'": "status",
+                "amount = 1": "amount",
+                "amount = 1, currency = 'CHF'": "amount, currency",
+                "rail = rail": "timestamp or details",
+            }.items()
+        ),
+        (
+            "UPDATE records SET contradicts = 'Status' WHERE payment = 'B' AND ? <> ''",
+            ("different", ALL_REGIONS, "B", "its Content is of another Status: SETTLED, 12.5000 EUR"),
+        ),
+        (
+            f"UPDATE cells SET contradicts = true {SETTLED}",
+            ("different", SECOND, "B", "intent and hash of the cell contradict each other"),
+        ),
+        (
+            "UPDATE cells SET payload = 'other' WHERE payment = 'B' AND region <> ?",
+            ("different", f"{THIRD}, {HOME}", "B", "cells and record are of different payloads"),
+        ),
+        (
+            f"UPDATE receipts SET size = 411 {SETTLED}",
+            ("different", f"{THIRD}, {SECOND}, {HOME}", "B", "receipts differ by Region: 412, 411, 412 bytes"),
+        ),
+        (
+            "INSERT INTO contents SELECT 'B', region, region = ?, true FROM regions",
+            ("different", f"{THIRD}, {HOME}", "B", "the receipt is not that of the record"),
         ),
         (
             f"UPDATE cells SET content = 'other' {SETTLED}",
             ("different", f"{THIRD}, {SECOND}, {HOME}", "B", "cells and record differ"),
         ),
         (
-            "INSERT INTO receipts VALUES ('D', ?, 'etag', 'v1', 5000)",
+            "INSERT INTO receipts VALUES ('D', ?, 'etag', 'v1', 5000, 412)",
             ("different", SECOND, "D", "a receipt, but no record anywhere"),
         ),
         (
-            "INSERT INTO contents SELECT 'B', ?, unnest(['one', 'other', 'one'])",
+            "INSERT INTO contents SELECT 'B', ?, unnest(['one', 'other', 'one']), 'one'",
             ("duplicate", SECOND, "B", "2 different receipts"),
         ),
         (
@@ -98,7 +134,7 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
             ("unheld", f"{THIRD}, {SECOND}, {HOME}", "B", "held by 1 of 3 registers"),
         ),
         (
-            "INSERT INTO cells SELECT 'D', unnest(['here', ?]), 'DECLINED', 'digest', 5000, NULL",
+            "INSERT INTO cells SELECT 'D', unnest(['here', ?]), 'DECLINED', 'digest', 5000, NULL, 'p', false",
             ("unshown", f"{SECOND}, here", "D", "DECLINED in the register, without a record in any Region"),
         ),
         (
@@ -106,7 +142,7 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
             ("overdue", SECOND, "B", "ended, and due since 301 s"),
         ),
         (
-            "INSERT INTO cells VALUES ('D', ?, NULL, NULL, NULL, 9990)",
+            "INSERT INTO cells VALUES ('D', ?, NULL, NULL, NULL, 9990, 'p', false)",
             ("open", SECOND, "D", "due since 10 s; not asked about"),
         ),
         (
@@ -146,9 +182,11 @@ def test_each_fault_is_found_once_and_nothing_else(books: Store, fault: str, exp
     "harmless",
     [
         f"UPDATE cells SET due_at = 9701 {SETTLED}",  # a moment later than what is late
-        "INSERT INTO receipts SELECT payment, region, 'etag-2', 'v2', 5002 FROM receipts WHERE region = ?",
-        f"INSERT INTO contents SELECT payment, region, 'one' FROM receipts {SETTLED}",
-        "INSERT INTO cells SELECT 'V', unnest(['here', ?]), 'VOID', 'digest', NULL, NULL",
+        "INSERT INTO receipts SELECT payment, region, 'etag-2', 'v2', 5002, 412 FROM receipts WHERE region = ?",
+        f"INSERT INTO contents SELECT payment, region, 'one', 'one' FROM receipts {SETTLED}",
+        f"INSERT INTO contents SELECT payment, region, 'one', NULL FROM receipts {SETTLED}",
+        "INSERT INTO cells SELECT 'V', unnest(['here', ?]), 'VOID', 'digest', NULL, NULL, NULL, false",
+        f"UPDATE cells SET payload = 'of another payload, which lost' {SETTLED}",
     ],
 )
 def test_what_is_no_fault_is_not_found(books: Store, harmless: str) -> None:
@@ -171,19 +209,19 @@ def test_a_payment_of_which_anything_is_young_is_not_judged(books: Store, change
     books.run(change, [SECOND])
     books.leave_out(since=0, until=8000)
     assert {payment for _, _, payment, _ in found(books)} == {"A"}
-    assert books.counts() == (2, 1)
+    assert books.counts() == (2, 1, 0)
 
 
 def test_what_did_not_change_since_a_moment_is_not_judged_but_by_the_processors_file(books: Store) -> None:
     books.run("DELETE FROM records WHERE region = ?", [THIRD])
     books.run("UPDATE charges SET amount = 1")
     books.run("UPDATE receipts SET written_at = 6000 WHERE payment = 'B' AND region = ?", [HOME])
-    books.run("INSERT INTO cells VALUES ('D', ?, NULL, NULL, 100, 9990)", [SECOND])
+    books.run("INSERT INTO cells VALUES ('D', ?, NULL, NULL, 100, 9990, 'p', false)", [SECOND])
     books.leave_out(since=6000, until=8000)
     kinds = {(kind, payment) for kind, _, payment, _ in found(books)}
     amounts = {("other amount", payment) for payment in PAYMENTS}
     assert kinds == {("missing record", "B"), ("open", "D"), *amounts}
-    assert books.counts() == (2, 0)
+    assert books.counts() == (2, 0, 0)
 
 
 def test_a_payment_outside_the_files_time_need_not_be_in_it(books: Store) -> None:
@@ -237,7 +275,7 @@ def test_pages_and_exports_are_read_alike_and_a_registers_own_item_is_no_payment
     rows = books.run("SELECT * EXCLUDE (region) FROM records WHERE payment NOT IN ('A', 'B', 'C')")
     assert rows[0] == rows[1]
     assert len(rows) == 2
-    assert [str(value) for value in rows[0][3:]] == ["0.0010", "KWD", "ledger", "r", "7"]
+    assert [str(value) for value in rows[0][3:8]] == ["0.0010", "KWD", "ledger", "r", "7"]
 
 
 def test_a_sample_is_a_share_and_always_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,7 +343,7 @@ def test_what_lies_between_the_charges_of_two_files_is_judged_where_their_time_i
     for payment, moment in (times | {"LOST": LOST}).items():
         books.run("DELETE FROM records WHERE payment = ?", [payment])
         books.run(
-            "INSERT INTO records SELECT ?, unnest(?), 'SETTLED', 'd', 1, 'EUR', 'https://rail', 'r', ?",
+            "INSERT INTO records SELECT ?, unnest(?), 'SETTLED', 'd', 1, 'EUR', 'https://rail', 'r', ?, 'p', ''",
             [payment, list(REGIONS), int(datetime.fromisoformat(moment).timestamp())],
         )
     file = tmp_path / "charges.csv"
@@ -476,7 +514,7 @@ def test_listings_are_divided_without_holding_every_id(tmp_path: Path, monkeypat
     monkeypatch.setattr(store, "MEMORY", "40MB")
     with store.opened("test", keep=False) as books:
         books.run("INSERT INTO regions SELECT 'us-east-1', true, true, true")
-        row = "printf('%010d', n), 'us-east-1', '', '', 1, '', '', '', 0"
+        row = "printf('%010d', n), 'us-east-1', '', '', 1, '', '', '', 0, '', ''"
         books.run(f"INSERT INTO records SELECT {row} FROM range(1000000) t(n)")
         bounds = [int(payment) for payment in books.bounds()]
     assert len(bounds) == 15

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from payctl.commands.show.render import duration, figures, print_json, say, table
 from payctl.drills.verdict import Verdict
-from payctl.payments.comparison.store import FileTime
+from payctl.payments.comparison.store import READ, FileTime
 from payctl.payments.logs import Line
 from payctl.payments.parked import Waiting
 from payctl.payments.pay import UNKNOWN, Reply
@@ -38,6 +38,11 @@ def reconciliation(result: Reconciliation) -> None:
     shown = f", the first {len(rows)} shown" if found > len(rows) else ""
     young = f"; {result.young} too young to judge" if result.young else ""
     say(f"{result.payments} payments, {found} findings{shown}{young}")
+    if result.receipts_read >= READ:
+        say(
+            f"receipts of {result.receipts_read} payments were read and held against the records; of all others only "
+            "the lengths were compared: run it again, and others are read"
+        )
     if result.processor_file:
         say(_time_of(result.processor_file))
     if result.books:

@@ -7,14 +7,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Any, BinaryIO, Final, Protocol, TypeVar
+from typing import Any, BinaryIO, Final, NamedTuple, Protocol, TypeVar
 from urllib.parse import unquote_plus
 from xml.etree import ElementTree
 
 from botocore.exceptions import BotoCoreError, ClientError
+from payments.protocol import record
 
 from payctl.advice import failure
 from payctl.environment import Environment
@@ -32,14 +34,24 @@ READERS: Final = 8
 PART_BYTES: Final = 64 * 2**20
 """What a segment puts into a file before the store takes it."""
 READS: Final = {
-    "records": "TransactionId, #Status, Content, Amount, Currency",
-    "cells": "TransactionId, #result, accepted_at, due_at",
+    "records": "TransactionId, #Status, Content, Amount, Currency, #Timestamp, #Region, Details",
+    "cells": "TransactionId, #result, accepted_at, due_at, #hash, intent",
 }
 KINDS: Final = {"records": "table", "cells": "register"}
 ABSENT: Final = ("ResourceNotFoundException", "TableNotFoundException", "NoSuchBucket")
 """What a scan, an export and a listing answer where table or bucket are not there."""
 LOST: Final = "payctl status tells which Region is lost, and whether this is the right environment"
 Page = TypeVar("Page")
+
+
+class Content(NamedTuple):
+    """A receipt that was read: the digest of its bytes, and of the receipt that the record makes, None where there is
+    none, or one that makes no receipt."""
+
+    payment: str
+    region: str
+    digest: str
+    expected: str | None
 
 
 class Shelf(Protocol):
@@ -101,12 +113,14 @@ class Reader:
                 self._list, [(region, *between) for between in pairwise(marks) for region in self.environment.regions]
             )
 
-    def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[tuple[str, str, str]]]:
-        """Payment, Region and digest of versions of receipts, which are named by Region, payment and version; some at
-        once."""
+    def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[Content]]:
+        """Versions of receipts, which are named by Region, payment and version; some at once."""
         for some in suspects:
-            digests = self._all(self._digest, some)
-            yield [(payment, region, digest) for (region, payment, _), digest in zip(some, digests, strict=True)]
+            digests, expected = self._all(self._digest, some), self._expected({payment for _, payment, _ in some})
+            yield [
+                Content(payment, region, digest, expected.get(payment))
+                for (region, payment, _), digest in zip(some, digests, strict=True)
+            ]
 
     def absences(self) -> list[tuple[str, ...]]:
         """A finding for each that is not there, as the store takes them."""
@@ -124,6 +138,16 @@ class Reader:
             bucket = self.environment.names.receipts(region)
             raise failure("read", f"a receipt in bucket {bucket}", error) from error
         return digest
+
+    def _expected(self, payments: set[str]) -> dict[str, str]:
+        """Digests of the receipts that the records of these payments make."""
+        there = [region for region in self.environment.regions if (region, KINDS["records"]) not in self.gone]
+        try:
+            records = books.records(self.environment, there, sorted(payments))
+        except (ClientError, BotoCoreError) as error:
+            raise failure("read", f"records in table {self.environment.names.table}", error) from error
+        receipts = {payment: _receipt(item) for payment, item in records.items()}
+        return {payment: sha256(body.encode()).hexdigest() for payment, body in receipts.items() if body}
 
     def _all(self, call: Callable[..., Any], work: list[Any]) -> list[Any]:
         """Call for every piece of work, some at once; what is not begun is left where one fails."""
@@ -259,8 +283,17 @@ def _line(version: Mapping[str, str], until: str) -> dict[str, Any] | None:
     if "ETag" not in version:
         return {"payment": payment} if version["IsLatest"] == "true" else None
     written = int(datetime.fromisoformat(version["LastModified"]).timestamp())
-    return {"payment": payment, "etag": version["ETag"], "version": version["VersionId"], "written_at": written}
+    named = {"etag": version["ETag"], "version": version["VersionId"], "size": int(version["Size"])}
+    return {"payment": payment, **named, "written_at": written}
 
 
 def _payment(key: str) -> str:
     return key.removeprefix(PREFIX).removesuffix(SUFFIX)
+
+
+def _receipt(item: books.Item) -> str:
+    """The receipt that a record makes; "" for a record that makes none, of which another question tells."""
+    try:
+        return record.receipt(*record.read_record(item)).body
+    except (ArithmeticError, KeyError, TypeError, ValueError):
+        return ""

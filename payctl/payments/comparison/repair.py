@@ -7,7 +7,7 @@ from payments.protocol import record
 
 from payctl.cloud import batches, together
 from payctl.environment import Environment
-from payctl.payments.books import Item, items
+from payctl.payments.books import Item, records
 from payctl.payments.comparison.store import Store
 from payctl.payments.registers import AT_ONCE, Registers
 
@@ -22,7 +22,7 @@ def repair(environment: Environment, registers: Registers, books: Store) -> None
         "AND payment NOT IN (SELECT payment FROM findings WHERE kind = 'different') ORDER BY payment"
     )
     for some in books.rows(query, REPAIRABLE):
-        known = _records(environment, sorted({payment for _, _, payment in some}))
+        known = records(environment, environment.regions, sorted({payment for _, _, payment in some}))
         write, repaired = partial(_write, registers, known), list[tuple[str, str, str]]()
         for few in batches(some, AT_ONCE):
             done = together(write, few)
@@ -34,15 +34,6 @@ def repair(environment: Environment, registers: Registers, books: Store) -> None
                 "(SELECT (unnest(?), unnest(?)))",
                 [each, [region for region, _ in rows], [payment for _, payment in rows]],
             )
-
-
-def _records(environment: Environment, payments: list[str]) -> dict[str, Item]:
-    """The record of each, from a Region that shows it."""
-    known: dict[str, Item] = {}
-    for region in environment.regions:
-        if wanted := [payment for payment in payments if payment not in known]:
-            known |= items(environment, region, environment.names.table, wanted)
-    return known
 
 
 def _write(registers: Registers, known: dict[str, Item], missing: tuple[str, str, str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import threading
@@ -14,12 +15,21 @@ from string import Template
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
+from payctl.payments.comparison import payloads
 from stacksets.errors import ToolError
 
 if TYPE_CHECKING:
     import duckdb
 
 HERE: Final = Path(__file__).parent
+
+
+def sha256(text: str) -> str:
+    """The SQL of a text's SHA-256, in hexadecimal."""
+    return f"sha256({text})"
+
+
+DIGEST: Final = sha256("payment")
 QUESTIONS: Final = HERE / "questions"
 """One file a question; each answers with kind, region, payment, detail and remedy. Written so that Athena, which
 speaks Trino's SQL, reads them as well."""
@@ -30,10 +40,10 @@ LEFT_OUT: Final = HERE / "left-out.sql"
 FILE_TIME: Final = HERE / "file-time.sql"
 COUNTS: Final = (
     "SELECT count(*) - (SELECT count(*) FROM left_out) AS payments, "
-    "(SELECT count(*) FROM left_out WHERE why = 'young') AS young FROM "
+    "(SELECT count(*) FROM left_out WHERE why = 'young') AS young, "
+    "(SELECT count(DISTINCT payment) FROM contents WHERE expected IS NOT NULL) AS receipts_read FROM "
     "(SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts) everything"
 )
-DIGEST: Final = "sha256(payment)"
 FOLDER: Final = Path(".run")
 MEMORY: Final = "400MB"
 """Of DuckDB; with what is read at once, a run stays well below 1 GB. What does not fit goes to the run folder."""
@@ -45,26 +55,44 @@ RANGES: Final = 16
 """Readers of a bucket, at most."""
 SAMPLE: Final = 10_000
 """Payments by which listings are divided: those of all do not fit into memory."""
+READ: Final = 500
+"""Payments of a sample whose receipts are read and held against their records, about: a request for each receipt. As
+many are read of those whose receipts are not equally long, at most."""
 ROOM: Final = "is the disk full? a million payments take about 1 GB there while they are compared"
 
 ITEM: Final = {
     "records": "TransactionId STRUCT(S VARCHAR), Status STRUCT(S VARCHAR), Content STRUCT(S VARCHAR), "
-    "Amount STRUCT(N VARCHAR), Currency STRUCT(S VARCHAR)",
+    "Amount STRUCT(N VARCHAR), Currency STRUCT(S VARCHAR), Timestamp STRUCT(N VARCHAR), Region STRUCT(S VARCHAR), "
+    "Details STRUCT(S VARCHAR)",
     "cells": "TransactionId STRUCT(S VARCHAR), result STRUCT(S VARCHAR), accepted_at STRUCT(N VARCHAR), "
-    "due_at STRUCT(N VARCHAR)",
+    "due_at STRUCT(N VARCHAR), hash STRUCT(S VARCHAR), intent STRUCT(S VARCHAR)",
 }
 """What is read of an item, as DynamoDB writes it."""
-SAYS: Final = (
-    "CASE WHEN json_valid(text) THEN json_extract_string(text, ['$.status', '$.at', '$.rail', '$.reference']) END"
-)
-ROWS: Final = {
-    "records": "Item.Status.S, left(sha256(text), 32), TRY_CAST(Item.Amount.N AS DECIMAL(38, 4)), Item.Currency.S, "
-    "coalesce(says[3], ''), coalesce(says[4], ''), TRY_CAST(says[2] AS BIGINT)",
-    "cells": "says[1], left(sha256(text), 32), "
-    "coalesce(TRY_CAST(says[2] AS BIGINT), TRY_CAST(Item.accepted_at.N AS BIGINT)), TRY_CAST(Item.due_at.N AS BIGINT)",
+COLUMNS: Final = {
+    "records": "Item.Status.S AS status, coalesce(Item.Content.S, '') AS text, Item.Amount.N AS amount, "
+    "Item.Currency.S AS currency, Item.Timestamp.N AS moment, Item.Region.S AS decided_in, "
+    "coalesce(Item.Details.S, '') AS details",
+    "cells": "Item.result.S AS text, Item.accepted_at.N AS accepted_at, Item.due_at.N AS due_at, Item.hash.S AS hash, "
+    "Item.intent.S AS payload",
 }
-"""A row of each table after payment and Region; `says` is what the result says."""
-TEXT: Final = {"records": "coalesce(Item.Content.S, '')", "cells": "Item.result.S"}
+SAYS: Final = (
+    "CASE WHEN json_valid(text) THEN json_extract_string(text, ['$.status', '$.at', '$.rail', '$.reference', "
+    "'$.account', '$.hash', '$.region']) END AS says"
+)
+"""What the result says."""
+TOLD: Final = {
+    "records": "says[1] AS told, says[5] AS account, says[6] AS hash, says[7] AS told_in, "
+    f"{payloads.PAYLOAD} AS payload",
+    "cells": "says[1] AS told",
+}
+ROWS: Final = {
+    "records": "status, left(sha256(text), 32), TRY_CAST(amount AS DECIMAL(38, 4)), currency, coalesce(says[3], ''), "
+    f"coalesce(says[4], ''), TRY_CAST(says[2] AS BIGINT), coalesce({payloads.comparable('payload', sha256)}, ''), "
+    f"{payloads.of_record(sha256)}",
+    "cells": "told, left(sha256(text), 32), coalesce(TRY_CAST(says[2] AS BIGINT), TRY_CAST(accepted_at AS BIGINT)), "
+    f"TRY_CAST(due_at AS BIGINT), {payloads.comparable('payload', sha256)}, {payloads.of_cell(sha256)}",
+}
+"""A row of each table after payment and Region."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,21 +150,22 @@ class Store:
 
     def _load(self, table: str, region: str, file: Path, columns: str, item: str) -> None:
         items = f"SELECT {item} AS Item FROM read_json($file, format = 'newline_delimited', columns = {columns})"  # noqa: S608
-        texts = f"SELECT Item, {TEXT[table]} AS text FROM ({items})"  # noqa: S608 - our own
+        texts = f"SELECT Item.TransactionId.S AS payment, {COLUMNS[table]} FROM ({items})"  # noqa: S608 - our own
+        told = f"SELECT *, {SAYS}, {TOLD[table]} FROM ({texts})"  # noqa: S608 - our own
         self.run(
-            f"INSERT INTO {table} SELECT Item.TransactionId.S AS payment, $region, {ROWS[table]} "  # noqa: S608 - our own
-            f"FROM (SELECT Item, text, {SAYS} AS says FROM ({texts})) "
+            f"INSERT INTO {table} SELECT payment, $region, {ROWS[table]} FROM ({told}) "  # noqa: S608 - our own
             f"WHERE NOT starts_with(payment, ':') AND {self.among}",
             {"region": region, "file": str(file)},
         )
 
     def load_versions(self, region: str, file: Path) -> None:
-        """Take a part of a bucket's listing, one version a line: payment, ETag (none for a mark of deletion), version
-        and when it was written."""
+        """Take a part of a bucket's listing, one version a line: payment, ETag (none for a mark of deletion), version,
+        when it was written, and its length."""
         self.run(
-            "INSERT INTO receipts SELECT payment, $region, etag, version, written_at "  # noqa: S608 - our own
+            "INSERT INTO receipts SELECT payment, $region, etag, version, written_at, size "  # noqa: S608 - our own
             "FROM read_json($file, format = 'newline_delimited', columns = "
-            "{payment: 'VARCHAR', etag: 'VARCHAR', version: 'VARCHAR', written_at: 'BIGINT'}) "
+            "{payment: 'VARCHAR', etag: 'VARCHAR', version: 'VARCHAR', written_at: 'BIGINT', "
+            "size: 'BIGINT'}) "
             f"WHERE {self.among}",
             {"region": region, "file": str(file)},
         )
@@ -152,9 +181,9 @@ class Store:
         ((bounds,),) = self.run(f"SELECT quantile_disc(payment, {shares}) FROM ({some})")  # noqa: S608 - numbers
         return list(bounds)
 
-    def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self.rows(filled(SUSPECTS))
+    def suspects(self, run: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Region, payment and version of the receipts whose bytes are to be read; `run` says which sample."""
+        return self.rows(suspects(run))
 
     def drop_deleted(self) -> None:
         """Forget the receipts whose latest version is a mark of deletion, and the marks."""
@@ -171,10 +200,10 @@ class Store:
         """Add what a question finds to the findings."""
         self.run(f"INSERT INTO {FINDINGS} {judged(question)}")
 
-    def counts(self) -> tuple[int, int]:
-        """Payments that are judged, and that are too young for it."""
-        ((payments, young),) = self.run(COUNTS)
-        return payments, young
+    def counts(self) -> tuple[int, int, int]:
+        """Payments that are judged, that are too young for it, and whose receipts were read."""
+        ((payments, young, read),) = self.run(COUNTS)
+        return payments, young, read
 
     def file_time(self) -> FileTime:
         """Which payments were looked for in the processor's file."""
@@ -221,6 +250,11 @@ def filled(file: Path, **values: object) -> str:
     """A statement with its `$names` filled in, and without lines of comment: Athena takes none where it defines a table
     (localcloud/gaps/athena.py)."""
     return Template(re.sub(r"(?m)^--.*\n", "", file.read_text(encoding="utf-8"))).substitute(values)
+
+
+def suspects(run: int) -> str:
+    """The receipts whose bytes are to be read. `run`: its moment, so that each run reads another sample."""
+    return filled(SUSPECTS, most=READ, rows=3 * READ, first=hashlib.sha256(str(run).encode()).hexdigest()[:32])
 
 
 def judged(question: Path) -> str:

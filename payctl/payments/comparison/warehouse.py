@@ -16,8 +16,9 @@ from typing import Any, Final
 
 from payctl.environment import Environment
 from payctl.names import artifact_bucket
-from payctl.payments.comparison import exports
+from payctl.payments.comparison import exports, payloads
 from payctl.payments.comparison.athena import Athena
+from payctl.payments.comparison.reading import Content
 from payctl.payments.comparison.store import (
     COUNTS,
     DIGEST,
@@ -26,14 +27,31 @@ from payctl.payments.comparison.store import (
     LEFT_OUT,
     RANGE,
     RANGES,
-    SUSPECTS,
     FileTime,
     filled,
     judged,
+    suspects,
 )
 
 STATEMENTS: Final = HERE / "on_athena"
-TRINOS_DIGEST: Final = "lower(to_hex(sha256(to_utf8(payment))))"
+
+
+def trinos_sha256(text: str) -> str:
+    """The SQL of a text's SHA-256, in hexadecimal."""
+    return f"lower(to_hex(sha256(to_utf8({text}))))"
+
+
+TRINOS_DIGEST: Final = trinos_sha256("payment")
+COMPARABLE: Final = payloads.comparable("payload", trinos_sha256)
+PAYLOADS: Final = {
+    "records": {
+        "payload": payloads.PAYLOAD,
+        "comparable": COMPARABLE,
+        "contradicts": payloads.of_record(trinos_sha256),
+    },
+    "cells": {"comparable": COMPARABLE, "contradicts": payloads.of_cell(trinos_sha256)},
+}
+"""What their statements take from there."""
 BASE: Final = ("records", "cells", "receipts")
 SAMPLED: Final = "000"
 """Payments whose record's digest begins so, one of 4,096, divide the listings."""
@@ -87,15 +105,15 @@ class Warehouse:
         pieces = min(RANGES, len(known) * 4096 // RANGE + 1, len(known) + 1)
         return [known[n * len(known) // pieces] for n in range(1, pieces)]
 
-    def suspects(self) -> Iterator[list[tuple[Any, ...]]]:
-        """Region, payment and version of the receipts whose versions have different ETags: one of each."""
-        return self._athena.rows(filled(SUSPECTS))
+    def suspects(self, run: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Region, payment and version of the receipts whose bytes are to be read; `run` says which sample."""
+        return self._athena.rows(suspects(run))
 
-    def put_contents(self, digests: Iterable[list[tuple[str, str, str]]]) -> None:
-        """Make the table of payment, Region and digest."""
+    def put_contents(self, digests: Iterable[list[Content]]) -> None:
+        """Make the table of what was read."""
         with NamedTemporaryFile("w", dir=self.folder, encoding="utf-8") as lines:
-            for payment, region, digest in chain.from_iterable(digests):
-                lines.write(f"{json.dumps({'payment': payment, 'region': region, 'digest': digest})}\n")
+            for content in chain.from_iterable(digests):
+                lines.write(f"{json.dumps(content._asdict())}\n")
             lines.flush()
             self._make_listed("contents", Path(lines.name))
 
@@ -139,10 +157,10 @@ class Warehouse:
         first = f" ORDER BY payment, region LIMIT {limit}" if limit else ""
         return int(total), self._athena.rows(found + first)
 
-    def counts(self) -> tuple[int, int]:
-        """Payments that are judged, and that are too young for it."""
-        ((payments, young),) = next(self._athena.rows(COUNTS))
-        return int(payments), int(young)
+    def counts(self) -> tuple[int, int, int]:
+        """Payments that are judged, that are too young for it, and whose receipts were read."""
+        ((payments, young, read),) = next(self._athena.rows(COUNTS))
+        return int(payments), int(young), int(read)
 
     def file_time(self) -> FileTime:
         """Which payments were looked for in the processor's file."""
@@ -158,7 +176,7 @@ class Warehouse:
     def _make(self, table: str) -> None:
         parts = (f"SELECT '{region}' AS region, line FROM {lines}" for region, lines in self._lines[table].items())  # noqa: S608
         lines = " UNION ALL ".join(parts) or NOTHING
-        self._as(table, _statement(table, lines=lines, among=self._among))
+        self._as(table, _statement(table, lines=lines, among=self._among, **PAYLOADS.get(table, {})))
         for each in self._lines[table].values():
             self._athena.run(f"DROP TABLE {each}")
 

@@ -1,12 +1,13 @@
 -- Versions of receipts that are not deleted, from the listings of the buckets: a mark of deletion has no ETag.
-SELECT payment, region, etag, version, written_at
+SELECT payment, region, etag, version, written_at, size
 FROM (
     SELECT
         region,
         json_extract_scalar(line, '$$.payment') AS payment,
         json_extract_scalar(line, '$$.etag') AS etag,
         json_extract_scalar(line, '$$.version') AS version,
-        TRY_CAST(json_extract_scalar(line, '$$.written_at') AS BIGINT) AS written_at
+        TRY_CAST(json_extract_scalar(line, '$$.written_at') AS BIGINT) AS written_at,
+        TRY_CAST(json_extract_scalar(line, '$$.size') AS BIGINT) AS size
     FROM ($lines) lines
 ) listed
 LEFT JOIN (
