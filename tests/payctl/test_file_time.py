@@ -58,7 +58,9 @@ def test_the_answer_says_which_time_was_judged(
 
 
 def test_the_answer_says_that_not_every_receipt_was_read(capsys: pytest.CaptureFixture[str]) -> None:
-    render.reconciliation(Reconciliation(payments=900, young=0, findings=(), counts={}, left=0, receipts_read=500))
+    render_payments.reconciliation(
+        Reconciliation(payments=900, young=0, findings=(), counts={}, left=0, receipts_read=500)
+    )
     assert " ".join(capsys.readouterr().out.split()) == (
         "900 payments, 0 findings receipts of 500 payments were read and held against the records; of all others only "
         "the lengths were compared: run it again, and others are read"
