@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from payments import store
 from payments.aws import Aws, AwsError, Credentials
+from payments.processors.common import Secret
 from payments.protocol import idempotency
 from payments.protocol.idempotency import OPEN, PREPARE, RESULT, VOTE
 from payments.protocol.ports import (
@@ -21,8 +22,10 @@ from payments.protocol.ports import (
     Action,
     Announce,
     Answer,
+    Cancel,
     Charge,
     Flow,
+    Lookup,
     PutEvent,
     Read,
     ReadRecord,
@@ -221,6 +224,33 @@ class Rail:
         return pytest.approx(seconds)
 
     charge = announce
+
+    def lookup(self, _: Lookup) -> str:
+        return "looked up"
+
+    def cancel(self, _: Cancel) -> str:
+        return "cancelled"
+
+
+@pytest.mark.parametrize(("request_", "answer"), [(Lookup(RAIL, "k"), "looked up"), (Cancel(RAIL, "k"), "cancelled")])
+def test_a_processor_is_asked_what_it_did_and_to_do_it_no_more(
+    regions: Regions, request_: Lookup | Cancel, answer: str
+) -> None:
+    regions.driver._processor = cast("Any", Rail())
+    assert regions.driver._do(request_, time.monotonic() + 8) == answer
+
+
+def test_reading_the_secret_takes_of_the_time_for_the_charge(regions: Regions, monkeypatch: pytest.MonkeyPatch) -> None:
+    regions.driver._processor = cast("Any", Rail())
+    now = [100.0]
+
+    def read() -> str:
+        now[0] += 2.0
+        raise AwsError("NoAnswer")
+
+    regions.driver._secret = Secret(read)
+    monkeypatch.setattr("payments.store.time", SimpleNamespace(monotonic=lambda: now[0]))
+    assert regions.driver._do(CHARGE, 120.0) == 15.0
 
 
 @pytest.mark.parametrize(

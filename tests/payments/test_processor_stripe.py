@@ -265,6 +265,13 @@ def test_where_its_creation_is_refused_nothing_of_it_was_made(monkeypatch: pytes
     assert [sent.method for sent in desk.sent] == ["POST"]
 
 
+def test_what_could_never_be_created_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at))
+    made, desk = client()
+    assert made.lookup(Lookup("", KEY, OLD._replace(amount=5124, currency="KWD"))) is None
+    assert not desk.sent
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(401, "invalid_request_error"), (403, "invalid_request_error"), (400, "idempotency_error")]
 )
