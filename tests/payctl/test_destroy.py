@@ -283,13 +283,13 @@ def test_global_stack_whose_deletion_failed_is_not_deleted_by_a_deployment(
     environment = project.environment()
     before = environment.stacks(HOME).describe(environment.names.global_stack)
     stuck = replace(before, status=StackStatus.DELETE_FAILED, reason="the table has replicas")
-    monkeypatch.setattr(
-        "stacksets.stack.Stacks.describe",
-        lambda stacks, name, real=Stacks.describe: stuck if name == before.name else real(stacks, name),
-    )
-    with pytest.raises(ToolError, match=r"is half deleted: the table has replicas; finish deleting it"):
-        project.deploy()
-    monkeypatch.undo()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "stacksets.stack.Stacks.describe",
+            lambda stacks, name, real=Stacks.describe: stuck if name == before.name else real(stacks, name),
+        )
+        with pytest.raises(ToolError, match=r"is half deleted: the table has replicas; finish deleting it"):
+            project.deploy()
     after = project.environment()
     assert after.stacks(HOME).describe(after.names.global_stack).id == before.id
 

@@ -291,7 +291,7 @@ def test_all_engines_find_the_same_and_athena_keeps_nothing(
 @pytest.mark.parametrize(
     ("period", "since", "span", "lacks", "outside"),
     [
-        (None, 0, (AT + 1, AT + 2), 0, 25),
+        pytest.param(None, 0, (AT + 1, AT + 2), 0, 25, marks=LONGER),
         pytest.param((AT, AT + 60), 0, (AT, AT + 60), 19, 4, marks=LONGER),
         pytest.param((AT - 60, AT - 1), 0, (AT - 60, AT - 1), 0, 25, marks=LONGER),
         ((AT - 60, AT + 60), AT - 30, (AT - 30, AT + 60), 19, 4),
@@ -346,7 +346,9 @@ def test_findings_that_are_only_counted_stay_on_athena(
     assert max(taken) == 1 < max(scanned.counts.values())
 
 
-@every_engine
+@pytest.mark.parametrize(
+    "engine", [pytest.param(each, marks=LONGER if name == "athena" else (), id=name) for name, each in ENGINES.items()]
+)
 def test_what_is_not_there_is_a_finding(
     planted: Callable[[], Environment], monkeypatch: pytest.MonkeyPatch, engine: dict[str, Any]
 ) -> None:

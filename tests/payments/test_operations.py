@@ -79,7 +79,7 @@ def test_closing_as_not_charged_cancels_the_key_first(doubtful: World) -> None:
 
 def test_without_cancelling_an_hour_must_pass(doubtful: World) -> None:
     doubtful.lose = fail("Cancel", "before")
-    assert "an hour" in rule(doubtful, "NOT_CHARGED", reason="x").says
+    assert "a call may still charge it" in rule(doubtful, "NOT_CHARGED", reason="x").says
     doubtful.now = 1_000_000 + 3600
     assert rule(doubtful, "NOT_CHARGED", reason="x").done
 

@@ -70,7 +70,10 @@ class Processor(Client):
 
     def announce(self, announce: Announce, seconds: float) -> Handle | Refusal | Silence:
         """Create the PaymentIntent, or hear which one was created under this key."""
-        charge = announce.charge
+        reply = self._create(announce.charge, seconds)
+        return named_in(reply) if isinstance(reply, Reply) else reply
+
+    def _create(self, charge: Charge, seconds: float) -> Reply | Refusal | Silence:
         amount = amount_of(charge.amount, charge.currency)
         if amount is None:
             return Refusal("amount")
@@ -82,17 +85,7 @@ class Processor(Client):
         }
         notes = {**dict(charge.metadata), "reference": charge.reference, "payment_id": charge.id, OURS: charge.key}
         fields |= {f"metadata[{name}]": text for name, text in notes.items() if text}
-        reply = self._post(INTENTS, fields, seconds, charge.key)
-        if isinstance(reply, Silence):
-            return reply
-        told = members(reply)
-        error = told.get("error")
-        if isinstance(error, dict) and error.get("type") == "idempotency_error":
-            return LOST  # something else was made under this key
-        named = str(told.get("id"))
-        if meaning(reply) is Meaning.FINAL and ID.fullmatch(named):
-            return Handle(named)
-        return Refusal("402") if reply.status == 402 else without_word(reply)
+        return self._post(INTENTS, fields, seconds, charge.key)
 
     def charge(self, charge: Charge, seconds: float) -> Verdict | Refusal | Silence:
         """Confirm the PaymentIntent; wait at most `seconds` for the answer."""
@@ -137,10 +130,11 @@ class Processor(Client):
         if ID.fullmatch(charge.handle):
             return charge.handle
         if time.time() < charge.at + REPEAT_SECONDS:
-            named = self.announce(Announce(charge.rail, charge), LOOKUP_SECONDS)
+            reply = self._create(charge, LOOKUP_SECONDS)
+            named = named_in(reply) if isinstance(reply, Reply) else reply
             if isinstance(named, Handle):
                 return named.text
-            if isinstance(named, Refusal) and named.cause in NEVER_MADE:
+            if isinstance(named, Refusal) and named.cause in NEVER_MADE and not clashes(reply):
                 return None
         return self._listed(charge)
 
@@ -184,6 +178,20 @@ class Processor(Client):
         secret of another account."""
         reply = self.ask("GET", path, {"stripe-version": VERSION}, b"", LOOKUP_SECONDS)
         return None if isinstance(reply, Silence) or reply.status != 200 else reply
+
+
+def named_in(reply: Reply) -> Handle | Refusal | Silence:
+    """What the answer to a creation comes to."""
+    named = str(members(reply).get("id"))
+    if meaning(reply) is Meaning.FINAL and ID.fullmatch(named):
+        return Handle(named)
+    return Refusal("402") if reply.status == 402 else without_word(reply)
+
+
+def clashes(reply: Reply | Refusal | Silence) -> bool:
+    """Whether another payload was sent under the key: what that made is still there."""
+    error = members(reply).get("error") if isinstance(reply, Reply) else None
+    return isinstance(error, dict) and error.get("type") == "idempotency_error"
 
 
 def intent_in(reply: Reply) -> Mapping[str, Any]:

@@ -31,6 +31,8 @@ SEGMENTS: Final = 4
 """Of each table, read at once with those of the other tables."""
 READERS: Final = 8
 """Pages of 1 MB that are in memory at once."""
+RECEIPTS: Final = 24
+"""Of all Regions, read at once: small ones, of which each costs a round trip."""
 PART_BYTES: Final = 64 * 2**20
 """What a segment puts into a file before the store takes it."""
 READS: Final = {
@@ -116,7 +118,10 @@ class Reader:
     def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[Content]]:
         """Versions of receipts, which are named by Region, payment and version; some at once."""
         for some in suspects:
-            digests, expected = self._all(self._digest, some), self._expected({payment for _, payment, _ in some})
+            digests, expected = (
+                self._all(self._digest, some, RECEIPTS),
+                self._expected({payment for _, payment, _ in some}),
+            )
             yield [
                 Content(payment, region, digest, expected.get(payment))
                 for (region, payment, _), digest in zip(some, digests, strict=True)
@@ -149,9 +154,9 @@ class Reader:
         receipts = {payment: _receipt(item) for payment, item in records.items()}
         return {payment: sha256(body.encode()).hexdigest() for payment, body in receipts.items() if body}
 
-    def _all(self, call: Callable[..., Any], work: list[Any]) -> list[Any]:
+    def _all(self, call: Callable[..., Any], work: list[Any], at_once: int = READERS) -> list[Any]:
         """Call for every piece of work, some at once; what is not begun is left where one fails."""
-        with ThreadPoolExecutor(READERS, thread_name_prefix="payctl") as pool:
+        with ThreadPoolExecutor(at_once, thread_name_prefix="payctl") as pool:
             try:
                 return list(pool.map(lambda piece: call(*piece), work))
             except BaseException:
