@@ -158,8 +158,7 @@ def _compare_here(environment: Environment, books: Store, scope: Scope, charged:
     if charged:
         charges.match(books, named_only=scope.among != EVERYTHING.among, since=scope.since)
         asked += store.questions(store.PROCESSOR)
-    for question in asked:
-        books.ask(question)
+    books.ask(*asked)
     return Judged(*books.counts(), books.file_time() if charged else None)
 
 

@@ -54,9 +54,10 @@ def right(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
             yield books
 
 
-@pytest.fixture
-def books(right: Store) -> Iterator[Store]:
-    """The same, for one test."""
+@pytest.fixture(params=[store.SHARE, 1], ids=["at once", "in shares"])
+def books(right: Store, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The same, for one test: asked about all payments at once, or about some after the others."""
+    monkeypatch.setattr(store, "SHARE", request.param)
     right.run("BEGIN")
     yield right
     right.run("ROLLBACK")
@@ -64,8 +65,7 @@ def books(right: Store) -> Iterator[Store]:
 
 def found(books: Store) -> list[tuple[str, ...]]:
     """Kind, Region, payment and detail of what all questions find."""
-    for question in ALL.values():
-        books.ask(question)
+    books.ask(*ALL.values())
     return [tuple(row[:4]) for row in books.run("SELECT * FROM findings ORDER BY ALL")]
 
 

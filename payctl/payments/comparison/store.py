@@ -38,15 +38,23 @@ FINDINGS: Final = "findings (kind, region, payment, detail, remedy)"
 SUSPECTS: Final = HERE / "suspects.sql"
 LEFT_OUT: Final = HERE / "left-out.sql"
 FILE_TIME: Final = HERE / "file-time.sql"
+EVERYTHING: Final = (
+    "SELECT count(*) AS everything FROM "
+    "(SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts) payments"
+)
+OTHERS: Final = (
+    "SELECT (SELECT count(*) FROM left_out) AS others, (SELECT count(*) FROM left_out WHERE why = 'young') AS young, "
+    "(SELECT count(DISTINCT payment) FROM contents WHERE expected IS NOT NULL) AS receipts_read"
+)
 COUNTS: Final = (
-    "SELECT count(*) - (SELECT count(*) FROM left_out) AS payments, "
-    "(SELECT count(*) FROM left_out WHERE why = 'young') AS young, "
-    "(SELECT count(DISTINCT payment) FROM contents WHERE expected IS NOT NULL) AS receipts_read FROM "
-    "(SELECT payment FROM records UNION SELECT payment FROM cells UNION SELECT payment FROM receipts) everything"
+    f"SELECT everything - others AS payments, young, receipts_read FROM ({EVERYTHING}) shown CROSS JOIN ({OTHERS}) rest"  # noqa: S608 - our own
 )
 FOLDER: Final = Path(".run")
 MEMORY: Final = "400MB"
 """Of DuckDB; with what is read at once, a run stays well below 1 GB. What does not fit goes to the run folder."""
+SHARE: Final = 1_000_000
+"""Payments that are asked about at once: of many more, DuckDB finds no room for what it groups by, though it spills."""
+SHARED: Final = ("records", "cells", "receipts", "contents", "charges")
 THREADS: Final = 2
 AT_ONCE: Final = 1000  # rows
 RANGE: Final = 20_000
@@ -181,9 +189,34 @@ class Store:
         ((bounds,),) = self.run(f"SELECT quantile_disc(payment, {shares}) FROM ({some})")  # noqa: S608 - numbers
         return list(bounds)
 
+    def shares(self) -> Iterator[int]:
+        """Have the tables show one share of the payments after the other, each of SHARE at most; how many there are."""
+        rows = ", ".join(f"(SELECT count(*) FROM {table})" for table in SHARED)  # noqa: S608 - our own
+        ((most,),) = self.run(f"SELECT greatest({rows}) // greatest((SELECT count(*) FROM regions), 1)")  # noqa: S608 - our own
+        shares = most // SHARE + 1
+        if shares == 1:
+            yield 1
+            return
+        for table in SHARED:
+            self.run(f"ALTER TABLE {table} RENAME TO whole_{table}")
+        try:
+            for share in range(shares):
+                for table in SHARED:
+                    self.run(
+                        f"CREATE OR REPLACE VIEW {table} AS SELECT * FROM whole_{table} "  # noqa: S608 - our own
+                        f"WHERE hash(payment) % {shares} = {share}"
+                    )
+                yield shares
+        finally:
+            for table in SHARED:
+                self.run(f"DROP VIEW {table}")
+                self.run(f"ALTER TABLE whole_{table} RENAME TO {table}")
+
     def suspects(self, run: int) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose bytes are to be read; `run` says which sample."""
-        return self.rows(suspects(run))
+        for shares in self.shares():
+            self.run(f"INSERT INTO suspected {suspects(run, shares)}")
+        return self.rows("SELECT region, payment, version FROM suspected")
 
     def drop_deleted(self) -> None:
         """Forget the receipts whose latest version is a mark of deletion, and the marks."""
@@ -194,21 +227,26 @@ class Store:
 
     def leave_out(self, *, since: int, until: int) -> None:
         """Judge no payment of which something is younger than `until`, or nothing is as young as `since`."""
-        self.run(f"INSERT INTO left_out {filled(LEFT_OUT, since=since, until=until)}")
+        for _ in self.shares():
+            self.run(f"INSERT INTO left_out {filled(LEFT_OUT, since=since, until=until)}")
 
-    def ask(self, question: Path) -> None:
-        """Add what a question finds to the findings."""
-        self.run(f"INSERT INTO {FINDINGS} {judged(question)}")
+    def ask(self, *questions: Path) -> None:
+        """Add what they find to the findings."""
+        for _ in self.shares():
+            for question in questions:
+                self.run(f"INSERT INTO {FINDINGS} {judged(question)}")
 
     def counts(self) -> tuple[int, int, int]:
         """Payments that are judged, that are too young for it, and whose receipts were read."""
-        ((payments, young, read),) = self.run(COUNTS)
-        return payments, young, read
+        everything = sum(self.run(EVERYTHING)[0][0] for _ in self.shares())
+        ((left_out, young, read),) = self.run(OTHERS)
+        return everything - left_out, young, read
 
     def file_time(self) -> FileTime:
         """Which payments were looked for in the processor's file."""
-        (row,) = self.run(filled(FILE_TIME))
-        return FileTime.of(*row)
+        times = [self.run(filled(FILE_TIME))[0] for _ in self.shares()]
+        first, last, _ = times[0]
+        return FileTime.of(first, last, sum(outside for _, _, outside in times))
 
 
 @contextmanager
@@ -252,9 +290,11 @@ def filled(file: Path, **values: object) -> str:
     return Template(re.sub(r"(?m)^--.*\n", "", file.read_text(encoding="utf-8"))).substitute(values)
 
 
-def suspects(run: int) -> str:
-    """The receipts whose bytes are to be read. `run`: its moment, so that each run reads another sample."""
-    return filled(SUSPECTS, most=READ, rows=3 * READ, first=hashlib.sha256(str(run).encode()).hexdigest()[:32])
+def suspects(run: int, shares: int = 1) -> str:
+    """The receipts whose bytes are to be read. `run`: its moment, so that each run reads another sample; `shares`: in
+    how many parts that is asked."""
+    most = -(-READ // shares)
+    return filled(SUSPECTS, most=most, rows=3 * most, first=hashlib.sha256(str(run).encode()).hexdigest()[:32])
 
 
 def judged(question: Path) -> str:

@@ -27,8 +27,10 @@ CREATE TABLE cells (
 CREATE TABLE receipts (
     payment VARCHAR, region VARCHAR, etag VARCHAR, version VARCHAR, written_at BIGINT, size BIGINT
 );
--- Digests of the receipts that were read (suspects.sql). `expected`: of the receipt that the record makes, NULL where
--- there is none, or one that makes no receipt.
+-- The receipts that are to be read (suspects.sql).
+CREATE TABLE suspected (region VARCHAR, payment VARCHAR, version VARCHAR);
+-- Digests of those that were read. `expected`: of the receipt that the record makes, NULL where there is none, or one
+-- that makes no receipt.
 CREATE TABLE contents (payment VARCHAR, region VARCHAR, digest VARCHAR, expected VARCHAR);
 -- The processor's own file, amounts in major units. `payment`: as the file names it, or of the record that has the
 -- reference; where there is none, the reference itself. `charged_until`: the end of the day, where the file tells days.
