@@ -34,10 +34,10 @@ def test_cloudformation_validate_finds_nothing(templates: dict[str, Any], name: 
 
 def test_linters_do_find_what_is_wrong(templates: dict[str, Any], regions: tuple[str, ...]) -> None:
     """The tests above would not pass with a template that is broken."""
-    broken = json.loads(json.dumps(templates["regional"]))
-    broken["Resources"]["Processor"]["Properties"]["Timeout"] = 9000
-    text = json.dumps(broken)
-    assert list(cloudformation_validate(text, regions[:1]))
+    processor = json.loads(json.dumps(templates["regional"]["Resources"]["Processor"]))
+    processor["Properties"]["Timeout"] = 9000
+    text = json.dumps({"Resources": {"Processor": processor}})  # alone: linting all of it takes much longer
+    assert [line for line in cloudformation_validate(text, regions[:1]) if "9000 exceeds maximum 900" in line]
     assert [line for line in cfn_lint(text, regions[:1]) if line.startswith("E3034 at ")]
 
 
