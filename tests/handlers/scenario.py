@@ -225,22 +225,31 @@ class Run:
             weather.dead = ""
             weather.all_clear()
             self.settle()
+        if self.rejoined():
+            self.settle()
+            self.withdraw_bars()
+
+    def rejoined(self) -> bool:
+        """Whether `payctl rejoin`, repeated, brings the lost register back."""
         for _ in range(10):
-            if not weather.lost:
-                break
-            weather.rejoin()
-            self.loop.run(self.loop.now + 1200, lambda: not weather.lost)
-        else:
-            self.judge.accuse("unclosable", "", f"rejoin of {weather.lost}")
-            return
-        self.settle()
-        self.withdraw_bars()
+            if not self.weather.lost:
+                return True
+            self.weather.rejoin()
+            self.loop.run(self.loop.now + 1200, lambda: not self.weather.lost)
+        self.judge.accuse("unclosable", "", f"rejoin of {self.weather.lost}")
+        return False
 
     def withdraw_bars(self) -> None:
-        """A bar that arrived late is shown by `payctl status`, and taken back."""
+        """A bar that arrived late is shown by `payctl status`, and taken back; a whole one, which its operator took for
+        refused, ends with a rejoin."""
         about = [self.world.cells[region].get(REGISTER, {}) for region in self.alive]
         for barred in sorted({str(cell["lost"]) for cell in about if "lost" in cell}):
             shown = self.operator.wait_for(membership.idle)
+            if isinstance(shown, dict) and shown.get(barred) == membership.BARRED:
+                self.weather.lost = barred
+                if self.rejoined():
+                    self.settle()
+                continue
             if not isinstance(shown, dict) or shown.get(barred) != membership.STRAY:
                 self.judge.accuse("unlisted", "", f"the bar of {barred}: {shown}")
             says = self.operator.wait_for(partial(withdraw, region=barred))
