@@ -218,9 +218,7 @@ class Survey:
     def broken(self) -> tuple[str, ...]:
         """Regions whose instance has no stack that could be updated: it must be deleted and recreated."""
         return tuple(
-            region
-            for region, stack in self.stacks.items()
-            if region in self.instances and (stack.status.absent or stack.status.unusable)
+            region for region, stack in self.stacks.items() if region in self.instances and not stack.status.usable
         )
 
     @property

@@ -110,6 +110,11 @@ class StackStatus(Status):
             StackStatus.DELETE_FAILED,
         )
 
+    @property
+    def usable(self) -> bool:
+        """There is a stack that works, or can be updated."""
+        return not (self.absent or self.unusable)
+
 
 @dataclass(frozen=True, kw_only=True)
 class StackSet:

@@ -134,9 +134,11 @@ class Aws:
         headers = {"content-type": media_type, "x-amz-target": f"{prefix}.{action}"}
         reply = yield self._signed(service, region, HttpRequest("POST", "/", headers, body))
         try:
-            answer: dict[str, Any] = {**DECODE(reply.body.decode())}
-        except (ValueError, TypeError):  # cut off in its headers, or something between us and the service answered
-            raise AwsError(str(reply.status)) from None
+            answer = DECODE(reply.body.decode())
+        except ValueError:  # cut off in its headers
+            answer = None
+        if not isinstance(answer, dict):  # something between us and the service answered
+            raise AwsError(str(reply.status))
         if reply.status == 200:
             return answer
         raise AwsError(str(answer.get("__type", reply.status)).rpartition("#")[2], answer)

@@ -73,7 +73,11 @@ def _home(account: _Account) -> str:
     this run would remove them."""
     environment = account.environment
     stacks = environment.cloud.everywhere(lambda region: account.stacks(region).describe(BOOTSTRAP_STACK))
-    held = [stack for region, stack in stacks.items() if _works(stack) and stack.parameters.get("HomeRegion") == region]
+    held = [
+        stack
+        for region, stack in stacks.items()
+        if stack.status.usable and stack.parameters.get("HomeRegion") == region
+    ]
     if not held:
         return environment.home
     home, told = held[0].region, held[0].parameters
@@ -95,7 +99,7 @@ def _free_boundary(account: _Account, home: str) -> None:
     rollback keeps"). Raises ToolError where roles have it."""
     stacks, iam = account.stacks(home), account.client("iam", home)
     stack = stacks.describe(BOOTSTRAP_STACK)
-    if not stack.status.done or (_works(stack) and "Boundary" in stacks.resources(stack.id)):
+    if not stack.status.done or (stack.status.usable and "Boundary" in stacks.resources(stack.id)):
         return
     arn = replace(account.environment.names, account=account.id).boundary
     try:
@@ -113,10 +117,6 @@ def _free_boundary(account: _Account, home: str) -> None:
             iam.delete_policy_version(PolicyArn=arn, VersionId=version["VersionId"])
     iam.delete_policy(PolicyArn=arn)
     account.environment.report.note(f"removed the policy {BOUNDARY}, which a bootstrap that failed had left")
-
-
-def _works(stack: Stack) -> bool:
-    return not stack.status.absent and not stack.status.unusable
 
 
 def named(environment: Environment) -> dict[str, tuple[str, ...]]:

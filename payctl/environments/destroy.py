@@ -181,7 +181,7 @@ def _intake_is(survey: Survey, wanted: str) -> bool:
 def _takes_payments(survey: Survey) -> bool:
     """Whether the global stack is there, with the table that payments are told in."""
     status = survey.global_stack.status
-    return not (status.absent or status.unusable or status is StackStatus.DELETE_IN_PROGRESS)
+    return status.usable and status is not StackStatus.DELETE_IN_PROGRESS
 
 
 def _so_far(environment: Environment, survey: Survey) -> str:

@@ -113,7 +113,7 @@ class Planning:
     def _global(self, survey: Survey) -> tuple[Change, ...]:
         template, environment = self.deployment.world, self.environment
         stack = survey.global_stack
-        if stack.status.absent or stack.status.unusable:
+        if not stack.status.usable:
             parameters = self.deployment.global_parameters(self._keys_to_come)
             return tuple(creations(template.document, parameters, environment.home, GLOBAL))
         present = environment.stacks(environment.home).template(stack.name)

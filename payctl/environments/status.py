@@ -127,8 +127,7 @@ def status(environment: Environment) -> Status:
     instances = tuple(_regional_stack(survey, region, absent) for region in survey.stacks)
     current = all(instance.status == "CURRENT" for instance in instances) and not survey.broken and not silent
     linked = survey.linked if known else bool(environment.parameters.get("KeyArns"))
-    whole = not shared.status.absent and not shared.status.unusable
-    deployed = current and linked and whole and not survey.taking_none
+    deployed = current and linked and shared.status.usable and not survey.taking_none
     return Status(
         environment=environment.settings.environment,
         account=environment.cloud.account,

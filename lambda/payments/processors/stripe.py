@@ -70,8 +70,7 @@ class Processor(Client):
 
     def announce(self, announce: Announce, seconds: float) -> Handle | Refusal | Silence:
         """Create the PaymentIntent, or hear which one was created under this key."""
-        reply = self._create(announce.charge, seconds)
-        return named_in(reply) if isinstance(reply, Reply) else reply
+        return named_in(self._create(announce.charge, seconds))
 
     def _create(self, charge: Charge, seconds: float) -> Reply | Refusal | Silence:
         amount = amount_of(charge.amount, charge.currency)
@@ -131,7 +130,7 @@ class Processor(Client):
             return charge.handle
         if time.time() < charge.at + REPEAT_SECONDS:
             reply = self._create(charge, LOOKUP_SECONDS)
-            named = named_in(reply) if isinstance(reply, Reply) else reply
+            named = named_in(reply)
             if isinstance(named, Handle):
                 return named.text
             if isinstance(named, Refusal) and named.cause in NEVER_MADE and not clashes(reply):
@@ -180,8 +179,10 @@ class Processor(Client):
         return None if isinstance(reply, Silence) or reply.status != 200 else reply
 
 
-def named_in(reply: Reply) -> Handle | Refusal | Silence:
+def named_in(reply: Reply | Refusal | Silence) -> Handle | Refusal | Silence:
     """What the answer to a creation comes to."""
+    if not isinstance(reply, Reply):
+        return reply
     named = str(members(reply).get("id"))
     if meaning(reply) is Meaning.FINAL and ID.fullmatch(named):
         return Handle(named)

@@ -118,10 +118,8 @@ class Reader:
     def contents(self, suspects: Iterable[list[tuple[Any, ...]]]) -> Iterator[list[Content]]:
         """Versions of receipts, which are named by Region, payment and version; some at once."""
         for some in suspects:
-            digests, expected = (
-                self._all(self._digest, some, RECEIPTS),
-                self._expected({payment for _, payment, _ in some}),
-            )
+            digests = self._all(self._digest, some, RECEIPTS)
+            expected = self._expected({payment for _, payment, _ in some})
             yield [
                 Content(payment, region, digest, expected.get(payment))
                 for (region, payment, _), digest in zip(some, digests, strict=True)

@@ -6,14 +6,14 @@ import hashlib
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from payctl.payments.comparison import payloads
 from stacksets.errors import ToolError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import duckdb
 
 HERE: Final = Path(__file__).parent
+Answer = TypeVar("Answer")
 
 
 def sha256(text: str) -> str:
@@ -189,14 +190,15 @@ class Store:
         ((bounds,),) = self.run(f"SELECT quantile_disc(payment, {shares}) FROM ({some})")  # noqa: S608 - numbers
         return list(bounds)
 
-    def shares(self) -> Iterator[int]:
-        """Have the tables show one share of the payments after the other, each of SHARE at most; how many there are."""
+    def of_each_share(self, ask: Callable[[int], Answer]) -> list[Answer]:
+        """What `ask` answers while the tables show one share of the payments after the other, each of SHARE at most. It
+        is told how many there are."""
         rows = ", ".join(f"(SELECT count(*) FROM {table})" for table in SHARED)  # noqa: S608 - our own
         ((most,),) = self.run(f"SELECT greatest({rows}) // greatest((SELECT count(*) FROM regions), 1)")  # noqa: S608 - our own
         shares = most // SHARE + 1
         if shares == 1:
-            yield 1
-            return
+            return [ask(1)]
+        answers: list[Answer] = []
         for table in SHARED:
             self.run(f"ALTER TABLE {table} RENAME TO whole_{table}")
         try:
@@ -206,16 +208,16 @@ class Store:
                         f"CREATE OR REPLACE VIEW {table} AS SELECT * FROM whole_{table} "  # noqa: S608 - our own
                         f"WHERE hash(payment) % {shares} = {share}"
                     )
-                yield shares
+                answers.append(ask(shares))
+            return answers
         finally:
             for table in SHARED:
-                self.run(f"DROP VIEW {table}")
+                self.run(f"DROP VIEW IF EXISTS {table}")
                 self.run(f"ALTER TABLE whole_{table} RENAME TO {table}")
 
     def suspects(self, run: int) -> Iterator[list[tuple[Any, ...]]]:
         """Region, payment and version of the receipts whose bytes are to be read; `run` says which sample."""
-        for shares in self.shares():
-            self.run(f"INSERT INTO suspected {suspects(run, shares)}")
+        self.of_each_share(lambda shares: self.run(f"INSERT INTO suspected {suspects(run, shares)}"))
         return self.rows("SELECT region, payment, version FROM suspected")
 
     def drop_deleted(self) -> None:
@@ -227,24 +229,21 @@ class Store:
 
     def leave_out(self, *, since: int, until: int) -> None:
         """Judge no payment of which something is younger than `until`, or nothing is as young as `since`."""
-        for _ in self.shares():
-            self.run(f"INSERT INTO left_out {filled(LEFT_OUT, since=since, until=until)}")
+        self.of_each_share(lambda _: self.run(f"INSERT INTO left_out {filled(LEFT_OUT, since=since, until=until)}"))
 
     def ask(self, *questions: Path) -> None:
         """Add what they find to the findings."""
-        for _ in self.shares():
-            for question in questions:
-                self.run(f"INSERT INTO {FINDINGS} {judged(question)}")
+        self.of_each_share(lambda _: [self.run(f"INSERT INTO {FINDINGS} {judged(each)}") for each in questions])
 
     def counts(self) -> tuple[int, int, int]:
         """Payments that are judged, that are too young for it, and whose receipts were read."""
-        everything = sum(self.run(EVERYTHING)[0][0] for _ in self.shares())
+        everything = sum(self.of_each_share(lambda _: self.run(EVERYTHING)[0][0]))
         ((left_out, young, read),) = self.run(OTHERS)
         return everything - left_out, young, read
 
     def file_time(self) -> FileTime:
         """Which payments were looked for in the processor's file."""
-        times = [self.run(filled(FILE_TIME))[0] for _ in self.shares()]
+        times = self.of_each_share(lambda _: self.run(filled(FILE_TIME))[0])
         first, last, _ = times[0]
         return FileTime.of(first, last, sum(outside for _, _, outside in times))
 
