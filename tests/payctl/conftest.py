@@ -57,6 +57,16 @@ def _leaves_no_fault(request: pytest.FixtureRequest) -> Iterator[None]:
         assert shared.admin("GET", "/faults")["faults"] == before
 
 
+class Notes(Silent):
+    """What was noted."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.heard.append(text)
+
+
 class Project:
     """A project folder with small templates and an environment of its own on the local cloud."""
 

@@ -15,8 +15,7 @@ import localcloud
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
 from payctl.environments import bootstrap, preflight
 from stacksets.errors import RegionsFailedError, ToolError
-from stacksets.progress import Silent
-from tests.payctl.conftest import REGIONS, ROOT, Project
+from tests.payctl.conftest import REGIONS, ROOT, Notes, Project
 
 HOME, SECOND, THIRD = REGIONS
 ROLES = {"payment-stackset-administration", "payment-stackset-execution"}
@@ -39,14 +38,6 @@ def clients(cloud: localcloud.LocalCloud, account: str) -> Callable[[str], Any]:
     untyped: Any = boto3.client  # its overloads want the service's name as a literal
     keys = {"aws_access_key_id": account, "aws_secret_access_key": "test"}
     return lambda service: untyped(service, region_name=HOME, endpoint_url=cloud.endpoint, **keys)
-
-
-class Noted(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def role_names(clients: Callable[[str], Any]) -> set[str]:
@@ -83,10 +74,10 @@ def test_bootstrap_of_an_environment_with_another_home_leaves_the_roles_where_th
     made = role_names(clients)
     assert made >= ROLES
     project.environ["AWS_REGION"] = SECOND
-    report = Noted()
+    report = Notes()
     bootstrap.bootstrap(project.environment(report))
     assert role_names(clients) == made
-    assert any(f"stay in {HOME}" in note for note in report.notes)
+    assert any(f"stay in {HOME}" in note for note in report.heard)
     assert not [check for check in preflight.preflight(project.environment()) if check.ok is False]
     assert project.deploy().finished
     assert {told["HomeRegion"] for told in parameters(project).values()} == {HOME}
@@ -116,9 +107,9 @@ def test_what_a_failure_of_an_earlier_version_left_is_removed(project: Project, 
     assert BOUNDARY in policies(clients)
     iam, arn = clients("iam"), project.environment().names.boundary
     iam.create_policy_version(PolicyArn=arn, PolicyDocument=json.dumps(ANYTHING), SetAsDefault=True)
-    report = Noted()
+    report = Notes()
     bootstrap.bootstrap(project.environment(report))
-    assert any(BOUNDARY in note for note in report.notes)
+    assert any(BOUNDARY in note for note in report.heard)
     assert clients("iam").get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v1"
 
 

@@ -13,8 +13,7 @@ from payctl.payments import log_key, membership
 from payctl.payments.registers import Registers
 from payctl.payments.rejoin import rejoin
 from stacksets.errors import ToolError
-from stacksets.progress import Silent
-from tests.payctl.conftest import REGIONS, Project
+from tests.payctl.conftest import REGIONS, Notes, Project
 
 HOME, SECOND, THIRD = REGIONS
 Aws = Callable[[str, str], Any]
@@ -39,16 +38,6 @@ def change(environment: Environment, aws: Aws, name: str, value: str) -> None:
         UpdateExpression=f"SET {name} = :value",
         ExpressionAttributeValues={":value": {"S": value}},
     )
-
-
-class Notes(Silent):
-    """What was noted."""
-
-    def __init__(self) -> None:
-        self.heard: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.heard.append(text)
 
 
 def pay(environment: Environment) -> None:
