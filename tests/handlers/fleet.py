@@ -109,7 +109,7 @@ class Fleet:
         self.running.remove(invocation)
         process = invocation.process
         said = tuple(process.said)
-        if process.dead or self.dice.chance(0.02):
+        if process.dead or self.dice.chance(0.02) or process.environ != self.environ(process.region):
             process.dead = True
         else:
             self.loop.freeze(process)
@@ -146,6 +146,6 @@ class Fleet:
             self.idle.pop((kind, region), None)
 
     def renew(self, region: str) -> None:
-        """New settings: the processes of before are used no more."""
+        """New settings: the processes of before are used no more, those that run when they are through."""
         for kind in TIMEOUTS:
             self.idle.pop((kind, region), None)
