@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 from payments.aws import Aws, Credentials
 from payments.log import log, tag_of
@@ -29,6 +30,12 @@ def driver() -> Driver:
 def faults(payment: Payment) -> Sequence[tuple[str, str]]:
     """Why the processor could never take a payment: (field, what is wrong)."""
     return adapter(settings().kind).faults(payment) if settings().rail != LEDGER else ()
+
+
+def begin(invocation: Any) -> None:
+    """An invocation of a function begins, with Lambda's context object; None outside Lambda."""
+    if invocation is not None:
+        driver().members.clock.began(invocation.get_remaining_time_in_millis() / 1000)
 
 
 def tag(text: str) -> str:

@@ -206,14 +206,14 @@ def test_tasks(sent: tuple[Any, str], execution: str) -> None:
 
 
 @fuzzed(0.1)
-@given(inputs.anything, inputs.anything, st.lists(inputs.hidden, max_size=3), st.lists(inputs.texts, max_size=3))
-def test_the_janitor(event: Any, context: Any, found: list[tuple[str, str]], keys: list[str]) -> None:
+@given(inputs.anything, st.lists(inputs.hidden, max_size=3), st.lists(inputs.texts, max_size=3))
+def test_the_janitor(event: Any, found: list[tuple[str, str]], keys: list[str]) -> None:
     """Whatever starts it, and whatever stands in the index."""
     desk, said = fresh(), io.StringIO()
     plain = [key.encode("utf-8", "replace").decode() for key in (*keys, *(text for _, text in found))]
     desk.strays = [(0, key) for key in set(plain)]
     with redirect_stdout(said):
-        counts = janitor.handler(event, context)
+        counts = janitor.handler(event)
     assert counts["due"] == counts["swept"] == len(set(plain))
     assert not any(any(cells) for cells in desk.world.cells.values())
     for line in lines(said):

@@ -55,7 +55,7 @@ class Clock:
 
     @staticmethod
     def time() -> float:
-        return EPOCH + Loop.current.now + current().skew()
+        return EPOCH + Loop.current.now + current().skew() - current().behind
 
     @staticmethod
     def sleep(seconds: float) -> None:

@@ -15,12 +15,16 @@ from greenlet import GreenletExit, getcurrent, greenlet
 FOR_EVER = float("inf")
 
 
+BEHIND = 120.0
+"""Seconds, at most, that the time of day is behind in a process that was paused: by then something has set it."""
+
+
 class Process:
     """What lives and dies, freezes and thaws as one: an execution environment of a function, or an operator's computer.
 
     `environ` is its environment, `kept` what it keeps between invocations, `said` its standard output, `asked` which
     registers it asked for what, and when; `stood`: how long its monotonic clock stood still, since it was frozen at
-    `froze`, if it is a `sleeper`."""
+    `froze`, if it is a `sleeper`; `behind`: how far its time of day is since, if it was `paused` as a whole."""
 
     def __init__(
         self, name: str, region: str, environ: dict[str, str], skew: Callable[[], float], network: Any = None
@@ -32,8 +36,8 @@ class Process:
         self.sockets: dict[int, Any] = {}
         self.asked: dict[str, dict[str, float]] = {}
         self.tasks: dict[Task, None] = {}
-        self.frozen = self.dead = self.held = self.sleeper = False
-        self.froze = self.stood = 0.0
+        self.frozen = self.dead = self.held = self.sleeper = self.paused = False
+        self.froze = self.stood = self.behind = 0.0
         self.deferred: list[tuple[Task, int, Any]] = []
 
 
@@ -127,6 +131,7 @@ class Loop:
     def thaw(self, process: Process) -> None:
         if process.sleeper and process.frozen and not process.held:
             process.stood += self.now - process.froze
+            process.behind = min(self.now - process.froze, BEHIND) if process.paused else 0.0
         process.frozen = False
         deferred, process.deferred = process.deferred, []
         for task, ticket, value in deferred:

@@ -1,6 +1,6 @@
 """Mutants of what the flows' campaign does not run, or does not see: drivers, handlers, connections, `payctl`."""
 
-from payments import clock, janitor, members, rounds, store
+from payments import clock, janitor, members, rounds, runtime, store
 from payments.aws import Aws
 from payments.processors import common
 from payments.protocol import flows, rejoining, settlement, sweep
@@ -129,7 +129,16 @@ MUTANTS = (
     Mutant(
         "frozen_unnoticed",
         "what a function was frozen for does not count (an earlier version)",
-        (Edit(clock.Clock.now, "if ahead - self._ahead > NOTICED_SECONDS:", "if False:"),),
+        (
+            Edit(clock.Clock.now, "if ahead - self._ahead > NOTICED_SECONDS:", "if False:"),
+            Edit(runtime.begin, "if invocation is not None:", "if False:"),
+        ),
+        REPLACED,
+    ),
+    Mutant(
+        "paused_unnoticed",
+        "what a function was frozen for counts only by its own time of day (an earlier version)",
+        (Edit(runtime.begin, "if invocation is not None:", "if False:"),),
         REPLACED,
     ),
     # ----------------------------------------------------------------------------------------- the processor

@@ -14,13 +14,13 @@ from tests.simulation.campaign import prepare
 
 PAYMENTS = 180
 CAUGHT_BY = {
-    "eventual_reads": 5,
+    "eventual_reads": 1,
     "refusal_without_item": 0,
     "errors_are_answers": 1,
     "empty_answers": 5,
-    "hurried_operator": 72,
+    "hurried_operator": 0,
     "skipped_shard": 0,
-    "first_page_only": 48,
+    "first_page_only": 172,
     "lost_helpers": 0,
     "no_is_there": 0,
     "silence_unseen": 2,
@@ -29,11 +29,12 @@ CAUGHT_BY = {
     "bar_at_one_peer": 3,
     "barred_is_asked": 2,
     "frozen_unnoticed": 1,
+    "paused_unnoticed": 219,
     "conflict_is_not_sent": 2,
     "broken_is_not_sent": 3,
-    "charge_repeated": 17,
-    "get_tells_one_cell": 201,
-    "get_guesses": 5,
+    "charge_repeated": 2,
+    "get_tells_one_cell": 46,
+    "get_guesses": 10,
     "whole_seconds": 0,
     "tidy_without_receipt": 5,
 }

@@ -61,6 +61,53 @@ def test_what_a_function_was_frozen_for_counts(
     assert now - began == pytest.approx(seconds, abs=0.11)
 
 
+@pytest.mark.parametrize(
+    ("steps", "seconds"),
+    [
+        ([(0.0, 0.0, 90.0)], 90.0),
+        ([(0.0, 0.0, 90.0), (0.0, 0.0, 50.0)], 140.0),
+        ([(0.0, -3600.0, 90.0)], 90.0),
+        ([(0.0, 90.0, 90.0)], 90.0),
+        ([(90.0, 0.0, 90.0)], 90.0),
+        ([(0.0, 0.0, -5.0), (0.0, 0.0, 90.0)], 90.0),
+        ([(1.0, 1.0, 1.09), (1.0, 1.0, 0.91)] * 50, 100.0),
+        ([(5.0, 5.0, 4.0), (5.0, 5.0, 6.0)], 11.0),
+    ],
+    ids=[
+        "paused",
+        "paused twice",
+        "paused and set back",
+        "frozen",
+        "a time of day that stands still",
+        "nothing passes in less than no time",
+        "begun a little late",
+        "begun a second late: too much rather than too little",
+    ],
+)
+def test_what_the_service_says_has_passed_counts(
+    clocks: Clocks, steps: list[tuple[float, float, float]], seconds: float
+) -> None:
+    clock, ends = Clock(), clocks.outside + 900
+    clock.began(ends - clocks.outside)
+    began = clock.now()
+    for here, outside, service in steps:
+        clocks.go(here, outside)
+        ends += service
+        clock.began(ends - clocks.outside)
+    assert clock.now() - began == pytest.approx(seconds, abs=0.11)
+
+
+@pytest.mark.parametrize("left", [(900.0, 0.0), (0.0, 900.0), (0.0, 0.0)])
+@pytest.mark.usefixtures("clocks")
+def test_nothing_is_kept_where_the_service_s_time_is_not_known(left: tuple[float, float]) -> None:
+    """Lambda's context says 0 where the time of day here is ahead by more than the function may take."""
+    known = Members(REGIONS)
+    known.clock.began(left[0])
+    known.learn({region: {"serves": region} for region in REGIONS})
+    known.clock.began(left[1])
+    assert not known.enough
+
+
 def test_a_register_is_not_believed_for_longer_because_the_function_was_frozen(clocks: Clocks) -> None:
     """It may have been barred, and be empty: two that ask it could decide twice."""
     known = Members(REGIONS)

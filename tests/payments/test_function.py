@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 import uuid
+from contextlib import suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -482,3 +484,14 @@ def test_only_the_adapter_in_use_is_imported() -> None:
     loaded = "import sys, payments.function, payments.janitor; print([m for m in sys.modules if '.processors.' in m])"
     run = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "['payments.processors.common']"
+
+
+@pytest.mark.parametrize("event", [read("T1"), {"workflow": {"input": {}}}, None], ids=["request", "task", "janitor"])
+@pytest.mark.usefixtures("here")
+def test_every_invocation_tells_the_clock_when_lambda_ends_it(event: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[float] = []
+    monkeypatch.setattr(runtime.driver().members.clock, "began", told.append)
+    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 54_321)
+    with suppress(InvalidTransaction):
+        (function if event else janitor).handler(event, context)
+    assert told == [54.321]
