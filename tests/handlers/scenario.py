@@ -340,7 +340,7 @@ class SimulatedWorld(World):
 
 def drawn(dice: Dice) -> Options:
     """The mix of a campaign."""
-    return flows_mix(dice)._replace(clash=dice.pick((0.1, 0.0, 0.3)))
+    return flows_mix(dice)._replace(clash=dice.pick((0.1, 0.0, 0.3)), announces=False)
 
 
 def play(

@@ -56,4 +56,5 @@ def drawn(dice: Dice) -> Options:
         busy=dice.pick((0.0, 0.0, 0.2)),
         unsent=dice.pick((0.0, 0.0, 0.3)),
         ballots=dice.pick((10**6, 10**6, 10**6, 2)),
+        announces=dice.chance(0.3),
     )

@@ -110,6 +110,8 @@ class World:
         self.events: list[tuple[str, str]] = []
         self.rails: dict[str, str] = dict.fromkeys(REGIONS, LEDGER)
         self.ballots = 10**6
+        self.named: set[tuple[str, str]] = set()
+        """What a processor calls a charge, by payment, once a cell has kept it."""
         self.tokens = 0
         self.stale: dict[tuple[str, str], list[Item]] | None = None
         self.trace: Callable[[str], None] | None = None
@@ -157,6 +159,8 @@ class World:
         table[payment] = new
         if self.stale is not None:
             self.stale.setdefault((region, payment), []).append(old)
+        if "handle" in values:
+            self.named.add((payment, values["handle"]))
         if "attempt" in old and new.get("attempt") != old["attempt"] != values.get("token"):
             self.watcher.claim_taken(region, payment, old, new)
         self.watcher.cell_changed(region, payment, old, new)
@@ -231,8 +235,8 @@ class World:
         return self.rail.announce(request.charge)
 
     def _charge(self, _: str, request: Charge) -> Any:
-        if request.handle and not any(cells.get(request.id, {}).get("handle") for cells in self.cells.values()):
-            raise AssertionError(f"{request.id}: no cell keeps {request.handle}")
+        if request.handle and (request.id, request.handle) not in self.named:
+            raise AssertionError(f"{request.id}: no cell has kept {request.handle}")
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:
