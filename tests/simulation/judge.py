@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from payments.protocol.flows import Reply
-from payments.protocol.ports import LEDGER
+from payments.protocol.ports import LEDGER, Charge
 from payments.protocol.record import read_record
 from payments.protocol.values import (
     DECLINED,
@@ -54,6 +54,7 @@ FAULTS = {
     "crashed": "production raised what no driver expects",
     "wrong_books": "I5: a public record does not say what was charged, or how its own result ended",
     "claim_taken": "I1: a call's claim was taken from it by another call",
+    "unnamed": "a charge that was named first was confirmed under no name that a cell has taken",
     "unseen": "a janitor's metrics do not show what never ends, or a Region that does not answer",
     "asked": "a register was asked for a payment although it had been barred for more than a minute",
     "wrong_answer": "an answer of the API that no rule allows",
@@ -151,6 +152,10 @@ class Judge:
     def claim_taken(self, region: str, payment: str, old: Item, new: Item) -> None:
         """A write undid another call's ATTEMPT."""
         self.accuse("claim_taken", payment, f"the cell in {region} was {old}, now {new}")
+
+    def unnamed(self, request: Charge) -> None:
+        """Money would move, and nobody could look that up."""
+        self.accuse("unnamed", request.id, f"confirmed as {request.handle or 'nothing'}")
 
     def charged(self, taken: Taken) -> None:
         """Money was taken: of what amount, under which key."""

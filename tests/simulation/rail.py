@@ -59,7 +59,7 @@ class Rail:
     def charge(self, request: Charge, time: float) -> Verdict | Refusal | Silence:
         self.calls += 1
         if self.announces and request.handle != self.handles[request.key]:
-            raise AssertionError(f"{request.id}: confirmed as {request.handle or 'nothing'}")
+            raise AssertionError(f"{request.id}: confirmed as {request.handle}")
         if self.unsent and self.dice.chance(self.unsent):
             return NOT_SENT
         if self.refuses:

@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from payments.protocol import idempotency
 from payments.protocol.flows import Reply
 from payments.protocol.ports import LEDGER, Action, Update
+from payments.protocol.settlement import charge_of
 from payments.protocol.values import (
     DECLINED,
     PENDING,
@@ -98,6 +100,14 @@ def claim_released_by_another(run: Run) -> None:
     run.world.perform(A, Update(A, "p0", BY_HAND, {"token": "another"}))
 
 
+def confirmed(run: Run, handle: str) -> None:
+    """A processor that names charges first, of which a cell has taken "pi_1"."""
+    run.world.rail.announces = True
+    write = idempotency.update(run.world.context(A), A, MINE, idempotency.HANDLE, handle="pi_1")
+    run.world.perform(A, write)
+    run.world.perform(A, charge_of(MINE, value_of(A, MINE.hash, EPOCH, PROCESSOR), handle))
+
+
 MEANWHILE: tuple[tuple[str, Plant], ...] = (
     ("double_charge", charged_twice),
     ("wrong_payload", lambda run: run.judge.charged(taken(amount=1))),
@@ -109,6 +119,8 @@ MEANWHILE: tuple[tuple[str, Plant], ...] = (
     ("regressed", lambda run: changed(run, A, {"result": end_of().text}, {"result": end_of(status=DECLINED).text})),
     ("regressed", lambda run: changed(run, A, {"result": end_of().text}, {})),
     ("claim_taken", claim_released_by_another),
+    ("unnamed", lambda run: confirmed(run, "")),
+    ("unnamed", lambda run: confirmed(run, "pi_2")),
     ("unheld", lambda run: run.judge.answered("p0", MINE.hash, 202)),
     ("wrong_payload", two_accepted),
     ("broken_promise", lambda run: run.judge.answered("p0", MINE.hash, 409, ended=True)),

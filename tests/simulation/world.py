@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from payments.protocol.ports import (
     LEDGER,
+    LOST,
     Action,
     Announce,
     Answer,
@@ -76,6 +77,8 @@ class Watcher(Protocol):
     def record_changed(self, region: str, payment: str, old: Item, new: Item) -> None: ...
 
     def claim_taken(self, region: str, payment: str, old: Item, new: Item) -> None: ...
+
+    def unnamed(self, request: Charge) -> None: ...
 
 
 COMPILED: dict[Action, expressions.Update] = {}
@@ -160,7 +163,7 @@ class World:
         if self.stale is not None:
             self.stale.setdefault((region, payment), []).append(old)
         if "handle" in values:
-            self.named.add((payment, values["handle"]))
+            self.named.add((payment, str(values["handle"])))
         if "attempt" in old and new.get("attempt") != old["attempt"] != values.get("token"):
             self.watcher.claim_taken(region, payment, old, new)
         self.watcher.cell_changed(region, payment, old, new)
@@ -235,8 +238,9 @@ class World:
         return self.rail.announce(request.charge)
 
     def _charge(self, _: str, request: Charge) -> Any:
-        if request.handle and (request.id, request.handle) not in self.named:
-            raise AssertionError(f"{request.id}: no cell has kept {request.handle}")
+        if self.rail.announces and (request.id, request.handle) not in self.named:
+            self.watcher.unnamed(request)
+            return LOST
         return self.rail.charge(request, self.time)
 
     def _lookup(self, _: str, request: Lookup) -> Any:

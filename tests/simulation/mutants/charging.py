@@ -2,7 +2,7 @@
 
 from payments.protocol import idempotency, operations, record, settlement, sweep
 
-from tests.simulation.mutants.runs import KEYS_KEPT, LEDGER, MIXED, PROCESSOR, REFUSING, WORST
+from tests.simulation.mutants.runs import ANNOUNCED, KEYS_KEPT, LEDGER, MIXED, PROCESSOR, REFUSING, WORST
 from tests.simulation.mutation import Edit, Mutant
 
 CHARGING = (
@@ -18,6 +18,18 @@ CHARGING = (
         "ATTEMPT's token names the payment, not the call",
         (Edit(settlement.charge, "token = ctx.token()", "token = intent.id"),),
         PROCESSOR,
+    ),
+    Mutant(
+        "name_kept_nowhere",
+        "a charge is confirmed under a name that no cell has taken",
+        (Edit(settlement.call, "handle=handle_in(cells)", "handle=named.text"),),
+        ANNOUNCED,
+    ),
+    Mutant(
+        "nameless_charge",
+        "a charge that was named first is confirmed without its name where no cell has taken it",
+        (Edit(settlement.call, "if not wanted.handle or any", "if any"),),
+        ANNOUNCED,
     ),
     Mutant(
         "charge_elsewhere",
