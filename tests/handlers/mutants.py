@@ -2,7 +2,7 @@
 
 from payments import clock, janitor, members, rounds, runtime, store
 from payments.aws import Aws
-from payments.processors import common
+from payments.processors import common, stripe
 from payments.protocol import flows, rejoining, settlement, sweep
 
 from payctl.payments import registers
@@ -15,6 +15,7 @@ LEDGER = Options(rail="ledger", clash=0.1)
 LOSSY = LEDGER._replace(harsh=True, dead=0.0)
 PROCESSOR = Options(rail="processor", clash=0.0, dead=0.0)
 KEYS_KEPT = PROCESSOR._replace(deduplicates=True)
+STRIPE = KEYS_KEPT._replace(announces=True, busy=0.2)
 UNCANCELLED = PROCESSOR._replace(cancels=False)
 REPLACED = Options(rail="ledger", clash=0.1, dead=0.0, amnesia="replaced")
 
@@ -165,6 +166,18 @@ MUTANTS = (
         "a charge goes over a kept connection, and again over a new one when that turns out to be dead",
         (Edit(common.Client.ask, 'again=method == "GET"', "again=True"),),
         PROCESSOR._replace(harsh=True),
+    ),
+    Mutant(
+        "stripe_without_key",
+        "each announcement to Stripe makes another PaymentIntent",
+        (Edit(stripe.Processor._create, "seconds, charge.key)", 'seconds, f"{charge.key}-{time.time()}")'),),
+        STRIPE._replace(harsh=True),
+    ),
+    Mutant(
+        "stripe_says_it_once",
+        "what a confirmation came to is read from its kept answer only",
+        (Edit(stripe.Processor.charge, "if not isinstance(word, Verdict):", "if False:"),),
+        STRIPE,
     ),
     # ---------------------------------------------------------------------- what the flows' campaign sees as well
     flows_mutants["get_tells_one_cell"]._replace(options=PROCESSOR._replace(harsh=True)),

@@ -21,6 +21,7 @@ from payments.protocol.ports import (
 )
 
 from tests.handlers.calls import ENVIRONMENT, Call, Refused, Reply, encode, moment_of
+from tests.handlers.stripe import Stripe
 from tests.handlers.tables import Tables
 from tests.handlers.wire import Message, answer
 from tests.simulation.dice import Dice
@@ -192,6 +193,9 @@ class Services(Tables):
 
             return self.call("rail", "", what, run)
 
+        if isinstance(rail, Stripe):
+            what = "CHARGE" if path[-1] == "confirm" else message.method
+            return asked(f"{what} {message.path}", lambda: rail.answer(message, world.time))
         if (message.method, path) == ("POST", ["charges"]):
             fields, key = json.loads(message.body), message.headers["idempotency-key"]
             charge = Charge(

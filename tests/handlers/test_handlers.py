@@ -33,6 +33,8 @@ CAUGHT_BY = {
     "conflict_is_not_sent": 2,
     "broken_is_not_sent": 3,
     "charge_repeated": 2,
+    "stripe_without_key": 2,
+    "stripe_says_it_once": 0,
     "get_tells_one_cell": 46,
     "get_guesses": 10,
     "whole_seconds": 0,

@@ -207,7 +207,13 @@ def connect(address: tuple[str, int], timeout: float, _source: object = None) ->
     return socket
 
 
+class Kept(bytes):
+    """The body of an answer that was kept under a key of Stripe's, which says so."""
+
+
 def answer(status: int, body: bytes, *, close: bool = False) -> bytes:
     """An HTTP answer."""
     more = "Connection: close\r\n" if close else ""
+    if isinstance(body, Kept):
+        more += "Idempotent-Replayed: true\r\n"
     return f"HTTP/1.1 {status} -\r\n{more}Content-Length: {len(body)}\r\n\r\n".encode() + body

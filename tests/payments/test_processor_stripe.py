@@ -370,8 +370,25 @@ def test_what_a_creation_sends() -> None:
 def test_a_creation_without_an_answer_is_unknown() -> None:
     made, _ = client(TimeoutError())
     assert made.announce(Announce("", ORDER), 1.0) is LOST
-    made, _ = client(reply(500, {"id": "pi_1"}))
+    made, _ = client(reply(409, {}))
     assert made.announce(Announce("", ORDER), 1.0) is LOST
+
+
+@pytest.mark.parametrize(
+    ("found", "kept", "said"),
+    [
+        ([OPEN], "false", Handle("pi_2")),
+        ([], "false", LOST),
+        ([], "true", Refusal("500")),
+        (None, "true", LOST),
+    ],
+    ids=["made", "not made yet", "never made", "unread"],
+)
+def test_a_creation_that_failed_is_looked_for_in_the_list(found: Any, kept: str, said: Any) -> None:
+    """Its key never says anything else, for a day: the payment went round in silence for half of one."""
+    made, desk = client(reply(500, {"id": "pi_1"}, idempotent_replayed=kept), reply(200, {"data": found}))
+    assert made.announce(Announce("", ORDER), 1.0) == said
+    assert [sent.method for sent in desk.sent] == ["POST", "GET"]
 
 
 def test_a_confirmation_without_an_answer_is_unknown_and_one_without_a_name_is_not_sent() -> None:

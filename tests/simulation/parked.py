@@ -56,15 +56,16 @@ class Parked:
     def _unknown(self, payment: str, value: Value, cells: Mapping[str, Item]) -> str:
         """The same for what the processor's books do not know."""
         rail = self.world.rail
+        refuses = rail.refused(key(self.judge.submitted[value.hash]))
         if rail.deduplicates:
             known = self.looked.get(payment, self.world.time)
             if known >= value.at + rail.lifetime / 2:
                 return "outdated"
         elif value.region not in cells:
             return "away"
-        elif "attempt" in cells[value.region] and not rail.refuses:
+        elif "attempt" in cells[value.region] and not refuses:
             return "doubt"
-        return "refused" if rail.refuses else ""
+        return "refused" if refuses else ""
 
     def listed(self, payment: str, region: str) -> str:
         """Whether production says that it is parked, to operators and to its owner; "" is yes, else what it says."""

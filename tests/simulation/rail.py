@@ -80,6 +80,10 @@ class Rail:
             return LOST
         return verdict
 
+    def refused(self, key: str) -> bool:  # noqa: ARG002 - Stripe's does
+        """Whether what is asked under a key is refused for good."""
+        return self.refuses
+
     def works_on(self, key: str, time: float) -> bool:
         """Whether the answer under a key is not ready yet."""
         return time < self._working.get(key, 0.0)

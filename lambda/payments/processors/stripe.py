@@ -60,6 +60,8 @@ WHOLE_UNITS: Final = "ISK"
 NEVER_MADE: Final = frozenset(("amount", "400", "402", "404"))
 """Why a creation is refused where none of before was taken: that would be answered again under its key (Stripe,
 "Idempotent requests")."""
+KEPT: Final = "idempotent-replayed"
+"""The header of an answer that was kept under its key (Stripe, "Advanced error handling")."""
 USUAL_MOST: Final = 99_999_999
 MOST: Final = {"IDR": 999_999_999_999}
 """As Stripe counts (Stripe, "Supported currencies", "Minimum and maximum charge amounts")."""
@@ -69,8 +71,15 @@ class Processor(Client):
     """One account at Stripe."""
 
     def announce(self, announce: Announce, seconds: float) -> Handle | Refusal | Silence:
-        """Create the PaymentIntent, or hear which one was created under this key."""
-        return named_in(self._create(announce.charge, seconds))
+        """Create the PaymentIntent, or hear which one was created under this key. Of a creation that failed at Stripe
+        nobody hears more under it: what it made is in the list, and where it made nothing it is refused for good."""
+        reply = self._create(announce.charge, seconds)
+        if not isinstance(reply, Reply) or reply.status < 500:
+            return named_in(reply)
+        found = self._listed(announce.charge, seconds)
+        if isinstance(found, str):
+            return Handle(found)
+        return Refusal(str(reply.status)) if found is None and reply.headers.get(KEPT) == "true" else LOST
 
     def _create(self, charge: Charge, seconds: float) -> Reply | Refusal | Silence:
         amount = amount_of(charge.amount, charge.currency)
@@ -137,11 +146,11 @@ class Processor(Client):
                 return None
         return self._listed(charge)
 
-    def _listed(self, charge: Charge) -> str | Silence | None:
+    def _listed(self, charge: Charge, seconds: float = LIST_SECONDS) -> str | Silence | None:
         """The same from the list of those created around the decision. Of several, which keys prevent, the one that was
         paid."""
         found: dict[str, Verdict | Silence | None] = {}
-        for intent in self._list(charge.at - EARLIER_SECONDS, charge.at + KEY_HOURS * 3600):
+        for intent in self._list(charge.at - EARLIER_SECONDS, charge.at + KEY_HOURS * 3600, seconds):
             if intent is None:
                 return LOST
             notes = intent.get("metadata")
@@ -150,9 +159,9 @@ class Processor(Client):
         paid = [name for name, word in found.items() if isinstance(word, Verdict) and word.settled]
         return next(iter(paid or found), None) if paid or len(found) < 2 else LOST
 
-    def _list(self, since: int, until: int) -> Iterator[Mapping[str, Any] | None]:
+    def _list(self, since: int, until: int, seconds: float) -> Iterator[Mapping[str, Any] | None]:
         """The PaymentIntents created in a time; a None where the list cannot be read to its end."""
-        end = time.monotonic() + LIST_SECONDS
+        end = time.monotonic() + seconds
         fields = {"limit": "100", "created[gte]": str(since), "created[lte]": str(until)}
         while True:
             reply = self._get(f"{INTENTS}?{urlencode(fields)}") if time.monotonic() < end else None
