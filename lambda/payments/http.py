@@ -107,7 +107,7 @@ class Host:
         connection._create_connection = dial  # type: ignore[attr-defined]
         try:
             connection.connect()
-        except OSError as error:
+        except (OSError, ValueError, OverflowError) as error:  # also a name or a port that is none
             connection.close()
             raise NotSentError(*error.args) from error
         return connection

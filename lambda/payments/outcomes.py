@@ -7,7 +7,7 @@ be read would be called with for hours, and hold up those behind it: it becomes 
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from math import inf
 from typing import Any, Final, NamedTuple
@@ -47,9 +47,20 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
             if event.get("again") or not bury(record["dynamodb"]):
                 failed.append(number)
     untold = tell(wanted)
-    count(each.ended for each in wanted if each.ended and each.number not in untold)
+    again = failed + untold
+    come = {str(record["dynamodb"]["SequenceNumber"]) for record in to_come(event, again)}
+    count(each.ended for each in wanted if each.ended and each.number not in come)
     log("told", count=len(wanted) - len(untold))
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in failed + untold]}
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in again]}
+
+
+def to_come(event: Mapping[str, Any], again: Collection[str]) -> Sequence[Any]:
+    """The records of a batch that the function will be called with once more, where these are reported: Lambda goes on
+    with the first of them, an operator repeats all."""
+    records: Sequence[Any] = event["Records"]
+    numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
+    first = min(map(numbers.index, again), default=len(records))
+    return records if again and event.get("again") else records[first:]
 
 
 def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:

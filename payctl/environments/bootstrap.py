@@ -171,6 +171,7 @@ def _bind_roles(environment: Environment) -> None:
 
 def _apply(account: _Account, template: Template, home: str, regions: Iterable[str]) -> dict[str, Stack]:
     """Bring the account's stacks of these Regions up to date. Raises RegionsFailedError."""
+    alike = set[str]()
 
     def apply(region: str) -> Stack:
         stacks = account.stacks(region)
@@ -180,11 +181,14 @@ def _apply(account: _Account, template: Template, home: str, regions: Iterable[s
         watch = partial(account.environment.report.line, region)
         if stacks.matches(stack, wanted, template.text):
             watch(stack.status, "nothing to change")
+            alike.add(region)
             return stack
         return stacks.apply(BOOTSTRAP_STACK, wanted, watch)
 
     made = account.environment.cloud.everywhere(apply, regions)
-    if failed := [causes.of(account.stacks(region), stack) for region, stack in made.items() if stack.status.failed]:
+    # What is as it should be may have been brought back to that by a rollback.
+    unlike = [stack for region, stack in made.items() if stack.status.failed and region not in alike]
+    if failed := [causes.of(account.stacks(stack.region), stack) for stack in unlike]:
         where = ", ".join(cause.region for cause in failed)
         raise RegionsFailedError(f"stack {BOOTSTRAP_STACK} failed in {where}", failed)
     return made

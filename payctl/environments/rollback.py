@@ -51,6 +51,8 @@ class Again(Deployment):
     """A deployment of what was kept of a release, with the parameters that it had."""
 
     kept = True
+    gone: frozenset[str] = frozenset()
+    """The releases that are rolled back from."""
 
     def __init__(self, environment: Environment, options: Options, release: Release) -> None:
         self.release = release
@@ -82,6 +84,11 @@ class Again(Deployment):
         deployed for good."""
         if good:
             super()._record(good=True)
+            return
+        # Before anything is changed: one that breaks off must not find them good when it is repeated. Not where it is
+        # refused: what is deployed is as good as before.
+        records = Records(self.environment)
+        records.write([replace(each, good=each.good and each.id not in self.gone) for each in records.all()])
 
 
 def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
@@ -94,13 +101,11 @@ def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
 def rollback(environment: Environment, wish: Wish) -> RolledBack:
     """Deploy an earlier release, then wait for open payments. Raises ToolError where it could lose any of them."""
     environment.runner.settle()
-    prepared, records = _prepare(environment, wish.name), Records(environment)
+    prepared = _prepare(environment, wish.name)
     target = prepared.release
     if not wish.confirm(target, prepared.preview):
         raise ToolError("nothing was changed")
-    # Before anything is changed: one that breaks off must not find them good when it is repeated.
-    gone = {release.id for release in prepared.later}
-    records.write([replace(each, good=each.good and each.id not in gone) for each in records.all()])
+    prepared.again.gone = frozenset(release.id for release in prepared.later)
     done = prepared.again.run()
     return RolledBack(release=target, steps=done.steps, unfinished=_wait(environment, wish.quiet_seconds))
 

@@ -134,3 +134,12 @@ def test_a_boundary_in_use_is_kept_and_the_documented_import_gives_it_to_the_sta
     bootstrap.bootstrap(project.environment())
     assert "Boundary" in project.environment().stacks(HOME).resources(BOOTSTRAP_STACK)
     assert iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"] == "v2", "written anew"
+
+
+def test_what_a_rollback_has_brought_back_is_no_failure_for_ever(
+    project: Project, clients: Callable[[str], Any]
+) -> None:
+    bootstrap.bootstrap(project.environment())
+    fails(project)
+    bootstrap.bootstrap(project.environment())
+    assert BOUNDARY in policies(clients)

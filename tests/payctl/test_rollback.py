@@ -259,3 +259,16 @@ def test_the_numbers_of_the_code_are_found() -> None:
     root = Path(__file__).parents[2]
     assert numbers(package.build(root / "lambda")) == (RELEASE, OLDEST_READER) == (1, 1)
     assert numbers(package.build(root / "stacksets")) == (1, 1)
+
+
+def test_what_is_deployed_stays_good_where_a_rollback_is_refused(two: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing was changed, so the next rollback goes to it."""
+
+    def refuses(*_: Any) -> None:
+        raise ToolError("nothing was changed: preflight failed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("payctl.environments.preflight.require", refuses)
+        with pytest.raises(ToolError, match="nothing was changed"):
+            back(two)
+    assert [each.good for each in Records(two.environment()).all()] == [True, True]

@@ -256,3 +256,25 @@ def test_the_janitor_tells_once_of_what_it_parks(bus: Bus) -> None:
         ("payment.in_doubt", "T2"),
     ]
     assert {told["Detail"]["status"] for told in bus.told} == {"IN_DOUBT"}
+
+
+def test_what_lambda_calls_with_again_is_counted_when_it_goes_on(bus: Bus, capsys: pytest.CaptureFixture[str]) -> None:
+    """It goes on with the first record that is reported, and calls once more with all that come after it."""
+    batch = [change(number, image(intent(f"T{number}"))) for number in range(10)]
+    for refused in ({"T4"}, {"T4"}, {"T7"}, set[str]()):
+        bus.refused = refused
+        again = failures(*batch)
+        batch = batch[min((int(number) for number in again), default=10) - 10 + len(batch) :]
+    counted = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert (batch, len(counted)) == ([], 10)
+
+
+def test_what_an_operator_has_told_again_is_counted_once_all_is_told(
+    bus: Bus, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A letter is told as a whole until nothing of it is left."""
+    records = [change(number, image(intent(f"T{number}"))) for number in range(3)]
+    for refused in ({"T2"}, set[str]()):
+        bus.refused = refused
+        outcomes.handler({"Records": records, "again": True})
+    assert sum("_aws" in line for line in capsys.readouterr().out.splitlines()) == 3
