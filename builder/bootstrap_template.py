@@ -21,6 +21,7 @@ from troposphere.s3 import (
 )
 
 from builder import boundary, parameters, stackset_roles
+from builder.allowed import REGIONS
 from builder.encryption import of_account
 from builder.names import ACCESS_LOGS, ARTIFACTS, ARTIFACTS_KEY, FIXED_TAGS
 from builder.policies import WRITE_WITH_KEY, allow, document, from_account, trust
@@ -52,7 +53,7 @@ def add_parameters(template: Template, settings: Settings) -> None:
         (
             "HomeRegion",
             "Region of the StackSet",
-            {"Default": settings.regions[0], "AllowedValues": [*settings.regions]},
+            {"Default": settings.regions[0], "AllowedValues": [*REGIONS]},
         ),
         (
             "AdministratorAccount",
@@ -73,7 +74,7 @@ def add_parameters(template: Template, settings: Settings) -> None:
     ]
     for name, description, options in text:
         template.add_parameter(Parameter(name, Type="String", Description=description, **options))
-    parameters.add_is_home(template, settings)
+    parameters.add_is_home(template, REGIONS)  # also that of an environment in other Regions
     template.add_condition(
         "IsAdministrator",
         Or(Equals(Ref("AdministratorAccount"), ""), Equals(Ref("AdministratorAccount"), Ref("AWS::AccountId"))),

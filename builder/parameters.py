@@ -1,5 +1,6 @@
 """Parameters, conditions and the mapping of Regions that the templates share."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from troposphere import And, Condition, Equals, FindInMap, Not, Or, Parameter, Ref, Select, Split, Sub, Template
@@ -8,6 +9,8 @@ from builder.allowed import ENVIRONMENT, JANITORS, PROCESSOR_KINDS, RETENTION_DA
 from builder.settings import Settings
 
 TRUE_FALSE = ["true", "false"]
+ORS = 10
+"""Conditions that Fn::Or takes."""
 
 
 def add_environment(template: Template) -> None:
@@ -67,7 +70,7 @@ def add_regional(template: Template, settings: Settings) -> None:
     _text(template, "CertificateArns", "Certificates in rank order, comma between; empty makes them")
     _text(template, "Intake", "off refuses new payments and stops schedules", default="on", allowed=["on", "off"])
     _text(template, "TestFaults", "Let tests make the function fail", default="false", allowed=TRUE_FALSE)
-    add_is_home(template, settings)
+    add_is_home(template, settings.regions)
     template.add_condition("Reserved", Not(Equals(Ref("ReservedConcurrency"), 0)))
     template.add_condition("Provisioned", Not(Equals(Ref("RegisterWrites"), 0)))
     template.add_condition("LogsExecutionData", Equals(Ref("LogExecutionData"), "true"))
@@ -90,12 +93,11 @@ def add_regional(template: Template, settings: Settings) -> None:
     template.add_condition("MakesCertificate", And(Condition("HasDomain"), Equals(Ref("CertificateArns"), "")))
 
 
-def add_is_home(template: Template, settings: Settings) -> None:
+def add_is_home(template: Template, regions: Sequence[str]) -> None:
     """Region by Region: the linters take the comparison of two references for never true."""
-    template.add_condition(
-        "IsHome",
-        Or(*(And(Equals(Ref("AWS::Region"), name), Equals(Ref("HomeRegion"), name)) for name in settings.regions)),
-    )
+    homes = [And(Equals(Ref("AWS::Region"), name), Equals(Ref("HomeRegion"), name)) for name in regions]
+    tens = [Or(*homes[begin : begin + ORS]) for begin in range(0, len(homes), ORS)]
+    template.add_condition("IsHome", Or(*tens) if len(tens) > 1 else tens[0])
 
 
 def add_peers(template: Template, settings: Settings) -> None:

@@ -1,18 +1,22 @@
 """Prepares an account, once: artifact and log buckets in every Region, StackSet roles in the home Region."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ClientError
+
+from builder.allowed import REGIONS
 from builder.names import BOOTSTRAP_STACK, BOUNDARY, ROLES, fill
 from payctl.advice import ADVICE
 from payctl.environment import Environment
 from payctl.environments.gates import freshness
+from payctl.named import FORBIDDEN
 from payctl.releases import sources, templates
 from payctl.releases.templates import Template
 from stacksets import causes
-from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.errors import RegionsFailedError, ToolError, code_of
 from stacksets.model import Definition, Stack
 from stacksets.stack import Stacks
 
@@ -45,7 +49,8 @@ def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
     """Create or update the stack payment-bootstrap in every Region; returns its outputs by Region.
 
     With another target account, the administrator's home Region gets one too, for the administration role and the
-    bucket that StackSets reads templates from. An account's roles stay where it was bootstrapped first.
+    bucket that StackSets reads templates from. An account's roles stay where it was bootstrapped first, which may be a
+    Region of another environment: its stack is told what the roles may touch.
     """
     if not sources.own_templates():
         freshness.require(environment.settings_file)
@@ -53,13 +58,13 @@ def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
     report, cloud = environment.report, environment.cloud
     account = _Account(cloud.account, cloud.target_client, environment)
     administrator = _Account(cloud.administrator, cloud.administrator_client, environment)
-    home = _home(account)
-    administrators_home = _home(administrator) if cloud.two_accounts else home
-    _free_boundary(account, home)
+    home, unseen = _home(account)
+    administrators_home, administrators_unseen = _home(administrator) if cloud.two_accounts else (home, [])
+    _free_boundary(account, home, unseen)
     if cloud.two_accounts:
-        _free_boundary(administrator, administrators_home)
+        _free_boundary(administrator, administrators_home, administrators_unseen)
     report.phase(f"Bootstrap account {account.id}")
-    stacks = _apply(account, template, home, environment.regions)
+    stacks = _apply(account, template, home, dict.fromkeys((*environment.regions, home)))
     _bind_roles(environment)
     if cloud.two_accounts:
         report.phase(f"Bootstrap administrator account {administrator.id}")
@@ -68,18 +73,19 @@ def bootstrap(environment: Environment) -> dict[str, dict[str, str]]:
     return {region: dict(stack.outputs) for region, stack in stacks.items()}
 
 
-def _home(account: _Account) -> str:
-    """The Region whose stack has the account's roles; the environment's home where none has. Raises ToolError where
-    this run would remove them."""
+def _home(account: _Account) -> tuple[str, list[str]]:
+    """The Region whose stack has the account's roles; the environment's home where none has, and the Regions that may
+    not be looked into. Raises ToolError where this run would remove them."""
     environment = account.environment
-    stacks = environment.cloud.everywhere(lambda region: account.stacks(region).describe(BOOTSTRAP_STACK))
-    held = [
-        stack
-        for region, stack in stacks.items()
-        if stack.status.usable and stack.parameters.get("HomeRegion") == region
-    ]
+    seen: dict[str, Stack | None] = {
+        **environment.cloud.everywhere(lambda region: account.stacks(region).describe(BOOTSTRAP_STACK))
+    }
+    if not (held := _holders(seen)):
+        others = [region for region in REGIONS if region not in seen]
+        seen |= environment.cloud.everywhere(partial(_allowed_to_see, account), others)
+        held = _holders(seen)
     if not held:
-        return environment.home
+        return environment.home, [region for region, stack in seen.items() if stack is None]
     home, told = held[0].region, held[0].parameters
     for parameter, value in account.told().items():
         before = told[parameter]
@@ -91,12 +97,28 @@ def _home(account: _Account) -> str:
             )
     if home != environment.home:
         environment.report.note(f"the roles of account {account.id} stay in {home}, where it was bootstrapped first")
-    return home
+    return home, []
 
 
-def _free_boundary(account: _Account, home: str) -> None:
+def _holders(seen: Mapping[str, Stack | None]) -> list[Stack]:
+    """The stacks that have roles."""
+    stacks = [stack for stack in seen.values() if stack and stack.status.usable]
+    return [stack for stack in stacks if stack.parameters.get("HomeRegion") == stack.region]
+
+
+def _allowed_to_see(account: _Account, region: str) -> Stack | None:
+    """The stack of a Region that the environment does not use; None where an organisation forbids the Region."""
+    try:
+        return account.stacks(region).describe(BOOTSTRAP_STACK)
+    except ClientError as error:
+        if code_of(error) not in FORBIDDEN:
+            raise
+        return None
+
+
+def _free_boundary(account: _Account, home: str, unseen: Sequence[str]) -> None:
     """Remove the policy that a failure of an earlier version left: no stack can make it again (docs/aws.md, "What a
-    rollback keeps"). Raises ToolError where roles have it."""
+    rollback keeps"). Raises ToolError where roles have it, or a Region that cannot be seen may hold it."""
     stacks, iam = account.stacks(home), account.client("iam", home)
     stack = stacks.describe(BOOTSTRAP_STACK)
     if not stack.status.done or (stack.status.usable and "Boundary" in stacks.resources(stack.id)):
@@ -106,6 +128,12 @@ def _free_boundary(account: _Account, home: str) -> None:
         policy = iam.get_policy(PolicyArn=arn)["Policy"]
     except iam.exceptions.NoSuchEntityException:
         return
+    if unseen:
+        raise ToolError(
+            f"no stack was changed: account {account.id} has the policy {BOUNDARY}, and whether a stack "
+            f"{BOOTSTRAP_STACK} holds it cannot be seen in {', '.join(unseen)}",
+            remedy="bootstrap with credentials that may describe stacks there",
+        )
     if policy["AttachmentCount"] or policy["PermissionsBoundaryUsageCount"]:
         raise ToolError(
             f"no stack was changed: roles of account {account.id} have the policy {BOUNDARY}, which no stack "

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,11 +11,14 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 import localcloud
 from builder.names import BOOTSTRAP_STACK, BOUNDARY
 from payctl.environments import bootstrap, preflight
 from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.model import Stack
+from stacksets.stack import Stacks
 from tests.payctl.conftest import REGIONS, ROOT, Notes, Project
 
 HOME, SECOND, THIRD = REGIONS
@@ -142,4 +146,49 @@ def test_what_a_rollback_has_brought_back_is_no_failure_for_ever(
     bootstrap.bootstrap(project.environment())
     fails(project)
     bootstrap.bootstrap(project.environment())
+    assert BOUNDARY in policies(clients)
+
+
+@pytest.mark.parametrize(
+    "regions",
+    [("us-west-2", "eu-central-1", "ap-northeast-1"), (SECOND, THIRD, "us-west-2")],
+    ids=["none of the same", "two of the same"],
+)
+def test_an_environment_in_other_regions_leaves_roles_and_boundary_where_they_are(
+    project: Project, clients: Callable[[str], Any], regions: tuple[str, ...]
+) -> None:
+    """As docs/operations.md has it, "Changing the Region list". The policy was removed, and could not come back."""
+    bootstrap.bootstrap(project.environment())
+    made, before = role_names(clients), (project.folder / "deployment.toml").read_text()
+    iam, arn = clients("iam"), project.environment().names.boundary
+    policy = iam.get_policy(PolicyArn=arn)["Policy"]["PolicyId"]
+    with_secret = before.replace('secret_name = ""', 'secret_name = "the-second-ones"')
+    names = ", ".join(f'"{region}"' for region in regions)
+    project.settings(re.sub(r"(?m)^regions = .*$", f"regions = [{names}]", with_secret))
+    project.environ |= {"AWS_REGION": regions[0], "ENVIRONMENT_SUFFIX": "second"}
+    bootstrap.bootstrap(project.environment())
+    assert not [check for check in preflight.preflight(project.environment()) if check.ok is False]
+    assert (role_names(clients), iam.get_policy(PolicyArn=arn)["Policy"]["PolicyId"]) == (made, policy)
+    project.settings(before)
+    project.environ |= {"AWS_REGION": HOME, "ENVIRONMENT_SUFFIX": "dev"}
+    assert "the-second-ones" in parameters(project)[HOME]["CredentialArns"], "the roles may not touch what they must"
+    bootstrap.bootstrap(project.environment())
+    assert (role_names(clients), iam.get_policy(PolicyArn=arn)["Policy"]["PolicyId"]) == (made, policy)
+
+
+def test_a_boundary_that_a_forbidden_region_may_hold_is_kept(
+    project: Project, clients: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An organisation may forbid Regions; what their stacks hold, nobody can say."""
+    fails(project, DeletionPolicy="Retain")
+    describe = Stacks.describe
+
+    def forbidden(self: Stacks, name: str) -> Stack:
+        if self.region == "eu-north-1":
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "an explicit deny"}}, "DescribeStacks")
+        return describe(self, name)
+
+    monkeypatch.setattr(Stacks, "describe", forbidden)
+    with pytest.raises(ToolError, match=rf"no stack was changed: .*{BOUNDARY}.* cannot be seen in eu-north-1"):
+        bootstrap.bootstrap(project.environment())
     assert BOUNDARY in policies(clients)
