@@ -20,8 +20,10 @@ ROLE = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/.+")
 # The name of a role may have a comma; in the function's variable that is where the next caller begins.
 PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/([\w+=,.@-]+/)*[\w+=.@-]+)", re.ASCII)
 # Its requests are made below that path, so a query would be lost; whoever needs a name and a password has a secret.
+_LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_PORT = r":([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 PROCESSOR_URL = re.compile(
-    r"(https://[A-Za-z0-9][A-Za-z0-9.-]{0,252}(:[1-9]\d{0,4})?|http://127\.0\.0\.1:\d{1,5})(/[\w.~-]+)*/?", re.ASCII
+    rf"(https://{_LABEL}(\.{_LABEL})*({_PORT})?|http://127\.0\.0\.1{_PORT})(/[\w.~-]+)*/?", re.ASCII
 )
 URL_LENGTH = 255
 SECRET_NAME = re.compile(r"[\w/+=.@-]{0,200}", re.ASCII)

@@ -196,7 +196,13 @@ def dial(address: tuple[str, int], timeout: float, _source: object = None) -> so
     until = time.monotonic() + timeout
     places = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
     for left, (family, kind, protocol, _, place) in zip(range(len(places), 0, -1), places, strict=True):
-        made, seconds = socket.socket(family, kind, protocol), until - time.monotonic()
+        seconds = until - time.monotonic()
+        try:
+            made = socket.socket(family, kind, protocol)
+        except OSError:  # the system has no such family
+            if left == 1:
+                raise
+            continue
         try:
             made.settimeout(max(LEAST_SECONDS, min(seconds, max(ADDRESS_SECONDS, seconds / left))))
             made.connect(place)

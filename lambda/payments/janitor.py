@@ -61,7 +61,7 @@ def handler(event: Any = None, context: object = None) -> dict[str, int]:
     if seconds < RUN_SECONDS and not unread:
         metrics.emit(runtime.settings().environment, runtime.settings().region, {"Heartbeat": 1, **seen})
         return {"due": sum(len(page.cells) for page in pages.values()), "swept": 0, "silent": silent}
-    handed_over = hand_over([shard for shard, page in pages.items() if page.more], now, until)
+    handed_over = hand_over([shard for shard, page in pages.items() if page.more], until)
     oldest = read_pages(sorted(handed_over), now, unread, oldest_first=True)
     mine = {shard: page for shard, page in pages.items() if shard not in handed_over}
     one = go_round(mine, now, until, unread, [page.cells[0][0] for page in oldest.values() if page.cells])
@@ -150,11 +150,11 @@ def read_pages(
         return dict(zip(shards, pool.map(read, shards), strict=True))
 
 
-def hand_over(crowded: Sequence[str], now: int, until: float) -> set[str]:
-    """Call helpers for shards with more than a page: as many as the settings allow, each for its share, and one share
-    is left to this run, another one each minute: who is called may never run. What was handed over."""
+def hand_over(crowded: Sequence[str], until: float) -> set[str]:
+    """Call helpers for shards with more than a page: as many as the settings allow, each for its share, and any one
+    share is left to this run: who is called may never run. What was handed over."""
     here = runtime.settings()
-    turn = now // 60 % max(1, len(crowded))
+    turn = runtime.context().draw(len(crowded)) if crowded else 0
     crowded = [*crowded[turn:], *crowded[:turn]]
     taken: set[str] = set()
     runs = min(here.janitors, len(crowded))

@@ -34,9 +34,9 @@ class Telling(NamedTuple):
     ended: tuple[Intent, Result] | None = None
 
 
-def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list[dict[str, str]]]:
+def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list[Any]]:
     """Tell of a batch of a stream's records; what is to be repeated, as Lambda wants it reported. `again` in the event:
-    an operator asks for what is a dead letter already."""
+    an operator asks for what is a dead letter already, and hears which of it can never be told."""
     wanted, failed = list[Telling](), list[str]()
     for record in event["Records"]:
         number = str(record["dynamodb"]["SequenceNumber"])
@@ -51,7 +51,8 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
     come = {str(record["dynamodb"]["SequenceNumber"]) for record in to_come(event, again)}
     count(each.ended for each in wanted if each.ended and each.number not in come)
     log("told", count=len(wanted) - len(untold))
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in again]}
+    unreadable = {"unreadable": failed} if event.get("again") else {}
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in again], **unreadable}
 
 
 def to_come(event: Mapping[str, Any], again: Collection[str]) -> Sequence[Any]:

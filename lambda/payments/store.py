@@ -311,9 +311,9 @@ class Driver:
             case Charge():
                 return self._processor.charge(request, left) if left >= CHARGE_SECONDS else NOT_SENT
             case Lookup():
-                return self._processor.lookup(request)
+                return self._processor.lookup(request, left) if left >= CHARGE_SECONDS else LOST
             case Cancel():
-                return self._processor.cancel(request)
+                return self._processor.cancel(request, left) if left >= CHARGE_SECONDS else LOST
 
     def _read_secret(self) -> str:
         if not self.settings.secret:

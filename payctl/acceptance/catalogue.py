@@ -168,6 +168,15 @@ NOTES: Final = (
         "PaymentIntent: its payment must still look declined",
     ),
     Note(
+        id="stripe-kept-answers",
+        group=Group.PAY,
+        claim="Stripe says of an answer that it kept under a key, also of a 500, that it is one "
+        "(`Idempotent-Replayed: true`).",
+        why="no failure at Stripe can be had on demand",
+        by_hand="create a PaymentIntent twice under a key with a secret of the test mode, and look at the second "
+        "answer's headers",
+    ),
+    Note(
         id="merchants-policy",
         group=Group.PAY,
         claim="Once there are merchants, the API denies every other principal, those of its own account included, by "
@@ -186,10 +195,11 @@ NOTES: Final = (
     Note(
         id="clock-of-frozen-functions",
         group=Group.PAY,
-        claim="Of a function that was frozen, time.time or time.monotonic says for how long once it is called again: "
-        "what a register said is trusted for a minute by whichever of them went further (`payments/clock.py`).",
-        why="it takes two calls, half an hour apart, that meet the same environment, and a build that logs both clocks",
-        by_hand="log both at the begin of each call, and compare them with Lambda's own time of it",
+        claim="Of a function that was frozen, time.time, time.monotonic or the end of an invocation that Lambda's "
+        "context tells says for how long once it is called again: what a register said is trusted for a minute by "
+        "whichever of them went further (`payments/clock.py`).",
+        why="it takes two calls, half an hour apart, that meet the same environment, and a build that logs all three",
+        by_hand="log them at the begin of each call, and compare them",
     ),
     Note(
         id="lost-region-remade",

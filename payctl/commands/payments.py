@@ -28,6 +28,8 @@ Payment = Annotated[str, typer.Argument(help="The payment's id; MERCHANT:ID wher
 
 
 ONE: Final = {"amount", "currency", "payment_id", "timestamp", "source", "reference", "metadata", "merchant", "yes"}
+MOST_AT_ONCE: Final = 1_000_000
+"""Payments that one command makes: it keeps them all."""
 PAY_WITH: Final = {
     "--rate": {"rate", "lasting", "regions", "source", "yes"},
     "--status": {"status", "region", "everywhere", "merchant", "yes"},
@@ -105,6 +107,9 @@ def run_pay(
 def _pay_at_rate(run: Run, rate: float, seconds: float, regions: str, source: str, *, yes: bool) -> None:
     """Payments at a rate, each until its end is known; asks first where they move money. Exit code 1 unless each is
     final."""
+    if not rate * seconds <= MOST_AT_ONCE:
+        many = f"--rate {rate:g} for {seconds:g} s is more than {MOST_AT_ONCE:,} payments"
+        raise ToolError(many, remedy="make fewer, or for a shorter time")
     with run.open() as environment:
         url = environment.settings.processor.url
         if url and not loopback(url):

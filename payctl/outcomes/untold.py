@@ -3,6 +3,7 @@ The function is called with those records again, which tells of them as if nothi
 
 import json
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,14 @@ FORGOTTEN: Final = ("ResourceNotFoundException", "TrimmedDataAccessException")
 EMPTY_PAGES: Final = 100
 """In a row: what was asked for is not there any more."""
 Record = dict[str, Any]
+
+
+class Told(Enum):
+    """What became of the records that a letter names."""
+
+    ALL = "all were told"
+    NEVER = "they are gone, or cannot be read"
+    NOT_NOW = "the bus or the function failed"
 
 
 def named(body: str) -> dict[str, Any] | None:
@@ -38,23 +47,28 @@ def named(body: str) -> dict[str, Any] | None:
     return None
 
 
-def tell(environment: Environment, region: str, name: Mapping[str, Any]) -> bool:
-    """Have the records told of in their Region; whether all of them are. Raises ToolError."""
+def tell(environment: Environment, region: str, name: Mapping[str, Any]) -> Told:
+    """Have the records told of in their Region. Raises ToolError."""
     table, function = environment.names.table, environment.names.outcomes(region)
     try:
         found = _recorded if "payment" in name else _streamed
         records = [*found(environment, region, name)]
         if not records:
-            return False
+            return Told.NEVER
         answer = environment.cloud.functions(region).invoke(
             FunctionName=function, Payload=json.dumps({"Records": records, "again": True}, default=str).encode()
         )
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and code_of(error) in FORGOTTEN:
-            return False
+            return Told.NEVER
         raise failure("tell of", f"records of {table} in {region}", error) from error
     said = json.loads(answer["Payload"].read())
-    return "FunctionError" not in answer and said == {"batchItemFailures": []}
+    if "FunctionError" in answer:
+        return Told.NOT_NOW
+    failed = {each["itemIdentifier"] for each in said["batchItemFailures"]}
+    if not failed:
+        return Told.ALL
+    return Told.NEVER if failed <= {*said.get("unreadable", ())} else Told.NOT_NOW
 
 
 def _recorded(environment: Environment, region: str, name: Mapping[str, Any]) -> Iterator[Record]:

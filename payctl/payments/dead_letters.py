@@ -40,11 +40,12 @@ class State(StrEnum):
 
     SEEN = "seen"
     REDRIVEN = "redriven"
-    UNTOLD = "kept: could not be told; repeat it, or remove it with --discard"
+    UNTOLD = "kept: can no longer be told; remove it with --discard"
+    NOT_NOW = "kept: could not be told just now; repeat it"
     KEPT = "kept: holds no valid payment; repair it with --transaction, or remove it with --discard"
     ENCRYPTED = 'kept: encrypted, and never discarded; see docs/operations.md, "Dead letters"'
     DISCARDED = "removed: it held no valid payment"
-    REMOVED = "removed: its outcome events could not be told"
+    REMOVED = "removed: its outcome events can no longer be told"
 
 
 @dataclass(frozen=True, kw_only=True)

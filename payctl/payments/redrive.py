@@ -13,6 +13,7 @@ from payments import task
 
 from payctl.environment import Environment
 from payctl.outcomes import untold
+from payctl.outcomes.untold import Told
 from payctl.payments.dead_letters import Letter, State, through
 from stacksets.errors import ToolError
 
@@ -30,8 +31,8 @@ def redrive(
     that is done, as soon as it is read; `tell` is called with what became of each. Raises ToolError.
 
     `only` is the id of one message; `repaired` is a transaction to use instead of the one it holds. With `discard`,
-    letters that hold no valid payment are removed, and so are those of outcome events once they are told, or cannot be;
-    the others are left alone, and so are encrypted ones.
+    letters that hold no valid payment are removed, and so are those of outcome events once they are told, or never can
+    be; the others are left alone, and so are encrypted ones.
     """
     if repaired is not None:
         require_valid(repaired, environment.cloud.account)
@@ -53,9 +54,9 @@ def redrive(
 def taken(environment: Environment, letter: Letter, repaired: Mapping[str, Any] | None, *, discard: bool) -> State:
     """Do what is to be done about a letter; what became of it."""
     if letter.untold:
-        if untold.tell(environment, letter.region, letter.untold):
-            return State.REDRIVEN
-        return State.REMOVED if discard else State.UNTOLD
+        told = untold.tell(environment, letter.region, letter.untold)
+        never = State.REMOVED if discard else State.UNTOLD
+        return {Told.ALL: State.REDRIVEN, Told.NOT_NOW: State.NOT_NOW, Told.NEVER: never}[told]
     content = content_of(letter, repaired)
     if content is None and letter.encrypted:
         return State.ENCRYPTED

@@ -102,10 +102,10 @@ class Desk:
         return self.processor.charge(order, seconds)
 
     def lookup(self, order: Charge) -> Verdict | Silence | None:
-        return self.processor.lookup(Lookup(order.rail, order.key, order))
+        return self.processor.lookup(Lookup(order.rail, order.key, order), ANSWER_SECONDS)
 
     def cancel(self, order: Charge) -> Verdict | Silence | None:
-        return self.processor.cancel(Cancel(order.rail, order.key, order))
+        return self.processor.cancel(Cancel(order.rail, order.key, order), ANSWER_SECONDS)
 
     def at_last(self, order: Charge, arriving: float = 0.0) -> Verdict | Silence | None:
         """What a look-up says once the processor has worked on it, which may take `arriving` seconds to come there."""

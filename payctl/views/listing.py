@@ -189,15 +189,15 @@ def seconds_at(text: str, now: datetime) -> float:
     """Seconds since 1970 of a date, a moment (UTC unless it says otherwise), or a time ago: 30m, 2h, 7d. Raises
     ToolError."""
     units = {"m": "minutes", "h": "hours", "d": "days"}
-    if text[-1:] in units and text[:-1].isdecimal():
-        return (now - timedelta(**{units[text[-1]]: int(text[:-1])})).timestamp()
     try:
+        if text[-1:] in units and text[:-1].isdecimal():
+            return (now - timedelta(**{units[text[-1]]: int(text[:-1])})).timestamp()
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         raise ToolError(
             f"{text!r} is no moment", remedy="write 2026-11-28, 2026-11-28T10:30:00Z, 30m, 2h or 7d"
         ) from None
-    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def decimal(option: str, text: str) -> Decimal:

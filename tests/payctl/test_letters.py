@@ -13,6 +13,7 @@ import pytest
 from payctl.cloud import together
 from payctl.commands.show import render_letters
 from payctl.outcomes import untold
+from payctl.outcomes.untold import Told
 from payctl.payments import dead_letters, redrive
 from payctl.payments.dead_letters import Letter, State
 from stacksets.errors import ToolError
@@ -141,17 +142,25 @@ def test_a_workflow_that_fails_again_is_not_started_again_and_again(queue: Queue
 @pytest.mark.parametrize(
     ("discard", "states", "left"),
     [
-        (False, {"TOLD": State.REDRIVEN, "GONE": State.UNTOLD, "": State.KEPT}, {"gone", "poison"}),
-        (True, {"TOLD": State.REDRIVEN, "GONE": State.REMOVED, "": State.DISCARDED}, set()),
+        (
+            False,
+            {"ALL": State.REDRIVEN, "NEVER": State.UNTOLD, "NOT_NOW": State.NOT_NOW, "": State.KEPT},
+            {"gone", "throttled", "poison"},
+        ),
+        (
+            True,
+            {"ALL": State.REDRIVEN, "NEVER": State.REMOVED, "NOT_NOW": State.NOT_NOW, "": State.DISCARDED},
+            {"throttled"},
+        ),
     ],
 )
 def test_outcome_events_that_can_be_told_are_told_before_a_letter_is_removed(
     queue: Queue, monkeypatch: pytest.MonkeyPatch, *, discard: bool, states: dict[str, State], left: set[str]
 ) -> None:
-    named = {"told": "TOLD", "gone": "GONE"}
+    named = {"told": "ALL", "gone": "NEVER", "throttled": "NOT_NOW"}
     queue.left = {name: json.dumps({"untold": payment}) for name, payment in named.items()} | {"poison": "{}"}
     queue.sent = dict.fromkeys(queue.left, 0.0)
-    monkeypatch.setattr(untold, "tell", lambda _, region, name: (region, name["payment"]) == (REGION, "TOLD"))
+    monkeypatch.setattr(untold, "tell", lambda _, region, name: region == REGION and Told[name["payment"]])
     told: list[Letter] = []
     redrive.redrive(environment(queue), (REGION,), told.append, discard=discard)
     assert {(each.untold or {}).get("payment", ""): each.state for each in told} == states

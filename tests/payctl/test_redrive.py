@@ -1,5 +1,6 @@
 """What a workflow is started with again."""
 
+import io
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import pytest
 from payctl import card_numbers
 from payctl.environment import Environment
 from payctl.outcomes import untold
+from payctl.outcomes.untold import Told
 from payctl.payments.dead_letters import Letter
 from payctl.payments.redrive import content_of, require_valid
 from stacksets.errors import ToolError
@@ -137,3 +139,27 @@ def test_what_a_letter_names_in_a_stream_is_told_whole_or_not_at_all(pages: list
     found = untold._streamed(environment, "eu-west-1", place)
     assert [int(each["dynamodb"]["SequenceNumber"]) for each in found] == told
     assert len(asked) <= 1 + untold.EMPTY_PAGES
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ({"batchItemFailures": [], "unreadable": []}, Told.ALL),
+        ({"batchItemFailures": [{"itemIdentifier": "0"}], "unreadable": ["0"]}, Told.NEVER),
+        ({"batchItemFailures": [{"itemIdentifier": "0"}], "unreadable": []}, Told.NOT_NOW),
+        ({"batchItemFailures": [{"itemIdentifier": "0"}]}, Told.NOT_NOW),  # of an earlier release
+        ("FunctionError", Told.NOT_NOW),
+        (None, Told.NEVER),
+    ],
+)
+def test_what_cannot_be_told_now_is_told_from_what_never_can(answer: Any, told: Told) -> None:
+    """`--discard` removed letters while the bus was throttled, though the records were still there."""
+    said = {"FunctionError": "Unhandled"} if isinstance(answer, str) else {}
+    called = {"Payload": io.BytesIO(json.dumps(answer).encode()), **said}
+    cloud = SimpleNamespace(
+        dynamodb=lambda _: SimpleNamespace(get_item=lambda **_: {"Item": {}} if answer else {}),
+        functions=lambda _: SimpleNamespace(invoke=lambda **_: called),
+    )
+    names = SimpleNamespace(table="payments-dev", outcomes=lambda _: "payment-outcomes")
+    environment = cast("Environment", SimpleNamespace(cloud=cloud, names=names))
+    assert untold.tell(environment, "eu-west-1", {"payment": "T1"}) is told

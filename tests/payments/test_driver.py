@@ -225,19 +225,22 @@ class Rail:
 
     charge = announce
 
-    def lookup(self, _: Lookup) -> str:
-        return "looked up"
+    def lookup(self, _: Lookup, seconds: float) -> tuple[str, Any]:
+        return "looked up", pytest.approx(seconds, abs=0.05)
 
-    def cancel(self, _: Cancel) -> str:
-        return "cancelled"
+    def cancel(self, _: Cancel, seconds: float) -> tuple[str, Any]:
+        return "cancelled", pytest.approx(seconds, abs=0.05)
 
 
 @pytest.mark.parametrize(("request_", "answer"), [(Lookup(RAIL, "k"), "looked up"), (Cancel(RAIL, "k"), "cancelled")])
 def test_a_processor_is_asked_what_it_did_and_to_do_it_no_more(
     regions: Regions, request_: Lookup | Cancel, answer: str
 ) -> None:
+    """For as long as there is time: a janitor that a processor keeps waiting is ended before it has told anything."""
     regions.driver._processor = cast("Any", Rail())
-    assert regions.driver._do(request_, time.monotonic() + 8) == answer
+    assert regions.driver._do(request_, time.monotonic() + 8) == (answer, 5.0)
+    assert regions.driver._do(request_, time.monotonic() + 4.1) == (answer, 1.1)
+    assert regions.driver._do(request_, time.monotonic() + 3.9) is LOST
 
 
 def test_reading_the_secret_takes_of_the_time_for_the_charge(regions: Regions, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import ANY
 
 import pytest
@@ -241,6 +242,23 @@ def test_the_next_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch, si
     addresses(monkeypatch)
     with pytest.raises(NotSentError, match=r"name\.example has no address"):
         host.send(REQUEST, again=False)
+
+
+def test_an_address_of_a_family_that_the_system_lacks_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses(monkeypatch, 1, 2)
+    made: Any = SimpleNamespace(settimeout=lambda _: None, connect=lambda _: None)
+    tries = [OSError(97, "no such family")]
+
+    def make(*_: object) -> Any:
+        if tries:
+            raise tries.pop()
+        return made
+
+    monkeypatch.setattr("payments.http.socket.socket", make)
+    assert dial(("name.example", 1), 1.0) is made
+    tries += [OSError(97, "no such family")] * 2
+    with pytest.raises(OSError, match="no such family"):
+        dial(("name.example", 1), 1.0)
 
 
 def test_no_connection_is_told_apart_from_no_answer() -> None:

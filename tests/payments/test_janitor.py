@@ -58,7 +58,7 @@ class Run:
             self.others.append(others)
             return SimpleNamespace(told=lambda: Told(due=9, swept=8), in_doubt=list)
 
-        def handing(crowded: list[str], _now: int, _until: float) -> set[str]:
+        def handing(crowded: list[str], _until: float) -> set[str]:
             self.offered.append(crowded)
             return {"c"}
 

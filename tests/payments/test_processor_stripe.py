@@ -1,6 +1,7 @@
 """The adapter of Stripe without a server: amounts, what it refuses beforehand, and what each state means."""
 
 import json
+import time
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -129,9 +130,11 @@ class Desk:
     def __init__(self, *replies: Reply | Exception) -> None:
         self.replies = list(replies)
         self.sent: list[HttpRequest] = []
+        self.read: list[float] = []
 
-    def send(self, request: HttpRequest, **_: Any) -> Reply:
+    def send(self, request: HttpRequest, *, read: float, **_: Any) -> Reply:
         self.sent.append(request)
+        self.read.append(read)
         told = self.replies.pop(0)
         if isinstance(told, Exception):
             raise told
@@ -314,6 +317,19 @@ def test_a_list_is_read_for_its_time_only(monkeypatch: pytest.MonkeyPatch, secon
     made, desk = client(reply(200, {"data": [OPEN], "has_more": True}), reply(200, {"data": []}), reply(200, OPEN))
     assert made.lookup(Lookup("", KEY, OLD)) is (None if read else LOST)
     assert len(desk.sent) == (3 if read else 1)
+
+
+def test_a_look_takes_no_longer_than_it_may() -> None:
+    """A creation that hangs, and a list page after page: the janitor was ended amid them."""
+    made, desk = client(*[reply(500, {})] * 3)
+    for seconds in (0.0, -1.0):
+        assert made.lookup(Lookup("", KEY, ORDER), seconds) is LOST
+        assert made.lookup(Lookup("", KEY, OLD._replace(at=int(time.time()))), seconds) is LOST
+        assert made.cancel(Cancel("", KEY, ORDER), seconds) is LOST
+    assert desk.sent == []
+    for seconds in (1.5, 60.0):
+        made.lookup(Lookup("", KEY, ORDER), seconds)
+    assert desk.read == [pytest.approx(1.5, abs=0.05), 3.0]
 
 
 @pytest.mark.parametrize(

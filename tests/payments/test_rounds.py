@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,17 +179,23 @@ def test_crowded_shards_are_shared(
     """What was handed over is what was called for: the rest stays with the first run."""
     here = runtime.settings()._replace(janitors=janitors)
     monkeypatch.setattr(runtime, "settings", lambda: here)
-    assert hand_over([*crowded], 0, time.monotonic() + 50) == {shard for share in expected for shard in share}
+    monkeypatch.setattr(runtime, "context", lambda: SimpleNamespace(draw=lambda _: 0))
+    assert hand_over([*crowded], time.monotonic() + 50) == {shard for share in expected for shard in share}
     assert called == expected
 
 
-def test_each_minute_another_share_needs_no_helper(called: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lambda says yes also to a call that it then throttles for hours."""
-    here = runtime.settings()._replace(janitors=2)
+@pytest.mark.parametrize("janitors", [2, 3])
+def test_any_share_may_need_no_helper(called: list[list[str]], monkeypatch: pytest.MonkeyPatch, janitors: int) -> None:
+    """Lambda says yes also to a call that it then throttles for hours. By the minute of a run some would never have
+    been taken, where janitors run every other minute."""
+    here = runtime.settings()._replace(janitors=janitors)
     monkeypatch.setattr(runtime, "settings", lambda: here)
-    own = [{*"abc"} - hand_over("abc", minute * 60, time.monotonic() + 50) for minute in range(3)]
-    assert own == [{"a", "c"}, {"b", "a"}, {"c", "b"}]
-    assert called == [["b"], ["c"], ["a"]]
+    drawn, turns = [], iter(range(4))
+    monkeypatch.setattr(runtime, "context", lambda: SimpleNamespace(draw=lambda _: next(turns)))
+    for _ in range(4):
+        called.clear()
+        drawn.append({*"abcd"} - hand_over("abcd", time.monotonic() + 50))
+    assert drawn == {2: [{*"ac"}, {*"bd"}] * 2, 3: [{*"ad"}, {*"ba"}, {*"cb"}, {*"dc"}]}[janitors]
 
 
 @pytest.mark.parametrize(("others", "age"), [((), 0), ((NOW - 700,), 700)])

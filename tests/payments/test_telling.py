@@ -4,6 +4,7 @@ import base64
 import json
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -301,7 +302,8 @@ def test_helpers_are_called_for_shares_until_this_run_ends(process: Process, mon
     monkeypatch.setattr(janitor, "run", run)
     monkeypatch.setattr(time, "time", lambda: 1000.0)
     process.clock = iter([10.0, 11.0])
-    assert janitor.hand_over(["0", "1", "2", "3", "4"], 0, 40.0) == {"1", "4"}
+    monkeypatch.setattr(runtime, "context", lambda: SimpleNamespace(draw=lambda _: 0))
+    assert janitor.hand_over(["0", "1", "2", "3", "4"], 40.0) == {"1", "4"}
     assert called == [(HOME, f"payment-janitor-{HOME}-test", {"shards": ["1", "4"], "until": 1030.0})]
     (line,) = process.lines()
     assert (line["what"], line["error"]) == ("unhelped", "TooManyRequests")

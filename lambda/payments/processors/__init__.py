@@ -22,11 +22,11 @@ class Processor(Protocol):
     def charge(self, charge: Charge, seconds: float) -> Verdict | Refusal | Silence:
         """Take the money; wait at most `seconds` for the answer."""
 
-    def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
-        """What was done under a key; None: nothing was, so far."""
+    def lookup(self, lookup: Lookup, seconds: float) -> Verdict | Silence | None:
+        """What was done under a key; None: nothing was, so far. It may take `seconds`, and a connection."""
 
-    def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
-        """Have a key refused from now on; None: it is. A Verdict: too late, it stands."""
+    def cancel(self, cancel: Cancel, seconds: float) -> Verdict | Silence | None:
+        """Have a key refused from now on; None: it is. A Verdict: too late, it stands. It may take as long."""
 
     def announce(self, announce: Announce, seconds: float) -> Handle | Refusal | Silence:
         """Have the processor name a charge, which moves no money. Asked only where the module says ANNOUNCES."""

@@ -38,16 +38,16 @@ class Processor(Client):
             return reply
         return read_verdict(reply) if meaning(reply) is Meaning.FINAL else without_word(reply)
 
-    def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
+    def lookup(self, lookup: Lookup, seconds: float = LOOKUP_SECONDS) -> Verdict | Silence | None:
         """What was done under a key; None: nothing was, so far."""
-        reply = self.ask("GET", f"/charges/{lookup.key}", {}, b"", LOOKUP_SECONDS)
+        reply = self.ask("GET", f"/charges/{lookup.key}", {}, b"", min(seconds, LOOKUP_SECONDS))
         if isinstance(reply, Silence) or reply.status not in (200, 404):
             return LOST
         return None if reply.status == 404 else read_verdict(reply)
 
-    def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
+    def cancel(self, cancel: Cancel, seconds: float = LOOKUP_SECONDS) -> Verdict | Silence | None:
         """Have a key refused from now on; None: it is. A Verdict: too late, it stands."""
-        reply = self.ask("POST", f"/charges/{cancel.key}/cancel", {}, b"", LOOKUP_SECONDS)
+        reply = self.ask("POST", f"/charges/{cancel.key}/cancel", {}, b"", min(seconds, LOOKUP_SECONDS))
         if isinstance(reply, Silence) or reply.status not in (200, 409):
             return LOST
         verdict = read_verdict(reply)

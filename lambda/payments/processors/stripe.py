@@ -47,8 +47,8 @@ REPEAT_SECONDS: Final = (KEY_HOURS - 1) * 3600
 """After a decision, a creation may be repeated for so long: an hour for clocks that differ."""
 EARLIER_SECONDS: Final = 3600
 """How much earlier than the decision, by Stripe's clock, it may have been created."""
-LIST_SECONDS: Final = 10.0
-"""How long a list is read, page after page."""
+LOOK_SECONDS: Final = 10.0
+"""How long a PaymentIntent is looked for, page after page of the list, at most."""
 
 ZERO_DECIMALS: Final = "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF VND VUV XAF XOF XPF"
 """UGX is not among them: Stripe lists it here and asks for two decimals elsewhere, and a guess could charge a hundred
@@ -76,7 +76,7 @@ class Processor(Client):
         reply = self._create(announce.charge, seconds)
         if not isinstance(reply, Reply) or reply.status < 500:
             return named_in(reply)
-        found = self._listed(announce.charge, seconds)
+        found = self._listed(announce.charge, time.monotonic() + seconds)
         if isinstance(found, str):
             return Handle(found)
         return Refusal(str(reply.status)) if found is None and reply.headers.get(KEPT) == "true" else LOST
@@ -105,52 +105,54 @@ class Processor(Client):
             return reply
         word = word_of(intent_in(reply))
         if not isinstance(word, Verdict):  # the kept answer of an earlier try, perhaps
-            word = self._word(charge.handle)
+            word = self._word(charge.handle, time.monotonic() + LOOKUP_SECONDS)
         return word if isinstance(word, Verdict) else without_word(reply)
 
-    def lookup(self, lookup: Lookup) -> Verdict | Silence | None:
+    def lookup(self, lookup: Lookup, seconds: float = LOOK_SECONDS) -> Verdict | Silence | None:
         """What became of the PaymentIntent; None: it was never confirmed, or there is none."""
-        found = self._find(lookup.charge)
-        return self._word(found) if isinstance(found, str) else found
+        until = time.monotonic() + min(seconds, LOOK_SECONDS)
+        found = self._find(lookup.charge, until)
+        return self._word(found, until) if isinstance(found, str) else found
 
-    def cancel(self, cancel: Cancel) -> Verdict | Silence | None:
+    def cancel(self, cancel: Cancel, seconds: float = LOOK_SECONDS) -> Verdict | Silence | None:
         """Cancel the PaymentIntent. Without a key of its own: an answer that is kept could be outdated."""
-        found = self._find(cancel.charge)
-        if not isinstance(found, str):
+        until = time.monotonic() + min(seconds, LOOK_SECONDS)
+        found = self._find(cancel.charge, until)
+        if not isinstance(found, str) or left(until) <= 0:
             return LOST  # what cannot be found cannot be cancelled
-        reply = self._post(f"{INTENTS}/{found}/cancel", {}, LOOKUP_SECONDS)
+        reply = self._post(f"{INTENTS}/{found}/cancel", {}, left(until))
         word = LOST if isinstance(reply, Silence) else word_of(intent_in(reply))
         if not isinstance(word, Verdict):
-            word = self._word(found)
+            word = self._word(found, until)
         if word == CANCELLED:
             return None
         return word if isinstance(word, Verdict) else LOST  # it can still be confirmed
 
-    def _word(self, handle: str) -> Verdict | Silence | None:
+    def _word(self, handle: str, until: float) -> Verdict | Silence | None:
         """What a PaymentIntent says of itself."""
-        reply = self._get(f"{INTENTS}/{handle}")
+        reply = self._get(f"{INTENTS}/{handle}", until)
         return word_of(members(reply)) if reply else LOST
 
-    def _find(self, charge: Charge | None) -> str | Silence | None:
+    def _find(self, charge: Charge | None, until: float) -> str | Silence | None:
         """The id of the PaymentIntent for a charge; None: there is none."""
         if charge is None:
             return LOST
         if ID.fullmatch(charge.handle):
             return charge.handle
         if time.time() < charge.at + REPEAT_SECONDS:
-            reply = self._create(charge, LOOKUP_SECONDS)
+            reply = self._create(charge, left(until)) if left(until) > 0 else LOST
             named = named_in(reply)
             if isinstance(named, Handle):
                 return named.text
             if isinstance(named, Refusal) and named.cause in NEVER_MADE and not clashes(reply):
                 return None
-        return self._listed(charge)
+        return self._listed(charge, until)
 
-    def _listed(self, charge: Charge, seconds: float = LIST_SECONDS) -> str | Silence | None:
+    def _listed(self, charge: Charge, until: float) -> str | Silence | None:
         """The same from the list of those created around the decision. Of several, which keys prevent, the one that was
         paid."""
         found: dict[str, Verdict | Silence | None] = {}
-        for intent in self._list(charge.at - EARLIER_SECONDS, charge.at + KEY_HOURS * 3600, seconds):
+        for intent in self._list(charge.at - EARLIER_SECONDS, charge.at + KEY_HOURS * 3600, until):
             if intent is None:
                 return LOST
             notes = intent.get("metadata")
@@ -159,12 +161,11 @@ class Processor(Client):
         paid = [name for name, word in found.items() if isinstance(word, Verdict) and word.settled]
         return next(iter(paid or found), None) if paid or len(found) < 2 else LOST
 
-    def _list(self, since: int, until: int, seconds: float) -> Iterator[Mapping[str, Any] | None]:
+    def _list(self, first: int, last: int, until: float) -> Iterator[Mapping[str, Any] | None]:
         """The PaymentIntents created in a time; a None where the list cannot be read to its end."""
-        end = time.monotonic() + seconds
-        fields = {"limit": "100", "created[gte]": str(since), "created[lte]": str(until)}
+        fields = {"limit": "100", "created[gte]": str(first), "created[lte]": str(last)}
         while True:
-            reply = self._get(f"{INTENTS}?{urlencode(fields)}") if time.monotonic() < end else None
+            reply = self._get(f"{INTENTS}?{urlencode(fields)}", until)
             told = members(reply) if reply else {}
             page = told.get("data")
             if not isinstance(page, list) or not all(isinstance(intent, dict) for intent in page):
@@ -181,11 +182,18 @@ class Processor(Client):
             headers["idempotency-key"] = key
         return self.ask("POST", path, headers, urlencode(fields).encode(), seconds)
 
-    def _get(self, path: str) -> Reply | None:
+    def _get(self, path: str, until: float) -> Reply | None:
         """The answer to a question; None where there is none. Also what we hold an id of may be "not found": by the
         secret of another account."""
-        reply = self.ask("GET", path, {"stripe-version": VERSION}, b"", LOOKUP_SECONDS)
+        if (seconds := left(until)) <= 0:
+            return None
+        reply = self.ask("GET", path, {"stripe-version": VERSION}, b"", seconds)
         return None if isinstance(reply, Silence) or reply.status != 200 else reply
+
+
+def left(until: float) -> float:
+    """How long one request of a look-up may take."""
+    return min(LOOKUP_SECONDS, until - time.monotonic())
 
 
 def named_in(reply: Reply | Refusal | Silence) -> Handle | Refusal | Silence:
