@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from payments.aws import AwsError
 from payments.log import tag_of
+from payments.protocol.ports import REGISTER
 from payments.protocol.settlement import State
 from payments.protocol.values import PENDING, SETTLED, conclude, value_of
 
 from tests.handlers.calls import Call
 from tests.handlers.fleet import Ended
+from tests.handlers.install import installed
 from tests.handlers.judge import LOG_KEY
 from tests.handlers.mutants import LEDGER, PROCESSOR
 from tests.handlers.scenario import Run, play
@@ -178,6 +180,19 @@ def test_a_stray_bar_must_be_shown_and_withdrawn(run: Run, monkeypatch: pytest.M
     monkeypatch.setattr(run.operator, "wait_for", lambda _: None)
     run.withdraw_bars()
     assert dict(run.judge.counts) == {"unlisted": 1, "unclosable": 1}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_whole_bar_must_end_with_a_rejoin(run: Run, monkeypatch: pytest.MonkeyPatch, *, ends: bool) -> None:
+    """One that its operator took for refused: the answer of one KEEP came too late."""
+    for peer in (A, B):
+        run.world.cells[peer][REGISTER] |= {"lost": C, "bar": "kept", "since": 1}
+    if not ends:
+        monkeypatch.setattr(run.weather, "rejoin", lambda: None)
+    with installed(0):
+        run.withdraw_bars()
+    assert ("lost" not in run.world.cells[A][REGISTER]) is ends
+    assert dict(run.judge.counts) == ({} if ends else {"unclosable": 1})
 
 
 def test_what_never_ends_or_raises_is_a_fault(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
