@@ -211,8 +211,8 @@ MOST = 14
 """Payments of a run with a mutant: small runs are soon over."""
 
 
-def hunt(mutant: Mutant, seeds: range, *, check: bool = True) -> Catch:
-    """Run a mutant until it is caught, or the seeds are through. `check`: whether production passes that seed."""
+def hunt(mutant: Mutant, seeds: range) -> Catch:
+    """Run a mutant until it is caught, or the seeds are through; production has to pass the seed that catches it."""
     with applied(mutant) as executions:
         for seed in seeds:
             violations = play(seed, mutant.options, most=MOST).violations
@@ -221,5 +221,5 @@ def hunt(mutant: Mutant, seeds: range, *, check: bool = True) -> Catch:
         executed = executions.any
     if not violations:
         return Catch(-1, None, executed, innocent=True)
-    innocent = not check or not play(seed, mutant.options, most=MOST).violations
+    innocent = not play(seed, mutant.options, most=MOST).violations
     return Catch(seed, violations[0], executed, innocent)

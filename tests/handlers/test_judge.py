@@ -186,7 +186,7 @@ def test_a_stray_bar_must_be_shown_and_withdrawn(run: Run, monkeypatch: pytest.M
 def test_a_whole_bar_must_end_with_a_rejoin(run: Run, monkeypatch: pytest.MonkeyPatch, *, ends: bool) -> None:
     """One that its operator took for refused: the answer of one KEEP came too late."""
     for peer in (A, B):
-        run.world.cells[peer][REGISTER] |= {"lost": C, "bar": "kept", "since": 1}
+        run.world.cells[peer][REGISTER] = {**run.world.cells[peer][REGISTER], "lost": C, "bar": "kept", "since": 1}
     if not ends:
         monkeypatch.setattr(run.weather, "rejoin", lambda: None)
     with installed(0):
