@@ -25,14 +25,14 @@ from builder.allowed import REGIONS
 from builder.encryption import of_account
 from builder.names import ACCESS_LOGS, ARTIFACTS, ARTIFACTS_KEY, FIXED_TAGS
 from builder.policies import WRITE_WITH_KEY, allow, document, from_account, trust
-from builder.settings import Settings
 from builder.storage import BY_S3, NO_ACLS, NOT_PUBLIC, tls_statements, under
 
 
-def bootstrap_template(settings: Settings) -> Template:
-    """Two buckets a Region, API Gateway's log role, and in the home Region the StackSet roles."""
+def bootstrap_template() -> Template:
+    """Two buckets a Region, API Gateway's log role, and in the home Region the StackSet roles: the same for all
+    environments of an account, whatever their Regions."""
     template = Template(Description="Payments: once per account and Region")
-    add_parameters(template, settings)
+    add_parameters(template)
     logs = add_access_logs(template)
     artifacts = add_artifacts(template, logs)
     add_api_gateway_account(template)
@@ -47,13 +47,13 @@ def bootstrap_template(settings: Settings) -> Template:
     return template
 
 
-def add_parameters(template: Template, settings: Settings) -> None:
+def add_parameters(template: Template) -> None:
     """What exists already is named and not made."""
     text: list[tuple[str, str, dict[str, Any]]] = [
         (
             "HomeRegion",
             "Region of the StackSet",
-            {"Default": settings.regions[0], "AllowedValues": [*REGIONS]},
+            {"Default": REGIONS[0], "AllowedValues": [*REGIONS]},
         ),
         (
             "AdministratorAccount",

@@ -63,7 +63,7 @@ def emit(settings: Settings) -> dict[str, str]:
                 f"regions: {name!r} (an environment of 16 characters) has {len(name)} characters, {limit} are allowed"
             )
     templates = {
-        "bootstrap.json": bootstrap_template(settings),
+        "bootstrap.json": bootstrap_template(),
         "global.json": global_template(settings),
         "regional.json": regional_template(settings),
     }

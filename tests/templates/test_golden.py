@@ -4,7 +4,6 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ from builder.bootstrap_template import bootstrap_template
 from builder.global_template import global_template
 from builder.indented_json import pretty
 from builder.regional_template import regional_template
-from builder.settings import Settings
 from tests.templates.conftest import SETTINGS
 
 ROOT = Path(__file__).parents[2]
@@ -109,9 +107,8 @@ def test_pretty_is_the_librarys_indented_json(value: Any) -> None:
     assert pretty(value) == json.dumps(value, indent=2, sort_keys=True)
 
 
-@pytest.mark.parametrize("build", [bootstrap_template, global_template, regional_template])
-def test_pretty_writes_templates_as_the_library_does(build: Callable[[Settings], Template]) -> None:
-    template = build(SETTINGS)
+@pytest.mark.parametrize("template", [bootstrap_template(), global_template(SETTINGS), regional_template(SETTINGS)])
+def test_pretty_writes_templates_as_the_library_does(template: Template) -> None:
     assert json.loads(pretty(template)) == template.to_dict()
 
 
