@@ -1,7 +1,6 @@
 """The adapter of Stripe without a server: amounts, what it refuses beforehand, and what each state means."""
 
 import json
-import time
 from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -319,17 +318,20 @@ def test_a_list_is_read_for_its_time_only(monkeypatch: pytest.MonkeyPatch, secon
     assert len(desk.sent) == (3 if read else 1)
 
 
-def test_a_look_takes_no_longer_than_it_may() -> None:
+def test_a_look_takes_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
     """A creation that hangs, and a list page after page: the janitor was ended amid them."""
-    made, desk = client(*[reply(500, {})] * 3)
-    for seconds in (0.0, -1.0):
-        assert made.lookup(Lookup("", KEY, ORDER), seconds) is LOST
-        assert made.lookup(Lookup("", KEY, OLD._replace(at=int(time.time()))), seconds) is LOST
-        assert made.cancel(Cancel("", KEY, ORDER), seconds) is LOST
+    monkeypatch.setattr("payments.processors.stripe.time", Clock(OLD.at))
+    made, desk = client(*[reply(500, {})] * 7)
+    for order in (ORDER, OLD):
+        assert made.lookup(Lookup("", KEY, order), 0.0) is LOST
+        assert made.cancel(Cancel("", KEY, order), 0.0) is LOST
     assert desk.sent == []
-    for seconds in (1.5, 60.0):
-        made.lookup(Lookup("", KEY, ORDER), seconds)
-    assert desk.read == [pytest.approx(1.5, abs=0.05), 3.0]
+    for seconds in (0.9, 60.0):
+        assert made.lookup(Lookup("", KEY, ORDER), seconds) is LOST
+    assert desk.read == [0.9, 3.0]
+    desk.read.clear()
+    assert made.cancel(Cancel("", KEY, ORDER), 0.9) is LOST
+    assert desk.read == [0.9, 0.9]
 
 
 @pytest.mark.parametrize(
@@ -386,7 +388,7 @@ def test_what_a_creation_sends() -> None:
 def test_a_creation_without_an_answer_is_unknown() -> None:
     made, _ = client(TimeoutError())
     assert made.announce(Announce("", ORDER), 1.0) is LOST
-    made, _ = client(reply(409, {}))
+    made, _ = client(reply(409, {"id": "pi_1"}))
     assert made.announce(Announce("", ORDER), 1.0) is LOST
 
 

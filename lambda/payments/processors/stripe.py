@@ -118,7 +118,7 @@ class Processor(Client):
         """Cancel the PaymentIntent. Without a key of its own: an answer that is kept could be outdated."""
         until = time.monotonic() + min(seconds, LOOK_SECONDS)
         found = self._find(cancel.charge, until)
-        if not isinstance(found, str) or left(until) <= 0:
+        if not isinstance(found, str):
             return LOST  # what cannot be found cannot be cancelled
         reply = self._post(f"{INTENTS}/{found}/cancel", {}, left(until))
         word = LOST if isinstance(reply, Silence) else word_of(intent_in(reply))
@@ -140,7 +140,7 @@ class Processor(Client):
         if ID.fullmatch(charge.handle):
             return charge.handle
         if time.time() < charge.at + REPEAT_SECONDS:
-            reply = self._create(charge, left(until)) if left(until) > 0 else LOST
+            reply = self._create(charge, left(until))
             named = named_in(reply)
             if isinstance(named, Handle):
                 return named.text
@@ -180,14 +180,13 @@ class Processor(Client):
         headers = {"content-type": "application/x-www-form-urlencoded", "stripe-version": VERSION}
         if key:
             headers["idempotency-key"] = key
-        return self.ask("POST", path, headers, urlencode(fields).encode(), seconds)
+        return self.ask("POST", path, headers, urlencode(fields).encode(), seconds) if seconds > 0 else LOST
 
     def _get(self, path: str, until: float) -> Reply | None:
         """The answer to a question; None where there is none. Also what we hold an id of may be "not found": by the
         secret of another account."""
-        if (seconds := left(until)) <= 0:
-            return None
-        reply = self.ask("GET", path, {"stripe-version": VERSION}, b"", seconds)
+        seconds = left(until)
+        reply = self.ask("GET", path, {"stripe-version": VERSION}, b"", seconds) if seconds > 0 else LOST
         return None if isinstance(reply, Silence) or reply.status != 200 else reply
 
 
