@@ -23,7 +23,7 @@ PRINCIPAL = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:(root|role/([\w+=,.@-]+/)*[\
 _LABEL = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _PORT = r":([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d\d|655[0-2]\d|6553[0-5])"
 PROCESSOR_URL = re.compile(
-    rf"(https://{_LABEL}(\.{_LABEL})*({_PORT})?|http://127\.0\.0\.1{_PORT})(/[\w.~-]+)*/?", re.ASCII
+    rf"(https://{_LABEL}(\.{_LABEL})*\.?({_PORT})?|http://127\.0\.0\.1{_PORT})(/[\w.~-]+)*/?", re.ASCII
 )
 URL_LENGTH = 255
 SECRET_NAME = re.compile(r"[\w/+=.@-]{0,200}", re.ASCII)

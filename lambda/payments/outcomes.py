@@ -7,7 +7,7 @@ be read would be called with for hours, and hold up those behind it: it becomes 
 
 import json
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from math import inf
 from typing import Any, Final, NamedTuple
@@ -48,20 +48,21 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
                 failed.append(number)
     untold = tell(wanted)
     again = failed + untold
-    come = {str(record["dynamodb"]["SequenceNumber"]) for record in to_come(event, again)}
+    come = {str(record["dynamodb"]["SequenceNumber"]) for record in to_come(event, failed, untold)}
     count(each.ended for each in wanted if each.ended and each.number not in come)
     log("told", count=len(wanted) - len(untold))
     unreadable = {"unreadable": failed} if event.get("again") else {}
     return {"batchItemFailures": [{"itemIdentifier": number} for number in again], **unreadable}
 
 
-def to_come(event: Mapping[str, Any], again: Collection[str]) -> Sequence[Any]:
+def to_come(event: Mapping[str, Any], failed: Sequence[str], untold: Sequence[str]) -> Sequence[Any]:
     """The records of a batch that the function will be called with once more, where these are reported: Lambda goes on
-    with the first of them, an operator repeats all."""
+    with the first of them, an operator repeats all as long as one was not told."""
     records: Sequence[Any] = event["Records"]
+    if event.get("again"):
+        return records if untold else ()
     numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
-    first = min(map(numbers.index, again), default=len(records))
-    return records if again and event.get("again") else records[first:]
+    return records[min(map(numbers.index, (*failed, *untold)), default=len(records)) :]
 
 
 def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:

@@ -16,7 +16,7 @@ from payctl.named import FORBIDDEN
 from payctl.releases import sources, templates
 from payctl.releases.templates import Template
 from stacksets import causes
-from stacksets.errors import RegionsFailedError, ToolError, code_of
+from stacksets.errors import RegionsFailedError, SilentError, ToolError, code_of
 from stacksets.model import Definition, Stack
 from stacksets.stack import Stacks
 
@@ -107,11 +107,14 @@ def _holders(seen: Mapping[str, Stack | None]) -> list[Stack]:
 
 
 def _allowed_to_see(account: _Account, region: str) -> Stack | None:
-    """The stack of a Region that the environment does not use; None where an organisation forbids the Region."""
+    """The stack of a Region that the environment does not use; None where an organisation forbids it, or it is
+    silent."""
     try:
         return account.stacks(region).describe(BOOTSTRAP_STACK)
-    except ClientError as error:
-        if code_of(error) not in FORBIDDEN:
+    except SilentError:
+        return None
+    except ToolError as error:
+        if not isinstance(error.__cause__, ClientError) or code_of(error.__cause__) not in FORBIDDEN:
             raise
         return None
 

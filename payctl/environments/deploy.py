@@ -80,10 +80,10 @@ class Deployment(Wanted):
         if planned:
             if not self.options.confirm(planned):
                 raise ToolError("nothing was changed")
-            if survey.stack_set:
-                self._record(good=False)
             self._upload()
             self._require_as_seen(survey)
+            if survey.stack_set:
+                self._record(good=False)
             self._bar_recreated(survey)
             self._regional(survey)
             if not self.options.wait:

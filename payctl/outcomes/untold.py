@@ -50,9 +50,10 @@ def named(body: str) -> dict[str, Any] | None:
 def tell(environment: Environment, region: str, name: Mapping[str, Any]) -> Told:
     """Have the records told of in their Region. Raises ToolError."""
     table, function = environment.names.table, environment.names.outcomes(region)
+    records: list[Record] = []
     try:
         found = _recorded if "payment" in name else _streamed
-        records = [*found(environment, region, name)]
+        records += found(environment, region, name)
         if not records:
             return Told.NEVER
         answer = environment.cloud.functions(region).invoke(
@@ -60,7 +61,7 @@ def tell(environment: Environment, region: str, name: Mapping[str, Any]) -> Told
         )
     except (ClientError, BotoCoreError) as error:
         if isinstance(error, ClientError) and code_of(error) in FORGOTTEN:
-            return Told.NEVER
+            return Told.NOT_NOW if records else Told.NEVER
         raise failure("tell of", f"records of {table} in {region}", error) from error
     said = json.loads(answer["Payload"].read())
     if "FunctionError" in answer:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 
 from payctl import card_numbers
 from payctl.environment import Environment
@@ -149,6 +150,7 @@ def test_what_a_letter_names_in_a_stream_is_told_whole_or_not_at_all(pages: list
         ({"batchItemFailures": [{"itemIdentifier": "0"}], "unreadable": []}, Told.NOT_NOW),
         ({"batchItemFailures": [{"itemIdentifier": "0"}]}, Told.NOT_NOW),  # of an earlier release
         ("FunctionError", Told.NOT_NOW),
+        ("missing", Told.NOT_NOW),
         (None, Told.NEVER),
     ],
 )
@@ -156,9 +158,15 @@ def test_what_cannot_be_told_now_is_told_from_what_never_can(answer: Any, told: 
     """`--discard` removed letters while the bus was throttled, though the records were still there."""
     said = {"FunctionError": "Unhandled"} if isinstance(answer, str) else {}
     called = {"Payload": io.BytesIO(json.dumps(answer).encode()), **said}
+
+    def invoke(**_: Any) -> Any:
+        if answer == "missing":  # the function
+            raise ClientError({"Error": {"Code": "ResourceNotFoundException", "Message": ""}}, "Invoke")
+        return called
+
     cloud = SimpleNamespace(
         dynamodb=lambda _: SimpleNamespace(get_item=lambda **_: {"Item": {}} if answer else {}),
-        functions=lambda _: SimpleNamespace(invoke=lambda **_: called),
+        functions=lambda _: SimpleNamespace(invoke=invoke),
     )
     names = SimpleNamespace(table="payments-dev", outcomes=lambda _: "payment-outcomes")
     environment = cast("Environment", SimpleNamespace(cloud=cloud, names=names))

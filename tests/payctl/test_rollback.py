@@ -76,9 +76,16 @@ def test_code_template_and_settings_of_then_are_deployed_without_a_checkout(
         back(two)  # never to and fro
 
 
-@pytest.mark.parametrize("step", ["environments.deploy.Deployment._upload", "environments.health.health"])
+@pytest.mark.parametrize(
+    ("step", "good"),
+    [
+        ("environments.deploy.Deployment._upload", 3),
+        ("environments.deploy.Deployment._regional", 2),
+        ("environments.health.health", 2),
+    ],
+)
 def test_a_repeated_rollback_finishes_the_one_that_broke_off(
-    two: Project, monkeypatch: pytest.MonkeyPatch, step: str
+    two: Project, monkeypatch: pytest.MonkeyPatch, step: str, good: int
 ) -> None:
     """Before anything is changed, and after all is: neither to the bad release nor past the good one."""
     two.code("print('three')")
@@ -92,7 +99,7 @@ def test_a_repeated_rollback_finishes_the_one_that_broke_off(
         patch.setattr(f"payctl.{step}", breaks)
         with pytest.raises(ToolError, match="broke off"):
             back(two)
-    assert [each.name for each in Records(two.environment()).all() if each.good] == [first.name, second.name]
+    assert [each.id for each in Records(two.environment()).all() if each.good] == [first.id, second.id, third.id][:good]
     assert rollback.plan(two.environment())[0].id == second.id
     assert back(two).release.id == second.id
     assert deployed(two)["CodeHash"] == second.code_hash
@@ -261,14 +268,17 @@ def test_the_numbers_of_the_code_are_found() -> None:
     assert numbers(package.build(root / "stacksets")) == (1, 1)
 
 
-def test_what_is_deployed_stays_good_where_a_rollback_is_refused(two: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing was changed, so the next rollback goes to it."""
+@pytest.mark.parametrize("breaks", ["environments.preflight.require", "releases.package.upload_code"])
+def test_what_is_deployed_stays_good_where_a_rollback_changes_nothing(
+    two: Project, monkeypatch: pytest.MonkeyPatch, breaks: str
+) -> None:
+    """It is refused, or breaks off before the first change: the next rollback goes to what is deployed."""
 
     def refuses(*_: Any) -> None:
-        raise ToolError("nothing was changed: preflight failed")
+        raise ToolError("nothing was changed")
 
     with monkeypatch.context() as patch:
-        patch.setattr("payctl.environments.preflight.require", refuses)
+        patch.setattr(f"payctl.{breaks}", refuses)
         with pytest.raises(ToolError, match="nothing was changed"):
             back(two)
     assert [each.good for each in Records(two.environment()).all()] == [True, True]

@@ -274,7 +274,8 @@ def test_what_an_operator_has_told_again_is_counted_once_all_is_told(
     bus: Bus, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A letter is told as a whole until nothing of it is left."""
-    records = [change(number, image(intent(f"T{number}"))) for number in range(3)]
+    wrong = {"TransactionId": {"S": "T9"}, "Content": {"S": "?"}}
+    records = [*(change(number, image(intent(f"T{number}"))) for number in range(3)), change(9, wrong)]
     for refused in ({"T2"}, set[str]()):
         bus.refused = refused
         outcomes.handler({"Records": records, "again": True})

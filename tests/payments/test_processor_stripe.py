@@ -393,20 +393,23 @@ def test_a_creation_without_an_answer_is_unknown() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "kept", "said"),
-    [
-        ([OPEN], "false", Handle("pi_2")),
-        ([], "false", LOST),
-        ([], "true", Refusal("500")),
-        (None, "true", LOST),
-    ],
-    ids=["made", "not made yet", "never made", "unread"],
+    ("found", "said"),
+    [([OPEN], Handle("pi_2")), ([], Refusal("500")), (None, Refusal("500"))],
+    ids=["made", "never made", "nobody knows"],
 )
-def test_a_creation_that_failed_is_looked_for_in_the_list(found: Any, kept: str, said: Any) -> None:
+def test_a_creation_that_failed_for_good_is_looked_for_in_the_list(found: Any, said: Any) -> None:
     """Its key never says anything else, for a day: the payment went round in silence for half of one."""
-    made, desk = client(reply(500, {"id": "pi_1"}, idempotent_replayed=kept), reply(200, {"data": found}))
+    made, desk = client(reply(500, {"id": "pi_1"}, idempotent_replayed="true"), reply(200, {"data": found}))
     assert made.announce(Announce("", ORDER), 1.0) == said
     assert [sent.method for sent in desk.sent] == ["POST", "GET"]
+
+
+@pytest.mark.parametrize("kept", ["false", None])
+def test_a_creation_that_failed_just_now_is_repeated(kept: str | None) -> None:
+    """If that is for good, its answer will say so."""
+    made, desk = client(reply(500, {"id": "pi_1"}, **({"idempotent_replayed": kept} if kept else {})))
+    assert made.announce(Announce("", ORDER), 1.0) is LOST
+    assert len(desk.sent) == 1
 
 
 def test_a_confirmation_without_an_answer_is_unknown_and_one_without_a_name_is_not_sent() -> None:

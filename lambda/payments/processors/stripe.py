@@ -71,15 +71,13 @@ class Processor(Client):
     """One account at Stripe."""
 
     def announce(self, announce: Announce, seconds: float) -> Handle | Refusal | Silence:
-        """Create the PaymentIntent, or hear which one was created under this key. Of a creation that failed at Stripe
-        nobody hears more under it: what it made is in the list, and where it made nothing it is refused for good."""
+        """Create the PaymentIntent, or hear which one was created under this key. A creation that failed at Stripe has
+        failed for good, if its answer was kept: what it made is in the list, else it is refused."""
         reply = self._create(announce.charge, seconds)
-        if not isinstance(reply, Reply) or reply.status < 500:
+        if not isinstance(reply, Reply) or reply.status < 500 or reply.headers.get(KEPT) != "true":
             return named_in(reply)
         found = self._listed(announce.charge, time.monotonic() + seconds)
-        if isinstance(found, str):
-            return Handle(found)
-        return Refusal(str(reply.status)) if found is None and reply.headers.get(KEPT) == "true" else LOST
+        return Handle(found) if isinstance(found, str) else Refusal(str(reply.status))
 
     def _create(self, charge: Charge, seconds: float) -> Reply | Refusal | Silence:
         amount = amount_of(charge.amount, charge.currency)
