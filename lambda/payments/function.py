@@ -23,14 +23,14 @@ FAULT_HEADER: Final = "x-test-fault"
 FAULT_PREFIX: Final = "die-after-"
 
 
-def handler(event: Mapping[str, Any], context: object = None) -> dict[str, Any]:
+def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, Any]:
     """Answer an API proxy event, or do the workflow's task."""
     if "workflow" in event:
-        runtime.begin(context)
+        runtime.begin(event)
         return do_task(event["workflow"])
     started = time.monotonic()
     try:
-        runtime.begin(context)
+        runtime.begin(event)
         response, reply, payment = do_request(event)
     except Exception as error:  # noqa: BLE001 - callers never see an exception; the outcome is unknown, and so they are told
         log_failure(error)

@@ -40,12 +40,12 @@ class Share(NamedTuple):
     until: float
 
 
-def handler(event: Any = None, context: object = None) -> dict[str, int]:
+def handler(event: Any = None, _context: object = None) -> dict[str, int]:
     """One run. Raises AwsError where a part of this Region's index could not be read: no heartbeat, and so an alarm.
 
     `seconds` in the event makes it a short one, which looks at everything and takes nothing further.
     """
-    runtime.begin(context)
+    runtime.begin(event)
     runtime.driver().only_heard = True
     share = share_of(event)
     if share:

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from payments.aws import Aws, Credentials
+from payments.clock import asked_at
 from payments.log import log, tag_of
 from payments.processors import adapter
 from payments.protocol.ports import LEDGER, Context, Flow
@@ -32,10 +33,9 @@ def faults(payment: Payment) -> Sequence[tuple[str, str]]:
     return adapter(settings().kind).faults(payment) if settings().rail != LEDGER else ()
 
 
-def begin(invocation: Any) -> None:
-    """An invocation of a function begins, with Lambda's context object; None outside Lambda."""
-    if invocation is not None:
-        driver().members.clock.began(invocation.get_remaining_time_in_millis() / 1000)
+def begin(event: Any) -> None:
+    """An invocation of a function begins."""
+    driver().members.clock.began(asked_at(event))
 
 
 def tag(text: str) -> str:

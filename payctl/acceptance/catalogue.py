@@ -195,9 +195,9 @@ NOTES: Final = (
     Note(
         id="clock-of-frozen-functions",
         group=Group.PAY,
-        claim="Of a function that was frozen, time.time, time.monotonic or the end of an invocation that Lambda's "
-        "context tells says for how long once it is called again: what a register said is trusted for a minute by "
-        "whichever of them went further (`payments/clock.py`).",
+        claim="Of a function that was frozen, time.time, time.monotonic or the event (requestTimeEpoch of API Gateway, "
+        "time of EventBridge) says for how long once it is called again: what a register said is trusted for a minute "
+        "by whichever of them went further (`payments/clock.py`).",
         why="it takes two calls, half an hour apart, that meet the same environment, and a build that logs all three",
         by_hand="log them at the begin of each call, and compare them",
     ),

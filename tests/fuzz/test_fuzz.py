@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from payments import function, janitor, runtime
 from payments.backlog import Page
+from payments.clock import Clock
 from payments.protocol.ports import Context, Flow
 from payments.protocol.transactions import kept_id
 from payments.task import HOPS, WANTED, IdTaken, InvalidTransaction
@@ -52,7 +53,7 @@ class Desk:
         self.world.lose = lambda _, request: "before" if getattr(request, "id", "") == janitor.CLOCK else ""
         self.strays: list[tuple[int, str]] = []
         self.aws = SimpleNamespace(call=self.call)
-        self.members = SimpleNamespace(forget=lambda: None, log_key=KEY)
+        self.members = SimpleNamespace(forget=lambda: None, log_key=KEY, clock=Clock())
 
     def run(self, flow: Flow[Any], _seconds: float, _die_after: str = "") -> Any:
         return self.world.run(self.world.context(), flow)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from payments.protocol.settlement import State
@@ -82,6 +83,7 @@ class Clients:
     def _call(self, region: str, event: dict[str, Any], hear: Callable[[int, dict[str, Any]], None]) -> None:
         """`hear` the answer of the API: what the function returns within the gateway's time, if anything."""
         began = self.loop.now
+        event["requestContext"]["requestTimeEpoch"] = int(self.world.time * 1000)
 
         def end(ended: Ended) -> None:
             self.judge.said(ended)
@@ -158,7 +160,8 @@ class Clients:
             if end:
                 end()
 
-        self.fleet.invoke("janitor", region, {}, ended)
+        moment = datetime.fromtimestamp(self.world.time, UTC)
+        self.fleet.invoke("janitor", region, {"time": f"{moment:%Y-%m-%dT%H:%M:%SZ}"}, ended)
 
     def help(self, region: str, event: Mapping[str, Any]) -> None:
         """A janitor has another one called, to take a share of its shards."""

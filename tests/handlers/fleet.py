@@ -36,18 +36,6 @@ class Invocation:
         self.open = True
 
 
-class Context(NamedTuple):
-    """What Lambda hands a handler: the service knows when it `ends` it, the process what its own time of day is."""
-
-    ends: float
-    world: World
-    process: Process
-
-    def get_remaining_time_in_millis(self) -> int:
-        here = self.world.time + self.process.skew() - self.process.behind
-        return max(0, int(1000 * (self.ends - here)))
-
-
 class Fleet:
     """`away`: Regions whose functions are away."""
 
@@ -104,11 +92,9 @@ class Fleet:
         self.running.append(invocation)
         handler = payments.janitor.handler if kind == "janitor" else payments.function.handler
 
-        context = Context(self.world.time + TIMEOUTS[kind], self.world, process)
-
         def run() -> None:
             try:
-                ended = Ended(returned=handler(event, context))
+                ended = Ended(returned=handler(event))
             except Exception as error:  # noqa: BLE001  # the workflow's task raises what the state machine knows
                 ended = Ended(raised=error)
             self._close(invocation, ended)

@@ -17,6 +17,8 @@ FOR_EVER = float("inf")
 
 BEHIND = 120.0
 """Seconds, at most, that the time of day is behind in a process that was paused: by then something has set it."""
+SET_RIGHT = 3.0
+"""Seconds after which something sets it, if the process still runs."""
 
 
 class Process:
@@ -131,11 +133,19 @@ class Loop:
     def thaw(self, process: Process) -> None:
         if process.sleeper and process.frozen and not process.held:
             process.stood += self.now - process.froze
-            process.behind = min(self.now - process.froze, BEHIND) if process.paused else 0.0
+            if process.paused:
+                process.behind = min(self.now - process.froze, BEHIND)
+                self.after(SET_RIGHT, self.set_right, process)
         process.frozen = False
         deferred, process.deferred = process.deferred, []
         for task, ticket, value in deferred:
             self.at(self.now, self.resume, task, ticket, value)
+
+    @staticmethod
+    def set_right(process: Process) -> None:
+        """Its time of day, amid a run."""
+        if not process.frozen:
+            process.behind = 0.0
 
     def kill(self, process: Process) -> None:
         """It ends between two steps; what it had sent may still arrive."""

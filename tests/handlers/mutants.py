@@ -131,15 +131,15 @@ MUTANTS = (
         "frozen_unnoticed",
         "what a function was frozen for does not count (an earlier version)",
         (
-            Edit(clock.Clock.now, "if ahead - self._ahead > NOTICED_SECONDS:", "if False:"),
-            Edit(runtime.begin, "if invocation is not None:", "if False:"),
+            Edit(clock.Clock.now, "if (leap := ahead - self._ahead) > NOTICED_SECONDS:", "if False:"),
+            Edit(runtime.begin, "driver().members.clock.began(asked_at(event))", "pass"),
         ),
         REPLACED,
     ),
     Mutant(
         "paused_unnoticed",
         "what a function was frozen for counts only by its own time of day (an earlier version)",
-        (Edit(runtime.begin, "if invocation is not None:", "if False:"),),
+        (Edit(runtime.begin, "driver().members.clock.began(asked_at(event))", "pass"),),
         REPLACED,
     ),
     # ----------------------------------------------------------------------------------------- the processor

@@ -35,7 +35,7 @@ class Driver:
         self.world, self.only_heard, self.forgotten, self.seconds = World(), False, 0, list[float]()
         self.aws = None
         self.table: str | AwsError = "id-1"
-        self.members = SimpleNamespace(forget=self.forget)
+        self.members = SimpleNamespace(forget=self.forget, clock=SimpleNamespace(began=lambda _: None))
 
     def forget(self) -> None:
         self.forgotten += 1

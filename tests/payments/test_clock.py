@@ -1,10 +1,11 @@
 """What a function keeps grows old also while it is frozen, whatever its clocks say of that."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from payments import members
-from payments.clock import Clock
+from payments.clock import Clock, asked_at
 from payments.members import Members
 
 from tests.payments.memory import REGIONS
@@ -84,28 +85,59 @@ def test_what_a_function_was_frozen_for_counts(
         "begun a second late: too much rather than too little",
     ],
 )
-def test_what_the_service_says_has_passed_counts(
+def test_what_has_passed_elsewhere_counts(
     clocks: Clocks, steps: list[tuple[float, float, float]], seconds: float
 ) -> None:
-    clock, ends = Clock(), clocks.outside + 900
-    clock.began(ends - clocks.outside)
+    clock, elsewhere = Clock(), 5_000_000.0
+    clock.began(elsewhere)
     began = clock.now()
-    for here, outside, service in steps:
+    for here, outside, passed in steps:
         clocks.go(here, outside)
-        ends += service
-        clock.began(ends - clocks.outside)
+        elsewhere += passed
+        clock.began(elsewhere)
     assert clock.now() - began == pytest.approx(seconds, abs=0.11)
 
 
-@pytest.mark.parametrize("left", [(900.0, 0.0), (0.0, 900.0), (0.0, 0.0)])
+@pytest.mark.parametrize("later", [1.0, 299.0])
+def test_a_time_of_day_that_is_set_right_pays_for_no_other_freeze(clocks: Clocks, later: float) -> None:
+    """It counts twice what the clock elsewhere had counted."""
+    clock = Clock()
+    clock.began(1000.0)
+    clock.began(1300.0)
+    clocks.go(later, later + 300.0)
+    word = clock.now()
+    clock.began(1300.0 + later + 250.0)
+    assert clock.now() - word >= 250.0
+
+
+@pytest.mark.parametrize("moments", [(1000.0, None), (None, 1000.0), (None, None)])
 @pytest.mark.usefixtures("clocks")
-def test_nothing_is_kept_where_the_service_s_time_is_not_known(left: tuple[float, float]) -> None:
-    """Lambda's context says 0 where the time of day here is ahead by more than the function may take."""
+def test_nothing_is_kept_where_nobody_says_when(moments: tuple[float | None, float | None]) -> None:
     known = Members(REGIONS)
-    known.clock.began(left[0])
+    known.clock.began(moments[0])
     known.learn({region: {"serves": region} for region in REGIONS})
-    known.clock.began(left[1])
+    known.clock.began(moments[1])
     assert not known.enough
+
+
+@pytest.mark.parametrize(
+    ("event", "moment"),
+    [
+        ({"requestContext": {"requestTimeEpoch": 1_796_000_000_123}, "time": "?"}, 1_796_000_000.123),
+        ({"time": "2026-11-28T18:00:00Z", "source": "aws.events"}, 1_795_888_800.0),
+        ({"time": "2026-11-28T18:00:00.5+00:00"}, 1_795_888_800.5),
+        ({"time": "noon"}, None),
+        ({"time": 5}, None),
+        ({"requestContext": {"requestTimeEpoch": "1"}}, None),
+        ({"requestContext": {"requestTimeEpoch": 10**400}}, None),
+        ({"requestContext": None}, None),
+        ({"workflow": {}}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_who_asked_says_when(event: Any, moment: float | None) -> None:
+    assert asked_at(event) == moment
 
 
 def test_a_register_is_not_believed_for_longer_because_the_function_was_frozen(clocks: Clocks) -> None:

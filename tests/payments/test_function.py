@@ -9,7 +9,6 @@ import time
 import uuid
 from contextlib import suppress
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -486,12 +485,21 @@ def test_only_the_adapter_in_use_is_imported() -> None:
     assert run.stdout.strip() == "['payments.processors.common']"
 
 
-@pytest.mark.parametrize("event", [read("T1"), {"workflow": {"input": {}}}, None], ids=["request", "task", "janitor"])
+@pytest.mark.parametrize(
+    ("event", "moment"),
+    [
+        ({"httpMethod": "GET", "requestContext": {"requestTimeEpoch": 1_796_000_000_000}}, 1_796_000_000.0),
+        ({"workflow": {"input": {}}}, None),
+        ({"time": "2026-11-28T18:00:00Z"}, 1_795_888_800.0),
+    ],
+    ids=["request", "task", "janitor"],
+)
 @pytest.mark.usefixtures("here")
-def test_every_invocation_tells_the_clock_when_lambda_ends_it(event: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[float] = []
+def test_every_invocation_tells_the_clock_when_it_was_asked_for(
+    event: Any, moment: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[float | None] = []
     monkeypatch.setattr(runtime.driver().members.clock, "began", told.append)
-    context = SimpleNamespace(get_remaining_time_in_millis=lambda: 54_321)
     with suppress(InvalidTransaction):
-        (function if event else janitor).handler(event, context)
-    assert told == [54.321]
+        (janitor if "time" in event else function).handler(event)
+    assert told == [moment]

@@ -34,6 +34,7 @@ class Process:
         self.clock = iter([10.0, 10.12345])
         monkeypatch.setattr(runtime, "settings", lambda: self.settings)
         monkeypatch.setattr(runtime, "context", lambda: self.world.context(rail=self.settings.rail))
+        monkeypatch.setattr(runtime, "begin", lambda _: None)
         monkeypatch.setattr(runtime, "tag", lambda text: f"({text})")
         monkeypatch.setattr(function, "run", self.run)
         monkeypatch.setattr(time, "monotonic", lambda: next(self.clock, 11.0))
