@@ -174,6 +174,12 @@ MUTANTS = (
         STRIPE._replace(harsh=True),
     ),
     Mutant(
+        "stripe_name_kept_nowhere",
+        "a PaymentIntent is confirmed although no cell has taken its id",
+        (Edit(settlement.call, "handle=handle_in(cells)", "handle=named.text"),),
+        STRIPE._replace(harsh=True),
+    ),
+    Mutant(
         "stripe_says_it_once",
         "what a confirmation came to is read from its kept answer only",
         (Edit(stripe.Processor.charge, "if not isinstance(word, Verdict):", "if False:"),),

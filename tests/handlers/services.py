@@ -194,8 +194,12 @@ class Services(Tables):
             return self.call("rail", "", what, run)
 
         if isinstance(rail, Stripe):
-            what = "CHARGE" if path[-1] == "confirm" else message.method
-            return asked(f"{what} {message.path}", lambda: rail.answer(message, world.time))
+            if path[-1] != "confirm":
+                return asked(f"{message.method} {message.path}", lambda: rail.answer(message, world.time))
+            payment = rail.intents[path[-2]].payment
+            if (payment, path[-2]) not in world.named:
+                world.watcher.unnamed(payment, path[-2])
+            return asked(f"CHARGE {path[-2]}", lambda: rail.answer(message, world.time))
         if (message.method, path) == ("POST", ["charges"]):
             fields, key = json.loads(message.body), message.headers["idempotency-key"]
             charge = Charge(

@@ -40,6 +40,10 @@ class PaymentIntent:
     def key(self) -> str:
         return self.fields["metadata[payment_key]"]
 
+    @property
+    def payment(self) -> str:
+        return self.fields["metadata[payment_id]"]
+
     def at(self, time: float) -> dict[str, Any]:
         """As the API shows it."""
         error = {"last_payment_error": {"code": "card_declined"}} if self.declined else {}

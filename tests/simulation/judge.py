@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from payments.protocol.flows import Reply
-from payments.protocol.ports import LEDGER, Charge
+from payments.protocol.ports import LEDGER
 from payments.protocol.record import read_record
 from payments.protocol.values import (
     DECLINED,
@@ -153,9 +153,9 @@ class Judge:
         """A write undid another call's ATTEMPT."""
         self.accuse("claim_taken", payment, f"the cell in {region} was {old}, now {new}")
 
-    def unnamed(self, request: Charge) -> None:
+    def unnamed(self, payment: str, handle: str) -> None:
         """Money would move, and nobody could look that up."""
-        self.accuse("unnamed", request.id, f"confirmed as {request.handle or 'nothing'}")
+        self.accuse("unnamed", payment, f"confirmed as {handle or 'nothing'}")
 
     def charged(self, taken: Taken) -> None:
         """Money was taken: of what amount, under which key."""

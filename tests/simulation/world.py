@@ -78,7 +78,7 @@ class Watcher(Protocol):
 
     def claim_taken(self, region: str, payment: str, old: Item, new: Item) -> None: ...
 
-    def unnamed(self, request: Charge) -> None: ...
+    def unnamed(self, payment: str, handle: str) -> None: ...
 
 
 COMPILED: dict[Action, expressions.Update] = {}
@@ -239,7 +239,7 @@ class World:
 
     def _charge(self, _: str, request: Charge) -> Any:
         if self.rail.announces and (request.id, request.handle) not in self.named:
-            self.watcher.unnamed(request)
+            self.watcher.unnamed(request.id, request.handle)
             return LOST
         return self.rail.charge(request, self.time)
 
