@@ -404,6 +404,13 @@ def test_a_creation_that_failed_for_good_is_looked_for_in_the_list(found: Any, s
     assert [sent.method for sent in desk.sent] == ["POST", "GET"]
 
 
+@pytest.mark.parametrize(("status", "said"), [(200, Handle("pi_1")), (400, Refusal("400")), (499, LOST)])
+def test_a_kept_answer_that_is_no_failure_of_stripes_is_taken_as_it_is(status: int, said: Any) -> None:
+    made, desk = client(reply(status, {"id": "pi_1"}, idempotent_replayed="true"))
+    assert made.announce(Announce("", ORDER), 1.0) == said
+    assert len(desk.sent) == 1
+
+
 @pytest.mark.parametrize("kept", ["false", None])
 def test_a_creation_that_failed_just_now_is_repeated(kept: str | None) -> None:
     """If that is for good, its answer will say so."""
