@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from payments.attributes import ENCODE
-from payments.http import Flight, Host, HttpRequest, Reply
+from payments.http import Flight, Host, HttpRequest, Reply, always
 
 TARGETS: Final = {
     "dynamodb": ("DynamoDB_20120810", "application/x-amz-json-1.0"),
@@ -57,10 +57,11 @@ class Credentials(NamedTuple):
 
 
 class Sending(NamedTuple):
-    """A signed request, and the host it goes to."""
+    """A signed request, and the host it goes to. `wanted`: whether it may still be sent once there is a connection."""
 
     host: Host
     request: HttpRequest
+    wanted: Callable[[], bool] = always
 
     def reply(self, flight: Flight | None = None) -> Reply:
         """Send it and wait, or only wait for what was sent already, unless its connection was closed. Raises AwsError
@@ -69,7 +70,7 @@ class Sending(NamedTuple):
             if flight:
                 with suppress(ConnectionError, HTTPException):
                     return flight.land()
-            return self.host.send(self.request)
+            return self.host.send(self.request, wanted=self.wanted)
         except (OSError, HTTPException) as error:
             raise AwsError("NoAnswer") from error
 

@@ -9,7 +9,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -55,6 +55,11 @@ class Reply(NamedTuple):
     body: bytes
 
 
+def always() -> bool:
+    """Of a request that may be sent whenever there is a connection."""
+    return True
+
+
 class Host:
     """Connections to one host. Several threads may use it; each connection is used by one at a time."""
 
@@ -67,15 +72,27 @@ class Host:
         self._left: list[tuple[float, Flight]] = []
         self._lock = threading.Lock()
 
-    def send(self, request: HttpRequest, *, connect: float = 1.0, read: float = 1.0, again: bool = True) -> Reply:
+    def send(
+        self,
+        request: HttpRequest,
+        *,
+        connect: float = 1.0,
+        read: float = 1.0,
+        again: bool = True,
+        wanted: Callable[[], bool] = always,
+    ) -> Reply:
         """One request, with limits in seconds. `again`: repeat it on a new connection when a kept one turns out to be
-        closed, as HTTP allows for requests that may safely be repeated. Raises NotSentError, OSError or
-        HTTPException."""
-        flight = self.begin(request, read=read) if again else None
+        closed, as HTTP allows for requests that may safely be repeated. `wanted`: whether it may still be sent, asked
+        last of all. Raises NotSentError, OSError or HTTPException."""
+        flight = self.begin(request, read=read) if again and wanted() else None
         if flight:
             with suppress(ConnectionError, HTTPException):
                 return flight.land()
-        return self._begin(self._connect(connect), request, read, keep=again).land()
+        connection = self._connect(connect)
+        if not wanted():
+            self.keep(connection)
+            raise NotSentError("it may not be sent any more")
+        return self._begin(connection, request, read, keep=again).land()
 
     def begin(self, request: HttpRequest, *, read: float = 1.0) -> "Flight | None":
         """Send a request that may safely be repeated on a kept connection, without waiting. None where none is kept."""

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from payments.attributes import ENCODE, names_in, plain, typed_text
@@ -140,7 +140,8 @@ class Driver:
         for index, request in enumerate(batch):
             exchange = self._doing(request, until)
             try:
-                replies.ask(index, next(exchange))
+                # A function may be frozen while a connection is opened, for longer than a register is believed.
+                replies.ask(index, next(exchange)._replace(wanted=partial(self._asks, request)))
                 waiting[index] = exchange
             except StopIteration as end:  # nothing to send
                 answers[index] = end.value

@@ -12,6 +12,8 @@ from typing import Any, cast
 import pytest
 from payments import store
 from payments.aws import Aws, AwsError, Credentials
+from payments.http import Host
+from payments.members import BARRED_SECONDS
 from payments.processors.common import Secret
 from payments.protocol import idempotency
 from payments.protocol.idempotency import OPEN, PREPARE, RESULT, VOTE
@@ -84,6 +86,22 @@ def update(region: str, action: Action, key: str = "T1") -> Update:
 
 
 DONE, LATE = Answer(True, {}), ("no answer", {"request": "Update", "peer": THIRD, "code": "late"})
+
+
+def test_what_had_to_wait_for_a_connection_is_sent_to_whom_is_asked_then(
+    regions: Regions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function is frozen while it connects, and thawed when the register may have been barred and emptied."""
+    connect = Host._connect
+
+    def thawed(self: Host, timeout: float) -> Any:
+        made = connect(self, timeout)
+        regions.driver.members.clock._frozen += BARRED_SECONDS
+        return made
+
+    monkeypatch.setattr(Host, "_connect", thawed)
+    assert regions.asked(*[update(region, OPEN) for region in REGIONS]) == [LOST] * 3
+    assert {server.requests for server in regions.servers.values()} == {0}
 
 
 @pytest.mark.parametrize("action", [OPEN, VOTE, RESULT, PREPARE])

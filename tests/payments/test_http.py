@@ -261,6 +261,20 @@ def test_an_address_of_a_family_that_the_system_lacks_is_passed_over(monkeypatch
         dial(("name.example", 1), 1.0)
 
 
+def test_what_may_not_be_sent_any_more_is_not_once_there_is_a_connection() -> None:
+    """A function was frozen while it was opened: the register may have been barred and emptied since."""
+    server = Server()
+    with serving(server) as url:
+        host = Host(url)
+        with pytest.raises(NotSentError, match="may not be sent"):
+            host.send(REQUEST, wanted=lambda: False)
+        assert server.seen == []
+        assert host.send(REQUEST).status == 200
+        with pytest.raises(NotSentError, match="may not be sent"):
+            host.send(REQUEST, wanted=lambda: False)
+        assert len(server.seen) == 1
+
+
 def test_no_connection_is_told_apart_from_no_answer() -> None:
     server = Server()
     with serving(server) as url:
