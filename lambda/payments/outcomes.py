@@ -38,8 +38,8 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
     """Tell of a batch of a stream's records; what is to be repeated, as Lambda wants it reported. `again` in the event:
     an operator asks for what is a dead letter already, and hears which of it can never be told."""
     wanted, failed = list[Telling](), list[str]()
-    for record in event["Records"]:
-        number = str(record["dynamodb"]["SequenceNumber"])
+    numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in event["Records"]]
+    for number, record in zip(numbers, event["Records"], strict=True):
         try:
             wanted += telling(number, record)
         except Exception as error:  # noqa: BLE001 - whatever is wrong with one record must not hold up the others
@@ -47,22 +47,14 @@ def handler(event: Mapping[str, Any], _context: object = None) -> dict[str, list
             if event.get("again") or not bury(record["dynamodb"]):
                 failed.append(number)
     untold = tell(wanted)
-    again = failed + untold
-    come = {str(record["dynamodb"]["SequenceNumber"]) for record in to_come(event, failed, untold)}
+    reported = failed + untold
+    if event.get("again"):  # an operator repeats all as long as one was not told
+        come, unreadable = numbers if untold else [], {"unreadable": failed}
+    else:  # Lambda goes on with the first of them
+        come, unreadable = numbers[min(map(numbers.index, reported), default=len(numbers)) :], {}
     count(each.ended for each in wanted if each.ended and each.number not in come)
     log("told", count=len(wanted) - len(untold))
-    unreadable = {"unreadable": failed} if event.get("again") else {}
-    return {"batchItemFailures": [{"itemIdentifier": number} for number in again], **unreadable}
-
-
-def to_come(event: Mapping[str, Any], failed: Sequence[str], untold: Sequence[str]) -> Sequence[Any]:
-    """The records of a batch that the function will be called with once more, where these are reported: Lambda goes on
-    with the first of them, an operator repeats all as long as one was not told."""
-    records: Sequence[Any] = event["Records"]
-    if event.get("again"):
-        return records if untold else ()
-    numbers = [str(record["dynamodb"]["SequenceNumber"]) for record in records]
-    return records[min(map(numbers.index, (*failed, *untold)), default=len(records)) :]
+    return {"batchItemFailures": [{"itemIdentifier": number} for number in reported], **unreadable}
 
 
 def telling(number: str, record: Mapping[str, Any]) -> Iterable[Telling]:

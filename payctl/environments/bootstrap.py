@@ -111,10 +111,9 @@ def _allowed_to_see(account: _Account, region: str) -> Stack | None:
     silent."""
     try:
         return account.stacks(region).describe(BOOTSTRAP_STACK)
-    except SilentError:
-        return None
     except ToolError as error:
-        if not isinstance(error.__cause__, ClientError) or code_of(error.__cause__) not in FORBIDDEN:
+        forbidden = isinstance(error.__cause__, ClientError) and code_of(error.__cause__) in FORBIDDEN
+        if not (forbidden or isinstance(error, SilentError)):
             raise
         return None
 

@@ -48,14 +48,13 @@ class RolledBack:
 
 
 class Again(Deployment):
-    """A deployment of what was kept of a release, with the parameters that it had."""
+    """A deployment of what was kept of a release, with the parameters that it had. `later`: the releases that are
+    rolled back from."""
 
     kept = True
-    gone: frozenset[str] = frozenset()
-    """The releases that are rolled back from."""
 
-    def __init__(self, environment: Environment, options: Options, release: Release) -> None:
-        self.release = release
+    def __init__(self, environment: Environment, options: Options, release: Release, later: Sequence[Release]) -> None:
+        self.release, self.later = release, later
         super().__init__(environment, options)
 
     def load(self) -> tuple[Template, Template, Package]:
@@ -87,60 +86,49 @@ class Again(Deployment):
             return
         # Before anything is changed: one that breaks off must not find them good when it is repeated. Not where it is
         # refused: what is deployed is as good as before.
-        records = Records(self.environment)
-        records.write([replace(each, good=each.good and each.id not in self.gone) for each in records.all()])
+        records, gone = Records(self.environment), {release.id for release in self.later}
+        records.write([replace(each, good=each.good and each.id not in gone) for each in records.all()])
 
 
 def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
     """The release that `rollback` would deploy, and what that changes. Raises ToolError where it could lose payments.
     Read only."""
-    prepared = _prepare(environment, name)
-    return prepared.release, prepared.preview
+    again, preview = _prepare(environment, name)
+    return again.release, preview
 
 
 def rollback(environment: Environment, wish: Wish) -> RolledBack:
     """Deploy an earlier release, then wait for open payments. Raises ToolError where it could lose any of them."""
     environment.runner.settle()
-    prepared = _prepare(environment, wish.name)
-    target = prepared.release
-    if not wish.confirm(target, prepared.preview):
+    again, preview = _prepare(environment, wish.name)
+    if not wish.confirm(again.release, preview):
         raise ToolError("nothing was changed")
-    prepared.again.gone = frozenset(release.id for release in prepared.later)
-    done = prepared.again.run()
-    return RolledBack(release=target, steps=done.steps, unfinished=_wait(environment, wish.quiet_seconds))
+    done = again.run()
+    return RolledBack(release=again.release, steps=done.steps, unfinished=_wait(environment, wish.quiet_seconds))
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    release: Release
-    later: tuple[Release, ...]
-    again: Again
-    preview: Plan
-
-
-def _prepare(environment: Environment, name: str) -> _Prepared:
+def _prepare(environment: Environment, name: str) -> tuple[Again, Plan]:
     survey, releases = environment.survey(), Records(environment).all()
     if survey.stack_set is None or not survey.instances:
         raise ToolError(f"{environment.names.stack_set} does not exist", remedy="make it with `payctl deploy`")
     options = Options(lint=False)  # which it was when it was deployed
-    target, again = _choose(environment, survey, releases, options, name)
-    later = releases[releases.index(target) + 1 :]
-    _refuse_unreadable(target, later)
+    again = _choose(environment, survey, releases, options, name)
+    _refuse_unreadable(again.release, again.later)
     preview = Planning(environment, again).run()
-    _refuse_loss(target, preview)
-    return _Prepared(release=target, later=later, again=again, preview=preview)
+    _refuse_loss(again.release, preview)
+    return again, preview
 
 
 def _choose(
     environment: Environment, survey: Survey, releases: Sequence[Release], options: Options, name: str
-) -> tuple[Release, Again]:
-    """The newest good release that differs from what is deployed, or that is deployed since a rollback to it broke off:
-    what was recorded after it is not good."""
+) -> Again:
+    """To the newest good release that differs from what is deployed, or that is deployed since a rollback to it broke
+    off: what was recorded after it is not good."""
     for place, release in reversed([*enumerate(releases)]):
         if release.good and release.name.startswith(name):
-            again, later = Again(environment, options, release), releases[place + 1 :]
-            if again.planned(survey) or (later and not any(each.good for each in later)):
-                return release, again
+            again = Again(environment, options, release, releases[place + 1 :])
+            if again.planned(survey) or (again.later and not any(each.good for each in again.later)):
+                return again
     good = ", ".join(release.name for release in releases if release.good) or "none"
     wanted = f"a good release {name}" if name else "a good release before the one that is deployed"
     raise ToolError(

@@ -10,7 +10,6 @@ import payments.janitor
 from tests.handlers.calls import ENVIRONMENT
 from tests.handlers.loop import Loop, Process
 from tests.handlers.network import Network
-from tests.handlers.stripe import Stripe
 from tests.simulation.dice import Dice
 from tests.simulation.rail import LIFETIME
 from tests.simulation.traffic import ACCOUNT
@@ -60,7 +59,7 @@ class Fleet:
             "ACCOUNT": ACCOUNT,
             "RAIL": "" if rail == "ledger" else rail,
             "PROCESSOR_SECRET": "" if rail == "ledger" else "processor",
-            "PROCESSOR_KIND": "stripe" if isinstance(self.world.rail, Stripe) else "http",
+            "PROCESSOR_KIND": self.world.rail.kind,
             "PROCESSOR_DEDUPLICATES": str(self.world.rail.deduplicates).lower(),
             "PROCESSOR_KEY_HOURS": str(LIFETIME // 3600),
             "BUCKET": f"payment-receipts-{region}-{ENVIRONMENT}-{ACCOUNT}",

@@ -20,7 +20,6 @@ from tests.handlers.calls import ENVIRONMENT
 from tests.handlers.install import CLOCK
 from tests.handlers.loop import Loop, Process, Task, current, ticket
 from tests.handlers.network import Network
-from tests.handlers.stripe import Stripe
 from tests.handlers.wire import Message
 from tests.simulation.judge import Judge
 from tests.simulation.traffic import ACCOUNT
@@ -120,7 +119,7 @@ class Operator:
         vars(made)["parameters"] = {
             "ProcessorUrl": next(iter(rails), ""),
             "ProcessorCredentialName": "processor",
-            "ProcessorKind": "stripe" if isinstance(self.world.rail, Stripe) else "http",
+            "ProcessorKind": self.world.rail.kind,
             "ProcessorDeduplicates": str(self.world.rail.deduplicates).lower(),
             "ProcessorKeyLifetimeHours": str(self.world.rail.lifetime // 3600),
         }

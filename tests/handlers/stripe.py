@@ -55,6 +55,8 @@ class PaymentIntent:
 class Stripe(Rail):
     """One account."""
 
+    kind = "stripe"
+
     def __init__(self, dice: Dice, watch: Watch, options: Options) -> None:
         super().__init__(dice, watch, options)
         self.intents: dict[str, PaymentIntent] = {}
@@ -125,12 +127,8 @@ class Stripe(Rail):
             intent.status, intent.declined = "requires_payment_method", True
         else:
             intent.status = "succeeded"
-            amount, currency, payment = (
-                int(fields["amount"]),
-                fields["currency"].upper(),
-                fields["metadata[payment_id]"],
-            )
-            self.watch(Taken(payment, intent.key, amount, currency, time, fields["payment_method"]))
+            amount, currency = int(fields["amount"]), fields["currency"].upper()
+            self.watch(Taken(intent.payment, intent.key, amount, currency, time, fields["payment_method"]))
         if self.busy and self.dice.chance(self.busy):
             intent.ready = time + AT_WORK
             return error(409, "invalid_request_error"), False

@@ -79,6 +79,8 @@ def test_code_template_and_settings_of_then_are_deployed_without_a_checkout(
 @pytest.mark.parametrize(
     ("step", "good"),
     [
+        ("environments.preflight.require", 3),
+        ("releases.package.upload_code", 3),
         ("environments.deploy.Deployment._upload", 3),
         ("environments.deploy.Deployment._regional", 2),
         ("environments.health.health", 2),
@@ -266,19 +268,3 @@ def test_the_numbers_of_the_code_are_found() -> None:
     root = Path(__file__).parents[2]
     assert numbers(package.build(root / "lambda")) == (RELEASE, OLDEST_READER) == (1, 1)
     assert numbers(package.build(root / "stacksets")) == (1, 1)
-
-
-@pytest.mark.parametrize("breaks", ["environments.preflight.require", "releases.package.upload_code"])
-def test_what_is_deployed_stays_good_where_a_rollback_changes_nothing(
-    two: Project, monkeypatch: pytest.MonkeyPatch, breaks: str
-) -> None:
-    """It is refused, or breaks off before the first change: the next rollback goes to what is deployed."""
-
-    def refuses(*_: Any) -> None:
-        raise ToolError("nothing was changed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(f"payctl.{breaks}", refuses)
-        with pytest.raises(ToolError, match="nothing was changed"):
-            back(two)
-    assert [each.good for each in Records(two.environment()).all()] == [True, True]

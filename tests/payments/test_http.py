@@ -261,6 +261,12 @@ def test_an_address_of_a_family_that_the_system_lacks_is_passed_over(monkeypatch
         dial(("name.example", 1), 1.0)
 
 
+@pytest.mark.parametrize("url", ["https://api..example.com", f"https://{'a' * 64}.example.com"])
+def test_nothing_is_sent_to_a_name_that_is_none(url: str) -> None:
+    with pytest.raises(NotSentError):
+        Host(url).send(REQUEST)
+
+
 def test_what_may_not_be_sent_any_more_is_not_once_there_is_a_connection() -> None:
     """A function was frozen while it was opened: the register may have been barred and emptied since."""
     server = Server()

@@ -36,6 +36,9 @@ class Rail:
     409, which is LOST, while it works on it. One that does not charges whenever it is asked. `watch` is called whenever
     money is taken."""
 
+    kind = "http"
+    """Of the adapter that speaks to it."""
+
     def __init__(self, dice: Dice, watch: Watch, options: Options):
         self.dice, self.watch = dice, watch
         self.deduplicates, self.cancels, self.lifetime = options.deduplicates, options.cancels, LIFETIME
