@@ -193,7 +193,7 @@ def seconds_at(text: str, now: datetime) -> float:
         if text[-1:] in units and text[:-1].isdecimal():
             return (now - timedelta(**{units[text[-1]]: int(text[:-1])})).timestamp()
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).timestamp()
     except (ValueError, OverflowError):
         raise ToolError(
             f"{text!r} is no moment", remedy="write 2026-11-28, 2026-11-28T10:30:00Z, 30m, 2h or 7d"
