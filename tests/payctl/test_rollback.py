@@ -79,9 +79,9 @@ def test_code_template_and_settings_of_then_are_deployed_without_a_checkout(
 @pytest.mark.parametrize(
     ("step", "good"),
     [
-        ("environments.preflight.require", 3),
+        pytest.param("environments.preflight.require", 3, marks=LONG),
         ("releases.package.upload_code", 3),
-        ("environments.deploy.Deployment._upload", 3),
+        pytest.param("environments.deploy.Deployment._upload", 3, marks=LONG),
         ("environments.deploy.Deployment._regional", 2),
         ("environments.health.health", 2),
     ],

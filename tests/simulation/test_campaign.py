@@ -17,7 +17,7 @@ from tests.simulation.mutation import Catch, Mutant, hunt
 from tests.simulation.parked import PARKED
 from tests.simulation.run import main
 
-PAYMENTS = 5_000
+PAYMENTS = 2_500
 """A sample. `make evidence` has more, and hunts with more seeds."""
 SEEDS_OF_SAFE = 400
 HUNTED = [mutant for mutant in MUTANTS if not mutant.rare]
