@@ -3,7 +3,7 @@
 The emulator drops an event for another Region's bus, and what a target refuses. Here, as on AWS: a bus of another
 Region gets the event with its original envelope (id, region, account, time); a target that cannot be reached is tried
 again within its RetryPolicy; an event that is given up goes to the target's dead-letter queue with the reason as
-attributes.
+attributes. The emulator deletes a bus with its rules, and a rule with its targets; AWS neither.
 """
 
 import json
@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from ministack.core.arn import ArnParseError, parse_arn
@@ -27,6 +28,7 @@ from localcloud.iam.rights import DeniedError, Rights
 Event = dict[str, Any]
 Target = dict[str, Any]
 Rule = dict[str, Any]
+Answer = tuple[int, dict[str, str], bytes]
 
 # EventBridge's defaults, and its first pause; the pauses double.
 MAXIMUM_ATTEMPTS: Final = 185
@@ -45,6 +47,7 @@ ACTIONS: Final = {
 BY_POLICY: Final = ("lambda", "sns", "sqs")
 # Set on an event that came from another bus: it may not be routed on to a third (docs/aws.md, "No third bus").
 FORWARDED: Final = "_ForwardedFrom"
+HAS_RULES: Final = "EventBus can't be deleted since it has rules."
 
 
 class UndeliverableError(Exception):
@@ -85,12 +88,44 @@ class Attempt:
 def install(cloud: Cloud) -> None:
     """Replace the emulator's delivery to one target; a bus's key must admit EventBridge."""
     patching.wrap(eventbridge, "_invoke_target", Targets(cloud).deliver)
-    patching.wrap_resource("AWS::Events::EventBus", partial(_complete_bus, cloud.rights))
+    patching.wrap(eventbridge, "_delete_event_bus", _delete_bus)
+    patching.wrap(eventbridge, "_delete_rule", _delete_rule)
+    patching.wrap_resource("AWS::Events::EventBus", partial(_complete_bus, cloud.rights), _require_no_rules)
     provisioners._RESOURCE_HANDLERS["AWS::Events::Archive"] = {
         "create": partial(_create_archive, cloud.rights),
         "update": partial(_update_archive, cloud.rights),
         "delete": lambda name, _properties: eventbridge._archives.pop(name, None),
     }
+
+
+def _delete_bus(delete: Any, data: dict[str, Any]) -> Answer:
+    """Not while it has rules, whoever made them (docs/aws.md, "A bus with rules stays")."""
+    if _rules_on(str(data.get("Name", ""))):
+        return _invalid(HAS_RULES)
+    answer: Answer = delete(data)
+    return answer
+
+
+def _delete_rule(delete: Any, data: dict[str, Any]) -> Answer:
+    """Not while it has targets (API reference, DeleteRule). CloudFormation takes those off by itself."""
+    if eventbridge._targets.get(eventbridge._rule_key(data.get("Name"), data.get("EventBusName", "default"))):
+        return _invalid("Rule can't be deleted since it has targets.")
+    answer: Answer = delete(data)
+    return answer
+
+
+def _require_no_rules(bus: str) -> None:
+    if _rules_on(bus):
+        raise ValueError(f"{HAS_RULES} (Service: EventBridge, Status Code: 400)")
+
+
+def _rules_on(bus: str) -> list[Rule]:
+    return [rule for rule in list(eventbridge._rules.values()) if rule.get("EventBusName") == bus]
+
+
+def _invalid(message: str) -> Answer:
+    answer: Answer = eventbridge.error_response_json("ValidationException", message, HTTPStatus.BAD_REQUEST)
+    return answer
 
 
 def _create_archive(

@@ -149,3 +149,43 @@ def test_a_rule_starts_a_state_machine_with_part_of_the_event(client: Clients, r
     assert len(started) == 1
     execution = states.describe_execution(executionArn=started[0]["executionArn"])
     assert json.loads(execution["input"]) == {"region": HOME, "failover": "true", "n": 2}
+
+
+def test_a_bus_with_rules_is_not_deleted(client: Clients, queue: Any, name: str) -> None:
+    """Nor a rule with targets: whoever made them takes them off first."""
+    arn, _ = queue(SECOND)
+    bus(client, SECOND, name, {"Arn": arn})
+    events = client("events", SECOND)
+    with pytest.raises(ClientError, match="EventBus can't be deleted since it has rules"):
+        events.delete_event_bus(Name=name)
+    with pytest.raises(ClientError, match="Rule can't be deleted since it has targets"):
+        events.delete_rule(Name=name, EventBusName=name)
+    events.remove_targets(Rule=name, EventBusName=name, Ids=["1"])
+    events.delete_rule(Name=name, EventBusName=name)
+    events.delete_event_bus(Name=name)
+    assert name not in [each["Name"] for each in events.list_event_buses()["EventBuses"]]
+
+
+def test_a_stack_is_not_deleted_while_somebody_has_a_rule_on_its_bus(client: Clients, name: str) -> None:
+    """Its own rules go by themselves, with their targets."""
+    target = {"Arn": f"arn:aws:sqs:{SECOND}:{ACCOUNT}:{name}", "Id": "1"}
+    own = {"EventBusName": {"Ref": "Bus"}, "EventPattern": {"source": ["own"]}, "Targets": [target]}
+    resources = {
+        "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": name}},
+        "Rule": {"Type": "AWS::Events::Rule", "Properties": own},
+    }
+    cloudformation, events = client("cloudformation", SECOND), client("events", SECOND)
+    stack = cloudformation.create_stack(StackName=name, TemplateBody=json.dumps({"Resources": resources}))["StackId"]
+
+    def ended() -> Any:
+        status = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        return status if not status.endswith("IN_PROGRESS") else None
+
+    assert eventually(ended) == "CREATE_COMPLETE"
+    events.put_rule(Name="theirs", EventBusName=name, EventPattern=json.dumps({"source": ["payment.outcomes"]}))
+    cloudformation.delete_stack(StackName=stack)
+    assert eventually(ended) == "DELETE_FAILED"
+    assert [rule["Name"] for rule in events.list_rules(EventBusName=name)["Rules"]] == ["theirs"]
+    events.delete_rule(Name="theirs", EventBusName=name)
+    cloudformation.delete_stack(StackName=stack)
+    assert eventually(ended) == "DELETE_COMPLETE"
