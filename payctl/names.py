@@ -12,9 +12,9 @@ class Names:
     environment: str
     account: str
 
-    def of(self, pattern: str, region: str = "") -> str:
-        """The name that a pattern of builder/names.py stands for."""
-        return names.fill(pattern, environment=self.environment, account=self.account, region=region)
+    def of(self, pattern: str, region: str = "", peer: str = "") -> str:
+        """The name that a pattern of builder/names.py stands for; `peer` is the other Region of one that has two."""
+        return names.fill(pattern, environment=self.environment, account=self.account, region=region, peer=peer)
 
     @property
     def stack_set(self) -> str:
@@ -44,6 +44,10 @@ class Names:
 
     def outcomes(self, region: str) -> str:
         return self.of(names.OUTCOMES, region)
+
+    def failover(self, region: str, peer: str) -> str:
+        """The rule that takes payments from a Region's bus to another's."""
+        return self.of(names.FAILOVER, region, peer)
 
     def state_machine(self, region: str) -> str:
         """The ARN of a Region's workflow."""

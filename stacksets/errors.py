@@ -55,6 +55,7 @@ FIXES: tuple[tuple[str, str], ...] = (
     (UNUSABLE_ROLE, "create the two StackSet roles, or correct their names and whom they trust"),
     (r"not authorized to perform|AccessDenied", "give the execution role the rights that the template needs"),
     (r"BucketNotEmpty|bucket you tried to delete is not empty", "empty the bucket, then {repeat}"),
+    (r"can't be deleted since it has rules", "remove the rules that others have on that bus, then {repeat}"),
     (r"deletion protection", "turn deletion protection off by an update, then {repeat}"),
     (r"already exists", "something else holds this name: remove it, or choose another name"),
     (r"limit exceeded|LimitExceeded|quota", "raise the quota it names, then {repeat}"),

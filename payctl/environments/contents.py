@@ -1,4 +1,5 @@
-"""The data an environment holds: its receipts buckets and tables, and the work that is still under way."""
+"""What an environment holds: its receipts buckets and tables, the work that is still under way, and what others have
+on its buses."""
 
 import json
 import threading
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from builder.names import BUS, FAILOVER_IN
 from payctl.advice import failure
 from payctl.cloud import together
 from payctl.environment import Environment
@@ -33,6 +35,22 @@ def inventory(environment: Environment) -> tuple[str, ...]:
         return found
 
     return tuple(line for lines in cloud.everywhere(look).values() for line in lines)
+
+
+def subscriptions(environment: Environment) -> tuple[str, ...]:
+    """The rules that others have on the buses of the environment, in words: EventBridge deletes no bus that has any
+    (docs/aws.md, "A bus with rules stays"). Read only."""
+
+    def look(region: str) -> list[str]:
+        names = environment.names
+        own = {names.of(FAILOVER_IN, region), *(names.failover(region, peer) for peer in environment.regions)}
+        return [
+            f"{region}: rule {name} on bus {names.of(BUS, region)} is somebody's own"
+            for name in _rules(environment.cloud.target_client("events", region), names.of(BUS, region))
+            if name not in own
+        ]
+
+    return tuple(line for lines in environment.cloud.everywhere(look).values() for line in lines)
 
 
 def call_janitors(environment: Environment, regions: Sequence[str]) -> None:
@@ -104,6 +122,18 @@ def _ask(call: Callable[[], Any], verb: str, bucket: str) -> Mapping[str, Any]:
         if code_of(error) in GONE:
             return {}
         raise failure(verb, f"bucket {bucket}", error) from error
+
+
+def _rules(api: Any, bus: str) -> list[str]:
+    """The rules on a bus but for those of EventBridge itself, which go with their archives; [] where there is none."""
+    found = list[str]()
+    try:
+        for page in api.get_paginator("list_rules").paginate(EventBusName=bus):
+            found += [rule["Name"] for rule in page["Rules"] if "ManagedBy" not in rule]
+    except ClientError as error:
+        if code_of(error) not in GONE:
+            raise failure("list the rules of", f"event bus {bus}", error) from error
+    return found
 
 
 def _policy(api: "S3Client", bucket: str) -> str:

@@ -37,6 +37,7 @@ def destroy(environment: Environment, options: Options) -> bool:
     if survey.stack_set is None and survey.global_stack.status.absent:
         return False
     _refuse_protected(environment, survey)
+    _refuse_subscriptions(environment, survey)
     if not options.delete_data:
         _refuse_data(environment, survey)
     if not options.confirm(steps(environment, options)):
@@ -86,6 +87,7 @@ def plan(environment: Environment, *, delete_data: bool) -> Plan:
         _refuse_protected(environment, survey)
     except ToolError as error:
         obstacles.append(str(error))
+    obstacles += [f"{line}: remove it first" for line in contents.subscriptions(environment)]
     if not delete_data:
         obstacles += [f"{line}: needs --delete-data" for line in contents.inventory(environment)]
     waiting = index.counts(environment)
@@ -139,6 +141,16 @@ def _refuse_protected(environment: Environment, survey: Survey) -> None:
         raise ToolError(
             f"environment {environment.settings.environment} is protected",
             remedy="set options.protect = false, run `payctl deploy`, then destroy",
+        )
+
+
+def _refuse_subscriptions(environment: Environment, survey: Survey) -> None:
+    """Their Region's stack could not be deleted, and everything else would be gone by then."""
+    if kept := contents.subscriptions(environment):
+        raise ToolError(
+            f"{_so_far(environment, survey)}: {'; '.join(kept)}",
+            remedy="ask whoever subscribed to remove the rule (`aws events remove-targets`, `delete-rule`), then "
+            "run `payctl destroy` again",
         )
 
 

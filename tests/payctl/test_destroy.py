@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from builder.names import FAILOVER_IN
 from payctl.environments import contents, destroy
 from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
 from stacksets.model import StackStatus
@@ -76,6 +77,26 @@ def test_data_goes_with_every_version_when_asked(project: Project, aws: Aws) -> 
     aws("dynamodb", HOME).put_item(TableName=project.environment().names.table, Item={"TransactionId": {"S": "TXN001"}})
     assert run(project, delete_data=True) is True
     assert not exists(project)
+
+
+def test_rules_of_subscribers_stop_it_before_anything_is_changed(project: Project, aws: Aws) -> None:
+    """EventBridge would keep the bus, and with it the Region's stack, when everything else was gone. The environment's
+    own rules, and those of its archives, go by themselves."""
+    project.deploy()
+    names, events = project.environment().names, aws("events", SECOND)
+    bus, pattern = f"payment-events-{SECOND}-{project.suffix}", json.dumps({"source": ["payment.outcomes"]})
+    events.create_event_bus(Name=bus)
+    for rule in (names.of(FAILOVER_IN, SECOND), names.failover(SECOND, HOME), "shop-outcomes"):
+        events.put_rule(Name=rule, EventBusName=bus, EventPattern=pattern)
+    before = project.environment().runner.operations()
+    found = f"{SECOND}: rule shop-outcomes on bus {bus} is somebody's own"
+    for delete_data in (False, True):
+        with pytest.raises(ToolError, match=f"nothing was deleted: {found}; ask whoever subscribed"):
+            run(project, delete_data=delete_data)
+    assert project.environment().runner.operations() == before
+    assert destroy.plan(project.environment(), delete_data=True).obstacles == (f"{found}: remove it first",)
+    events.delete_rule(Name="shop-outcomes", EventBusName=bus)
+    assert run(project) is True
 
 
 def test_open_payment_is_waited_for_and_then_nothing_is_deleted(project: Project, aws: Aws) -> None:
