@@ -3,7 +3,7 @@
 Writes reach the other replicas asynchronously, and by item the last writer wins: each write carries a time, and a
 replica keeps what is newer (global tables version 2019.11.21, eventual consistency). What DynamoDB refuses to do with
 replicas is refused here: a new key through the global table, more than one replica an update, deleting a table that a
-replica was made from before the replica, disassociating what is protected from it.
+replica was made from before the replica, deleting or disassociating what is protected from it.
 """
 
 import itertools
@@ -32,6 +32,9 @@ DAY: Final = 24 * 3600.0
 # Newer than the emulator's SDK (docs/aws.md, "A replica can leave its table").
 SOURCE_SINCE: Final = "_localcloud_source_since"
 PROTECTION: Final = "DisassociationProtectionEnabled"
+PROTECTED: Final = (
+    "Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first."
+)
 
 
 def install(cloud: Cloud) -> None:
@@ -93,7 +96,12 @@ def _item_name(table: dict[str, Any], item: Item) -> str:
 
 
 def _note_source(apply: Any, name: str, table: dict[str, Any], updates: list[dict[str, Any]]) -> Answer | None:
-    """Remember what a replica was made from, and when; the replica itself begins as a copy of it."""
+    """Remember what a replica was made from, and when; the replica itself begins as a copy of it. What is protected from
+    deletion is not deleted by way of the table either."""
+    for region in (update["Delete"].get("RegionName", "") for update in updates if "Delete" in update):
+        member = dynamodb._tables.get_scoped(get_account_id(), region, name) or {}
+        if member.get("DeletionProtectionEnabled"):
+            return _invalid(f"{PROTECTED} ({name} in {region})")
     refusal: Answer | None = apply(name, table, updates)
     for update in updates:
         if refusal is None and "Create" in update:
@@ -258,10 +266,7 @@ def _prepare_deletion(name: str) -> None:
         with request_scope(get_account_id(), region):
             member = dynamodb._tables.get(name)
         if member and member.get("DeletionProtectionEnabled"):
-            raise ValueError(
-                f"Resource cannot be deleted as it is currently protected against deletion: {name} in "
-                f"{region}. Disable deletion protection first. (Service: DynamoDb, Status Code: 400)"
-            )
+            raise ValueError(f"{PROTECTED} ({name} in {region}; Service: DynamoDb, Status Code: 400)")
     _update_replicas(name, "Delete", (region for region in regions if region != here))
 
 

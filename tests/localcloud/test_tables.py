@@ -165,6 +165,22 @@ def test_deletion_protection_fails_the_deletion(client: Clients, name: str) -> N
     assert name in client("dynamodb", SECOND).list_tables()["TableNames"]
 
 
+def test_a_protected_replica_is_not_dropped(client: Clients, name: str) -> None:
+    """Neither by the stack nor through the table: it is protected in its own Region."""
+    cloudformation, dynamodb = client("cloudformation"), client("dynamodb")
+    cloudformation.create_stack(StackName=name, TemplateBody=template(name, REGIONS, protected=True))
+    stack(client, name)
+    cloudformation.update_stack(StackName=name, TemplateBody=template(name, (HOME, SECOND), protected=True))
+    assert stack(client, name)["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
+    drop = {"Delete": {"RegionName": THIRD}}
+    with pytest.raises(ClientError, match="currently protected against deletion"):
+        dynamodb.update_table(TableName=name, ReplicaUpdates=[drop])
+    assert name in client("dynamodb", THIRD).list_tables()["TableNames"]
+    client("dynamodb", THIRD).update_table(TableName=name, DeletionProtectionEnabled=False)
+    dynamodb.update_table(TableName=name, ReplicaUpdates=[drop])
+    eventually(lambda: name not in client("dynamodb", THIRD).list_tables()["TableNames"])
+
+
 def test_the_stacks_own_region_must_be_a_replica(client: Clients, name: str) -> None:
     client("cloudformation").create_stack(StackName=name, TemplateBody=template(name, (SECOND, THIRD)))
     assert stack(client, name)["StackStatus"] == "ROLLBACK_COMPLETE"
