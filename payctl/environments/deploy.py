@@ -7,7 +7,7 @@ from functools import partial
 from payctl.environment import Environment, Survey
 from payctl.environments import health, preflight
 from payctl.environments.gates import lint, refusals
-from payctl.environments.removal import remove_global, unprotect
+from payctl.environments.removal import release_replica, remove_global, unprotect
 from payctl.environments.wanted import NOT_UPLOADED, Wanted
 from payctl.outcomes import streams
 from payctl.payments import log_key, membership
@@ -266,6 +266,7 @@ class Deployment(Wanted):
             if keys[rank] != wanted[rank] and region != home:
                 # The key of a replica is never changed (docs/aws.md, "Every replica has its own key").
                 environment.report.note(f"the replica in {region} is dropped, and made anew with its Region's new key")
+                release_replica(environment, region)
                 self._apply_world(keys, absent=region)
                 keys[rank] = wanted[rank]
                 self._apply_world(keys)

@@ -1,10 +1,12 @@
-"""Removes stacks whose tables stand in the way: protected ones of a failed creation, and those with replicas."""
+"""Removes stacks whose tables stand in the way: protected ones of a failed creation, and those with replicas; and lets
+a replica go that is made anew."""
 
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from payctl.advice import failure
 from payctl.environment import Environment
 from stacksets import causes
 from stacksets.errors import RegionsFailedError, ToolError, code_of
@@ -43,6 +45,26 @@ def unprotect(environment: Environment, stack: Stack) -> None:
             for region in environment.regions if kind == TABLES[1] else (stack.region,):
                 if _unprotected(environment.cloud.dynamodb(region), table, region):
                     environment.report.note(f"{table} in {region}: empty, of a failed creation, and protected no more")
+
+
+def release_replica(environment: Environment, region: str) -> None:
+    """Take deletion protection off a replica of the public record that is about to be dropped: nobody deletes it
+    otherwise, CloudFormation included (docs/aws.md, "Protected tables outlive rollbacks"). Its successor gets its own
+    from the template. Raises ToolError."""
+    api, table = environment.cloud.dynamodb(region), environment.names.table
+    try:
+        if not api.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"):
+            return
+        api.update_table(TableName=table, DeletionProtectionEnabled=False)
+        for _ in environment.pace.ticks(REPLICA_SECONDS):
+            # Another status than ACTIVE may be the lost key's, for good.
+            if api.describe_table(TableName=table)["Table"].get("TableStatus") != "UPDATING":
+                return
+    except ClientError as error:
+        if code_of(error) == "ResourceNotFoundException":
+            return
+        raise failure("take deletion protection off", f"the replica of {table} in {region}", error) from error
+    raise ToolError(f"the replica of {table} in {region} is being updated for {REPLICA_SECONDS:.0f} s")
 
 
 def _unprotected(api: "DynamoDBClient", table: str, region: str) -> bool:

@@ -251,6 +251,22 @@ def test_region_made_anew_leaves_the_others_linked_all_the_time(
     assert plan.plan(project.environment()).exit_code == 0
 
 
+def test_region_of_a_protected_environment_is_made_anew(project: Project, aws: Callable[[str, str], Any]) -> None:
+    """Production is protected: the replica that has the lost key is let go, and its successor protected again."""
+    project.settings((project.folder / "deployment.toml").read_text().replace('protect = "auto"', "protect = true"))
+    project.write(world=small.world(replicated=True))
+    project.deploy()
+    names, dynamodb = project.environment().names, aws("dynamodb", SECOND)
+    dynamodb.update_table(TableName=names.register(SECOND), DeletionProtectionEnabled=False)
+    project.lose(SECOND)
+    project.deploy(recreate=(SECOND,), bar_seconds=0)
+    keys = project.environment().survey().key_arns()
+    for region, key in zip(REGIONS, keys, strict=True):
+        table = aws("dynamodb", region).describe_table(TableName=names.table)["Table"]
+        assert table["DeletionProtectionEnabled"]
+        assert table["SSEDescription"]["KMSMasterKeyArn"] == key
+
+
 def streams_of(project: Project, aws: Callable[[str, str], Any]) -> dict[str, str]:
     """The stream of each replica."""
     table = project.environment().names.table
