@@ -27,7 +27,14 @@ PROCESSOR_URL = re.compile(
 )
 URL_LENGTH = 255
 SECRET_NAME = re.compile(r"[\w/+=.@-]{0,200}", re.ASCII)
-TAG_KEY, TAG_VALUE, TAGS = re.compile(r"[\w .:/=+@-]{1,128}"), re.compile(r"[\w .:/=+@-]{0,256}"), 40
+TAG_KEY, TAG_VALUE, TAGS = re.compile(r"[\w .:/=+@-]{1,128}"), re.compile(r"[\w .:/=+@-]{1,256}"), 40
+DOMAIN_TAGS = 4
+"""Beside the six of the templates, on the health check of a domain (docs/aws.md, "Tags of a health check")."""
+# As Route 53 compares names with a policy's; API Gateway takes no capitals either.
+DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
+DOMAIN_LENGTH = 253
+CERTIFIED_LENGTH = 64
+"""Of a name that ACM makes a certificate of (API reference, RequestCertificate)."""
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
 PROCESSOR_KINDS = ("http", "stripe")
 FILE_FORMATS = ("auto", "columns", "stripe")
@@ -108,8 +115,8 @@ def tags_in(value: Any) -> dict[str, str]:
             raise SettingsError(f"tags.{key} is set by the templates, or twice; choose another key")
         if not TAG_KEY.fullmatch(key) or key.casefold().startswith("aws:") or not TAG_VALUE.fullmatch(tag):
             raise SettingsError(
-                f"tags.{key}: use 1 to 128 characters, not aws: first, and 256 for its value: letters, digits, blanks "
-                "and _.:/=+-@"
+                f"tags.{key}: use 1 to 128 characters, not aws: first, and 1 to 256 for its value: letters, digits, "
+                "blanks and _.:/=+-@"
             )
         taken.add(key.casefold())
     if len(tags) > TAGS:
@@ -204,6 +211,19 @@ def check(settings: "Settings") -> None:
             "processor_file.only must be COLUMN=VALUE",
         ),
         (bool(domain.name) == bool(domain.hosted_zone_id), "domain.name and domain.hosted_zone_id go together"),
+        (
+            not domain.name or (bool(DOMAIN.fullmatch(domain.name)) and len(domain.name) <= DOMAIN_LENGTH),
+            "domain.name must be a domain name in small letters, without a dot at its end",
+        ),
+        (
+            bool(domain.certificate_arns) or len(domain.name) <= CERTIFIED_LENGTH,
+            f"domain.name must have at most {CERTIFIED_LENGTH} characters, or domain.certificate_arns certificates",
+        ),
+        (
+            not domain.name or len(settings.tags) <= DOMAIN_TAGS,
+            f"[tags] has {len(settings.tags)}, with domain.name at most {DOMAIN_TAGS} fit: a health check of Route 53 "
+            "takes ten, six of which the templates set",
+        ),
         (
             len(domain.certificate_arns) in (0, len(settings.regions)),
             "domain.certificate_arns needs one certificate a Region, in rank order",

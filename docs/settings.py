@@ -31,7 +31,7 @@ ALLOWED: Final = {
     **{f"processor_file.{name}": "the name of a column, or none" for name in ("payment", "reference", "charged_at")},
     "processor_file.format": ", ".join(f'"{each}"' for each in FILE_FORMATS),
     "processor_file.only": "none, or COLUMN=VALUE",
-    "domain.name": "a domain name",
+    "domain.name": "a domain name in small letters",
     "domain.hosted_zone_id": "the id of a public hosted zone",
     "domain.certificate_arns": "none, or one a Region",
 }

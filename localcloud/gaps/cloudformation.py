@@ -93,6 +93,8 @@ TAKEN: Final[dict[str, tuple[str, Callable[[str], bool]]]] = {
 }
 
 POLL_SECONDS: Final = 0.1
+CHECK_TAGS: Final = 10
+"""Of a health check (Route 53 API reference, ChangeTagsForResource)."""
 CERTIFICATE: Final = "AWS::CertificateManager::Certificate"
 PENDING: Final = "PENDING_VALIDATION"
 
@@ -291,7 +293,15 @@ def _validated(network: Network, certificate: dict[str, Any]) -> bool:
     return all(option["ResourceRecord"]["Name"] in seen for option in certificate["DomainValidationOptions"])
 
 
-def _create_check(_logical_id: str, properties: Properties, _stack_name: str) -> tuple[str, dict[str, Any]]:
+def _require_few_tags(properties: Properties, stack_name: str) -> None:
+    """Those of the stack count too: CloudFormation hands them on (docs/aws.md, "Tags of a health check")."""
+    given = [*properties.get("HealthCheckTags", []), *(_stacks.get(stack_name) or {}).get("Tags", [])]
+    if len({tag["Key"] for tag in given}) > CHECK_TAGS:
+        raise ValueError(f"A health check can have at most {CHECK_TAGS} tags (Service: Route53, Status Code: 400)")
+
+
+def _create_check(_logical_id: str, properties: Properties, stack_name: str) -> tuple[str, dict[str, Any]]:
+    _require_few_tags(properties, stack_name)
     check = str(new_uuid())
     route53._health_checks[check] = {
         "id": check,
@@ -302,7 +312,8 @@ def _create_check(_logical_id: str, properties: Properties, _stack_name: str) ->
     return check, {"HealthCheckId": check}
 
 
-def _update_check(physical_id: str, _old: Properties, new: Properties, _stack_name: str) -> tuple[str, dict[str, Any]]:
+def _update_check(physical_id: str, _old: Properties, new: Properties, stack_name: str) -> tuple[str, dict[str, Any]]:
+    _require_few_tags(new, stack_name)
     check = route53._health_checks[physical_id]
     check["config"] = dict(new["HealthCheckConfig"])
     check["version"] += 1

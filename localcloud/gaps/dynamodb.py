@@ -96,8 +96,8 @@ def _item_name(table: dict[str, Any], item: Item) -> str:
 
 
 def _note_source(apply: Any, name: str, table: dict[str, Any], updates: list[dict[str, Any]]) -> Answer | None:
-    """Remember what a replica was made from, and when; the replica itself begins as a copy of it. What is protected from
-    deletion is not deleted by way of the table either."""
+    """Remember what a replica was made from, and when; the replica itself begins as a copy of it. What is protected
+    from deletion is not deleted by way of the table either."""
     for region in (update["Delete"].get("RegionName", "") for update in updates if "Delete" in update):
         member = dynamodb._tables.get_scoped(get_account_id(), region, name) or {}
         if member.get("DeletionProtectionEnabled"):

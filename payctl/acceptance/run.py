@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from builder.allowed import DOMAIN_TAGS
 from builder.settings import Domain, Processor, Settings
 from payctl.acceptance import leftovers
 from payctl.acceptance.catalogue import chosen
@@ -101,9 +103,11 @@ def throwaway(settings: Settings, memory: Memory, domain: str = "") -> Settings:
     processor, and no protection."""
     facts = memory.facts
     facts["domain"] = domain = domain or facts.get("domain", "")  # a run that is gone on with has that of its beginning
+    # Two more come: that of acceptance, and one by which it changes all tags.
+    own = dict(islice(settings.tags.items(), DOMAIN_TAGS - 2)) if domain else settings.tags
     return settings._replace(
         environment=memory.environment,
-        tags={**settings.tags, **facts.get("tags", {}), TAG: memory.began.replace(":", "-")},
+        tags={**own, **facts.get("tags", {}), TAG: memory.began.replace(":", "-")},
         limits=settings.limits._replace(
             log_retention_days=facts.get("retention", 7),
             # Half of what the load client has under way: two Regions are enough for all of it.

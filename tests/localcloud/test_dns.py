@@ -71,6 +71,26 @@ def test_a_certificate_of_a_public_zone_is_issued_and_leaves_its_record(
     assert "CNAME" in records(client, zone[1])
 
 
+@pytest.mark.parametrize("more", [4, 5])
+def test_a_health_check_has_ten_tags_at_most(client: Clients, name: str, more: int) -> None:
+    """Those of its stack among them."""
+    own = [{"Key": f"own-{number}", "Value": "x"} for number in range(6)]
+    config = {"Type": "HTTPS", "FullyQualifiedDomainName": f"{name}.example"}
+    check = {"Type": "AWS::Route53::HealthCheck", "Properties": {"HealthCheckConfig": config, "HealthCheckTags": own}}
+    cloudformation = client("cloudformation")
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=json.dumps({"Resources": {"Check": check}}),
+        Tags=[own[0], *({"Key": f"stack-{number}", "Value": "x"} for number in range(more))],
+    )
+
+    def ended() -> Any:
+        found = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
+        return None if found.endswith("_IN_PROGRESS") else found
+
+    assert eventually(ended) == ("CREATE_COMPLETE" if more == 4 else "ROLLBACK_COMPLETE")
+
+
 def test_a_certificate_of_a_private_zone_waits_until_the_stack_is_deleted(client: Clients, name: str) -> None:
     vpc = {"VPCRegion": "us-east-1", "VPCId": "vpc-1"}
     domain = f"{name}.example"

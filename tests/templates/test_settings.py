@@ -68,6 +68,27 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
         ),
         ('[domain]\ncertificate_arns = "x"', "domain.certificate_arns must be list, not str"),
         ('[domain]\nname = "pay.example.com"', "domain.name and domain.hosted_zone_id go together"),
+        *(
+            (f'[domain]\nname = "{name}"\nhosted_zone_id = "Z1"', "domain.name must be a domain name in small letters")
+            for name in (
+                "Pay.example.com",
+                "pay.example.com.",
+                "pay",
+                "pay_.example.com",
+                "*.example.com",
+                "-a.example.com",
+            )
+        ),
+        (
+            f'[domain]\nname = "{"p" * 53}.example.com"\nhosted_zone_id = "Z1"',
+            "domain.name must have at most 64 characters, or domain.certificate_arns certificates",
+        ),
+        (
+            '[domain]\nname = "pay.example.com"\nhosted_zone_id = "Z1"\n[tags]\n'
+            + "".join(f'tag-{number} = "x"\n' for number in range(5)),
+            "[tags] has 5, with domain.name at most 4 fit",
+        ),
+        ('[tags]\nteam = ""', "tags.team: use 1 to 128 characters"),
         ("[tags]\nteam = 1", "tags.team must be str, not int"),
         ('[tags]\nCostCenter = "x"', "tags.CostCenter is set by the templates, or twice; choose another key"),
         ('[tags]\napplication = "x"', "tags.application is set by the templates, or twice; choose another key"),

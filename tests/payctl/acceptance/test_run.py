@@ -213,3 +213,12 @@ def test_throwaway_environment_has_nobodys_domain_address_processor_or_protectio
     another = acceptance.memory_of(project.environment())
     asked = acceptance.throwaway(owned, another, "accept.example.com").domain
     assert (asked.name, asked.hosted_zone_id) == ("accept.example.com", "Z1")
+
+
+def test_throwaway_environment_with_a_domain_has_no_more_tags_than_a_health_check_takes(project: Project) -> None:
+    settings = project.environment().settings._replace(tags={f"tag-{number}": "x" for number in range(9)})
+    made = [
+        acceptance.throwaway(settings, acceptance.memory_of(project.environment()), domain)
+        for domain in ("", "accept.example.com")
+    ]
+    assert [len(each.tags) for each in made] == [10, 3]
