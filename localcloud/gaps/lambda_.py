@@ -2,7 +2,8 @@
 
 The emulator calls every exception `Runtime.HandlerError` and ends the process, counts only direct invocations, leaves
 embedded metric format (EMF) lines in the log, ignores some properties of a template's functions, and ends invocations
-under way when a function is updated. It tells of as much concurrency as the machine has memory for.
+under way when a function is updated. It tells of as much concurrency as the machine has memory for, lets all of it be
+reserved, and takes variables of any size.
 """
 
 import json
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from http import HTTPStatus
 from typing import Any, Final
 
 from ministack.core import lambda_runtime
@@ -45,6 +47,8 @@ INSTRUMENTED_LATER: Final = """\
 """
 POLL_SECONDS: Final = 0.05
 EXECUTIONS: Final = 1_000  # an account's default quota
+UNRESERVED: Final = 100  # of which so many cannot be reserved (API reference, PutFunctionConcurrency)
+VARIABLES: Final = 4096  # bytes of a function's variables in all (Lambda guide, quotas)
 SERVICE: Final = "lambda.amazonaws.com"
 # Marks the pool of processes that finish what they do and then end; their number of parts hides it from the emulator.
 RETIRED: Final = ":retired"
@@ -64,6 +68,7 @@ def install(cloud: Cloud) -> None:
     patching.wrap(lambda_svc, "_emit_lambda_logs", partial(_log, cloud.rights))
     patching.wrap(lambda_svc, "_route_async_failure", partial(_send_failure, cloud.rights))
     patching.wrap(lambda_svc, "_get_account_settings", _tell_default_quota)
+    patching.wrap(lambda_svc, "_put_function_concurrency", _reserve)
     patching.wrap_resource("AWS::Lambda::Function", partial(_complete, cloud.rights))
 
 
@@ -215,6 +220,24 @@ def require_queue(rights: Rights, role: str, queue: str, *, by: str, session: st
     rights.require_key_of(role, queue, by=by, session=session)
 
 
+def _reserve(put: Any, name: str, data: dict[str, Any]) -> Any:
+    try:
+        _require_unreserved(name, int(data.get("ReservedConcurrentExecutions", 0)))
+    except ValueError as error:
+        return lambda_svc.error_response_json("InvalidParameterValueException", str(error), HTTPStatus.BAD_REQUEST)
+    return put(name, data)
+
+
+def _require_unreserved(name: str, wanted: int) -> None:
+    """Raise ValueError where too little of the account's quota would be left (docs/aws.md, "Reserved concurrency")."""
+    others = [function for each, function in list(lambda_svc._functions.items()) if each != name]
+    if EXECUTIONS - sum(int(function.get("concurrency") or 0) for function in others) - wanted < UNRESERVED:
+        raise ValueError(
+            "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
+            f"below its minimum value of [{UNRESERVED}]."
+        )
+
+
 # --- embedded metric format
 
 
@@ -264,7 +287,15 @@ def _complete(rights: Rights, physical_id: str, properties: Properties, _old: Pr
             require_queue(rights, role, target, by="AWS::Lambda::Function", session=physical_id)
     except DeniedError:
         raise ValueError("The provided execution role does not have permissions to call SendMessage on SQS") from None
+    variables = (properties.get("Environment") or {}).get("Variables") or {}
+    if sum(len(f"{key}{value}".encode()) for key, value in variables.items()) > VARIABLES:
+        raise ValueError(
+            "Lambda was unable to configure your environment variables because the environment variables you have "
+            "provided exceeded the 4KB limit."
+        )
     reserved = properties.get("ReservedConcurrentExecutions")
+    if reserved is not None:
+        _require_unreserved(physical_id, int(reserved))
     function["concurrency"] = None if reserved is None else int(reserved)
     for name, source in (("KMSKeyArn", "KmsKeyArn"), ("DeadLetterConfig", "DeadLetterConfig")):
         if properties.get(source):

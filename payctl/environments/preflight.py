@@ -194,16 +194,25 @@ def _bucket(s3: "S3Client", subject: str, region: str, account: str) -> Check:
 
 
 def concurrency(environment: Environment, survey: Survey, region: str) -> Checks:
-    """Whether Lambda lets a new processor reserve its executions (docs/aws.md, "Reserved concurrency")."""
-    processor = environment.settings.limits.reserved_concurrency
-    if not processor or region in survey.usable:
+    """Whether Lambda lets processor and janitor reserve their executions, or more of them (docs/aws.md, "Reserved
+    concurrency")."""
+    settings = environment.settings.limits
+    wanted = _reserved(settings.reserved_concurrency, settings.janitor_concurrency)
+    if region in survey.usable:
+        told = survey.stacks[region].parameters
+        wanted -= _reserved(*(int(told.get(name, 0)) for name in ("ReservedConcurrency", "JanitorConcurrency")))
+    if wanted <= 0:
         return
-    wanted = processor + environment.settings.limits.janitor_concurrency
     limits = environment.cloud.functions(region).get_account_settings()["AccountLimit"]
     free = limits.get("UnreservedConcurrentExecutions", 0)
     detail = f"{free} unreserved executions, {wanted} to reserve, {UNRESERVED} must be left"
-    remedy = "set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"
+    remedy = "reserve less, set limits.reserved_concurrency = 0, or ask for a higher Lambda quota"
     yield Check("concurrency", region, free - wanted >= UNRESERVED, detail, remedy)
+
+
+def _reserved(processor: int, janitor: int) -> int:
+    """The janitor reserves none where the processor does not."""
+    return processor + janitor if processor else 0
 
 
 def memory(environment: Environment, survey: Survey, region: str) -> Checks:

@@ -6,8 +6,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from tests.localcloud.conftest import Clients, zipped
+from tests.localcloud.conftest import Clients, eventually, zipped
 
 CODE = """
 import os
@@ -99,3 +100,39 @@ def test_an_account_has_aws_default_concurrency_whatever_the_machine(client: Cli
     limit = client("lambda").get_account_settings()["AccountLimit"]
     assert limit["ConcurrentExecutions"] == 1000
     assert limit["UnreservedConcurrentExecutions"] > 100
+
+
+def test_a_hundred_executions_stay_unreserved(client: Clients, function: str) -> None:
+    """docs/aws.md, "Reserved concurrency"."""
+    functions = client("lambda")
+    free = functions.get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
+    with pytest.raises(ClientError, match=r"below its minimum value of \[100\]"):
+        functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=free - 99)
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=free - 100)
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=1)
+    functions.delete_function_concurrency(FunctionName=function)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"ReservedConcurrentExecutions": 901}, "below its minimum value of [100]"),
+        ({"Environment": {"Variables": {"MERCHANTS": "x" * 4088}}}, "exceeded the 4KB limit"),
+    ],
+)
+def test_a_stack_is_refused_what_lambda_refuses(
+    client: Clients, function: str, name: str, wrong: dict[str, Any], reason: str
+) -> None:
+    role = client("lambda").get_function_configuration(FunctionName=function)["Role"]
+    properties = {"Role": role, "Runtime": "python3.13", "Handler": "index.handler", "Code": {"ZipFile": "x = 1"}}
+    template = {"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": properties | wrong}}}
+    cloudformation = client("cloudformation")
+    stack = cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(template))["StackId"]
+
+    def failure() -> Any:
+        events = cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
+        return next(
+            (each["ResourceStatusReason"] for each in events if each["ResourceStatus"] == "CREATE_FAILED"), None
+        )
+
+    assert reason in eventually(failure)

@@ -189,6 +189,21 @@ def test_preflight_finds_too_little_concurrency(
     assert failed(environment) == ([] if enough else [(SECOND, "concurrency")])
 
 
+@pytest.mark.parametrize(("wanted", "enough"), [(2, True), (8, True), (9, False), (0, True)])
+def test_preflight_finds_too_little_concurrency_for_more(
+    project: Project, monkeypatch: pytest.MonkeyPatch, wanted: int, enough: bool
+) -> None:
+    """Of what is reserved already, only more counts."""
+    project.deploy()
+    environment = project.environment()
+    environment.settings = environment.settings._replace(
+        limits=environment.settings.limits._replace(reserved_concurrency=wanted)
+    )
+    limits = {"AccountLimit": {"ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 106}}
+    monkeypatch.setattr(environment.cloud.functions(SECOND), "get_account_settings", lambda: limits)
+    assert failed(environment) == ([] if enough else [(SECOND, "concurrency")])
+
+
 @pytest.mark.parametrize(("executions", "new"), [(999, True), (1000, False)])
 def test_preflight_warns_of_memory_that_new_accounts_may_not_have(
     project: Project, monkeypatch: pytest.MonkeyPatch, executions: int, new: bool
