@@ -202,9 +202,9 @@ class Alarms:
         self._add(
             "Backlog",
             "For 5 minutes the janitor has left over 10,000 cells undone: limits.janitor_concurrency",
-            **_metric("Payments", "Backlog", own, "Sum", period=60),  # each run tells of its share
+            **_metric("Payments", "Backlog", own, "Sum", period=period),  # each run tells of its share
             ComparisonOperator=ABOVE,
-            EvaluationPeriods=5,
+            EvaluationPeriods=-(-5 // self.every_minutes),
             Threshold=10_000,
         )
         self._add(

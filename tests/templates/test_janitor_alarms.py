@@ -11,6 +11,8 @@ from payments.protocol.sweep import PATIENCE
 from payments.rounds import Told
 
 from builder.lint.evaluate import Resolved
+from builder.regional_template import regional_template
+from builder.settings import DEFAULT_FILE, load
 
 HOUR = 60
 
@@ -78,3 +80,22 @@ def test_and_the_dashboard_shows_it_for_each_region(
     ]
     shown = {(name, options["region"]) for namespace, name, *_, options in charts if namespace == "Payments"}
     assert shown >= {(name, region) for name in measured - {"Heartbeat"} for region in regions}
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 5])
+def test_no_alarm_waits_for_data_points_between_two_runs(every: int) -> None:
+    """What is missing is not breaching: an alarm that needs one a minute would never fire where the janitor runs every
+    two."""
+    settings = load(DEFAULT_FILE, {})
+    silent = max(settings.alarms.janitor_silent_minutes, 3 * every)
+    template = regional_template(
+        settings._replace(
+            janitor=settings.janitor._replace(every_minutes=every),
+            alarms=settings.alarms._replace(janitor_silent_minutes=silent),
+        )
+    ).to_dict()
+    told = [each["Properties"] for each in template["Resources"].values() if each["Type"] == "AWS::CloudWatch::Alarm"]
+    told = [alarm for alarm in told if alarm.get("Namespace") == "Payments"]
+    assert {alarm["Period"] for alarm in told} == {60 * every}
+    backlog = next(alarm for alarm in told if alarm["MetricName"] == "Backlog")
+    assert 300 <= backlog["Period"] * backlog["EvaluationPeriods"] < 300 + 60 * every
