@@ -33,6 +33,8 @@ DOMAIN_TAGS = 4
 # As Route 53 compares names with a policy's; API Gateway takes no capitals either.
 DOMAIN = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])")
 DOMAIN_LENGTH = 253
+# Without the path before it, which some commands print: the ARN in the execution role's rights would not be the zone's.
+HOSTED_ZONE = re.compile(r"Z[A-Z0-9]{0,31}")
 CERTIFIED_LENGTH = 64
 """Of a name that ACM makes a certificate of (API reference, RequestCertificate)."""
 MERCHANT = re.compile(r"[a-z][a-z0-9-]{0,31}")
@@ -214,6 +216,10 @@ def check(settings: "Settings") -> None:
         (
             not domain.name or (bool(DOMAIN.fullmatch(domain.name)) and len(domain.name) <= DOMAIN_LENGTH),
             "domain.name must be a domain name in small letters, without a dot at its end",
+        ),
+        (
+            not domain.hosted_zone_id or bool(HOSTED_ZONE.fullmatch(domain.hosted_zone_id)),
+            "domain.hosted_zone_id must be the id alone, such as Z0123456789ABCDEFGHIJ",
         ),
         (
             bool(domain.certificate_arns) or len(domain.name) <= CERTIFIED_LENGTH,

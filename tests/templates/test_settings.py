@@ -84,6 +84,10 @@ def test_environment_and_home_come_from_outside(tmp_path: Path) -> None:
             "domain.name must have at most 64 characters, or domain.certificate_arns certificates",
         ),
         (
+            '[domain]\nname = "pay.example.com"\nhosted_zone_id = "/hostedzone/Z1"',
+            "domain.hosted_zone_id must be the id alone, such as Z0123456789ABCDEFGHIJ",
+        ),
+        (
             '[domain]\nname = "pay.example.com"\nhosted_zone_id = "Z1"\n[tags]\n'
             + "".join(f'tag-{number} = "x"\n' for number in range(5)),
             "[tags] has 5, with domain.name at most 4 fit",
