@@ -18,6 +18,7 @@ from localcloud.gaps import (
     dynamodb,
     eventbridge,
     exports,
+    expressions,
     iam,
     kept,
     kms,
@@ -53,8 +54,8 @@ def application(token: str) -> Application:
     cloudformation.install(network)
     stacksets.install(cloud)
     for gap in (
-        *(kept, apigateway, athena, capacity, cloudwatch, dynamodb, eventbridge, exports, kms),
-        *(lambda_, logs, paging, route53, s3, sns, stepfunctions, streams),
+        *(kept, apigateway, athena, capacity, cloudwatch, dynamodb, eventbridge, exports, expressions),
+        *(kms, lambda_, logs, paging, route53, s3, sns, stepfunctions, streams),
     ):
         gap.install(cloud)
     execution.install(cloud.rights)  # last: it asks before anything is done

@@ -338,3 +338,53 @@ def test_a_table_without_a_stream_is_restored_to_the_latest_moment(client: Clien
         dynamodb.restore_table_to_point_in_time(**wish, RestoreDateTime=int(time.time()))
     dynamodb.restore_table_to_point_in_time(**wish, UseLatestRestorableTime=True)
     assert dynamodb.scan(TableName=wish["TargetTableName"])["Items"] == [{"id": {"S": "1"}}]
+
+
+VALUE = {":a": {"S": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("expression", "fault"),
+    [
+        ("SET a = :a SET b = :a", 'The "SET" section can only be used once in an update expression'),
+        ("SET a = :a, a = :a", r"path one: \[a\], path two: \[a\]"),
+        ("SET a = :a, #a = :a", r"path one: \[a\], path two: \[a\]"),
+        ("SET a.b = :a REMOVE a", r"path one: \[a, b\], path two: \[a\]"),
+        ("SET a = :a REMOVE b, b", r"path one: \[b\], path two: \[b\]"),
+        ("SET a = :a,", "Syntax error"),
+        ("SET a = :a b = :a", "Syntax error"),
+        ("REMOVE b SET", "Syntax error"),
+    ],
+)
+def test_an_update_expression_says_everything_once(client: Clients, plain: str, expression: str, fault: str) -> None:
+    """The emulator would take the last of two."""
+    more: dict[str, Any] = {"ExpressionAttributeNames": {"#a": "a"}} if "#a" in expression else {}
+    more |= {"ExpressionAttributeValues": VALUE} if ":a" in expression else {}
+    with pytest.raises(ClientError, match=f"Invalid UpdateExpression: .*{fault}"):
+        client("dynamodb").update_item(TableName=plain, Key={"Id": {"S": "1"}}, UpdateExpression=expression, **more)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["SET a = :a, b = if_not_exists(c, :a) REMOVE d, e", "set a = :a remove b", "SET a = if_not_exists(a, :a)"],
+)
+def test_what_says_it_once_is_done(client: Clients, plain: str, expression: str) -> None:
+    answer = client("dynamodb").update_item(
+        TableName=plain,
+        Key={"Id": {"S": "1"}},
+        UpdateExpression=expression,
+        ExpressionAttributeValues=VALUE,
+        ReturnValues="ALL_NEW",
+    )
+    assert answer["Attributes"]["a"] == {"S": "1"}
+
+
+@pytest.fixture
+def plain(client: Clients, name: str) -> str:
+    client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "Id", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "Id", "KeyType": "HASH"}],
+    )
+    return name
