@@ -87,7 +87,16 @@ class Again(Deployment):
         # Before anything is changed: one that breaks off must not find them good when it is repeated. Not where it is
         # refused: what is deployed is as good as before.
         records, gone = Records(self.environment), {release.id for release in self.later}
-        records.write([replace(each, good=each.good and each.id not in gone) for each in records.all()])
+        releases = records.all()
+        ids = [each.id for each in releases]
+        at = ids.index(self.release.id) if self.release.id in ids else -1
+        if set(ids[at + 1 :]) != gone:
+            # Whether this release can read what another one has written was asked of those that were there.
+            raise ToolError(
+                "nothing was changed: a release was deployed since this run looked",
+                remedy="another run is at work: see `payctl status`, then repeat the command",
+            )
+        records.write([replace(each, good=each.good and each.id not in gone) for each in releases])
 
 
 def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
