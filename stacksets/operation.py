@@ -125,15 +125,26 @@ class Runner:
                 continue  # somebody was faster: settle() shows and waits for theirs
         return token
 
-    def remove(self, account: str, regions: Sequence[str], *, working: bool = False) -> None:
+    def remove(
+        self,
+        account: str,
+        regions: Sequence[str],
+        *,
+        working: bool = False,
+        require: Callable[[], None] = lambda: None,
+    ) -> None:
         """Delete the instances of the Regions with their stacks, a stack that works only if `working`. Raises ToolError
         where one does that is not to be deleted, RegionsFailedError with the root causes.
+
+        `require` is called whenever a deletion is about to begin, while no operation runs: it raises ToolError where
+        what it looks at forbids that by now.
 
         An instance whose deletion failed before is INOPERABLE: StackSets deletes it no more unless the stack is
         retained (API reference, StackInstance), so its stack is deleted first, on its own. One that has no stack any
         more has nothing to delete.
         """
         self.settle()
+        require()
         instances, living = self._removable(account, regions, working=working)
         stuck = [
             region
@@ -144,14 +155,22 @@ class Runner:
         ]
         self._delete_stacks({region: living[region].id for region in stuck if region in living})
         if stuck:
-            self.run("delete", partial(self._delete, account, stuck, retain=True))
+            self.run("delete", partial(self._delete, account, stuck, require=require, retain=True))
         if rest := [region for region in instances if region not in stuck]:
-            self.run("delete", partial(self._delete, account, rest, working=working))
+            self.run("delete", partial(self._delete, account, rest, require=require, working=working))
 
     def _delete(
-        self, account: str, regions: Sequence[str], token: str, *, working: bool = False, retain: bool = False
+        self,
+        account: str,
+        regions: Sequence[str],
+        token: str,
+        *,
+        require: Callable[[], None],
+        working: bool = False,
+        retain: bool = False,
     ) -> None:
         """By what is there as it starts: an operation that was waited for may have made a Region anew."""
+        require()
         self._removable(account, regions, working=working)
         self.client.delete_instances(account, regions, token=token, retain=retain)
 

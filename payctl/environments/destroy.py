@@ -31,17 +31,13 @@ def destroy(environment: Environment, options: Options) -> bool:
     """Remove the environment; False where there was nothing. Raises ToolError, which says what is true now."""
     report = environment.report
     report.phase("Look at what is there")
-    environment.runner.settle()
-    survey = environment.survey()
-    preflight.refuse_changed_regions(environment, survey)
-    if survey.stack_set is None and survey.global_stack.status.absent:
+    if _look(environment, options) is None:
         return False
-    _refuse_protected(environment, survey)
-    _refuse_subscriptions(environment, survey)
-    if not options.delete_data:
-        _refuse_data(environment, survey)
     if not options.confirm(steps(environment, options)):
         raise ToolError("nothing was changed")
+    survey = _look(environment, options)  # another run may have been at work while the operator was asked
+    if survey is None:
+        return False
     if failed := [region for region in survey.broken if survey.instances[region].status != InstanceStatus.INOPERABLE]:
         # An update would create their stacks once more; it leaves alone what is INOPERABLE.
         report.phase("Delete what failed to be created")
@@ -53,8 +49,7 @@ def destroy(environment: Environment, options: Options) -> bool:
         try:
             _intake(environment, survey, on=False)
             _wait_until_quiet(environment, survey, options)
-            if not options.delete_data:
-                _refuse_data(environment, survey)
+            _require_as_left(environment, options)
         except BaseException as error:
             _leave(environment, error, was_on=was_on)
             raise
@@ -65,9 +60,41 @@ def destroy(environment: Environment, options: Options) -> bool:
         contents.stop_replication(environment)
         contents.empty(environment)
     report.phase("Delete the regional stacks")
-    environment.runner.remove(environment.cloud.account, tuple(survey.instances), working=True)
+    environment.runner.remove(
+        environment.cloud.account,
+        tuple(survey.instances),
+        working=True,
+        require=lambda: _require_as_left(environment, options),
+    )
     environment.stack_set.delete()
     return True
+
+
+def _look(environment: Environment, options: Options) -> Survey | None:
+    """What is there, None for nothing. Raises ToolError where it must stay. Read only."""
+    environment.runner.settle()
+    survey = environment.survey()
+    preflight.refuse_changed_regions(environment, survey)
+    if survey.stack_set is None and survey.global_stack.status.absent:
+        return None
+    _refuse_protected(environment, survey)
+    _refuse_subscriptions(environment, survey)
+    if not options.delete_data:
+        _refuse_data(environment, survey)
+    return survey
+
+
+def _require_as_left(environment: Environment, options: Options) -> None:
+    """A deployment by somebody else turns the intake on again, and what comes in then would be deleted unseen. Raises
+    ToolError. Read only."""
+    survey = environment.survey()
+    if survey.usable and not _intake_is(survey, "off"):
+        raise ToolError(
+            f"{_so_far(environment, survey)}: the intake has been turned on since this run turned it off",
+            remedy="another run is at work: see `payctl status`, then repeat the command",
+        )
+    if not options.delete_data:
+        _refuse_data(environment, survey)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,12 +193,13 @@ def _intake(environment: Environment, survey: Survey, *, on: bool) -> None:
     """One StackSet update of the parameter Intake, all at once. What the StackSet says is no more than what was asked:
     an update that failed is remembered too, so the stacks are looked at."""
     wanted = "on" if on else "off"
-    present = survey.stack_set
-    if present is None or _intake_is(survey, wanted):
+    seen = survey.stack_set
+    if seen is None or _intake_is(survey, wanted):
         return
-    definition = Definition(parameters={**present.parameters, "Intake": wanted}, tags=present.tags)
 
     def start(token: str) -> None:
+        present = environment.stack_set.describe() or seen  # as an operation that was waited for has left it
+        definition = Definition(parameters={**present.parameters, "Intake": wanted}, tags=present.tags)
         environment.stack_set.update(
             definition,
             token=token,

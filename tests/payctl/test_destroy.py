@@ -204,16 +204,16 @@ def test_neighbour_is_not_touched(project: Project, aws: Aws, tmp_path_factory: 
 def test_region_that_cannot_be_deleted_is_named_and_a_repeated_run_finishes(
     project: Project, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Someone put an object into a bucket after it was emptied: the stack cannot go, the instance is INOPERABLE."""
+    """Someone put an object into a bucket after it was looked at: the stack cannot go, the instance is INOPERABLE."""
     project.deploy()
-    bucket = project.environment().names.receipts(SECOND)
+    environment = project.environment()
+    bucket, removes = environment.names.receipts(SECOND), environment.stack_set.delete_instances
 
-    class PutsLate(Silent):
-        def phase(self, title: str) -> None:
-            if title == "Delete the regional stacks":
-                aws("s3", SECOND).put_object(Bucket=bucket, Key="late", Body=b"late")
+    def put_late(*arguments: Any, **options: Any) -> None:
+        aws("s3", SECOND).put_object(Bucket=bucket, Key="late", Body=b"late")
+        removes(*arguments, **options)
 
-    environment = project.environment(PutsLate())
+    monkeypatch.setattr(environment.stack_set, "delete_instances", put_late)
     with pytest.raises(RegionsFailedError) as caught:
         destroy.destroy(environment, destroy.Options())
     (cause,) = caught.value.causes
