@@ -2,9 +2,12 @@
 
 from typing import Any, Final
 
+from stacksets.errors import InterruptedRunError
+
 # How operations begin that leave everything as it is; a change set is a preview, and deleted again.
 READS: Final = ("AssumeRole", "BatchGet", "CreateChangeSet", "DeleteChangeSet", "Describe", "Filter", "Get", "Head")
 READS_TOO: Final = ("List", "Lookup", "Query", "Scan", "Test", "Validate")
+TIDY: Final = ("DeleteChangeSet", "DescribeChangeSet")  # of a preview, which leaves nothing behind
 PAYMENT: Final = "payment "
 
 
@@ -13,9 +16,17 @@ class Journal:
 
     def __init__(self) -> None:
         self._asked: dict[str, dict[str, None]] = {}
+        self._closed = False
+
+    def close(self) -> None:
+        """Have nothing more asked: threads may be at work still, and what the interruption is answered with is to stay
+        true."""
+        self._closed = True
 
     def ask(self, action: str, region: str) -> None:
-        """Note an action before it is sent: its answer may never be seen."""
+        """Note an action before it is sent: its answer may never be seen. Raises InterruptedRunError once closed."""
+        if self._closed and not action.startswith(TIDY):
+            raise InterruptedRunError(f"interrupted before {action} in {region}")
         if not action.startswith(READS + READS_TOO):
             self._asked.setdefault(action, {})[region] = None
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -49,9 +50,11 @@ def main() -> None:
 
 def _interrupted() -> NoReturn:
     """Ctrl-C outside an operation, which tells of itself: what was done, or that nothing was."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # until it is answered
     from payctl.journal import JOURNAL  # noqa: PLC0415
     from stacksets.errors import InterruptedRunError  # noqa: PLC0415
 
+    JOURNAL.close()
     _end(InterruptedRunError(JOURNAL.told, remedy=JOURNAL.remedy))
 
 
@@ -79,7 +82,11 @@ def _end(failure: BaseException) -> NoReturn:
         if cause.remedy:
             out.print(f"  remedy: {cause.remedy}")
     sys.stderr.flush()
-    sys.exit(INTERRUPTED if isinstance(error, InterruptedRunError) else 1)
+    if not isinstance(error, InterruptedRunError):
+        sys.exit(1)
+    # What threads wait for does not matter any more: another Ctrl-C ends them too, without a word.
+    signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    sys.exit(INTERRUPTED)
 
 
 def _trace(error: BaseException) -> None:

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 import localcloud
 from payctl.advice import explain, failure
 from payctl.journal import JOURNAL, Journal
-from stacksets.errors import SilentError, ToolError, short
+from stacksets.errors import InterruptedRunError, SilentError, ToolError, short
 from tests.payctl.conftest import REGIONS, Project
 from tests.payctl.test_silent import down
 from tests.payctl.test_terminal import Terminal
@@ -104,6 +104,48 @@ def test_ctrl_c_at_the_question_changes_nothing(project: Project) -> None:
     assert "error: interrupted; nothing was changed" in terminal.text
 
 
+WORKS_ON = """
+import time
+from payctl.commands.main import main
+from payctl.environments import bootstrap
+
+def work(environment):
+    def make(region):
+        print("works", flush=True)
+        for _ in range(300):
+            time.sleep(0.1)
+            environment.cloud.sqs(region).create_queue(QueueName=f"{environment.settings.environment}-late")
+        environment.report.note("done")
+
+    environment.cloud.everywhere(make)
+
+bootstrap.bootstrap = work
+main()
+"""
+
+
+@pytest.mark.parametrize("presses", [1, 3])
+def test_nothing_is_asked_after_the_answer_to_ctrl_c(project: Project, presses: int) -> None:
+    """The Regions' threads outlive it; they neither go on nor hold it up, and another Ctrl-C shows no trace."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WORKS_ON, "bootstrap", "--yes", "--endpoint", project.endpoint],
+        env=project.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "works\n"
+    time.sleep(1)
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert err.splitlines()[-1].startswith("error: interrupted after CreateQueue in "), err
+    assert "Traceback" not in err
+
+
 def test_what_was_done_is_noted_and_what_was_only_read_is_not(project: Project) -> None:
     project.deploy()
     assert f"CreateStackSet in {HOME}" in JOURNAL.told
@@ -117,6 +159,10 @@ def test_what_was_done_is_noted_and_what_was_only_read_is_not(project: Project) 
     journal.ask("payment TXN", SECOND)
     assert journal.told == f"interrupted after payment TXN in {HOME}, {SECOND}"
     assert "--status ID" in journal.remedy
+    journal.close()
+    with pytest.raises(InterruptedRunError, match="^interrupted before DescribeStacks"):
+        journal.ask("DescribeStacks", HOME)
+    journal.ask("DeleteChangeSet", HOME)  # of a preview
 
 
 def test_unusable_run_folder_of_the_local_cloud_is_one_line(tmp_path: Path) -> None:
