@@ -10,11 +10,12 @@ from payctl.environments import contents, preflight
 from payctl.environments.removal import remove_global
 from payctl.payments.due import index
 from payctl.regions.running import running_executions
-from stacksets.errors import InterruptedRunError, ToolError
+from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
 from stacksets.model import Definition, InstanceStatus, StackStatus
 
 # A request that came in before the intake stopped ends within 8 (docs/design.md, "Answers of the API")
 IN_FLIGHT_SECONDS = 10.0
+GO_BACK = "`payctl rollback` turns it on, or `payctl deploy` of what is corrected; then repeat the command"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,6 +246,11 @@ def _leave(environment: Environment, broke: BaseException, *, was_on: bool) -> N
         else:
             _intake(environment, survey, on=True)
             note("nothing was deleted, and the intake is on again")
+    except RegionsFailedError as error:
+        # What a deployment that failed has left the StackSet with fails again with each change of a parameter.
+        raise RegionsFailedError(
+            f"the intake may be off, and was not turned on again: {error.message}", error.causes, remedy=GO_BACK
+        ) from broke
     except (ToolError, ClientError, BotoCoreError, KeyboardInterrupt) as error:
         interrupted = isinstance(error, KeyboardInterrupt | InterruptedRunError)
         kind = InterruptedRunError if interrupted else ToolError

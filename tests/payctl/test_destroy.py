@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from builder.names import FAILOVER_IN
-from payctl.environments import contents, destroy
+from payctl.environments import contents, destroy, rollback
 from stacksets.errors import InterruptedRunError, RegionsFailedError, ToolError
 from stacksets.model import StackStatus
 from stacksets.progress import Silent
@@ -143,6 +143,23 @@ def test_intake_that_failed_to_go_off_is_on_again_everywhere(project: Project) -
     assert {each["Intake"] for each in parameters} == {"on"}
     assert survey.outdated == ()
     assert project.deploy().steps == ()
+
+
+def test_deployment_that_failed_stands_in_the_way_until_it_is_gone_back_from(project: Project) -> None:
+    """The StackSet keeps what it was given, and every change of a parameter brings that along: the remedy must not be
+    what fails for the same reason."""
+    project.deploy()
+    project.write(regional=small.regional(broken_in=SECOND))
+    for again in (lambda: project.deploy(), lambda: run(project), lambda: project.deploy()):
+        with pytest.raises(RegionsFailedError) as caught:
+            again()
+        assert [(cause.region, cause.resource) for cause in caught.value.causes] == [(SECOND, "Broken")]
+        if "intake" in str(caught.value):
+            assert "`payctl rollback` turns it on" in caught.value.remedy
+    rollback.rollback(project.environment(), rollback.Wish(quiet_seconds=0))
+    assert project.environment().survey().taking_none == ()
+    assert run(project) is True
+    assert not exists(project)
 
 
 def test_intake_that_the_stacks_do_not_have_off_is_turned_off(
