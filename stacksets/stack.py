@@ -126,8 +126,8 @@ class Stacks:
                 remedy=self.advice.text(self.advice.half_deleted),
             )
         if stack.status.unusable:
-            self.delete(name, watch)
-            stack = self.describe(name)
+            self.delete(stack.id, watch)  # not what another run has made in its place meanwhile
+            stack = self.wait(name, watch)
         if stack.status is StackStatus.UPDATE_ROLLBACK_FAILED:
             raise ToolError(
                 f"stack {name} in {self.region} is in UPDATE_ROLLBACK_FAILED: {stack.reason}",

@@ -277,9 +277,9 @@ class Deployment(Wanted):
         environment, home = self.environment, self.environment.home
         name, stacks = environment.names.global_stack, environment.stacks(home)
         definition = self.global_definition(key_arns, self._url_of_world, absent=absent)
-        status = stacks.describe(name).status
-        if status.unusable and status is not StackStatus.DELETE_FAILED:  # which may hold payments
-            remove_global(environment)
+        failed = stacks.describe(name)
+        if failed.status.unusable and failed.status is not StackStatus.DELETE_FAILED:  # which may hold payments
+            remove_global(environment, failed)
         stack = stacks.apply(name, definition, partial(environment.report.line, home))
         if stack.status.failed:
             raise RegionsFailedError(f"stack {name} ended as {stack.status}", (causes.of(stacks, stack),))

@@ -55,7 +55,7 @@ def destroy(environment: Environment, options: Options) -> bool:
             _leave(environment, error, was_on=was_on)
             raise
     report.phase("Delete the global stack")
-    remove_global(environment)
+    remove_global(environment, environment.stacks(environment.home).describe(environment.names.global_stack))
     if options.delete_data:
         report.phase("Empty the receipts buckets")
         contents.stop_replication(environment)

@@ -19,19 +19,21 @@ TABLES: Final = ("AWS::DynamoDB::Table", "AWS::DynamoDB::GlobalTable")
 REPLICA_SECONDS: Final = 1800.0  # that DynamoDB may take for one replica
 
 
-def remove_global(environment: Environment) -> None:
-    """Delete the global stack with its tables. Raises RegionsFailedError."""
-    stacks, name = environment.stacks(environment.home), environment.names.global_stack
-    watch = partial(environment.report.line, environment.home)
-    unprotect(environment, stacks.describe(name))
-    stack = stacks.delete(name, watch)
-    if not stack.status.absent:
+def remove_global(environment: Environment, stack: Stack) -> None:
+    """Delete the global stack with its tables: the one that was seen, not one that another run has made since. Raises
+    RegionsFailedError."""
+    if not stack.id:
+        return
+    stacks, watch = environment.stacks(environment.home), partial(environment.report.line, environment.home)
+    unprotect(environment, stacks.describe(stack.id))
+    left = stacks.delete(stack.id, watch)
+    if not left.status.absent:
         # DynamoDB may refuse to delete a table that still has replicas (docs/aws.md, "Deleting takes a day and an
         # order"): take those off first.
         _drop_replicas(environment)
-        stack = stacks.delete(name, watch)
-    if not stack.status.absent:
-        raise RegionsFailedError(f"stack {name} could not be deleted", (causes.of(stacks, stack),))
+        left = stacks.delete(stack.id, watch)
+    if not left.status.absent:
+        raise RegionsFailedError(f"stack {stack.name} could not be deleted", (causes.of(stacks, left),))
 
 
 def unprotect(environment: Environment, stack: Stack) -> None:

@@ -150,7 +150,7 @@ def test_deployment_that_failed_stands_in_the_way_until_it_is_gone_back_from(pro
     what fails for the same reason."""
     project.deploy()
     project.write(regional=small.regional(broken_in=SECOND))
-    for again in (lambda: project.deploy(), lambda: run(project), lambda: project.deploy()):
+    for again in (project.deploy, lambda: run(project), project.deploy):
         with pytest.raises(RegionsFailedError) as caught:
             again()
         assert [(cause.region, cause.resource) for cause in caught.value.causes] == [(SECOND, "Broken")]

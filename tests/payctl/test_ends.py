@@ -160,7 +160,7 @@ def test_what_was_done_is_noted_and_what_was_only_read_is_not(project: Project) 
     assert journal.told == f"interrupted after payment TXN in {HOME}, {SECOND}"
     assert "--status ID" in journal.remedy
     journal.close()
-    with pytest.raises(InterruptedRunError, match="^interrupted before DescribeStacks"):
+    with pytest.raises(InterruptedRunError, match=r"^interrupted before DescribeStacks"):
         journal.ask("DescribeStacks", HOME)
     journal.ask("DeleteChangeSet", HOME)  # of a preview
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from payctl.environments import destroy, rollback
+from payctl.environments import deploy, destroy, rollback
 from payctl.environments.destroy import Options
 from payctl.environments.rollback import Wish
 from payctl.payments.registers import Registers
 from payctl.releases.records import Records
 from stacksets.client import StackSetClient
-from stacksets.errors import ToolError
+from stacksets.errors import RegionsFailedError, ToolError
+from stacksets.stack import Stacks
 from tests.payctl import small
 from tests.payctl.conftest import REGIONS, Project
 
@@ -87,7 +88,7 @@ def test_environment_that_takes_payments_again_is_not_destroyed(
         pay(project, aws)
 
     monkeypatch.setattr(destroy, when, other_run)
-    with pytest.raises(ToolError, match="^nothing was deleted: the intake has been turned on since"):
+    with pytest.raises(ToolError, match=r"^nothing was deleted: the intake has been turned on since"):
         destroy.destroy(project.environment(), Options(delete_data=delete_data))
     assert holds(project, aws)
     survey = project.environment().survey()
@@ -157,10 +158,37 @@ def test_release_that_was_deployed_while_rollback_asks_is_not_gone_back_from(pro
         project.deploy()
         return True
 
-    with pytest.raises(ToolError, match="^nothing was changed: a release was deployed since this run looked"):
+    with pytest.raises(ToolError, match=r"^nothing was changed: a release was deployed since this run looked"):
         rollback.rollback(project.environment(), Wish(quiet_seconds=0, confirm=other_run))
     releases = Records(project.environment()).all()
     assert [each.good for each in releases] == [True, True, True]
     assert project.deploy().steps == ()
     with pytest.raises(ToolError, match="can be read by release 3 or newer"):
         rollback.rollback(project.environment(), Wish(quiet_seconds=0))
+
+
+@pytest.mark.parametrize("at", ["payctl.environments.deploy.remove_global", "stacksets.stack.Stacks.delete"])
+def test_global_stack_that_another_run_made_meanwhile_is_not_deleted(
+    project: Project, aws: Aws, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Both found one whose creation had failed; the other run has replaced it, and payments are in it."""
+    project.write(world=small.world(broken=True))
+    with pytest.raises(RegionsFailedError):
+        project.deploy()
+    project.write(world=small.world())
+    usual = deploy.remove_global if at.endswith("remove_global") else Stacks.delete
+    made: list[str] = []
+
+    def other_run(*arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(at, usual)
+            if not made:
+                project.deploy()
+                pay(project, aws)
+                made.append(project.environment().survey().global_stack.id)
+        return usual(*arguments)  # type: ignore[operator]
+
+    monkeypatch.setattr(at, other_run)
+    project.deploy()
+    assert [project.environment().survey().global_stack.id] == made
+    assert holds(project, aws)
