@@ -146,6 +146,10 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
             ("open", SECOND, "D", "due since 10 s; not asked about"),
         ),
         (
+            "INSERT INTO cells VALUES ('D', ?, NULL, 'digest', 5000, NULL, 'p', false)",  # of a result that is no JSON
+            ("unshown", SECOND, "D", "what no result says in the register, without a record in any Region"),
+        ),
+        (
             "INSERT INTO charges SELECT 9, 'D', 'ch_D', 1, 'EUR', 5000, 5000 WHERE ? <> ''",
             ("charged, not settled", "", "D", "line 9: 1.0000 EUR, reference ch_D; no record here"),
         ),
@@ -160,6 +164,13 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
         (
             "UPDATE charges SET currency = 'USD' WHERE payment = 'B' AND ? <> ''",
             ("other amount", "", "B", "line 2: 12.5000 USD charged, 12.5000 EUR settled"),
+        ),
+        *(
+            (f"UPDATE records SET {column} = NULL WHERE payment = 'B' AND ? <> ''", ("other amount", "", "B", detail))
+            for column, detail in {
+                "amount": "line 2: 12.5000 EUR charged, no amount EUR settled",
+                "currency": "line 2: 12.5000 EUR charged, 12.5000 without currency settled",
+            }.items()
         ),
         (
             "UPDATE charges SET reference = 'ch_X' WHERE payment = 'B' AND ? <> ''",
@@ -222,6 +233,21 @@ def test_what_did_not_change_since_a_moment_is_not_judged_but_by_the_processors_
     amounts = {("other amount", payment) for payment in PAYMENTS}
     assert kinds == {("missing record", "B"), ("open", "D"), *amounts}
     assert books.counts() == (2, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "detail"),
+    [
+        ("amount = NULL", "no amount EUR, reference ch_B"),
+        ("currency = NULL", "12.5000 without currency, reference ch_B"),
+        ("reference = ''", "12.5000 EUR, reference none"),
+    ],
+)
+def test_what_a_record_lacks_is_told_and_hides_no_finding(books: Store, lacks: str, detail: str) -> None:
+    """A detail that is NULL is one that no answer can show."""
+    books.run(f"UPDATE records SET {lacks} WHERE payment = 'B'")
+    books.run("DELETE FROM charges WHERE payment = 'B'")
+    assert found(books) == [("settled, not charged", ALL_REGIONS, "B", detail)]
 
 
 def test_a_payment_outside_the_files_time_need_not_be_in_it(books: Store) -> None:

@@ -3,7 +3,7 @@ SELECT
     'unshown' AS kind,
     array_join(array_agg(cells.region ORDER BY cells.region), ', ') AS region,
     cells.payment,
-    min(cells.status) || ' in the register, without a record in any Region' AS detail,
+    coalesce(min(cells.status), 'what no result says') || ' in the register, without a record in any Region' AS detail,
     'a repeat of the payment publishes it and charges nothing: payctl payments show ID' AS remedy
 FROM cells
 JOIN (
@@ -16,5 +16,5 @@ JOIN (
     GROUP BY cells.payment
     HAVING max(cells.due_at) IS NULL
 ) unshown ON unshown.payment = cells.payment
-WHERE cells.content IS NOT NULL AND cells.status <> 'VOID'
+WHERE cells.content IS NOT NULL AND cells.status IS DISTINCT FROM 'VOID'
 GROUP BY cells.payment

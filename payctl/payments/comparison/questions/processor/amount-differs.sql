@@ -4,8 +4,8 @@ SELECT
     '' AS region,
     settled.payment,
     'line ' || CAST(charges.line AS VARCHAR) || ': ' || coalesce(CAST(charges.amount AS VARCHAR), 'no amount') || ' '
-        || charges.currency || ' charged, ' || CAST(settled.amount AS VARCHAR) || ' ' || settled.currency
-        || ' settled' AS detail,
+        || charges.currency || ' charged, ' || coalesce(CAST(settled.amount AS VARCHAR), 'no amount') || ' '
+        || coalesce(settled.currency, 'without currency') || ' settled' AS detail,
     'refund the difference at the processor, or charge it as another payment' AS remedy
 FROM charges
 JOIN (
@@ -14,4 +14,5 @@ JOIN (
     WHERE status = 'SETTLED'
     GROUP BY payment
 ) settled ON settled.payment = charges.payment
-WHERE charges.amount IS NULL OR charges.amount <> settled.amount OR charges.currency <> settled.currency
+WHERE charges.amount IS NULL OR charges.amount IS DISTINCT FROM settled.amount
+    OR charges.currency IS DISTINCT FROM settled.currency

@@ -4,8 +4,9 @@ SELECT
     'settled, not charged' AS kind,
     array_join(array_agg(records.region ORDER BY records.region), ', ') AS region,
     records.payment,
-    CAST(max(records.amount) AS VARCHAR) || ' ' || max(records.currency) || ', reference '
-        || coalesce(max(records.reference), 'none') AS detail,
+    coalesce(CAST(max(records.amount) AS VARCHAR), 'no amount') || ' '
+        || coalesce(max(records.currency), 'without currency') || ', reference '
+        || coalesce(nullif(max(records.reference), ''), 'none') AS detail,
     'look for the reference at the processor; near an end of the file''s time, also in the file before or after it'
         AS remedy
 FROM records
