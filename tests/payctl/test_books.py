@@ -126,6 +126,15 @@ def test_nothing_is_found_where_all_agrees(books: Store) -> None:
             ("different", SECOND, "D", "a receipt, but no record anywhere"),
         ),
         (
+            "INSERT INTO cells VALUES ('D', ?, NULL, NULL, 5000, NULL, 'p', false)",
+            (
+                "different",
+                SECOND,
+                "D",
+                "has not ended in the register, and nothing is due: no janitor looks at it",
+            ),
+        ),
+        (
             "INSERT INTO contents SELECT 'B', ?, unnest(['one', 'other', 'one']), 'one'",
             ("duplicate", SECOND, "B", "2 different receipts"),
         ),
@@ -233,6 +242,16 @@ def test_what_did_not_change_since_a_moment_is_not_judged_but_by_the_processors_
     amounts = {("other amount", payment) for payment in PAYMENTS}
     assert kinds == {("missing record", "B"), ("open", "D"), *amounts}
     assert books.counts() == (2, 0, 0)
+
+
+def test_a_receipt_of_a_payment_that_was_not_settled_is_found(books: Store) -> None:
+    for table in ("records", "cells"):
+        books.run(f"UPDATE {table} SET status = 'DECLINED' WHERE payment = 'B'")
+    books.run("DELETE FROM charges WHERE payment = 'B'")
+    assert found(books) == [("different", ALL_REGIONS, "B", "a receipt, but DECLINED here")]
+    books.run("UPDATE records SET status = 'SETTLED' WHERE payment = 'B' AND region = ?", [SECOND])
+    books.run("DELETE FROM findings")
+    assert not [detail for _, _, _, detail in found(books) if detail.startswith("a receipt")]
 
 
 @pytest.mark.parametrize(

@@ -480,4 +480,4 @@ def test_the_sample_of_one_engine_is_that_of_the_other() -> None:
     assert store.DIGEST in Scope(sample=0.1).among
     read = sqlglot.transpile(warehouse.TRINOS_DIGEST, read="athena", write="duckdb")
     assert read == ["LOWER(HEX(UNHEX(SHA256(ENCODE(payment)))))"]
-    assert len(list(QUESTIONS.glob("*.sql"))) == 15
+    assert len(list(QUESTIONS.glob("*.sql"))) == 17
