@@ -7,13 +7,14 @@ from typing import Any, Final, TypeVar
 
 from botocore.exceptions import ClientError
 from payments.attributes import plain
-from payments.protocol.record import receipt_key
+from payments.protocol.record import read_record, receipt_key
+from payments.protocol.values import Intent, Result, payment_of
 
 from payctl.advice import failure
 from payctl.cloud import batches
 from payctl.environment import Environment
 from payctl.payments.tables import GONE
-from stacksets.errors import code_of
+from stacksets.errors import ToolError, code_of
 
 Shown = TypeVar("Shown")
 Item = Mapping[str, Any]
@@ -73,6 +74,20 @@ def records(environment: Environment, regions: Sequence[str], payments: Sequence
         if wanted := [payment for payment in payments if payment not in known]:
             known |= items(environment, region, environment.names.table, wanted)
     return known
+
+
+def read_shown(record: Item, region: str) -> tuple[Intent, Result]:
+    """The intent and result of a Region's record. Raises ToolError for one that says neither: somebody changed it, and
+    whoever looks into that needs to hear which it is."""
+    try:
+        intent, result = read_record(record)
+        _ = payment_of(intent).iso
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ToolError(
+            f"the record of {record['TransactionId']} in {region} cannot be read: somebody changed it",
+            remedy="payctl reconcile tells what is wrong with it, and payctl payments show ID what others hold",
+        ) from error
+    return intent, result
 
 
 def contents(environment: Environment, region: str, payment: str, versions: Versions) -> frozenset[str]:

@@ -13,7 +13,6 @@ from payments.attributes import plain
 from payments.protocol.idempotency import leading, read_cells
 from payments.protocol.operations import Standing
 from payments.protocol.ports import Context, Flow
-from payments.protocol.record import read_record
 from payments.protocol.values import (
     IN_DOUBT,
     PENDING,
@@ -25,7 +24,7 @@ from payments.protocol.values import (
 
 from payctl.advice import doing
 from payctl.environment import Environment
-from payctl.payments import merchants
+from payctl.payments import books, merchants
 from payctl.payments.due import index
 from payctl.payments.due.standings import LOOKED_UP, standings, unshown
 from payctl.payments.registers import FINAL, Registers
@@ -113,7 +112,7 @@ def finals(environment: Environment, wanted: Wanted) -> Iterator[Row]:
     with doing("read", f"table {table} in {region}"):
         for page in environment.cloud.dynamodb(region).get_paginator("scan").paginate(TableName=table):
             for item in page["Items"]:
-                intent, result = read_record(plain(item))
+                intent, result = books.read_shown(plain(item), region)
                 payment = payment_of(intent)
                 if wanted.status(result.status) and wanted.payment(payment):
                     yield row(payment, result.status, result)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import BotoCoreError, ClientError
 from payments.protocol.lifecycle_table import CellState, state_of
 from payments.protocol.operations import Standing
-from payments.protocol.record import read_record, receipt_key
+from payments.protocol.record import receipt_key
 from payments.protocol.values import Intent, Payment, Result, key, payment_of, read_result, read_value
 
 from payctl.advice import Reading, explain
@@ -109,16 +109,16 @@ class _Region:
         self._environment, self._region, self._payment = environment, region, payment
         reading, names = Reading(), environment.names
         record = reading.of(lambda: self._item(names.table))
+        shown = reading.of(lambda: books.read_shown(record, region)) if record else None
         cell = reading.of(lambda: self._item(names.register(region)))
         receipt = reading.of(self._receipt)
         self.trouble, self.silent = reading.trouble, reading.silent
-        shown = read_record(record) if record else None
         self.final: tuple[Result, Intent] | tuple[None, None] = (shown[1], shown[0]) if shown else (None, None)
         self.result = read_result(str(cell["result"])) if cell and "result" in cell else None
         self.events = self._events(cell or {}, receipt or 0.0)
         self.copy = Copy(
             region=region,
-            record=UNREAD if record is None else shown[1].status if shown else "",
+            record=shown[1].status if shown else UNREAD if record or record is None else "",
             cell=UNREAD if cell is None else _state(cell),
             receipt=UNREAD if receipt is None else moment(receipt),
             trouble=self.trouble,
