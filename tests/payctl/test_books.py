@@ -15,9 +15,10 @@ from sqlglot import exp
 from builder import settings
 from builder.settings import ProcessorFile, Settings
 from payctl.environment import Environment
-from payctl.payments.comparison import charges, exports, store
+from payctl.payments.comparison import charges, exports, repair, store
 from payctl.payments.comparison.store import QUESTIONS, FileTime, Store
 from payctl.payments.reconcile import EVERYTHING, Scope
+from payctl.payments.registers import Registers
 from stacksets.errors import ToolError
 from tests.payctl.conftest import REGIONS, ROOT
 
@@ -460,6 +461,8 @@ def test_balance_report_of_stripe_is_known(books: Store, tmp_path: Path) -> None
         ("reference,amount\nx,1\n", "there is no column 'currency'"),
         ("reference,amount,currency\nx,1,EUR\nx,,EUR\n", "line 3: '' is no amount"),
         ('reference,amount,currency\nx,"1,50",EUR\n', "line 2: '1,50' is no amount"),
+        ("reference,amount,currency\nx,1,EUR\nx,1E40,EUR\n", "line 3: '1E40' is no amount"),
+        ("reference,amount,currency\nx,1E999999999,EUR\n", "line 2: '1E999999999' is no amount"),
         ("reference,amount,currency\nx,1,XXX\n", "line 2: 'XXX' is no currency"),
         ("reference,amount,currency\n,1,EUR\n", "line 2: names neither payment nor reference"),
         ('reference,amount,currency\n"x,1,EUR\n', "cannot be read"),
@@ -467,6 +470,11 @@ def test_balance_report_of_stripe_is_known(books: Store, tmp_path: Path) -> None
         ("reference,amount,currency,at\nx,1,EUR,1705314600000\n", "line 2: '1705314600000' is neither seconds"),
         ("reference,amount,currency,at\nx,1,EUR,7\n", "line 2: '7' is neither seconds since 1970 nor a date"),
         ("reference,amount,currency,at\nx,1,EUR,15/01/2024\n", "line 2: Invalid isoformat string: '15/01/2024'"),
+        (
+            "reference,amount,currency,at\nx,1,EUR,0001-01-01T00:00+10:00\n",
+            "line 2: .* is before the first year of UTC",
+        ),
+        ("reference,amount,currency,at\nx,1,EUR,9999-12-31T23:00-10:00\n", "line 2: .* or after its last"),
         ("reference,amount,currency,at\nx,1,EUR,20240115\ny,1,EUR,\n", "line 3: tells no moment, or others do not"),
     ],
 )
@@ -501,6 +509,19 @@ def test_kept_books_can_be_read_by_their_owner_only(tmp_path: Path, monkeypatch:
     finally:
         os.umask(before)
     assert stat.S_IMODE(store.kept("test").stat().st_mode) == 0o600
+
+
+def test_repair_asks_no_table_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the home Region is lost: the others still get what they lack."""
+    monkeypatch.chdir(tmp_path)
+    asked = list[list[str]]()
+    monkeypatch.setattr(repair, "records", lambda _, regions, __: asked.append(regions) or {})
+    with store.opened("test", keep=False) as books:
+        books.put(
+            store.FINDINGS, [("missing table", HOME, "", "gone", ""), ("missing receipt", THIRD, "B", "none", "")]
+        )
+        repair.repair(cast("Environment", SimpleNamespace(regions=REGIONS)), cast("Registers", None), books)
+    assert asked == [[SECOND, THIRD]]
 
 
 class Bucket:

@@ -1,4 +1,4 @@
-"""Records that somebody changed so that they say nothing: the commands that look name them, and go on where they can."""
+"""Records that somebody changed so that they say nothing: the commands that look name them."""
 
 from types import SimpleNamespace
 from typing import Any

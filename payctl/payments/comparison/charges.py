@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime, time
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -34,6 +34,9 @@ STRIPE: Final = ProcessorFile(
 OPTIONAL: Final = frozenset({STRIPE.payment, STRIPE.charged_at})
 SECONDS: Final = re.compile("[0-9]{10}")
 """Since 1970, from 2001 on: eight digits are a date, thirteen milliseconds."""
+LEAST: Final = Decimal("0.0001")
+KEPT: Final = Context(prec=38, rounding=ROUND_HALF_UP)
+"""What the table keeps of an amount, DECIMAL(38, 4): another is refused here, where its line is known."""
 REMEDY: Final = "name the file's columns in [processor_file] of the settings: docs/operations.md"
 
 
@@ -133,7 +136,10 @@ def _amount(text: str, currency: str, *, minor: bool) -> Decimal:
         raise ValueError(f"{text!r} is no amount") from None
     if not amount.is_finite():
         raise ValueError(f"{text!r} is no amount")
-    return amount.scaleb(-UNITS[currency]) if minor else amount
+    try:
+        return (amount.scaleb(-UNITS[currency]) if minor else amount).quantize(LEAST, context=KEPT)
+    except ArithmeticError:
+        raise ValueError(f"{text!r} is no amount") from None
 
 
 def _span(text: str) -> tuple[int, int] | None:
@@ -149,5 +155,8 @@ def _span(text: str) -> tuple[int, int] | None:
     if text.isdigit():
         raise ValueError(f"{text!r} is neither seconds since 1970 nor a date: milliseconds, perhaps")
     moment = datetime.fromisoformat(text)
-    seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    try:
+        seconds = int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC).timestamp())
+    except OverflowError:
+        raise ValueError(f"{text!r} is before the first year of UTC, or after its last") from None
     return seconds, seconds

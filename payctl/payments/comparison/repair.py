@@ -16,13 +16,15 @@ REPAIRABLE: Final = ("missing record", "missing receipt")
 
 def repair(environment: Environment, registers: Registers, books: Store) -> None:
     """Write what is missing, the same bytes as elsewhere, by the functions' own conditional writes. Where records
-    differ, none is copied."""
+    differ, none is copied; a table that is gone is asked for none."""
     query = (
         "SELECT kind, region, payment FROM findings WHERE kind IN (?, ?) "
         "AND payment NOT IN (SELECT payment FROM findings WHERE kind = 'different') ORDER BY payment"
     )
+    gone = {region for (region,) in books.run("SELECT region FROM findings WHERE kind = 'missing table'")}
+    there = [region for region in environment.regions if region not in gone]
     for some in books.rows(query, REPAIRABLE):
-        known = records(environment, environment.regions, sorted({payment for _, _, payment in some}))
+        known = records(environment, there, sorted({payment for _, _, payment in some}))
         write, repaired = partial(_write, registers, known), list[tuple[str, str, str]]()
         for few in batches(some, AT_ONCE):
             done = together(write, few)
