@@ -21,11 +21,13 @@ from payctl.payments.comparison.warehouse import Warehouse
 from payctl.payments.due import standings
 from payctl.payments.parked import why
 from payctl.payments.registers import Registers
+from stacksets.errors import ToolError
 
 ENDED: Final = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
 LIMIT: Final = 1000
 """Findings that are told one by one, and open payments that the registers are asked about; all are counted."""
 
+WIDER: Final = "name an earlier moment, or leave --since out"
 FOREVER: Final = 2**62
 """A moment than which nothing is younger."""
 
@@ -133,6 +135,8 @@ def reconcile(
     name = f"books-{environment.settings.environment}"
     with store.opened(name, keep=keep and not on_athena, among=scope.among) as books:
         charged = charges.load(books, processor_file, environment.settings, file_period) if processor_file else None
+        if charged and charged.last is not None and charged.last < scope.since:
+            raise ToolError(f"nothing of {processor_file} would be judged: it ends before --since", remedy=WIDER)
         if on_athena:
             kept, judged = _compare_on_athena(
                 environment, books, scope, charged, begun=begun, keep=keep, limit=None if repair else limit

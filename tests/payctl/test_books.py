@@ -515,7 +515,12 @@ def test_repair_asks_no_table_that_is_gone(tmp_path: Path, monkeypatch: pytest.M
     """As where the home Region is lost: the others still get what they lack."""
     monkeypatch.chdir(tmp_path)
     asked = list[list[str]]()
-    monkeypatch.setattr(repair, "records", lambda _, regions, __: asked.append(regions) or {})
+
+    def records(_: Any, regions: list[str], __: Any) -> dict[str, Any]:
+        asked.append(regions)
+        return {}
+
+    monkeypatch.setattr(repair, "records", records)
     with store.opened("test", keep=False) as books:
         books.put(
             store.FINDINGS, [("missing table", HOME, "", "gone", ""), ("missing receipt", THIRD, "B", "none", "")]

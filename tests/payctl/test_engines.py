@@ -196,6 +196,7 @@ CONTRADICTIONS = {
     ("CURRENCY", ALL_REGIONS, "records differ by Region: currency"),
     ("CURRENCY", SECOND, "its Content is of another Amount, Currency, Timestamp or Details: SETTLED, 12.5000 USD"),
     ("STATUS", ALL_REGIONS, "its Content is of another Status: DECLINED, 12.5000 EUR"),
+    ("STATUS", ALL_REGIONS, "a receipt, but DECLINED here"),
     ("CELLS-HOLD-ANOTHER", ALL_REGIONS, OTHER_PAYLOAD),
     ("CELL-CHANGED", THIRD, "intent and hash of the cell contradict each other"),
     ("NOTES-CHANGED", ALL_REGIONS, OTHER_PAYLOAD),
@@ -315,6 +316,16 @@ def test_all_engines_look_for_payments_of_the_files_time_and_count_the_others(
         found = reconcile.reconcile(planted(), **engine, **given)
         assert found.counts.get("settled, not charged", 0) == lacks
         assert found.processor_file == FileTime.of(*span, outside)
+
+
+@every_engine
+def test_a_file_that_ends_before_since_is_not_taken_for_one_that_agrees(
+    planted: Callable[[], Environment], tmp_path: Path, engine: dict[str, Any]
+) -> None:
+    file = tmp_path / "charges.csv"
+    file.write_text("\n".join(FILE.splitlines()[:2]))
+    with pytest.raises(ToolError, match="would be judged: it ends before --since"):
+        reconcile.reconcile(planted(), scope=Scope(since=AT + 1), processor_file=file, **engine)
 
 
 @every_engine

@@ -65,3 +65,9 @@ def test_the_answer_says_that_not_every_receipt_was_read(capsys: pytest.CaptureF
         "900 payments, 0 findings receipts of 500 payments were read and held against the records; of all others only "
         "the lengths were compared: run it again, and others are read"
     )
+
+
+@pytest.mark.parametrize(("books", "says"), [(".run/books-dev.duckdb", "DuckDB"), ("payment_books_dev", "Athena")])
+def test_what_is_kept_is_said_to_be_where_it_is(capsys: pytest.CaptureFixture[str], books: str, says: str) -> None:
+    render_payments.reconciliation(Reconciliation(payments=1, young=0, findings=(), counts={}, left=0, books=books))
+    assert f"{books} ({says}" in capsys.readouterr().out

@@ -46,7 +46,8 @@ def reconciliation(result: Reconciliation) -> None:
     if result.processor_file:
         say(_time_of(result.processor_file))
     if result.books:
-        say(f"what was compared is kept: {result.books} (DuckDB)")
+        where = "DuckDB" if result.books.endswith(".duckdb") else "Athena; payctl reconcile --engine athena --remove"
+        say(f"what was compared is kept: {result.books} ({where})")
 
 
 def _time_of(file: FileTime) -> str:

@@ -55,7 +55,8 @@ PAYLOADS: Final = {
 BASE: Final = ("records", "cells", "receipts")
 SAMPLED: Final = "000"
 """Payments whose record's digest begins so, one of 4,096, divide the listings."""
-NOTHING: Final = "SELECT '' AS region, '' AS line WHERE false"
+NOTHING: Final = "SELECT CAST('' AS VARCHAR) AS region, CAST('' AS VARCHAR) AS line WHERE false"
+"""Cast: '' is a varchar(0), of which Hive makes no column (trinodb/trino#18811 mends that in later versions)."""
 
 
 class Warehouse:
