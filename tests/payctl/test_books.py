@@ -245,6 +245,22 @@ def test_what_did_not_change_since_a_moment_is_not_judged_but_by_the_processors_
     assert books.counts() == (2, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("where", "status", "details"),
+    [
+        ("region = ?", "'settled'", []),
+        ("region <> ?", "NULL", []),
+        ("? <> ''", "NULL", ["line 2: 12.5000 EUR, reference ch_B; no status here"]),
+    ],
+)
+def test_a_payment_that_any_region_shows_as_settled_was_rightly_charged(
+    books: Store, where: str, status: str, details: list[str]
+) -> None:
+    books.run(f"UPDATE records SET status = {status} WHERE payment = 'B' AND {where}", [SECOND])
+    books.ask(ALL["processor/charged-not-settled"])
+    assert [detail for (detail,) in books.run("SELECT detail FROM findings")] == details
+
+
 def test_a_receipt_of_a_payment_that_was_not_settled_is_found(books: Store) -> None:
     for table in ("records", "cells"):
         books.run(f"UPDATE {table} SET status = 'DECLINED' WHERE payment = 'B'")

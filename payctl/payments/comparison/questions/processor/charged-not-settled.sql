@@ -9,6 +9,8 @@ SELECT
     'parked: payctl resolve ID --settled REFERENCE; ended otherwise, or unknown: refund it at the processor' AS remedy
 FROM charges
 LEFT JOIN (
-    SELECT payment, max(status) AS status FROM records GROUP BY payment
+    SELECT payment, coalesce(max(status), 'no status') AS status, bool_or(status = 'SETTLED') AS settled
+    FROM records
+    GROUP BY payment
 ) shown ON shown.payment = charges.payment
-WHERE shown.status IS NULL OR shown.status <> 'SETTLED'
+WHERE NOT coalesce(shown.settled, false)
