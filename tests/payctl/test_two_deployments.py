@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from payctl.environments import deploy, destroy, rollback
+from payctl.environments import destroy, rollback
 from payctl.environments.destroy import Options
+from payctl.environments.removal import remove_global
 from payctl.environments.rollback import Wish
 from payctl.payments.registers import Registers
 from payctl.releases.records import Records
@@ -176,7 +177,7 @@ def test_global_stack_that_another_run_made_meanwhile_is_not_deleted(
     with pytest.raises(RegionsFailedError):
         project.deploy()
     project.write(world=small.world())
-    usual = deploy.remove_global if at.endswith("remove_global") else Stacks.delete
+    usual: Callable[..., Any] = remove_global if at.endswith("remove_global") else Stacks.delete
     made: list[str] = []
 
     def other_run(*arguments: Any) -> Any:
@@ -186,7 +187,7 @@ def test_global_stack_that_another_run_made_meanwhile_is_not_deleted(
                 project.deploy()
                 pay(project, aws)
                 made.append(project.environment().survey().global_stack.id)
-        return usual(*arguments)  # type: ignore[operator]
+        return usual(*arguments)
 
     monkeypatch.setattr(at, other_run)
     project.deploy()
