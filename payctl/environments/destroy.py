@@ -58,6 +58,7 @@ def destroy(environment: Environment, options: Options) -> bool:
     remove_global(environment, environment.stacks(environment.home).describe(environment.names.global_stack))
     if options.delete_data:
         report.phase("Empty the receipts buckets")
+        _require_as_left(environment, options)
         contents.stop_replication(environment)
         contents.empty(environment)
     report.phase("Delete the regional stacks")

@@ -18,22 +18,31 @@ from tests.payctl import small
 from tests.payctl.conftest import REGIONS, Project
 
 HOME, SECOND, THIRD = REGIONS
+RECEIPT = "receipts/TXN001.json"
 Aws = Callable[[str, str], Any]
 
 
 def pay(project: Project, aws: Aws) -> None:
-    """What the registers and the public record hold once a payment was taken."""
+    """What registers, public record and receipts hold once a payment was taken."""
     names = project.environment().names
     tables = [(HOME, names.table), *((region, names.register(region)) for region in REGIONS)]
     for region, table in tables:
         aws("dynamodb", region).put_item(TableName=table, Item={"TransactionId": {"S": "TXN001"}})
+    for region in REGIONS:
+        aws("s3", region).put_object(Bucket=names.receipts(region), Key=RECEIPT, Body=b"{}")
 
 
 def holds(project: Project, aws: Aws) -> bool:
     """Whether nothing of that payment is lost."""
     names = project.environment().names
     tables = [(HOME, names.table), *((region, names.register(region)) for region in REGIONS)]
-    return all(table in aws("dynamodb", region).list_tables()["TableNames"] for region, table in tables)
+    key = {"TransactionId": {"S": "TXN001"}}
+    return all(
+        "Item" in aws("dynamodb", region).get_item(TableName=table, Key=key) for region, table in tables
+    ) and all(
+        "Contents" in aws("s3", region).list_objects_v2(Bucket=names.receipts(region), Prefix=RECEIPT)
+        for region in REGIONS
+    )
 
 
 @pytest.fixture
