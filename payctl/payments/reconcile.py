@@ -20,7 +20,7 @@ from payctl.payments.comparison.store import FileTime, Store
 from payctl.payments.comparison.warehouse import Warehouse
 from payctl.payments.due import standings
 from payctl.payments.parked import why
-from payctl.payments.registers import Registers
+from payctl.payments.registers import UNREADABLE, Registers
 from stacksets.errors import ToolError
 
 ENDED: Final = (values.SETTLED, values.DECLINED, values.NOT_CHARGED, values.VOID)
@@ -259,9 +259,11 @@ def _look_at_open(registers: Registers, books: Store, limit: int) -> None:
         if standing.status in ENDED:
             continue  # only the janitor's look at the replica is outstanding; a missing record is reported above
         region = standing.value.region if standing.value else ""
-        kind = "parked" if standing.parked else "open"
-        detail = why(standing) if standing.parked else standing.status
-        remedy = "payctl parked tells what may be done" if standing.parked else "the janitors finish it within minutes"
+        kind, detail, remedy = "open", standing.status, "the janitors finish it within minutes"
+        if standing.parked:
+            kind, detail, remedy = "parked", why(standing), "payctl parked tells what may be done"
+        elif standing.status == UNREADABLE:
+            detail, remedy = "a cell says what no function writes", "payctl payments show ID; find out who changed it"
         books.put(store.FINDINGS, [(kind, region, standing.payment, detail, remedy)])
 
 

@@ -29,6 +29,8 @@ from stacksets.errors import ToolError
 
 FINAL: Final = (SETTLED, DECLINED, NOT_CHARGED)
 """How a payment ends."""
+UNREADABLE: Final = "UNREADABLE"
+"""The status of a payment of which a cell says what no function writes: somebody changed it."""
 FLOW_SECONDS = 20.0
 AT_ONCE = 8  # payments, each of which asks three Regions
 Answer = TypeVar("Answer")
@@ -36,6 +38,14 @@ Answer = TypeVar("Answer")
 # Since when a bar is known, so that a repeated command waits for the rest of the minute only.
 SINCE = Action("SINCE", "SET since = if_not_exists(since, :now)", "lost = :region")
 FORGET = Action("FORGET", "REMOVE since", "attribute_exists(TransactionId)")
+
+
+def standing(run: Callable[[Flow[Standing]], Standing], flow: Flow[Standing], payment: str, cells: int = 0) -> Standing:
+    """Where a payment stands, by a flow that reads so many cells: one that somebody changed hides no other payment."""
+    try:
+        return run(flow)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # whatever stands there for JSON
+        return Standing(payment, UNREADABLE, cells)
 
 
 class Registers:
@@ -103,7 +113,7 @@ class Registers:
 
     def inspect(self, payment: str) -> Standing:
         """Where a payment stands. Read only."""
-        return self.run(operations.inspect(self.context(), payment))
+        return standing(self.run, operations.inspect(self.context(), payment), payment)
 
     def resolve(self, payment: str, ruling: Ruling) -> Done:
         """Close a payment that is parked, as the operator rules, unless the processor says otherwise."""

@@ -27,7 +27,7 @@ from payctl.environment import Environment
 from payctl.payments import books, merchants
 from payctl.payments.due import index
 from payctl.payments.due.standings import LOOKED_UP, standings, unshown
-from payctl.payments.registers import FINAL, Registers
+from payctl.payments.registers import FINAL, UNREADABLE, Registers
 from stacksets.errors import ToolError
 
 OPEN: Final = (PENDING, IN_DOUBT)
@@ -155,7 +155,17 @@ def intent_of(registers: Registers, standing: Standing) -> Intent | None:
     return standing.intent or registers.run(lead(registers.context()))
 
 
+def unreadable(payment: str) -> ToolError:
+    """Of a payment whose cells say what no function writes."""
+    return ToolError(
+        f"{payment} cannot be read: somebody changed a cell of it",
+        remedy="payctl reconcile tells what is wrong with it; find out who changed it",
+    )
+
+
 def _due_row(registers: Registers, standing: Standing, wanted: Wanted) -> Row | None:
+    if standing.status == UNREADABLE:
+        raise unreadable(standing.payment)
     intent = intent_of(registers, standing) if wanted.status(standing.status) else None
     if intent is None:
         return None

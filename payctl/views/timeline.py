@@ -15,9 +15,9 @@ from payments.protocol.values import Intent, Payment, Result, key, payment_of, r
 from payctl.advice import Reading, explain
 from payctl.environment import Environment
 from payctl.payments import books, logs, parked
-from payctl.payments.registers import FINAL, Registers
+from payctl.payments.registers import FINAL, UNREADABLE, Registers
 from payctl.payments.tables import GONE
-from payctl.views.listing import intent_of, moment
+from payctl.views.listing import intent_of, moment, unreadable
 from stacksets.errors import ToolError, code_of
 
 EARLIER: Final = 300.0  # seconds before a register took it: the request came first, and clocks differ
@@ -72,6 +72,8 @@ def whole(environment: Environment, payment: str) -> Whole:
     standing = registers.inspect(payment)
     read = environment.cloud.everywhere(lambda region: _Region(environment, region, payment))
     result, recorded = next((each.final for each in read.values() if each.final), (None, None))
+    if recorded is None and standing.status == UNREADABLE:
+        raise unreadable(payment)
     intent = recorded or intent_of(registers, standing)
     if intent is None:
         unread = [region for region, each in read.items() if each.trouble]
@@ -111,15 +113,16 @@ class _Region:
         record = reading.of(lambda: self._item(names.table))
         shown = reading.of(lambda: books.read_shown(record, region)) if record else None
         cell = reading.of(lambda: self._item(names.register(region)))
+        held = reading.of(lambda: _held(cell, self._payment, region)) if cell is not None else None
         receipt = reading.of(self._receipt)
         self.trouble, self.silent = reading.trouble, reading.silent
         self.final: tuple[Result, Intent] | tuple[None, None] = (shown[1], shown[0]) if shown else (None, None)
-        self.result = read_result(str(cell["result"])) if cell and "result" in cell else None
+        self.result = held[1] if held else None
         self.events = self._events(cell or {}, receipt or 0.0)
         self.copy = Copy(
             region=region,
             record=shown[1].status if shown else UNREAD if record or record is None else "",
-            cell=UNREAD if cell is None else _state(cell),
+            cell=held[0] if held else UNREAD,
             receipt=UNREAD if receipt is None else moment(receipt),
             trouble=self.trouble,
         )
@@ -155,6 +158,14 @@ def _at(seconds: float) -> str:
 
 def _ended(result: Result | None) -> str:
     return f"{result.status} {result.reference}".strip() if result else ""
+
+
+def _held(cell: Mapping[str, Any], payment: str, region: str) -> tuple[str, Result | None]:
+    """How far a cell is, and the result that it shows. Raises ToolError for one that somebody changed."""
+    try:
+        return _state(cell), read_result(str(cell["result"])) if "result" in cell else None
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ToolError(f"the cell of {payment} in {region} cannot be read: somebody changed it") from error
 
 
 def _state(cell: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ from payctl.cloud import batches, together
 from payctl.environment import Environment
 from payctl.payments.books import KEYS_AT_ONCE
 from payctl.payments.due import index
-from payctl.payments.registers import FINAL, Registers
+from payctl.payments.registers import FINAL, UNREADABLE, Registers, standing
 from stacksets.errors import ToolError
 
 LOOKED_UP: Final = 10_000
@@ -57,11 +57,11 @@ def look(registers: Registers, region: str) -> Look:
         looked_at += len(taken) - len(hidden) + len(few)
         seen += len(taken)
         over += len(taken) - len(hidden)
-        for standing in standings(registers, few):
-            over += standing.status in FINAL
-            looked_at -= standing.answered < TOLD
-            if standing.parked:
-                parked[standing.payment] = standing.value.region if standing.value else ""
+        for each in standings(registers, few):
+            over += each.status in FINAL
+            looked_at -= each.answered < TOLD
+            if each.parked:
+                parked[each.payment] = each.value.region if each.value else ""
         if complete := len(few) == len(hidden) and len(taken) == len(payments):
             continue
         break
@@ -90,14 +90,16 @@ def parked(
         for cells in index.rounds(environment, region):
             payments = [each for cell in cells if wanted(each := cell["TransactionId"]["S"])]
             hidden = [each for each in unshown(environment, region, payments) if each not in found]
-            for standing in standings(registers, hidden, answering):
-                if standing.answered < TOLD:
+            for one in standings(registers, hidden, answering):
+                if one.answered < TOLD:
                     raise ToolError(
-                        f"fewer than two Regions tell of {standing.payment}: the list would not be complete",
+                        f"fewer than two Regions tell of {one.payment}: the list would not be complete",
                         remedy="repeat it later",
                     )
-                if standing.parked:
-                    found[standing.payment] = standing
+                if one.status == UNREADABLE:
+                    environment.report.note(f"{one.payment} cannot be read: somebody changed a cell of it")
+                if one.parked:
+                    found[one.payment] = one
             if len(found) > limit:
                 return
 
@@ -137,7 +139,10 @@ def standings(registers: Registers, payments: Sequence[str], regions: Sequence[s
         cells = together(lambda region: read(region, batch), asked)
         own = ({region: each[payment] for region, each in cells.items() if payment in each} for payment in batch)
         flows = (operations.inspect(context, payment) for payment in batch)
-        return [registers.run(_given(known, flow)) for known, flow in zip(own, flows, strict=True)]
+        return [
+            standing(registers.run, _given(known, flow), payment, len(known))
+            for payment, known, flow in zip(batch, own, flows, strict=True)
+        ]
 
     for several in batches(batches(payments, KEYS_AT_ONCE), AT_ONCE):
         for found in together(stand, several).values():
