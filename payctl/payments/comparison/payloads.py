@@ -31,8 +31,13 @@ PAYLOAD: Final = (
     f"""',"timestamp":' || {_whole("moment", "1000000")} || '}}'"""
 )
 """Of a record's account, amount, currency, payment, details ("" for none) and moment, as texts."""
-_SHORTENED: Final = """strpos(coalesce({}, ''), '"source":"****')"""
-"""Where a text has the end of a source only, as a record has it, and a cell that was taught from one; 0: nowhere."""
+
+
+def _whole_source(text: str, then: str = "") -> str:
+    """Whether a text has not the end of a source only, as a record has it, and a cell that was taught from one. It is
+    the last of the details (`then` more of a payload): a payer's note of this name stands before."""
+    pattern = f"""'"source":"[*]{{4}}[^"]*"{then}[}}]$'"""
+    return f"coalesce(regexp_extract({text}, {pattern}), '') = ''"
 
 
 def comparable(payload: str, digest: Digest) -> str:
@@ -49,11 +54,12 @@ def of_record(digest: Digest) -> str:
     return (
         "concat_ws(', ', CASE WHEN status IS DISTINCT FROM told THEN 'Status' END, "
         "CASE WHEN decided_in IS DISTINCT FROM told_in THEN 'Region' END, "
-        f"CASE WHEN {_SHORTENED.format('details')} = 0 AND {digest('payload')} IS DISTINCT FROM hash "
+        f"CASE WHEN {_whole_source('details')} AND {digest('payload')} IS DISTINCT FROM hash "
         "THEN 'Amount, Currency, Timestamp or Details' END)"
     )
 
 
 def of_cell(digest: Digest) -> str:
     """Whether a cell's `payload` is not that of its `hash`."""
-    return f"{_SHORTENED.format('payload')} = 0 AND {digest('payload')} IS DISTINCT FROM hash"
+    whole = _whole_source("payload", ',"timestamp":[0-9]+')
+    return f"{whole} AND {digest('payload')} IS DISTINCT FROM hash"
