@@ -79,10 +79,8 @@ class Again(Deployment):
         return dict(self.release.tags)
 
     def _record(self, *, good: bool) -> None:
-        """It is recorded already. Once it is well it becomes the last: until then it is told apart from what is
-        deployed for good."""
+        """It is recorded already: see `keep`."""
         if good:
-            super()._record(good=True)
             return
         # Before anything is changed: one that breaks off must not find them good when it is repeated. Not where it is
         # refused: what is deployed is as good as before.
@@ -97,6 +95,11 @@ class Again(Deployment):
                 remedy="another run is at work: see `payctl status`, then repeat the command",
             )
         records.write([replace(each, good=each.good and each.id not in gone) for each in releases])
+
+    def keep(self) -> None:
+        """Make it the last, once it is well and payments were waited for: until then a repeated rollback goes on with
+        this release, and not to one before it."""
+        super()._record(good=True)
 
 
 def plan(environment: Environment, name: str = "") -> tuple[Release, Plan]:
@@ -113,7 +116,9 @@ def rollback(environment: Environment, wish: Wish) -> RolledBack:
     if not wish.confirm(again.release, preview):
         raise ToolError("nothing was changed")
     done = again.run()
-    return RolledBack(release=again.release, steps=done.steps, unfinished=_wait(environment, wish.quiet_seconds))
+    unfinished = _wait(environment, wish.quiet_seconds)
+    again.keep()
+    return RolledBack(release=again.release, steps=done.steps, unfinished=unfinished)
 
 
 def _prepare(environment: Environment, name: str) -> tuple[Again, Plan]:

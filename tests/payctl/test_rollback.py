@@ -84,6 +84,7 @@ def test_code_template_and_settings_of_then_are_deployed_without_a_checkout(
         pytest.param("environments.deploy.Deployment._upload", 3, marks=LONG),
         ("environments.deploy.Deployment._regional", 2),
         ("environments.health.health", 2),
+        ("environments.rollback._wait", 2),
     ],
 )
 def test_a_repeated_rollback_finishes_the_one_that_broke_off(
