@@ -123,6 +123,10 @@ class Runner:
                 break
             except OperationInProgressError:
                 continue  # somebody was faster: settle() shows and waits for theirs
+            except KeyboardInterrupt:
+                with suppress(ToolError):  # it may have begun, and nobody would watch it
+                    self.client.stop(token)
+                raise
         return token
 
     def remove(

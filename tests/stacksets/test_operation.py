@@ -149,6 +149,19 @@ def test_interruption_stops_the_operation_and_says_what_is_true() -> None:
     assert script.stopped
 
 
+def test_interruption_of_the_call_that_starts_it_stops_the_operation() -> None:
+    """It has begun as far as AWS is concerned, and goes through all Regions otherwise, whatever fires there."""
+    script = Script(("RUNNING", "RUNNING PENDING PENDING"))
+
+    def start(token: str) -> None:
+        script.start(token)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        runner(script).run("update", start)
+    assert script.stopped
+
+
 def test_second_interruption_leaves_the_operation_running() -> None:
     class Stuck(Script):
         def stop(self, _: str) -> None:
