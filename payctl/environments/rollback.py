@@ -84,9 +84,10 @@ class Again(Deployment):
             return
         # Before anything is changed: one that breaks off must not find them good when it is repeated. Not where it is
         # refused: what is deployed is as good as before.
-        records, gone = Records(self.environment), {release.id for release in self.later}
-        releases = records.all()
-        ids = [each.id for each in releases]
+        Records(self.environment).change(self._go_back)
+
+    def _go_back(self, releases: Sequence[Release]) -> list[Release]:
+        ids, gone = [each.id for each in releases], {release.id for release in self.later}
         at = ids.index(self.release.id) if self.release.id in ids else -1
         if set(ids[at + 1 :]) != gone:
             # Whether this release can read what another one has written was asked of those that were there.
@@ -94,7 +95,7 @@ class Again(Deployment):
                 "nothing was changed: a release was deployed since this run looked",
                 remedy="another run is at work: see `payctl status`, then repeat the command",
             )
-        records.write([replace(each, good=each.good and each.id not in gone) for each in releases])
+        return [replace(each, good=each.good and each.id not in gone) for each in releases]
 
     def keep(self) -> None:
         """Make it the last, once it is well and payments were waited for: until then a repeated rollback goes on with

@@ -9,8 +9,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -25,7 +24,9 @@ from payctl.releases.package import MISSING, Package, place
 from payctl.releases.templates import Template, parse
 from stacksets.errors import ToolError, code_of
 
-KEPT = 20
+KEPT: Final = 20
+TRIES: Final = 10
+"""To write what another run changes at the same time."""
 KEY: Final = {"TransactionId": {"S": ":releases"}}
 """No payment's id begins so."""
 PASSING = {"AbsentReplica", "CodeVersions", "KeyArns", *streams.NAMES}
@@ -96,13 +97,17 @@ class Records:
 
     def all(self) -> tuple[Release, ...]:
         """() where there is no register. Read only."""
+        return _releases(self._text())
+
+    def _text(self) -> str:
+        """ "" for none."""
         api = self.environment.cloud.dynamodb(self.environment.home)
         with doing("read", f"table {self._table}"):
             try:
                 item = api.get_item(TableName=self._table, Key=KEY, ConsistentRead=True).get("Item", {})
             except api.exceptions.ResourceNotFoundException:
-                return ()
-        return tuple(_release(each) for each in json.loads(item.get("releases", {"S": "[]"})["S"]))
+                return ""
+        return item.get("releases", {"S": ""})["S"]
 
     def record(
         self,
@@ -116,7 +121,7 @@ class Records:
         good: bool,
     ) -> None:
         """Put a release at the end, in the place of an equal one, and keep what it consists of. What was good stays so
-        while it is deployed again. Whoever deploys is alone: a StackSet has one operation at a time."""
+        while it is deployed again."""
         number, oldest = numbers(package)
         release = Release(
             at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -134,23 +139,37 @@ class Records:
         releases = self.all()
         if releases and releases[-1].id == release.id and releases[-1].good:
             return
-        earlier = [each for each in releases if each.id == release.id]
-        others = [each for each in releases if each.id != release.id]
         code, first, second = self._store(package, regional, world)
-        good = good or any(each.good for each in earlier)
-        self.write([*others, replace(release, code=code, regional=first, world=second, good=good)])
+        placed = replace(release, code=code, regional=first, world=second)
 
-    def write(self, releases: Sequence[Release]) -> None:
-        """Replace all of them. While the register is lost, none is kept."""
-        text = json.dumps([asdict(each) for each in releases[-KEPT:]])
+        def add(known: Sequence[Release]) -> list[Release]:
+            same = any(each.good for each in known if each.id == placed.id)
+            return [*(each for each in known if each.id != placed.id), replace(placed, good=good or same)]
+
+        self.change(add)
+
+    def change(self, how: Callable[[Sequence[Release]], Sequence[Release]]) -> None:
+        """Replace them by what `how` makes of them, asked again where another run has changed them meanwhile. While the
+        register is lost, none is kept. Raises ToolError."""
         api = self.environment.cloud.dynamodb(self.environment.home)
-        with doing("write to", f"table {self._table}"), suppress(api.exceptions.ResourceNotFoundException):
-            api.update_item(
-                TableName=self._table,
-                Key=KEY,
-                UpdateExpression="SET releases = :releases",
-                ExpressionAttributeValues={":releases": {"S": text}},
-            )
+        for _ in range(TRIES):
+            before = self._text()
+            values = {":releases": {"S": json.dumps([asdict(each) for each in _kept(how(_releases(before)))])}}
+            with doing("write to", f"table {self._table}"):
+                try:
+                    api.update_item(
+                        TableName=self._table,
+                        Key=KEY,
+                        UpdateExpression="SET releases = :releases",
+                        ConditionExpression="releases = :before" if before else "attribute_not_exists(releases)",
+                        ExpressionAttributeValues=values | ({":before": {"S": before}} if before else {}),
+                    )
+                except api.exceptions.ConditionalCheckFailedException:
+                    continue
+                except api.exceptions.ResourceNotFoundException:
+                    pass
+            return
+        raise ToolError("others change the records of releases all the time", remedy="repeat the command")
 
     def _store(self, package: Package, regional: Template, world: Template) -> tuple[Stored, Stored, Stored]:
         """Keep code and templates in the home Region, whatever their size."""
@@ -214,6 +233,18 @@ class Records:
     @property
     def _table(self) -> str:
         return self.environment.names.register(self.environment.home)
+
+
+def _kept(releases: Sequence[Release]) -> list[Release]:
+    """The last KEPT. What failed makes room before what was good, or whoever tries often has nothing to go back to."""
+    kept = [*releases]
+    while len(kept) > KEPT:
+        kept.remove(next((each for each in kept[:-1] if not each.good), kept[0]))
+    return kept
+
+
+def _releases(text: str) -> tuple[Release, ...]:
+    return tuple(_release(each) for each in json.loads(text or "[]"))
 
 
 def _lasting(parameters: Mapping[str, str]) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ from payments.release import OLDEST_READER, RELEASE
 from payctl.environments import rollback
 from payctl.environments.rollback import Wish
 from payctl.releases import package
-from payctl.releases.records import Records, numbers
+from payctl.releases import records as records_module
+from payctl.releases.records import Records, Release, numbers
 from stacksets.errors import ToolError
 from tests.payctl import small
 from tests.payctl.conftest import Project
@@ -224,7 +225,7 @@ def test_what_was_swapped_is_not_deployed(two: Project, aws: Callable[[str, str]
     swapped = s3.put_object(Bucket=bucket, Key=first.code.key, Body=b"other code")["VersionId"]
     try:
         moved = replace(first, code=replace(first.code, version=swapped))
-        Records(two.environment()).write((moved, second))
+        Records(two.environment()).change(lambda _: (moved, second))
         with pytest.raises(ToolError, match="is not what was deployed"):
             back(two)
     finally:  # other tests deploy the same code
@@ -269,3 +270,34 @@ def test_the_numbers_of_the_code_are_found() -> None:
     root = Path(__file__).parents[2]
     assert numbers(package.build(root / "lambda")) == (RELEASE, OLDEST_READER) == (1, 1)
     assert numbers(package.build(root / "stacksets")) == (1, 1)
+
+
+def test_releases_that_failed_do_not_push_out_the_good_one(project: Project) -> None:
+    """Someone tries again and again: there must be something to go back to."""
+    project.deploy()
+    records = Records(project.environment())
+    (good,) = records.all()
+    failed = [replace(good, code_hash=f"{number}", good=False) for number in range(records_module.KEPT + 5)]
+    records.change(lambda known: [*known, *failed])
+    kept = records.all()
+    assert kept == (good, *failed[6:])
+    records.change(lambda known: [*known, *(replace(each, good=True) for each in failed)])
+    assert records.all() == tuple(replace(each, good=True) for each in failed[5:])
+
+
+def test_a_record_that_another_run_wrote_meanwhile_is_kept(project: Project) -> None:
+    project.deploy()
+    records = Records(project.environment())
+    (first,) = records.all()
+    other, mine = (replace(first, code_hash=name) for name in ("theirs", "mine"))
+    runs: list[Sequence[Release]] = []
+
+    def change(known: Sequence[Release]) -> list[Release]:
+        runs.append(known)
+        if len(runs) == 1:
+            records.change(lambda found: [*found, other])
+        return [*known, mine]
+
+    records.change(change)
+    assert records.all() == (first, other, mine)
+    assert [len(known) for known in runs] == [1, 2]
