@@ -1,5 +1,6 @@
 """Runs payctl, and decides how every failure ends."""
 
+import atexit
 import errno
 import os
 import signal
@@ -86,6 +87,8 @@ def _end(failure: BaseException) -> NoReturn:
         sys.exit(1)
     # What threads wait for does not matter any more: another Ctrl-C ends them too, without a word.
     signal.signal(signal.SIGINT, lambda *_: os._exit(INTERRUPTED))
+    # Once they have ended Python gives the signal its default back, and one more would kill it: another exit code.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     sys.exit(INTERRUPTED)
 
 

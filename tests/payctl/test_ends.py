@@ -104,14 +104,15 @@ def test_ctrl_c_at_the_question_changes_nothing(project: Project) -> None:
     assert "error: interrupted; nothing was changed" in terminal.text
 
 
-WORKS_ON = """
+WORKS_ON = r"""
+import os
 import time
 from payctl.commands.main import main
 from payctl.environments import bootstrap
 
 def work(environment):
     def make(region):
-        print("works", flush=True)
+        os.write(1, b"works\n")
         for _ in range(300):
             time.sleep(0.1)
             environment.cloud.sqs(region).create_queue(QueueName=f"{environment.settings.environment}-late")
