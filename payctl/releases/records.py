@@ -100,7 +100,7 @@ class Records:
         return _releases(self._text())
 
     def _text(self) -> str:
-        """ "" for none."""
+        """What is kept, as it is written; nothing where there is none. Read only."""
         api = self.environment.cloud.dynamodb(self.environment.home)
         with doing("read", f"table {self._table}"):
             try:

@@ -13,8 +13,7 @@ from payments.release import OLDEST_READER, RELEASE
 from payctl.environments import rollback
 from payctl.environments.rollback import Wish
 from payctl.releases import package
-from payctl.releases import records as records_module
-from payctl.releases.records import Records, Release, numbers
+from payctl.releases.records import KEPT, Records, Release, numbers
 from stacksets.errors import ToolError
 from tests.payctl import small
 from tests.payctl.conftest import Project
@@ -277,7 +276,7 @@ def test_releases_that_failed_do_not_push_out_the_good_one(project: Project) -> 
     project.deploy()
     records = Records(project.environment())
     (good,) = records.all()
-    failed = [replace(good, code_hash=f"{number}", good=False) for number in range(records_module.KEPT + 5)]
+    failed = [replace(good, code_hash=f"{number}", good=False) for number in range(KEPT + 5)]
     records.change(lambda known: [*known, *failed])
     kept = records.all()
     assert kept == (good, *failed[6:])

@@ -9,6 +9,7 @@ from payctl.environments import destroy, rollback
 from payctl.environments.destroy import Options
 from payctl.environments.removal import remove_global
 from payctl.environments.rollback import Wish
+from payctl.names import Names
 from payctl.payments.registers import Registers
 from payctl.releases.records import Records
 from stacksets.client import StackSetClient
@@ -22,11 +23,15 @@ RECEIPT = "receipts/TXN001.json"
 Aws = Callable[[str, str], Any]
 
 
+def tables(names: Names) -> list[tuple[str, str]]:
+    """Those that hold payments, each with its Region."""
+    return [(HOME, names.table), *((region, names.register(region)) for region in REGIONS)]
+
+
 def pay(project: Project, aws: Aws) -> None:
     """What registers, public record and receipts hold once a payment was taken."""
     names = project.environment().names
-    tables = [(HOME, names.table), *((region, names.register(region)) for region in REGIONS)]
-    for region, table in tables:
+    for region, table in tables(names):
         aws("dynamodb", region).put_item(TableName=table, Item={"TransactionId": {"S": "TXN001"}})
     for region in REGIONS:
         aws("s3", region).put_object(Bucket=names.receipts(region), Key=RECEIPT, Body=b"{}")
@@ -35,10 +40,9 @@ def pay(project: Project, aws: Aws) -> None:
 def holds(project: Project, aws: Aws) -> bool:
     """Whether nothing of that payment is lost."""
     names = project.environment().names
-    tables = [(HOME, names.table), *((region, names.register(region)) for region in REGIONS)]
     key = {"TransactionId": {"S": "TXN001"}}
     return all(
-        "Item" in aws("dynamodb", region).get_item(TableName=table, Key=key) for region, table in tables
+        "Item" in aws("dynamodb", region).get_item(TableName=table, Key=key) for region, table in tables(names)
     ) and all(
         "Contents" in aws("s3", region).list_objects_v2(Bucket=names.receipts(region), Prefix=RECEIPT)
         for region in REGIONS
