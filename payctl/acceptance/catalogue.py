@@ -394,4 +394,30 @@ NOTES: Final = (
         why="the report of a day is made after it has ended, and its download is a matter of the Dashboard",
         by_hand='docs/operations.md, "The processor\'s own file", with the report of a test account',
     ),
+    Note(
+        id="bus-with-rules",
+        group=Group.DESTROY,
+        claim="EventBridge deletes no bus that has a rule, in these words: EventBus can't be deleted since it has "
+        "rules.",
+        why="the reference says that rules must go first; the words are what others were told",
+        by_hand="put a rule on `payment-events-REGION-ENV` of a test environment: `payctl destroy` must name it; then "
+        "`aws events delete-event-bus` on that bus",
+    ),
+    Note(
+        id="protected-replica",
+        group=Group.OPERATE,
+        claim="A replica that is protected from deletion is not dropped through the global stack; with its protection "
+        "taken off in its own Region it is, and CloudFormation protects its successor.",
+        why="the documentation says that nobody deletes it; the order was not seen",
+        by_hand="in a test environment with `options.protect = true` delete a Region's stack but for its register, "
+        "then `payctl deploy --recreate REGION`",
+    ),
+    Note(
+        id="tags-of-health-checks",
+        group=Group.FAILOVER,
+        claim="The tags of a stack count among the ten that a health check of Route 53 has at most.",
+        why="that the type is taggable is in its schema; that CloudFormation hands all of them on was not seen",
+        by_hand="deploy with a domain and four tags of your own, and look at the health checks with "
+        "`aws route53 list-tags-for-resource`",
+    ),
 )
